@@ -1,0 +1,37 @@
+# One environment, made once and again only when its ingredients change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help env demo test test-slow lint types check benchmarks clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	touch $@
+
+env: $(READY)  ## build the environment
+
+demo: $(READY)  ## train on scikit-learn's digits and write a report
+	$(BIN)/gedi train digits --out runs/demo --overwrite
+
+test: $(READY)  ## run the tests (minutes)
+	$(BIN)/pytest
+
+test-slow: $(READY)  ## run the long tests as well
+	$(BIN)/pytest -m 'slow or not slow'
+
+lint: $(READY)  ## style, imports between floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY)  ## static types
+	$(BIN)/mypy
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

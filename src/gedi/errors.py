@@ -1,0 +1,23 @@
+"""The user's mistakes, worded: what was expected, what came, what to do.
+
+Every error here is the caller's to fix. The command line prints its message in one line and
+exits with 2; any other exception is a fault of ours and keeps its traceback.
+"""
+
+__all__ = ["DataError", "GediError", "RunError", "SettingsError"]
+
+
+class GediError(ValueError):
+    """Base of all errors that the user can mend."""
+
+
+class DataError(GediError):
+    """The data cannot be read or cannot be trained on."""
+
+
+class SettingsError(GediError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class RunError(GediError):
+    """A run folder is missing, incomplete, or would be overwritten."""
