@@ -1,0 +1,534 @@
+"""Data sets from a name or a file: checked rows of float32, with what is known about them.
+
+Everything a user can get wrong about a file ends in a `DataError` of one sentence: what is
+wrong, where, and what to do. Rows are counted from 0; a table's header is not a row. No file
+is unpickled.
+"""
+
+import difflib
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gedi import toy
+from gedi.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BUILT_IN", "Dataset", "check_points", "constant_features", "load"]
+
+BUILT_IN = ("moons", "circles", "digits")
+
+_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+# What readers of a damaged file are known to raise, found by flipping its bytes.
+_NUMPY_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,  # a kind of compression that zip does not know
+    MemoryError,  # a header that claims an absurd shape
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_MOST_CHANNELS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Points in the user's units, and what is known about them.
+
+    Args:
+        name: of the set, for reports.
+        x: rows (n, d), images flattened.
+        labels: codes (n,) into `class_names`, for evaluation only; None if unknown.
+        class_names: one name a code, in the order of the codes.
+        feature_names: d names, or empty for images.
+        image_shape: (C, H, W) with C * H * W = d; None if the rows are not images.
+        value_range: fixed range of an image's values; None if the rows are not images.
+    """
+
+    name: str
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int, int] | None = None
+    value_range: tuple[float, float] | None = None
+
+    def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
+        """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
+        labels = None if self.labels is None else self.labels[index]
+        return replace(self, x=self.x[index], labels=labels)
+
+
+def load(
+    source: str,
+    *,
+    label: str | None = None,
+    features: Sequence[str] | None = None,
+    n_points: int = 10_000,
+    noise: float = 0.05,
+    seed: int = 0,
+    min_rows: int = 2,
+) -> Dataset:
+    """Load a built-in set or a file.
+
+    A .npy file holds points (n, d) or images (n, H, W) or (n, C, H, W). A .npz file holds them
+    as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
+    `labels`. A .csv or .parquet file holds one numeric column a feature, and perhaps a column
+    of labels; booleans count as 0 and 1, and an unnamed column that only counts the rows is
+    left out. Numbers of any width become float32.
+
+    Args:
+        source: "moons", "circles", "digits", or the path of a file; a file of such a name is
+            reached as "./moons".
+        label: the column or the array of labels; for a .npy file the path of a second one.
+        features: take these columns of a table, in this order, and ignore all others; new data
+            for a trained model may then have a label column, or its columns in another order.
+        n_points: number of points of a toy set.
+        noise: standard deviation of a toy set's noise.
+        seed: of a toy set.
+        min_rows: fewest rows accepted.
+
+    Raises:
+        DataError: the source cannot be read, or its values cannot be trained on.
+    """
+    if source in BUILT_IN:
+        if label is not None:
+            raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
+        return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
+    path = _existing_file(source, known=BUILT_IN)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        data = _from_npy(path, label)
+    elif suffix == ".npz":
+        data = _from_npz(path, label)
+    elif suffix in {".csv", ".parquet"}:
+        data = _from_table(path, label, features)
+    else:
+        raise DataError(
+            f"{path}: unknown kind of file {suffix or 'without suffix'}: "
+            f"expected one of {', '.join(_SUFFIXES)}"
+        )
+    if len(data.x) < min_rows:
+        raise DataError(f"{path}: expected at least {min_rows} rows, got {len(data.x)}")
+    return data
+
+
+def check_points(x: ArrayLike, n_features: int) -> NDArray[np.float32]:
+    """Check new points for a model trained on `n_features` features.
+
+    Args:
+        x: points (n, n_features), or images of as many values.
+        n_features: what the model was trained on.
+
+    Returns:
+        Points (n, n_features), images flattened.
+
+    Raises:
+        DataError: another number of features, no rows, or values that are not finite numbers.
+    """
+    points, _ = _rows(np.asarray(x), where="x")
+    if points.shape[1] != n_features:
+        raise DataError(f"x: expected {n_features} features, got {points.shape[1]}")
+    if len(points) == 0:
+        raise DataError("x: expected at least 1 row, got 0")
+    return points
+
+
+def constant_features(x: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Indices of the columns of x (n, d) that hold one value only."""
+    return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+
+
+# Built-in sets
+
+
+def _toy(name: str, n_points: int, noise: float, seed: int) -> Dataset:
+    if name == "moons":
+        x, labels = toy.moons(n_points, noise=noise, seed=seed)
+    else:
+        x, labels = toy.circles(n_points, noise=noise, seed=seed)
+    return Dataset(name, x.astype(np.float32), labels, ("0", "1"), ("x0", "x1"))
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    digits = load_digits()
+    return Dataset(
+        name="digits",
+        x=digits.data.astype(np.float32),
+        labels=digits.target.astype(np.int64),
+        class_names=tuple(str(name) for name in digits.target_names),
+        image_shape=(1, 8, 8),
+        value_range=(0.0, 16.0),
+    )
+
+
+# Files
+
+
+def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
+    """The path of a file that exists and is not empty."""
+    path = Path(source)
+    if path.is_dir():
+        raise DataError(f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)})")
+    if not path.exists():
+        close = difflib.get_close_matches(source.lower(), known, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else ""
+        names = f", and the built-in sets are {', '.join(known)}" if known and not close else ""
+        raise DataError(f"there is no file {source!r}{names}{hint}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes): write it again or give another file")
+    return path
+
+
+def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return DataError(
+        f"{path} cannot be read as {kind} and may be damaged: write it again ({reason})"
+    )
+
+
+def _from_npy(path: Path, label: str | None) -> Dataset:
+    labels = None
+    if label is not None:
+        label_path = _existing_file(label)
+        labels = (_read_npy(label_path), str(label_path))
+    return _from_array(path, _read_npy(path), str(path), labels)
+
+
+def _from_npz(path: Path, label: str | None) -> Dataset:
+    arrays = _read_npz(path)
+    key = next((k for k in ("y", "labels") if k in arrays), None) if label is None else label
+    labels = None
+    if key is not None:
+        if key not in arrays:
+            raise DataError(f"{path} has no array {key!r} of labels: it holds {_listed(arrays)}")
+        labels = (arrays.pop(key), f"{path}, array {key!r}")
+    points = _points_key(path, arrays)
+    return _from_array(path, arrays[points], f"{path}, array {points!r}", labels)
+
+
+def _points_key(path: Path, arrays: dict[str, NDArray[np.generic]]) -> str:
+    """Name of the array of points in a .npz file whose labels are taken out."""
+    for key in ("x", "X"):
+        if key in arrays:
+            return key
+    candidates = [key for key, array in arrays.items() if array.ndim >= 2]
+    if len(candidates) != 1:
+        raise DataError(
+            f"{path}: cannot tell which array holds the points among {_listed(arrays)}: name it 'x'"
+        )
+    return candidates[0]
+
+
+def _from_array(
+    path: Path,
+    array: NDArray[np.generic],
+    where: str,
+    labels: tuple[NDArray[np.generic], str] | None,
+) -> Dataset:
+    """A data set of an array, and of labels with the place they come from."""
+    x, image_shape = _rows(array, where)
+    codes, class_names = (None, ()) if labels is None else _label_codes(*labels, n=len(x))
+    if image_shape is None:
+        names = tuple(f"x{i}" for i in range(x.shape[1]))
+        return Dataset(path.stem, x, codes, class_names, names)
+    return Dataset(
+        path.stem,
+        x,
+        codes,
+        class_names,
+        image_shape=image_shape,
+        value_range=_value_range(x, array.dtype),
+    )
+
+
+def _value_range(x: NDArray[np.float32], dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    if dtype == np.uint8:
+        return 0.0, 255.0
+    return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+
+
+def _read_npy(path: Path) -> NDArray[np.generic]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except _NUMPY_ERRORS as error:
+        raise _numpy_error(path, ".npy", error) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path} is a .npz archive: rename it to end in .npz")
+    return array
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{path} holds a single .npy array: rename it to end in .npy")
+        with archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except DataError:
+        raise
+    except _NUMPY_ERRORS as error:
+        raise _numpy_error(path, ".npz", error) from error
+    if not arrays:
+        raise DataError(f"{path} holds no arrays: save the points in it as 'x'")
+    return arrays
+
+
+def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
+    if "Object arrays" in str(error):
+        return DataError(
+            f"{path} holds an array of Python objects, which is never unpickled: "
+            f"save it as numbers, for example with x.astype('float32')"
+        )
+    if "allow_pickle" in str(error):  # numpy takes any file it does not know for a pickle
+        return DataError(f"{path} is not a {kind} file (a pickle is never loaded): save it anew")
+    return _unreadable(path, kind, error)
+
+
+def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
+    frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    frame.columns = frame.columns.map(str)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
+    if len(frame) == 0:
+        raise DataError(f"{path} has a header but no rows: add data")
+    codes: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    if label is not None:
+        _require_columns(path, frame, [label], "label column")
+        codes, class_names = _label_column(path, frame[label])
+    if features is None:
+        names = [n for n in frame.columns if n != label and not _counts_rows(n, frame[n])]
+    else:
+        names = [str(name) for name in features]
+        _require_columns(path, frame, names, "column")
+    if not names:
+        raise DataError(f"{path} has no feature columns: it holds {_listed(frame.columns)}")
+    x, _ = _rows(_numeric_columns(path, frame[names]), str(path), names)
+    return Dataset(path.stem, x, codes, class_names, tuple(names))
+
+
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415
+
+    try:
+        frame = pd.read_csv(path, low_memory=False)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path} is empty: add a line of column names and rows") from error
+    except (OSError, ValueError) as error:  # pandas' and the decoder's own errors among them
+        raise _unreadable(path, "comma-separated text in UTF-8", error) from error
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
+        raise DataError(f"{path}: the rows have more fields than the header: name every column")
+    names = [str(name) for name in frame.columns]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        raise DataError(f"{path}: the first line {names[0]!r} has no commas: separate by commas")
+    if all(_is_number(name) for name in names) and not all(name.isdigit() for name in names):
+        raise DataError(
+            f"{path}: the first line is numbers ({', '.join(names[:3])}, ...), not column names: "
+            f"add a line of names"
+        )
+    return frame
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise _unreadable(path, "parquet", error) from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _counts_rows(name: str, column: "pd.Series") -> bool:
+    """Whether this is the row index that pandas writes as an unnamed first column of a csv."""
+    return name == "Unnamed: 0" and np.array_equal(column.to_numpy(), np.arange(len(column)))
+
+
+def _require_columns(path: Path, frame: "pd.DataFrame", names: Sequence[str], what: str) -> None:
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{path} has no {what} {_listed(missing)}: its columns are {_listed(frame.columns)}"
+        )
+
+
+def _numeric_columns(path: Path, frame: "pd.DataFrame") -> NDArray[np.float64]:
+    """All columns as numbers (n, d), missing values as NaN."""
+    out = np.empty(frame.shape)
+    bad: dict[str, str] = {}
+    for i, name in enumerate(frame.columns):
+        numbers, offender = _numbers(frame[name])
+        out[:, i] = numbers
+        if offender is not None:
+            bad[name] = offender
+    if bad:
+        name, offender = next(iter(bad.items()))
+        others = f" (nor are {_listed(list(bad)[1:])})" if len(bad) > 1 else ""
+        raise DataError(
+            f"{path}: column {name!r} is not numeric, it holds {offender}{others}: drop it or "
+            f"encode it as numbers, or pass it with --label if it is the label"
+        )
+    return out
+
+
+def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], str | None]:
+    """The column as numbers, and its first value that is none, if any."""
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
+        numbers = pd.to_numeric(column, errors="coerce")
+        wrong = column[numbers.isna() & column.notna()]
+    elif types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
+        numbers, wrong = column, column[:0]
+    else:  # dates, categories, complex numbers
+        numbers, wrong = pd.Series(np.nan, index=column.index), column
+    offender = None if len(wrong) == 0 else _shown(wrong.iloc[0])
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan), offender
+
+
+def _shown(value: object, width: int = 40) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _listed(names: Iterable[str], most: int = 12) -> str:
+    shown = [repr(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
+# Values
+
+
+def _rows(
+    array: NDArray[np.generic], where: str, names: Sequence[str] = ()
+) -> tuple[NDArray[np.float32], tuple[int, int, int] | None]:
+    """Finite rows (n, d) of float32, and the shape of one image if the rows are images."""
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{where}: expected real numbers, got values of type {array.dtype}: convert them, "
+            f"for example with x.astype('float32')"
+        )
+    image_shape = _image_shape(array, where)
+    flat = array.reshape(len(array), math.prod(array.shape[1:]))
+    if flat.shape[1] == 0:
+        raise DataError(f"{where}: there are no feature columns, its shape is {array.shape}")
+    _refuse_not_finite(flat, where, names)
+    with np.errstate(over="ignore"):
+        x = flat.astype(np.float32)
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise DataError(
+            f"{where}: the value {flat[row, column]:g} in row {row}, "
+            f"{_column(column, names)} is too large for 32-bit numbers: rescale the column"
+        )
+    return x, image_shape
+
+
+def _image_shape(array: NDArray[np.generic], where: str) -> tuple[int, int, int] | None:
+    shape = array.shape
+    if array.ndim == 2:
+        return None
+    if array.ndim == 3:
+        return 1, shape[1], shape[2]
+    if array.ndim == 4:
+        if shape[1] > _MOST_CHANNELS and shape[3] <= _MOST_CHANNELS:
+            raise DataError(
+                f"{where}: the shape {shape} looks like images with channels last: "
+                f"transpose to (n, C, H, W) with x.transpose(0, 3, 1, 2)"
+            )
+        return shape[1], shape[2], shape[3]
+    if array.ndim == 1:
+        raise DataError(
+            f"{where}: expected rows of features, got one dimension of {len(array)} values: "
+            f"reshape to (n, 1) if it is one feature, with x.reshape(-1, 1)"
+        )
+    raise DataError(
+        f"{where}: expected points (n, d) or images (n, H, W) or (n, C, H, W), got {shape}"
+    )
+
+
+def _refuse_not_finite(flat: NDArray[np.generic], where: str, names: Sequence[str]) -> None:
+    finite = np.isfinite(flat)
+    if finite.all():
+        return
+    row, column = np.argwhere(~finite)[0].tolist()
+    nans = int(np.isnan(flat).sum())
+    infinities = finite.size - int(finite.sum()) - nans
+    counts = [f"{nans} missing (NaN)"] * bool(nans) + [f"{infinities} infinite"] * bool(infinities)
+    raise DataError(
+        f"{where}: {' and '.join(counts)} values, the first in row {row}, "
+        f"{_column(column, names)}: drop these rows or fill the values in"
+    )
+
+
+def _column(index: int, names: Sequence[str]) -> str:
+    return f"column {names[index]!r}" if names else f"column {index}"
+
+
+# Labels
+
+
+def _label_codes(
+    values: NDArray[np.generic], where: str, n: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (n,) of an array of labels, and the class names, sorted by value."""
+    if values.ndim != 1 or len(values) != n:
+        raise DataError(f"{where}: expected one label a row, shape ({n},), got {values.shape}")
+    if values.dtype.kind == "S":
+        values = np.array([value.decode("utf-8", "replace") for value in values.tolist()])
+    if values.dtype.kind not in "biufU":
+        raise DataError(f"{where}: labels must be numbers or text, got type {values.dtype}")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise _missing_labels(where, int(np.isnan(values).sum()))
+    classes, codes = np.unique(values, return_inverse=True)
+    return codes.astype(np.int64), tuple(_class_name(value) for value in classes)
+
+
+def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    from pandas.api import types  # noqa: PLC0415
+
+    where = f"{path}, column {column.name!r}"
+    if column.isna().any():
+        raise _missing_labels(where, int(column.isna().sum()))
+    values = column.to_numpy()
+    if not types.is_numeric_dtype(column.dtype) or values.dtype.kind not in "biuf":
+        values = np.array([str(value) for value in column])
+    return _label_codes(values, where, n=len(column))
+
+
+def _missing_labels(where: str, count: int) -> DataError:
+    return DataError(f"{where}: {count} labels are missing: fill them in or leave the label out")
+
+
+def _class_name(value: np.generic) -> str:
+    """Integers that a table holds as floats, for want of a better type, lose their '.0'."""
+    if isinstance(value, np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
