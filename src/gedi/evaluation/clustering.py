@@ -1,0 +1,124 @@
+"""Agreement of clusters with known labels; labels are never used for training."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+__all__ = ["accuracy", "ari", "cluster_sizes", "confusion", "match", "nmi"]
+
+Codes = NDArray[np.integer]
+
+
+def nmi(labels: Codes, clusters: Codes) -> float:
+    """Normalised mutual information 2 I(Y; C) / (H(Y) + H(C)), in [0, 1].
+
+    Args:
+        labels: classes (n,).
+        clusters: clusters (n,).
+
+    Raises:
+        ValueError: no rows, or lengths that differ.
+    """
+    _check_pair(labels, clusters)
+    return float(normalized_mutual_info_score(labels, clusters))
+
+
+def ari(labels: Codes, clusters: Codes) -> float:
+    """Rand index adjusted for chance: 1 for equal partitions, 0 on average for random ones.
+
+    Args:
+        labels: classes (n,).
+        clusters: clusters (n,).
+
+    Raises:
+        ValueError: no rows, or lengths that differ.
+    """
+    _check_pair(labels, clusters)
+    return float(adjusted_rand_score(labels, clusters))
+
+
+def accuracy(labels: Codes, clusters: Codes) -> float:
+    """Share of rows whose cluster is matched to their class, at the best matching.
+
+    Every cluster stands for at most one class and every class for at most one cluster, so the
+    rows of clusters beyond the number of classes count as wrong.
+
+    Args:
+        labels: classes (n,), codes from 0.
+        clusters: clusters (n,), codes from 0.
+
+    Raises:
+        ValueError: no rows, lengths that differ, or codes that are negative.
+    """
+    return float(np.mean(match(labels, clusters)[clusters] == labels))
+
+
+def match(labels: Codes, clusters: Codes) -> NDArray[np.int64]:
+    """The one-to-one matching of clusters to classes that makes most rows right.
+
+    Args:
+        labels: classes (n,), codes from 0.
+        clusters: clusters (n,), codes from 0.
+
+    Returns:
+        The class of each cluster (largest cluster code + 1,), -1 where none is left for it; a
+        permutation if there are as many classes as clusters. `match(...)[clusters]` are
+        predicted labels.
+
+    Raises:
+        ValueError: no rows, lengths that differ, or codes that are negative.
+    """
+    _check_pair(labels, clusters)
+    counts = confusion(labels, clusters, int(np.max(labels)) + 1, int(np.max(clusters)) + 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    classes = np.full(counts.shape[1], -1, dtype=np.int64)
+    classes[columns] = rows
+    return classes
+
+
+def confusion(labels: Codes, clusters: Codes, n_classes: int, n_clusters: int) -> NDArray[np.int64]:
+    """Number of rows of each class (first axis) in each cluster (second axis).
+
+    Args:
+        labels: classes (n,), codes from 0.
+        clusters: clusters (n,), codes from 0.
+        n_classes: number of classes, with those that are empty.
+        n_clusters: number of clusters, with those that are empty.
+
+    Returns:
+        Counts (n_classes, n_clusters).
+
+    Raises:
+        ValueError: no rows, lengths that differ, or codes out of range.
+    """
+    _check_pair(labels, clusters)
+    _check_codes(labels, n_classes, "labels")
+    _check_codes(clusters, n_clusters, "clusters")
+    cells = np.asarray(labels, dtype=np.int64) * n_clusters + np.asarray(clusters)
+    return np.bincount(cells, minlength=n_classes * n_clusters).reshape(n_classes, n_clusters)
+
+
+def cluster_sizes(clusters: Codes, n_clusters: int) -> NDArray[np.int64]:
+    """Number of rows in each cluster (n_clusters,), with those that are empty.
+
+    Raises:
+        ValueError: codes out of range.
+    """
+    _check_codes(clusters, n_clusters, "clusters")
+    return np.bincount(clusters, minlength=n_clusters)
+
+
+def _check_pair(labels: Codes, clusters: Codes) -> None:
+    shapes = np.shape(labels), np.shape(clusters)
+    if shapes[0] != shapes[1] or len(shapes[0]) != 1:
+        raise ValueError(f"expected labels and clusters of one shape (n,), got {shapes}")
+    if shapes[0] == (0,):
+        raise ValueError("expected at least 1 row, got 0")
+
+
+def _check_codes(codes: Codes, n: int, name: str) -> None:
+    if len(codes) and (np.min(codes) < 0 or np.max(codes) >= n):
+        raise ValueError(
+            f"{name} must be codes from 0 to {n - 1}, got {np.min(codes)} to {np.max(codes)}"
+        )
