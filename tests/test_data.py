@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -283,6 +285,11 @@ def test_directory():
         load("folder")
 
 
+def test_a_path_that_cannot_be_looked_at():
+    with pytest.raises(DataError, match="cannot be opened: File name too long"):
+        load("x" * 5000 + ".csv")
+
+
 def test_unknown_suffix():
     with pytest.raises(DataError, match=r"unknown kind of file \.txt: expected one of \.npy, \.np"):
         load(write("a.txt", "1"))
@@ -400,7 +407,7 @@ def test_non_numeric_column():
     ):
         load(name)
     with pytest.raises(DataError, match=r"column 'b' .* 'oops' \(nor are 'c'\)"):
-        load(write("b.csv", "a,b,c\n1,2,u\n3,oops,v\n"))
+        load(write("b.csv", "a,b,c\n1,2,u\n2,,u\n3,oops,v\n"))
 
 
 @pytest.mark.parametrize(
@@ -417,6 +424,12 @@ def test_non_numeric_column():
 def test_column_of_another_type(values):
     with pytest.raises(DataError, match="column 'when' is not numeric, it holds"):
         load(parquet(a=[1.0, 2.0], when=values))
+
+
+def test_columns_of_one_name():
+    pq.write_table(pa.table([[1.0, 2.0], [3.0, 4.0]], names=["a", "a"]), "a.parquet")
+    with pytest.raises(DataError, match="has more than one column 'a': rename all but one"):
+        load("a.parquet")
 
 
 def test_a_long_value_is_shortened():
@@ -507,6 +520,9 @@ def test_labels_that_do_not_fit():
 def test_csv_that_is_not_quite_one():
     with pytest.raises(DataError, match=r"the first line is numbers \(1\.5, 2, \.\.\.\)"):
         load(write("a.csv", "1.5,2\n3,4\n5,6\n"))
+    for first in ("5,3", "0,0", "3,-1"):
+        with pytest.raises(DataError, match="the first line is numbers"):
+            load(write("a.csv", first + "\n3,4\n5,6\n"))
     with pytest.raises(DataError, match="the first line 'a;b' has no commas"):
         load(write("a.csv", "a;b\n1;2\n3;4\n"))
     with pytest.raises(DataError, match="the rows have more fields than the header"):

@@ -182,9 +182,13 @@ def _digits() -> Dataset:
 def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
     """The path of a file that exists and is not empty."""
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_dir, exists = path.is_dir(), path.exists()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise DataError(f"{source!r} cannot be opened: {error.strerror}") from error
+    if is_dir:
         raise DataError(f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)})")
-    if not path.exists():
+    if not exists:
         close = difflib.get_close_matches(source.lower(), known, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""
         names = f", and the built-in sets are {', '.join(known)}" if known and not close else ""
@@ -303,9 +307,6 @@ def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
 def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
     frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
     frame.columns = frame.columns.map(str)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
     if len(frame) == 0:
         raise DataError(f"{path} has a header but no rows: add data")
     codes: NDArray[np.int64] | None = None
@@ -338,7 +339,7 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     names = [str(name) for name in frame.columns]
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
         raise DataError(f"{path}: the first line {names[0]!r} has no commas: separate by commas")
-    if all(_is_number(name) for name in names) and not all(name.isdigit() for name in names):
+    if all(_is_number(name) for name in names) and not _counts_columns(names):
         raise DataError(
             f"{path}: the first line is numbers ({', '.join(names[:3])}, ...), not column names: "
             f"add a line of names"
@@ -349,9 +350,16 @@ def _read_csv(path: Path) -> "pd.DataFrame":
 def _read_parquet(path: Path) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
+    from pyarrow.parquet import read_schema  # noqa: PLC0415
 
     try:
+        names = pd.Index(read_schema(path).names)
+        twice = names[names.duplicated()]
+        if len(twice):
+            raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
         return pd.read_parquet(path, engine="pyarrow")
+    except DataError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _unreadable(path, "parquet", error) from error
 
@@ -362,6 +370,12 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _counts_columns(names: Sequence[str]) -> bool:
+    """Whether the names are integers that go up by one, as pandas names columns by default."""
+    first = names[0]
+    return first.isdecimal() and list(names) == [str(int(first) + i) for i in range(len(names))]
 
 
 def _counts_rows(name: str, column: "pd.Series") -> bool:
