@@ -1,0 +1,210 @@
+"""From settings and data to the ingredients of Algorithm 1."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from gedi.base import GaussianBase
+from gedi.box import Box
+from gedi.data import Dataset
+from gedi.encoders import MLP
+from gedi.errors import DataError
+from gedi.model import EnergyClassifier
+from gedi.monitor import Monitor
+from gedi.objective import Weights
+from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer
+from gedi.scaling import Scaling
+from gedi.schedule import Schedule
+from gedi.settings import Settings, ViewSettings
+from gedi.training import Algorithm, TrainingState
+from gedi.views import Affine, GaussianNoise, LocalScale, Split, View, VirtualAdversarial
+
+__all__ = ["Assembly", "assemble"]
+
+_MONITORED = 2000  # points on which the gap is watched
+_MARGIN = 0.1  # of the data's range, between data and the walls of the box
+_JUMP_BANDWIDTH = 0.5  # of the distance between neighbouring anchors
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything a training needs, made once from settings and data.
+
+    Attributes:
+        settings: resolved settings.
+        scaling: from the user's units to the network's.
+        data: all points, scaled, (n, d), on the device.
+        algorithm: the fixed ingredients of Algorithm 1.
+        monitor: what watches the training.
+        anchors: data points that jumps and local scales refer to, (m, d).
+        bandwidth: of the kernels around the anchors.
+        base: the Gaussian under the energy, or None.
+    """
+
+    settings: Settings
+    scaling: Scaling
+    data: Tensor
+    algorithm: Algorithm
+    monitor: Monitor
+    anchors: Tensor
+    bandwidth: float
+    base: GaussianBase | None
+
+    def state(self, members: tuple[int, ...] = ()) -> TrainingState:
+        """A fresh training state, all of it drawn from the seed."""
+        settings = self.settings
+        device = self.data.device
+        # Drawn on the CPU, so that a seed means the same start on every device.
+        generator = Generator().manual_seed(settings.seed)
+        model = self.model(members, generator)
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=self.algorithm.learning_rate, fused=True
+        )
+        assert settings.sampler.buffer_size is not None  # resolved
+        buffer = ReplayBuffer(
+            settings.sampler.buffer_size,
+            self.algorithm.box,
+            reinit=settings.sampler.reinit,
+            members=members,
+            generator=Generator(device).manual_seed(settings.seed),
+        )
+        return TrainingState(
+            model=model,
+            average=copy.deepcopy(model).requires_grad_(False),
+            optimizer=optimizer,
+            sampler=self.sampler(members),
+            buffer=buffer,
+            generator=Generator(device).manual_seed(settings.seed + 1),
+            horizon=settings.max_iter,
+        )
+
+    def model(self, members: tuple[int, ...], generator: Generator) -> EnergyClassifier:
+        """The network with fresh weights."""
+        settings = self.settings
+        assert settings.encoder.hidden is not None  # resolved
+        assert settings.n_clusters is not None  # resolved
+        encoder = MLP(
+            self.data.shape[1], settings.encoder.hidden, members=members, generator=generator
+        )
+        model = EnergyClassifier(
+            encoder, settings.n_clusters, base=self.base, members=members, generator=generator
+        )
+        return model.to(self.data.device)
+
+    def sampler(self, members: tuple[int, ...] = ()) -> Move:
+        """The moves of the chains: Langevin steps, then jumps."""
+        chosen = self.settings.sampler
+        precondition = chosen.precondition and self.base is not None
+        langevin = Langevin(
+            chosen.step_size,
+            chosen.n_steps,
+            noise=chosen.noise,
+            metropolis=chosen.metropolis,
+            target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
+            max_gradient=chosen.max_gradient,
+            preconditioner=self.base.root if precondition and self.base is not None else None,
+            box=self.algorithm.box,
+            boundary=chosen.boundary,  # type: ignore[arg-type]
+            members=members,
+        )
+        jumps = [
+            AnchoredJump(self.anchors, self.bandwidth, self.algorithm.box, members=members)
+            for _ in range(chosen.jumps)
+        ]
+        return Cycle([langevin, *jumps]).to(self.data.device)
+
+
+def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Assembly:
+    """Scale the data and make the ingredients.
+
+    Args:
+        dataset: the points; labels are not looked at.
+        settings: resolved settings.
+        device: where the training runs.
+
+    Raises:
+        DataError: if all points are the same.
+    """
+    scaling = _scaling(dataset)
+    data = scaling(dataset.x)
+    if bool((data == data[0]).all()):
+        raise DataError(f"{dataset.name}: all {len(data)} points are the same")
+    data = data.to(device)
+    generator = Generator().manual_seed(settings.seed)
+    chosen = torch.randperm(len(data), generator=generator)
+    anchors = data[chosen[: settings.sampler.n_anchors]]
+    local = LocalScale(anchors, settings.views.neighbour)
+    view = _view(settings.views, dataset, local)
+    noise = settings.data_noise or 0.0
+    log_prior = _log_prior(settings).to(device)
+    weights = settings.weights
+    assert weights.gen is not None and weights.prior is not None  # resolved
+    algorithm = Algorithm(
+        view=view,
+        weights=Weights(weights.gen, weights.inv, weights.prior),
+        log_prior=log_prior,
+        box=_box(data, noise),
+        schedule=_schedule(settings),
+        batch_size=settings.batch_size or 0,
+        learning_rate=settings.learning_rate or 0.0,
+        data_noise=noise,
+        max_time=settings.max_time,
+    )
+    return Assembly(
+        settings=settings,
+        scaling=scaling,
+        data=data,
+        algorithm=algorithm,
+        monitor=Monitor(data[chosen[:_MONITORED]], view, log_prior, settings.seed),
+        anchors=anchors,
+        bandwidth=_JUMP_BANDWIDTH * LocalScale(anchors, 1).median,
+        base=GaussianBase.fit(data, noise).to(device) if settings.encoder.base else None,
+    )
+
+
+def _scaling(dataset: Dataset) -> Scaling:
+    if dataset.image_shape is None or dataset.value_range is None:
+        return Scaling.standardise(dataset.x)
+    low, high = dataset.value_range
+    return Scaling.from_range(low, high, dataset.x.shape[1])
+
+
+def _box(data: Tensor, noise: float) -> Box:
+    """Wide enough that neither data nor their noise meet a wall, also where a feature is constant."""
+    box = Box.around(data, _MARGIN)
+    pad = 4 * noise + 0.1
+    return Box(box.low - pad, box.high + pad)
+
+
+def _log_prior(settings: Settings) -> Tensor:
+    shares = settings.prior or [1.0] * (settings.n_clusters or 0)
+    prior = torch.tensor(shares, dtype=torch.float64)
+    return (prior / prior.sum()).log().float()
+
+
+def _schedule(settings: Settings) -> Schedule:
+    restarts = settings.restarts
+    # JEM has no clusters to warm up for, GEDI no gen no GEN to warm up with.
+    both = settings.weights.gen != 0 and (settings.weights.inv != 0 or settings.weights.prior != 0)
+    warmup = restarts.warmup if both else 0
+    return Schedule(
+        warmups=tuple(warmup * (k % 2) for k in range(restarts.n or 1)),
+        ramp=restarts.ramp,
+        decay=settings.decay,
+    )
+
+
+def _view(chosen: ViewSettings, dataset: Dataset, local: LocalScale) -> View:
+    views: list[View] = []
+    if dataset.image_shape is not None:
+        if max(chosen.rotate, chosen.shift, chosen.zoom, chosen.shear) > 0:
+            views.append(
+                Affine(dataset.image_shape, chosen.rotate, chosen.shift, chosen.zoom, chosen.shear)
+            )
+    elif chosen.noise > 0:
+        views.append(GaussianNoise(chosen.noise, local))
+    if chosen.adversarial > 0:
+        views.append(VirtualAdversarial(chosen.adversarial, local))
+    return views[0] if len(views) == 1 else Split(views)

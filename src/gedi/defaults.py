@@ -1,0 +1,76 @@
+"""Settings that are chosen from the data, when the user leaves them open."""
+
+from dataclasses import replace
+
+from gedi.data import BUILT_IN, Dataset
+from gedi.errors import DataError, SettingsError
+from gedi.settings import Settings, check
+
+__all__ = ["default_prior_weight", "resolve"]
+
+_SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
+
+
+def default_prior_weight(n_clusters: int) -> float:
+    """w_prior for w_inv = 1: 1 for two clusters, about 4 for ten, 9 for a hundred.
+
+    Above the balance threshold of `gedi.objective` (1, 1.4, 2.6), where a batch still slides into
+    one cluster too easily, and well below ten times it, where balance drowns all else.
+    """
+    return max(1.0, (n_clusters / 2) ** 0.86) if n_clusters <= 10 else 4.0 * (n_clusters / 10) ** 0.35
+
+
+def resolve(settings: Settings, dataset: Dataset) -> Settings:
+    """Fill in every setting that the data decides.
+
+    Raises:
+        SettingsError: for settings that contradict each other or the data.
+        DataError: for fewer points than clusters.
+    """
+    check(settings)
+    n, d = dataset.x.shape
+    n_clusters = settings.n_clusters or _known_clusters(dataset)
+    if n < n_clusters:
+        raise DataError(f"{dataset.name}: {n} points cannot form {n_clusters} clusters")
+    hidden = settings.encoder.hidden or ([100, 100] if d <= 2 else [512, 512])
+    batch_size = settings.batch_size or (400 if d <= 2 else 256)
+    buffer_size = settings.sampler.buffer_size or batch_size
+    if buffer_size < batch_size:
+        raise SettingsError(
+            f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
+            f"got {buffer_size}"
+        )
+    weights = settings.weights
+    clustering = weights.inv > 0 or weights.prior != 0
+    restarts = settings.restarts.n or (4 if clustering and _size(d, hidden) < _SMALL else 1)
+    resolved = replace(
+        settings,
+        n_clusters=n_clusters,
+        batch_size=batch_size,
+        learning_rate=settings.learning_rate or (2e-3 if d <= 2 else 1e-3),
+        data_noise=_or(settings.data_noise, 0.0 if dataset.image_shape is None else 0.1),
+        weights=replace(
+            weights,
+            gen=_or(weights.gen, min(1.0, 4 / d)),
+            prior=_or(weights.prior, default_prior_weight(n_clusters)),
+        ),
+        encoder=replace(settings.encoder, hidden=hidden),
+        sampler=replace(settings.sampler, buffer_size=buffer_size),
+        restarts=replace(settings.restarts, n=restarts),
+    )
+    check(resolved)
+    return resolved
+
+
+def _known_clusters(dataset: Dataset) -> int:
+    if dataset.name in BUILT_IN and dataset.class_names:
+        return len(dataset.class_names)
+    raise SettingsError("setting n_clusters: expected the number of clusters, as it is not known")
+
+
+def _size(n_features: int, hidden: list[int]) -> int:
+    return sum(a * b for a, b in zip([n_features, *hidden[:-1]], hidden, strict=True))
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -1,0 +1,84 @@
+"""The model: logits of a classifier, read as a posterior over clusters and as an energy.
+
+p(y|x) = softmax_y f(x),   E(x) = -logsumexp_y f_y(x),   E(x|y) = -f_y(x)   (Grathwohl et al.,
+ICLR 2020; Sansone & Manhaeve, TMLR 2025). Energies are in nats.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gedi.encoders import MemberLinear
+
+__all__ = ["EnergyClassifier", "energy_of_logits", "member", "weight_average"]
+
+
+def energy_of_logits(logits: Tensor) -> Tensor:
+    """E = -logsumexp_y f_y, (..., c) -> (...)."""
+    return -torch.logsumexp(logits, -1)
+
+
+class EnergyClassifier(nn.Module):
+    """An encoder with a linear head of c logits, and a base that all logits share.
+
+    f_y(x) = w_y · encoder(x) + v_y + b(x)
+
+    Args:
+        encoder: a module (..., d) -> (..., e) with the attribute `n_features` = e.
+        n_clusters: c.
+        base: b, a module (..., d) -> (...); None is zero.
+        members: leading dimensions of the head; those of the encoder.
+        generator: source of the head's initial weights.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        n_clusters: int,
+        *,
+        base: nn.Module | None = None,
+        members: tuple[int, ...] = (),
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = MemberLinear(
+            int(encoder.n_features),  # type: ignore[arg-type]
+            n_clusters,
+            members=members,
+            generator=generator,
+        )
+        self.base = base
+        self.n_clusters = n_clusters
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits f(x), (..., d) -> (..., c)."""
+        logits: Tensor = self.head(self.encoder(x))
+        return logits if self.base is None else logits + self.base(x)[..., None]
+
+    def posterior(self, x: Tensor) -> Tensor:
+        """p(y|x), (..., d) -> (..., c)."""
+        return self(x).softmax(-1)
+
+    def energy(self, x: Tensor) -> Tensor:
+        """E(x), (..., d) -> (...)."""
+        return energy_of_logits(self(x))
+
+    def cluster_energy(self, cluster: int) -> Callable[[Tensor], Tensor]:
+        """The function x -> E(x|y) of one cluster y."""
+        return lambda x: -self(x)[..., cluster]
+
+
+@torch.no_grad()
+def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> EnergyClassifier:
+    """Copy one member of a batched model into a single model of the same shape, and return it."""
+    for target, source in zip(into.parameters(), model.parameters(), strict=True):
+        target.copy_(source[index])
+    return into
+
+
+@torch.no_grad()
+def weight_average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """θ_average <- decay θ_average + (1 - decay) θ, in place."""
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)

@@ -1,0 +1,85 @@
+"""A training seen from outside: the bound and the gap on fixed points under fixed views."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gedi.model import EnergyClassifier
+from gedi.objective import Terms, Weights, collapse_gap, contrast
+from gedi.model import energy_of_logits
+from gedi.objective import invariance, prior_agreement
+from gedi.views import View
+
+__all__ = ["Monitor", "Plateau"]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Measures a model on fixed points under views that are the same every time.
+
+    Args:
+        x: the fixed points, (n, d).
+        view: T(x'|x).
+        log_prior: log π, (c,).
+        seed: of the views.
+    """
+
+    x: Tensor
+    view: View
+    log_prior: Tensor
+    seed: int = 0
+
+    @torch.no_grad()
+    def measure(self, model: EnergyClassifier, chains: Tensor) -> tuple[Terms, dict[str, Tensor]]:
+        """The terms, and what else tells how the training goes; one value for each member.
+
+        Args:
+            model: the network, with or without members.
+            chains: positions of the chains, (*members, m, d).
+
+        Returns:
+            The terms, and `gap`, `energy_data`, `energy_samples` in nats.
+        """
+        generator = torch.Generator(self.x.device).manual_seed(self.seed)
+        x = self.x.expand(*chains.shape[:-2], *self.x.shape)
+        view = self.view(x, posterior=model.posterior, generator=generator)
+        logits = model(x)
+        inv = invariance(logits, model(view))
+        prior = prior_agreement(logits, self.log_prior)
+        energy_data = energy_of_logits(logits)
+        energy_samples = model.energy(chains)
+        terms = Terms(contrast(energy_data, energy_samples), inv, prior)
+        return terms, {
+            "gap": collapse_gap(inv, prior, self.log_prior),
+            "energy_data": energy_data.mean(-1),
+            "energy_samples": energy_samples.mean(-1),
+        }
+
+
+@dataclass
+class Plateau:
+    """The convergence rule: no gain for a while.
+
+    The loss it follows is -w_inv INV - w_prior PRIOR + w_gen |contrast|, which falls while the
+    clusters get better and while the samples get closer to the data.
+
+    Args:
+        weights: of the bound.
+        tol: the gain that counts, in nats.
+        patience: iterations without one.
+    """
+
+    weights: Weights
+    tol: float
+    patience: int
+    best: float = field(default=float("inf"))
+    best_iteration: int = 0
+
+    def reached(self, iteration: int, terms: Terms) -> bool:
+        """Whether there was no gain in the last `patience` iterations."""
+        clusters = self.weights.inv * terms.inv + self.weights.prior * terms.prior
+        loss = float(self.weights.gen * terms.gen.abs() - clusters)
+        if loss < self.best - self.tol:
+            self.best, self.best_iteration = loss, iteration
+        return iteration - self.best_iteration >= self.patience

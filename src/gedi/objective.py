@@ -1,0 +1,149 @@
+"""The three terms of the bound, their weights, and the collapse gap.
+
+Every function reduces the trailing two dimensions (points, clusters) or the last one (points)
+and keeps whatever comes before, so several models can be trained in one computation.
+All values are in nats per data point. Source: Sansone & Manhaeve, TMLR 2025.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+__all__ = [
+    "Terms",
+    "Weights",
+    "balance_threshold",
+    "collapse_gap",
+    "contrast",
+    "entropy",
+    "invariance",
+    "log_marginal",
+    "prior_agreement",
+    "uniform_log_prior",
+]
+
+
+def uniform_log_prior(n_clusters: int) -> Tensor:
+    """log π of the uniform prior, shape (c,)."""
+    return torch.full((n_clusters,), -math.log(n_clusters))
+
+
+def entropy(log_prior: Tensor) -> Tensor:
+    """H(π) = -Σ_y π_y log π_y of a prior given by its logarithm (..., c); zero entries allowed."""
+    prior = log_prior.exp()
+    return -torch.special.xlogy(prior, prior).sum(-1)
+
+
+def contrast(energy_data: Tensor, energy_samples: Tensor) -> Tensor:
+    """The contrast E_θ[E(x)] - E_data[E(x)], whose gradient is that of GEN = E_data[log p_θ(x)].
+
+    ∇GEN = E_{x~p_θ}[∇E(x)] - E_{x~data}[∇E(x)]. The value itself is no likelihood: at the optimum
+    it is zero.
+
+    Args:
+        energy_data: energies of data, (..., n).
+        energy_samples: energies of samples from the model, held fixed, (..., m).
+    """
+    return energy_samples.mean(-1) - energy_data.mean(-1)
+
+
+def invariance(logits: Tensor, view_logits: Tensor) -> Tensor:
+    """INV = -mean_j CE(p(y|x'_j), p(y|x_j)) <= 0, with gradients through both arguments.
+
+    Args:
+        logits: f(x), (..., n, c).
+        view_logits: f(x') of a view of each x, (..., n, c).
+    """
+    target = log_softmax(view_logits, -1).exp()
+    return (target * log_softmax(logits, -1)).sum(-1).mean(-1)
+
+
+def log_marginal(logits: Tensor) -> Tensor:
+    """log of the mean posterior, log (1/n) Σ_j p(y|x_j), (..., n, c) -> (..., c).
+
+    In log space throughout, so that an empty cluster costs a large number, never an infinite one.
+    """
+    return torch.logsumexp(log_softmax(logits, -1), -2) - math.log(logits.shape[-2])
+
+
+def prior_agreement(logits: Tensor, log_prior: Tensor) -> Tensor:
+    """PRIOR = -CE(π, mean_j p(y|x_j)) <= -H(π).
+
+    Args:
+        logits: f(x), (..., n, c).
+        log_prior: log π, (c,).
+    """
+    return (log_prior.exp() * log_marginal(logits)).sum(-1)
+
+
+def collapse_gap(inv: Tensor, prior: Tensor, log_prior: Tensor) -> Tensor:
+    """The collapse gap -INV + (-H(π) - PRIOR) >= 0.
+
+    Zero only for one-hot, view-consistent assignments that fill the clusters as π says. Needs no
+    labels. Comparable only at equal views and clusters, and on many points: n points leave about
+    (c - 1) / 2n even when every assignment is right.
+    """
+    return -inv - entropy(log_prior) - prior
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts: w_gen GEN + w_inv INV + w_prior PRIOR.
+
+    `inv = prior = 0` is JEM without labels, `gen = 0` is GEDI no gen. The entries may be tensors,
+    one value for each model that is trained in the same computation.
+
+    Args:
+        gen: w_gen, weight of the log-likelihood.
+        inv: w_inv, weight of the agreement between views.
+        prior: w_prior, weight of the balance of the clusters.
+    """
+
+    gen: float | Tensor = 1.0
+    inv: float | Tensor = 1.0
+    prior: float | Tensor = 1.0
+
+    def scaled(self, clustering: float | Tensor) -> "Weights":
+        """The same weights with both clustering terms multiplied by a factor in [0, 1]."""
+        return Weights(self.gen, self.inv * clustering, self.prior * clustering)
+
+
+class Terms(NamedTuple):
+    """The terms of the bound for one batch, each of shape (...) in nats.
+
+    Attributes:
+        gen: the contrast, whose gradient is that of GEN.
+        inv: INV.
+        prior: PRIOR.
+    """
+
+    gen: Tensor
+    inv: Tensor
+    prior: Tensor
+
+    def bound(self, weights: Weights) -> Tensor:
+        """w_gen GEN + w_inv INV + w_prior PRIOR, up to GEN's normaliser."""
+        return weights.gen * self.gen + weights.inv * self.inv + weights.prior * self.prior
+
+    def loss(self, weights: Weights) -> Tensor:
+        """The scalar to minimise; models side by side do not mix, as their sum's gradients split."""
+        return -self.bound(weights).sum()
+
+
+def balance_threshold(n_clusters: int) -> float:
+    """The least w_prior / w_inv at which the uniform posterior beats every other constant one.
+
+    For posteriors q that do not depend on x the bound is -w_inv H(q) - w_prior CE(u, q), so the
+    uniform u is best if and only if w_prior / w_inv >= max_q KL(q, u) / KL(u, q). The maximum has
+    one cluster of mass a and c - 1 equal others; below the threshold, everything sliding into one
+    cluster is a direction of ascent.
+    """
+    a = torch.linspace(1 / n_clusters, 1, 200_001, dtype=torch.float64)[1000:-1]
+    rest = (1 - a) / (n_clusters - 1)
+    forward = a * (n_clusters * a).log() + (1 - a) * (n_clusters * rest).log()
+    backward = -((n_clusters * a).log() + (n_clusters - 1) * (n_clusters * rest).log()) / n_clusters
+    return max(1.0, float((forward / backward).max()))

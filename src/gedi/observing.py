@@ -1,0 +1,102 @@
+"""What happens between iterations: measure, record, tell, and say when to stop."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from gedi.monitor import Monitor, Plateau
+from gedi.objective import Terms
+from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
+from gedi.training import Algorithm, TrainingState
+
+__all__ = ["Observer", "Record"]
+
+Record = dict[str, float]
+"""One row of the history: `iteration`, `seconds`, terms, gap, energies and rates as numbers."""
+
+
+@dataclass
+class Observer:
+    """Called after every iteration; looks closely at every `every`-th.
+
+    Args:
+        algorithm: the ingredients of the training.
+        monitor: measures the average model.
+        plateau: the convergence rule.
+        every: iterations between looks.
+        listeners: called with the state and each new record.
+        interrupted: asked after every iteration; true pauses the training.
+
+    Attributes:
+        history: all records.
+        converged: whether the convergence rule has struck.
+    """
+
+    algorithm: Algorithm
+    monitor: Monitor
+    plateau: Plateau
+    every: int
+    listeners: list[Callable[[TrainingState, Record], None]] = field(default_factory=list)
+    interrupted: Callable[[], bool] = lambda: False
+    history: list[Record] = field(default_factory=list)
+    converged: bool = False
+
+    def __call__(self, state: TrainingState, terms: Terms) -> bool:
+        """Look if it is time to; whether the training should pause."""
+        if state.iteration % self.every == 0 or state.iteration == state.horizon:
+            record = self._look(state)
+            self.history.append(record)
+            for listener in self.listeners:
+                listener(state, record)
+        return self.interrupted()
+
+    def _look(self, state: TrainingState) -> Record:
+        terms, rest = self.monitor.measure(state.average, state.buffer.positions)
+        if not state.members and not self.converged:
+            self.converged = self.plateau.reached(state.iteration, terms)
+            if self.converged:
+                self._wind_down(state)
+        values = {
+            "gen": terms.gen,
+            "inv": terms.inv,
+            "prior": terms.prior,
+            "bound": terms.bound(self.algorithm.weights),
+            **rest,
+            **_rates(state.sampler),
+        }
+        # Of several restarts, show the one that leads.
+        leader = int(rest["gap"].argmin()) if state.members else None
+        progress = self.algorithm.progress(state)
+        return {
+            "iteration": state.iteration,
+            "seconds": round(state.seconds, 3),
+            "progress": round(progress, 4),
+            "learning_rate": self.algorithm.learning_rate
+            * self.algorithm.schedule.learning_rate(state.iteration, progress),
+            **{name: _number(value, leader) for name, value in values.items()},
+        }
+
+    def _wind_down(self, state: TrainingState) -> None:
+        """Bring the end so close that only the decay of the learning rate is left."""
+        level = 1 - self.algorithm.schedule.decay
+        if level > 0:
+            state.horizon = min(state.horizon, math.ceil(state.iteration / level))
+        else:
+            state.horizon = state.iteration
+
+
+def _rates(sampler: Move) -> dict[str, Tensor]:
+    """How the moves fare: what share of each kind is accepted, and the step size."""
+    rates: dict[str, Tensor] = {}
+    for move in sampler if isinstance(sampler, Cycle) else [sampler]:
+        if isinstance(move, Langevin):
+            rates |= {"acceptance": move.acceptance, "step_size": move.step_size}
+        elif isinstance(move, AnchoredJump):
+            rates["jump_acceptance"] = move.acceptance
+    return rates
+
+
+def _number(value: Tensor, leader: int | None) -> float:
+    return float(value if leader is None or value.ndim == 0 else value[leader])

@@ -1,0 +1,78 @@
+"""Several trainings in one computation, the best of which goes on alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gedi.model import member
+from gedi.training import TrainingState
+
+__all__ = ["Candidate", "choose", "single"]
+
+_SAME_GAP = 0.02  # nats; what differences of the gap on a few thousand points do not tell apart
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is known of one restart when the best is chosen.
+
+    Args:
+        warmup: its iterations of GEN alone.
+        gap: its collapse gap, in nats.
+        log_likelihood: of data, estimated, in nats; breaks ties.
+    """
+
+    warmup: int
+    gap: float
+    log_likelihood: float
+
+
+def choose(candidates: list[Candidate]) -> int:
+    """The place of the best: the likeliest of those whose gap is as good as the least.
+
+    The gap comes first and needs no labels: clusters that views cross, or that are out of balance,
+    show in it, while the density may be as good with wrong clusters.
+    """
+    least = min(candidate.gap for candidate in candidates)
+    best = [k for k, c in enumerate(candidates) if c.gap <= least + _SAME_GAP]
+    return max(best, key=lambda k: candidates[k].log_likelihood)
+
+
+@torch.no_grad()
+def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingState:
+    """Carry one member of a group over into a state without members, and return it.
+
+    Args:
+        group: the state of all.
+        alone: a fresh state of the same shapes without the leading dimension; overwritten.
+        index: the member to carry over.
+    """
+    member(group.model, alone.model, index)
+    member(group.average, alone.average, index)
+    alone.optimizer.load_state_dict(_pick_moments(group.optimizer.state_dict(), index))
+    shapes = {name: value.ndim for name, value in alone.sampler.state_dict().items()}
+    alone.sampler.load_state_dict(
+        {
+            name: value[index] if value.ndim > shapes[name] else value
+            for name, value in group.sampler.state_dict().items()
+        }
+    )
+    alone.buffer.positions.copy_(group.buffer.positions[index])
+    alone.generator.set_state(group.generator.get_state())
+    alone.horizon, alone.iteration, alone.seconds = group.horizon, group.iteration, group.seconds
+    return alone
+
+
+def _pick_moments(optimizer: dict[str, Any], index: int) -> dict[str, Any]:
+    """Adam's moments of one member; its count of steps is shared."""
+
+    def pick(value: Any) -> Any:
+        return value[index] if isinstance(value, Tensor) and value.ndim > 0 else value
+
+    state = {
+        key: {name: pick(value) for name, value in moments.items()}
+        for key, moments in optimizer["state"].items()
+    }
+    return {**optimizer, "state": state}

@@ -1,0 +1,18 @@
+"""Samplers: Langevin chains, jumps, and the replay buffer in which chains persist."""
+
+from gedi.sampling.chains import Chains, Cycle, Energy, Move, accept, evaluate
+from gedi.sampling.jumps import AnchoredJump
+from gedi.sampling.langevin import Langevin
+from gedi.sampling.replay_buffer import ReplayBuffer
+
+__all__ = [
+    "AnchoredJump",
+    "Chains",
+    "Cycle",
+    "Energy",
+    "Langevin",
+    "Move",
+    "ReplayBuffer",
+    "accept",
+    "evaluate",
+]

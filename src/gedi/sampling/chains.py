@@ -1,0 +1,115 @@
+"""Markov chains under an energy, and what a move on them is.
+
+A move takes chains to chains and leaves the law p(x) = exp(-E(x)) / Z where it is (exactly, if it
+says so). Moves combine: `Cycle` is a move made of moves. Only the gradient with respect to the
+points is ever computed, never that of the parameters.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gedi.sampling.replay_buffer import ReplayBuffer
+
+__all__ = ["Chains", "Cycle", "Energy", "Move", "accept", "evaluate"]
+
+Energy = Callable[[Tensor], Tensor]
+"""A function (..., n, d) -> (..., n), in nats."""
+
+
+class Chains(NamedTuple):
+    """The state of n chains.
+
+    Attributes:
+        x: positions, (..., n, d).
+        energy: E(x), (..., n).
+        gradient: ∇_x E(x), (..., n, d).
+    """
+
+    x: Tensor
+    energy: Tensor
+    gradient: Tensor
+
+
+def evaluate(energy: Energy, x: Tensor) -> Chains:
+    """Chains at the given positions, with their energy and its gradient there."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        values = energy(x)
+        (gradient,) = torch.autograd.grad(values.sum(), x)
+    return Chains(x.detach(), values.detach(), gradient)
+
+
+def accept(
+    current: Chains, proposal: Chains, log_ratio: Tensor, generator: Generator
+) -> tuple[Chains, Tensor]:
+    """The Metropolis test: take each proposal with probability min(1, exp(log_ratio)).
+
+    A ratio that is not a number, as an energy that overflowed gives, refuses the proposal.
+
+    Returns:
+        The chains after the test and the mean acceptance probability, shape (...).
+    """
+    uniform = torch.rand(
+        log_ratio.shape, dtype=log_ratio.dtype, device=log_ratio.device, generator=generator
+    )
+    taken = uniform.log() < log_ratio
+    at = taken[..., None]
+    chains = Chains(
+        torch.where(at, proposal.x, current.x),
+        torch.where(taken, proposal.energy, current.energy),
+        torch.where(at, proposal.gradient, current.gradient),
+    )
+    return chains, log_ratio.nan_to_num(nan=-torch.inf).clamp_max(0).exp().mean(-1)
+
+
+class Move(nn.Module):
+    """A transition of chains; subclasses define `step`.
+
+    Attributes:
+        acceptance: mean acceptance probability of the last step, (*members,); 1 where every
+            proposal is taken.
+    """
+
+    acceptance: Tensor
+
+    def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
+        """Advance all chains."""
+        raise NotImplementedError
+
+    def sample(
+        self, energy: Energy, buffer: ReplayBuffer, n: int, *, generator: Generator
+    ) -> Tensor:
+        """Advance n chains of the buffer, put them back, and return their positions (..., n, d)."""
+        index, x = buffer.draw(n, generator)
+        chains = self.step(energy, evaluate(energy, x), generator)
+        buffer.put(index, chains.x)
+        return chains.x
+
+
+class Cycle(Move):
+    """Several moves, one after the other.
+
+    Args:
+        moves: the moves in their order.
+    """
+
+    def __init__(self, moves: Sequence[Move]) -> None:
+        super().__init__()
+        self.moves = nn.ModuleList(moves)
+
+    def __iter__(self) -> Iterator[Move]:
+        return iter(self.moves)  # type: ignore[arg-type]
+
+    @property
+    def acceptance(self) -> Tensor:  # type: ignore[override]
+        """Acceptance of the first move."""
+        return next(iter(self)).acceptance
+
+    def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
+        """Advance all chains by every move."""
+        for move in self:
+            chains = move.step(energy, chains, generator)
+        return chains

@@ -1,0 +1,84 @@
+"""Jumps between parts of the data that Langevin chains cannot travel between.
+
+Persistent chains settle in one part (a ring, a class of images) and stay, so nothing holds the
+parts' masses where they belong: the classic failure of maximum-likelihood training of energies.
+A jump proposes the same offset from another data point and is tested by Metropolis, so the law
+stays exactly p(x) whatever the data points are; they only make the proposals good ones.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from gedi.box import Box
+from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
+
+__all__ = ["AnchoredJump"]
+
+
+class AnchoredJump(Move):
+    """x' = x + a_j - a_i, with anchor i drawn near x and anchor j uniformly.
+
+    i is drawn with probability K(x - a_i) / Σ_k K(x - a_k), K a Gaussian kernel of width h. The
+    move (x, i, j) -> (x', j, i) is its own inverse and preserves volume, so it is accepted with
+    probability min(1, exp(E(x) - E(x')) q(x) / q(x')), where q is the kernel density of the
+    anchors. Because the offset x - a_i is kept, a chain far from all anchors in many dimensions
+    lands as far from them, where an independent proposal from q would always be refused.
+
+    Args:
+        anchors: points of the data, (m, d).
+        bandwidth: h; about the distance between neighbouring anchors.
+        box: proposals outside are refused.
+        members: leading dimensions of the chains.
+    """
+
+    def __init__(
+        self,
+        anchors: Tensor,
+        bandwidth: float,
+        box: Box,
+        *,
+        members: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.register_buffer("anchors", anchors)
+        self.register_buffer("bandwidth", torch.as_tensor(bandwidth, dtype=anchors.dtype))
+        self.register_buffer("low", box.low)
+        self.register_buffer("high", box.high)
+        self.register_buffer("acceptance", torch.ones(members), persistent=False)
+
+    def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
+        """One jump of every chain."""
+        here = self._log_kernels(chains.x)
+        source = draw_categorical(here, generator)
+        target = torch.randint(
+            len(self.anchors), source.shape, device=source.device, generator=generator
+        )
+        x = chains.x + self.anchors[target] - self.anchors[source]
+        proposal = evaluate(energy, x)
+        log_ratio = (
+            chains.energy
+            - proposal.energy
+            + here.logsumexp(-1)
+            - self._log_kernels(x).logsumexp(-1)
+        )
+        inside = Box(self.low, self.high).contains(x)
+        log_ratio = torch.where(inside, log_ratio, -torch.inf)
+        chains, self.acceptance = accept(chains, proposal, log_ratio, generator)
+        return chains
+
+    def _log_kernels(self, x: Tensor) -> Tensor:
+        """-|x - a_k|² / 2h² for every anchor, (..., n, d) -> (..., n, m)."""
+        squares = self.anchors.square().sum(-1) + x.square().sum(-1, keepdim=True)
+        return (x @ self.anchors.T).mul_(2).sub_(squares).mul_(0.5 / self.bandwidth**2)
+
+
+def draw_categorical(logits: Tensor, generator: Generator) -> Tensor:
+    """One index for each row of unnormalised log-probabilities, (..., m) -> (...).
+
+    By inversion of the cumulated probabilities, many times faster than torch.multinomial here.
+    """
+    cumulated = logits.softmax(-1).cumsum(-1)
+    total = cumulated[..., -1:]
+    uniform = torch.rand(total.shape, dtype=total.dtype, device=total.device, generator=generator)
+    index = torch.searchsorted(cumulated, uniform * total).squeeze(-1)
+    return index.clamp_max(logits.shape[-1] - 1)

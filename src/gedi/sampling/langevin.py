@@ -1,0 +1,143 @@
+"""Langevin dynamics: the walk that turns an energy into samples.
+
+x_{t+1} = Π( x_t - ε C ∇E(x_t) + σ C^(1/2) ξ ),  ξ ~ N(0, I),  Π: back into the box.
+
+With σ = sqrt(2 ε) its law tends to p(x) for small ε. With the Metropolis test the law is p(x) at
+every ε (MALA; Roberts & Tweedie, Bernoulli 1996), and ε may follow the acceptance. A smaller σ is
+the habit of JEM (Grathwohl et al., ICLR 2020): samples sharper than the density.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+from gedi.box import Box
+from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
+
+__all__ = ["Langevin"]
+
+
+class Langevin(Move):
+    """Langevin steps, Metropolis-adjusted on demand.
+
+    Args:
+        step_size: ε. With a target acceptance, where its adaptation starts.
+        n_steps: how many steps one call takes.
+        noise: σ; None is sqrt(2 ε), temperature 1.
+        metropolis: accept or refuse each step, so that the law is exact. A drift clipped to
+            `max_gradient` and reflection at the box keep it exact, since the test knows of both.
+        target_acceptance: in training mode, ε is moved until this share of steps is accepted
+            (about 0.6 is best for smooth energies; Roberts & Rosenthal, JRSS B 1998).
+        max_gradient: each point's ∇E is shortened to this norm.
+        preconditioner: C^(1/2), (d, d), symmetric; None is the identity. Drift and noise follow the
+            shape of the data, so that narrow and wide directions mix at the same pace.
+        box: where points live; None is all of space.
+        boundary: Π; "reject" refuses steps that leave the box, "reflect" mirrors them back: both
+            keep the law. "clamp" leaves atoms on the walls.
+        members: leading dimensions of the chains; each member adapts an ε of its own.
+
+    Raises:
+        ValueError: for a step size or noise that is not positive, and for the Metropolis test
+            together with a noise of its own or with clamping, where the test would not be valid;
+            for reflection of preconditioned steps; for rejection without the test.
+    """
+
+    def __init__(
+        self,
+        step_size: float = 0.01,
+        n_steps: int = 10,
+        *,
+        noise: float | None = None,
+        metropolis: bool = False,
+        target_acceptance: float | None = None,
+        max_gradient: float | None = None,
+        preconditioner: Tensor | None = None,
+        box: Box | None = None,
+        boundary: Literal["reject", "reflect", "clamp"] = "reflect",
+        members: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        if step_size <= 0 or (noise is not None and noise < 0):
+            raise ValueError(f"expected step_size > 0 and noise >= 0, got {step_size} and {noise}")
+        if metropolis and noise is not None:
+            raise ValueError(f"the Metropolis test needs noise=None (temperature 1), got {noise}")
+        if metropolis and box is not None and boundary == "clamp":
+            raise ValueError("the Metropolis test needs boundary 'reject' or 'reflect', got 'clamp'")
+        if boundary == "reject" and box is not None and not metropolis:
+            raise ValueError("boundary='reject' needs metropolis=True")
+        if boundary == "reflect" and box is not None and preconditioner is not None:
+            raise ValueError("preconditioned steps need boundary 'reject' or 'clamp'")
+        if target_acceptance is not None and not metropolis:
+            raise ValueError("target_acceptance needs metropolis=True")
+        self.n_steps = n_steps
+        self.noise = noise
+        self.metropolis = metropolis
+        self.target_acceptance = target_acceptance
+        self.max_gradient = max_gradient
+        self.boundary = boundary
+        self.register_buffer("preconditioner", preconditioner)
+        self.register_buffer("low", None if box is None else box.low)
+        self.register_buffer("high", None if box is None else box.high)
+        self.register_buffer("log_step_size", torch.full(members, math.log(step_size)))
+        self.register_buffer("acceptance", torch.ones(members), persistent=False)
+
+    @property
+    def box(self) -> Box | None:
+        """The box, on the module's device."""
+        return None if self.low is None else Box(self.low, self.high)
+
+    @property
+    def step_size(self) -> Tensor:
+        """ε, (*members,)."""
+        return self.log_step_size.exp()
+
+    def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
+        """Advance all chains by `n_steps` steps."""
+        for _ in range(self.n_steps):
+            chains = self._step(energy, chains, generator)
+        return chains
+
+    def _step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
+        epsilon = self.step_size[..., None, None]
+        sigma = (2 * epsilon).sqrt() if self.noise is None else self.noise
+        noise = torch.randn(
+            chains.x.shape, dtype=chains.x.dtype, device=chains.x.device, generator=generator
+        )
+        # The step in whitened coordinates, where it is a plain one.
+        step = sigma * noise - epsilon * self._drift(chains)
+        x, sign = self._confine(chains.x + self._whole(step))
+        proposal = evaluate(energy, x)
+        if not self.metropolis:
+            return proposal
+        # Reflected space is tiled by mirror images of the box and the walk goes on in the tiling,
+        # where both directions of the step are plain Gaussians; the image's gradient is mirrored.
+        back = step - epsilon * sign * self._drift(proposal)
+        forward = 0.5 * noise.square().sum(-1)
+        backward = back.square().sum(-1) / (4 * epsilon[..., 0])
+        log_ratio = chains.energy - proposal.energy + forward - backward
+        if self.boundary == "reject" and self.box is not None:
+            log_ratio = torch.where(self.box.contains(x), log_ratio, -torch.inf)
+        chains, self.acceptance = accept(chains, proposal, log_ratio, generator)
+        if self.training and self.target_acceptance is not None:
+            self.log_step_size += 0.02 * (self.acceptance - self.target_acceptance)
+        return chains
+
+    def _whole(self, step: Tensor) -> Tensor:
+        return step if self.preconditioner is None else step @ self.preconditioner
+
+    def _drift(self, chains: Chains) -> Tensor:
+        """The gradient in whitened coordinates, C^(1/2) ∇E, shortened if asked for."""
+        drift = self._whole(chains.gradient)
+        if self.max_gradient is None:
+            return drift
+        norm = drift.norm(dim=-1, keepdim=True)
+        return drift * (self.max_gradient / norm.clamp_min(self.max_gradient))
+
+    def _confine(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
+        if self.box is None or self.boundary == "reject":
+            return x, 1.0
+        if self.boundary == "reflect":
+            return self.box.fold(x)
+        return self.box.clamp(x), 1.0

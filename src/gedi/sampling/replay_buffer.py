@@ -1,0 +1,66 @@
+"""The replay buffer: where chains rest between iterations (persistent contrastive divergence)."""
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gedi.box import Box
+
+__all__ = ["ReplayBuffer"]
+
+
+class ReplayBuffer(nn.Module):
+    """Positions of chains, drawn, advanced and put back; a few are started anew each time.
+
+    Args:
+        capacity: how many chains are kept.
+        box: new chains start uniformly in it.
+        reinit: probability with which a drawn chain is started anew.
+        members: leading dimensions, for models side by side.
+        generator: source of the initial positions.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        box: Box,
+        *,
+        reinit: float = 0.05,
+        members: tuple[int, ...] = (),
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        if capacity < 1 or not 0 <= reinit <= 1:
+            raise ValueError(
+                f"expected capacity >= 1 and reinit in [0, 1], got {capacity} and {reinit}"
+            )
+        self.reinit = reinit
+        self.register_buffer("low", box.low)
+        self.register_buffer("high", box.high)
+        self.register_buffer("positions", box.uniform((*members, capacity), generator))
+
+    @property
+    def capacity(self) -> int:
+        """How many chains are kept."""
+        return self.positions.shape[-2]
+
+    def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Take n different chains, some of them started anew.
+
+        Returns:
+            Their places in the buffer (n,), the same for all members, and positions (..., n, d).
+
+        Raises:
+            ValueError: if n exceeds the capacity.
+        """
+        if n > self.capacity:
+            raise ValueError(f"expected at most {self.capacity} chains, got {n}")
+        device = self.positions.device
+        index = torch.randperm(self.capacity, device=device, generator=generator)[:n]
+        x = self.positions[..., index, :]
+        anew = torch.rand(x.shape[:-1], device=device, generator=generator) < self.reinit
+        fresh = Box(self.low, self.high).uniform(x.shape[:-1], generator)
+        return index, torch.where(anew[..., None], fresh, x)
+
+    def put(self, index: Tensor, x: Tensor) -> None:
+        """Put chains back in their places."""
+        self.positions[..., index, :] = x

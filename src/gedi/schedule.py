@@ -1,0 +1,47 @@
+"""What changes with time: the learning rate and the weight of the clustering terms."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Schedule"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Factors in [0, 1] as functions of the iteration and of the progress of the training.
+
+    Whether clusters come out right can hang on the order of things: two rings separate only if
+    the energy has found them first (a warm-up by GEN alone), two moons only if it has not. So
+    each member of a group of restarts may have its own warm-up.
+
+    Args:
+        warmups: iterations without the clustering terms, one entry for each member.
+        ramp: iterations over which they then come in.
+        learning_rate_warmup: iterations over which the learning rate rises to its full value.
+        decay: share of the training, at its end, over which the learning rate falls to zero.
+    """
+
+    warmups: tuple[int, ...] = (0,)
+    ramp: int = 1
+    learning_rate_warmup: int = 100
+    decay: float = 0.5
+
+    def clustering(self, iteration: int, device: torch.device | str = "cpu") -> Tensor:
+        """Factor of INV and PRIOR for each member, (members,)."""
+        warmups = torch.tensor(self.warmups, dtype=torch.float32, device=device)
+        ramped = (iteration + 1 - warmups) / max(self.ramp, 1)
+        return torch.where(warmups == 0, 1.0, ramped.clamp(0, 1))
+
+    def learning_rate(self, iteration: int, progress: float) -> float:
+        """Factor of the learning rate: up, level, and down along half a cosine.
+
+        Args:
+            iteration: iterations done.
+            progress: share of the training that is done, in [0, 1].
+        """
+        rise = min(1.0, (iteration + 1) / max(self.learning_rate_warmup, 1))
+        falling = (progress - (1 - self.decay)) / self.decay if self.decay > 0 else 0.0
+        return rise * 0.5 * (1 + math.cos(math.pi * min(max(falling, 0.0), 1.0)))

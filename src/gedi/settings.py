@@ -1,0 +1,325 @@
+"""All settings of a training, typed, with their defaults; no torch here, so help comes at once.
+
+The command line and YAML files use these names. `None` means: chosen from the data, as the text
+beside it says.
+"""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from gedi.errors import SettingsError
+
+__all__ = [
+    "EncoderSettings",
+    "RestartSettings",
+    "SamplerSettings",
+    "Settings",
+    "ViewSettings",
+    "WeightSettings",
+    "check",
+    "from_dict",
+    "method_name",
+]
+
+
+@dataclass(frozen=True)
+class WeightSettings:
+    """Weights of the bound w_gen GEN + w_inv INV + w_prior PRIOR.
+
+    `--weights.inv 0 --weights.prior 0` is JEM without labels, `--weights.gen 0` is GEDI no gen.
+
+    Args:
+        gen: w_gen, log-likelihood. Null: min(1, 4 / d) for d features.
+        inv: w_inv, agreement between views.
+        prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
+    """
+
+    gen: float | None = None
+    inv: float = 1.0
+    prior: float | None = None
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The network.
+
+    Args:
+        hidden: widths of the layers. Null: [100, 100] in two dimensions, else [512, 512].
+        base: start the energy from the Gaussian of the data instead of from nothing.
+    """
+
+    hidden: list[int] | None = None
+    base: bool = True
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How the chains move.
+
+    Args:
+        step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
+        n_steps: Langevin steps an iteration.
+        metropolis: accept or refuse each step, so that the samples' law is exact.
+        target_acceptance: share of accepted steps to adapt ε to. Null: ε stays.
+        noise: σ of a step. Null: sqrt(2 ε), temperature 1. JEM's habit is smaller (with metropolis
+            false).
+        max_gradient: longest drift of a step. Null: not shortened.
+        precondition: let steps follow the covariance of the data.
+        boundary: at the walls of the box: reject, reflect (without precondition) or clamp (without
+            metropolis).
+        jumps: jumps between data points an iteration, tested by Metropolis.
+        n_anchors: data points that jumps, and local scales of the views, refer to.
+        buffer_size: chains kept. Null: as many as the batch has points.
+        reinit: probability that a chain is started anew.
+    """
+
+    step_size: float = 0.02
+    n_steps: int = 4
+    metropolis: bool = True
+    target_acceptance: float | None = 0.6
+    noise: float | None = None
+    max_gradient: float | None = None
+    precondition: bool = True
+    boundary: str = "reject"
+    jumps: int = 1
+    n_anchors: int = 256
+    buffer_size: int | None = None
+    reinit: float = 0.01
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """The views T(x'|x): equal shares of the batch for each kind whose strength is not zero.
+
+    Args:
+        noise: length of Gaussian noise, in units of the local scale.
+        adversarial: length of the worst-case change, in units of the local scale.
+        neighbour: the local scale is the distance to this neighbour among the anchors.
+        rotate: images: largest rotation in degrees. Views of images replace Gaussian noise.
+        shift: images: largest shift, as a share of the image.
+        zoom: images: largest change of size, as a share.
+        shear: images: largest shear in degrees.
+    """
+
+    noise: float = 0.5
+    adversarial: float = 0.25
+    neighbour: int = 10
+    rotate: float = 10.0
+    shift: float = 0.1
+    zoom: float = 0.1
+    shear: float = 0.0
+
+
+@dataclass(frozen=True)
+class RestartSettings:
+    """Trainings side by side, the best of which goes on.
+
+    Args:
+        n: how many. Null: 4 for small networks, else 1.
+        warmup: every second one starts with so many iterations of GEN alone.
+        ramp: iterations over which the clustering terms then come in.
+        iterations: when the best is chosen, by the collapse gap.
+    """
+
+    n: int | None = None
+    warmup: int = 300
+    ramp: int = 200
+    iterations: int = 600
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a training.
+
+    Args:
+        n_clusters: number of clusters c. Null: known for the built-in data sets.
+        prior: shares of the clusters that PRIOR aims at, c positive numbers. Null: equal.
+        max_iter: iterations at most.
+        max_time: seconds at most. Null: no limit.
+        tol: gain in bound and gap (nats) that counts as progress.
+        patience: iterations without progress after which the training winds down and ends.
+        batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
+        learning_rate: of Adam. Null: 2e-3 in two dimensions, else 1e-3.
+        decay: share of the training, at its end, over which the learning rate falls to zero.
+        data_noise: standard deviation of noise that smooths the data for GEN, in scaled units.
+            Null: 0 for tables, 0.1 for images.
+        seed: of all random numbers.
+        device: auto, cpu or cuda.
+        precision: of the training, as Lightning Fabric names it.
+        evaluate_every: iterations between evaluations.
+        weights: of the bound's terms.
+        encoder: the network.
+        sampler: the chains.
+        views: small changes that should not change the cluster.
+        restarts: trainings side by side.
+    """
+
+    n_clusters: int | None = None
+    prior: list[float] | None = None
+    max_iter: int = 2000
+    max_time: float | None = None
+    tol: float = 1e-3
+    patience: int = 1000
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    decay: float = 0.5
+    data_noise: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "32-true"
+    evaluate_every: int = 50
+    weights: WeightSettings = field(default_factory=WeightSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    restarts: RestartSettings = field(default_factory=RestartSettings)
+
+
+def method_name(weights: WeightSettings) -> str:
+    """What the weights make of the bound, in the words of the paper."""
+    if weights.inv == 0 and weights.prior == 0:
+        return "JEM"
+    return "GEDI no gen" if weights.gen == 0 else "GEDI"
+
+
+def check(settings: Settings) -> None:
+    """Refuse values that no training could use.
+
+    Raises:
+        SettingsError: naming the setting, what is expected and what came.
+    """
+    for name, value in _flat(asdict(settings)).items():
+        if value is None or name not in _RANGES:
+            continue
+        low, high, words = _RANGES[name]
+        if not low <= value <= high:
+            raise SettingsError(f"setting {name}: expected {words}, got {value}")
+    for name, choices in _CHOICES.items():
+        value = _flat(asdict(settings))[name]
+        if value not in choices:
+            raise SettingsError(f"setting {name}: expected one of {', '.join(choices)}; got {value}")
+    if settings.prior is not None:
+        if any(share <= 0 for share in settings.prior):
+            raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
+        if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
+            raise SettingsError(
+                f"setting prior: expected {settings.n_clusters} shares, one for each cluster, "
+                f"got {len(settings.prior)}"
+            )
+    hidden = settings.encoder.hidden
+    if hidden is not None and (not hidden or min(hidden) < 1):
+        raise SettingsError(f"setting encoder.hidden: expected positive widths, got {hidden}")
+    weights = settings.weights
+    if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
+        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
+    if max(settings.views.noise, settings.views.adversarial) <= 0 and weights.inv > 0:
+        raise SettingsError("settings views: every strength is zero, but weights.inv is not")
+    _check_sampler(settings.sampler)
+
+
+def _check_sampler(sampler: SamplerSettings) -> None:
+    exact = sampler.metropolis
+    if exact and sampler.noise is not None:
+        raise SettingsError(
+            "setting sampler.noise: expected null with sampler.metropolis true, as the test is for "
+            f"temperature 1; got {sampler.noise}"
+        )
+    wrong = {
+        "reject": not exact,
+        "reflect": sampler.precondition,
+        "clamp": exact,
+    }[sampler.boundary]
+    if wrong:
+        raise SettingsError(
+            "setting sampler.boundary: reject needs metropolis true, reflect needs precondition "
+            f"false, clamp needs metropolis false; got {sampler.boundary} with "
+            f"metropolis {exact} and precondition {sampler.precondition}"
+        )
+
+
+_INF = float("inf")
+_AT_LEAST_ONE = (1, _INF, "at least 1")
+_AT_LEAST_ZERO = (0, _INF, "0 or more")
+_SHARE = (0, 1, "a number from 0 to 1")
+_POSITIVE = (1e-30, _INF, "a positive number")
+
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "n_clusters": (2, _INF, "at least 2 clusters"),
+    "max_iter": _AT_LEAST_ONE,
+    "max_time": _POSITIVE,
+    "tol": _AT_LEAST_ZERO,
+    "patience": _AT_LEAST_ONE,
+    "batch_size": (2, _INF, "at least 2"),
+    "learning_rate": _POSITIVE,
+    "decay": _SHARE,
+    "data_noise": _AT_LEAST_ZERO,
+    "seed": (0, 2**62, "0 or more"),
+    "evaluate_every": _AT_LEAST_ONE,
+    "weights.gen": _AT_LEAST_ZERO,
+    "weights.inv": _AT_LEAST_ZERO,
+    "weights.prior": _AT_LEAST_ZERO,
+    "sampler.step_size": _POSITIVE,
+    "sampler.n_steps": _AT_LEAST_ONE,
+    "sampler.target_acceptance": _SHARE,
+    "sampler.noise": _AT_LEAST_ZERO,
+    "sampler.max_gradient": _POSITIVE,
+    "sampler.jumps": _AT_LEAST_ZERO,
+    "sampler.n_anchors": (2, _INF, "at least 2"),
+    "sampler.buffer_size": _AT_LEAST_ONE,
+    "sampler.reinit": _SHARE,
+    "views.noise": _AT_LEAST_ZERO,
+    "views.adversarial": _AT_LEAST_ZERO,
+    "views.neighbour": _AT_LEAST_ONE,
+    "views.rotate": (0, 180, "degrees from 0 to 180"),
+    "views.shift": _SHARE,
+    "views.zoom": (0, 0.99, "a number from 0 to 0.99"),
+    "views.shear": (0, 89, "degrees from 0 to 89"),
+    "restarts.n": _AT_LEAST_ONE,
+    "restarts.warmup": _AT_LEAST_ZERO,
+    "restarts.ramp": _AT_LEAST_ZERO,
+    "restarts.iterations": _AT_LEAST_ONE,
+}
+
+_CHOICES = {
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("32-true", "64-true", "16-mixed", "bf16-mixed"),
+    "sampler.boundary": ("reject", "reflect", "clamp"),
+}
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def from_dict(tree: dict[str, Any]) -> Settings:
+    """Settings from nested plain values, as a YAML file holds them.
+
+    Raises:
+        SettingsError: for a key that does not exist, or a group that is not one.
+    """
+    return _build(Settings, tree, "")
+
+
+def _build(kind: type[Any], tree: object, path: str) -> Any:
+    if not isinstance(tree, dict):
+        raise SettingsError(f"settings {path or 'file'}: expected names with values, got {tree!r}")
+    known = {f.name: f for f in fields(kind)}
+    for name in tree:
+        if name not in known:
+            raise SettingsError(
+                f"setting {path}{name} does not exist; expected one of {', '.join(known)}"
+            )
+    defaults = kind()
+    values = {
+        name: _build(type(getattr(defaults, name)), value, f"{path}{name}.")
+        if is_dataclass(getattr(defaults, name))
+        else value
+        for name, value in tree.items()
+    }
+    return kind(**values)

@@ -1,0 +1,118 @@
+"""What a training leaves: clusters, scores and samples for points in the user's units."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Generator, Tensor
+
+from gedi.box import Box
+from gedi.data import check_points
+from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.sampling import Energy, Move, evaluate
+from gedi.scaling import Scaling
+
+__all__ = ["Prediction", "TrainedModel"]
+
+_CHUNK = 8192  # points at a time, so that memory does not grow with the data
+
+
+class Prediction(NamedTuple):
+    """What the model says of n points.
+
+    Attributes:
+        clusters: the most probable cluster, (n,).
+        probabilities: p(y|x), (n, c).
+        energy: E(x) in nats, in scaled units, (n,).
+        log_density: log p(x) in nats, in the user's units; up to a constant where Z is not known.
+    """
+
+    clusters: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    log_density: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained network with all that belongs to its use.
+
+    Args:
+        model: the network, in evaluation mode.
+        scaling: from the user's units to the network's.
+        box: over which p(x) is normalised, in scaled units.
+        sampler: the moves of the chains.
+        chains: where the chains of the training ended, (m, d), scaled.
+        log_prior: log π, (c,).
+        log_normalizer: log Z in nats, in scaled units; None where it is not known.
+    """
+
+    model: EnergyClassifier
+    scaling: Scaling
+    box: Box
+    sampler: Move
+    chains: Tensor
+    log_prior: Tensor
+    log_normalizer: float | None = None
+
+    @property
+    def n_clusters(self) -> int:
+        """c."""
+        return self.model.n_clusters
+
+    @torch.no_grad()
+    def predict(self, x: ArrayLike) -> Prediction:
+        """Clusters and scores of points (n, d) in the user's units.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        points = check_points(x, self.box.low.numel())
+        logits = torch.cat([self.model(part).double() for part in self.scaling(points).split(_CHUNK)])
+        energy = energy_of_logits(logits)
+        log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy
+        return Prediction(
+            logits.argmax(-1).numpy(),
+            logits.softmax(-1).numpy(),
+            energy.numpy(),
+            log_density.numpy(),
+        )
+
+    def sample(
+        self, n: int, *, generator: Generator, cluster: int | None = None, n_steps: int = 100
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Points drawn from p(x), or from p(x|y) for one cluster.
+
+        Chains start where those of the training ended (those most of the cluster, for p(x|y)) and
+        take `n_steps` rounds of the sampler's moves.
+
+        Returns:
+            Points (n, d) in the user's units and their most probable clusters (n,).
+
+        Raises:
+            ValueError: for a cluster that does not exist.
+        """
+        if cluster is not None and not 0 <= cluster < self.n_clusters:
+            raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
+        energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
+        z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
+        with torch.no_grad():
+            clusters = self.model(z).argmax(-1)
+        return self.scaling.inverse(z), clusters.numpy()
+
+    def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
+        """Advance chains (n, d) in scaled units by rounds of the sampler's moves."""
+        chains = evaluate(energy, z)
+        for _ in range(n_steps):
+            chains = self.sampler.step(energy, chains, generator)
+        return chains.x
+
+    @torch.no_grad()
+    def _starts(self, n: int, cluster: int | None, generator: Generator) -> Tensor:
+        if cluster is None:
+            weights = torch.ones(len(self.chains))
+        else:
+            weights = self.model.posterior(self.chains)[:, cluster].clamp_min(1e-12)
+        return self.chains[torch.multinomial(weights, n, replacement=True, generator=generator)]

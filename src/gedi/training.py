@@ -1,0 +1,191 @@
+"""Algorithm 1, and nothing else."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Generator, Tensor
+
+from gedi.box import Box
+from gedi.methods import gedi_terms
+from gedi.model import EnergyClassifier, weight_average
+from gedi.objective import Terms, Weights
+from gedi.sampling import Move, ReplayBuffer
+from gedi.schedule import Schedule
+from gedi.views import View
+
+__all__ = ["Algorithm", "TrainingState", "train"]
+
+
+@dataclass
+class TrainingState:
+    """All that an iteration changes; a checkpoint holds exactly this.
+
+    Attributes:
+        model: the network θ; its parameters may have leading member dimensions.
+        average: its running average in weight space, the one that is kept in the end.
+        optimizer: Adam over θ.
+        sampler: the moves of the chains, with their adapted step size.
+        buffer: the chains.
+        generator: the only source of randomness.
+        iteration: iterations done.
+        seconds: time spent in them.
+        horizon: the iteration at which the training ends; convergence brings it closer.
+    """
+
+    model: EnergyClassifier
+    average: EnergyClassifier
+    optimizer: torch.optim.Adam
+    sampler: Move
+    buffer: ReplayBuffer
+    generator: Generator
+    horizon: int
+    iteration: int = 0
+    seconds: float = 0.0
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Leading dimensions of everything: () or (k,)."""
+        return tuple(self.buffer.positions.shape[:-2])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain tensors and numbers, readable without running code."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": self.sampler.state_dict(),
+            "buffer": self.buffer.state_dict(),
+            "generator": self.generator.get_state(),
+            "horizon": self.horizon,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a saved state."""
+        for name in ("model", "average", "optimizer", "sampler", "buffer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.generator.set_state(state["generator"])
+        self.horizon = state["horizon"]
+        self.iteration = state["iteration"]
+        self.seconds = state["seconds"]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The fixed ingredients of Algorithm 1.
+
+    Args:
+        view: T(x'|x).
+        weights: w_gen, w_inv, w_prior.
+        log_prior: log π, (c,).
+        box: where p(x) lives.
+        schedule: learning rate and clustering weight over time.
+        batch_size: points, and as many chains, in an iteration.
+        learning_rate: Adam's, before the schedule.
+        data_noise: standard deviation of the noise that smooths the data, reflected at the box.
+        average_decay: decay of the average in weight space.
+        max_time: seconds after which the training has ended; None for no limit.
+    """
+
+    view: View
+    weights: Weights
+    log_prior: Tensor
+    box: Box
+    schedule: Schedule = field(default_factory=Schedule)
+    batch_size: int = 400
+    learning_rate: float = 2e-3
+    data_noise: float = 0.0
+    average_decay: float = 0.998
+    max_time: float | None = None
+
+    def progress(self, state: TrainingState) -> float:
+        """Share of the training that is done, by iterations or by time, whichever is further."""
+        by_time = 0.0 if self.max_time is None else state.seconds / self.max_time
+        return max(state.iteration / state.horizon, by_time)
+
+
+def train(
+    fabric: Fabric,
+    state: TrainingState,
+    data: Tensor,
+    algorithm: Algorithm,
+    *,
+    until: int | None = None,
+    observe: Callable[[TrainingState, Terms], bool] = lambda state, terms: False,
+) -> None:
+    """Maximise the bound: Algorithm 1 of Sansone & Manhaeve (TMLR 2025).
+
+    Args:
+        fabric: device, precision and processes.
+        state: where to start; advanced in place.
+        data: all points, (n, d), on the fabric's device.
+        algorithm: the fixed ingredients.
+        until: the iteration to pause at, before the end of the training.
+        observe: called after each iteration; true pauses the training.
+    """
+    model, optimizer = fabric.setup(state.model, state.optimizer)
+    generator = state.generator
+    # JEM has no use for views, GEDI no gen none for chains.
+    needs_chains = algorithm.weights.gen != 0
+    needs_views = algorithm.weights.inv != 0
+    paused = False
+
+    while not paused and algorithm.progress(state) < 1 and state.iteration != until:
+        start = time.perf_counter()
+
+        # 1. A batch, smoothed by a little noise, and its views.
+        x = _batch(data, algorithm, state)
+        view = (
+            algorithm.view(x, posterior=state.model.posterior, generator=generator)
+            if needs_views
+            else None
+        )
+
+        # 2. Advance the chains and put them back.
+        negatives = (
+            state.sampler.sample(
+                state.model.energy, state.buffer, algorithm.batch_size, generator=generator
+            )
+            if needs_chains
+            else None
+        )
+
+        # 3. The three gradients, and one step of Adam on their sum.
+        terms = gedi_terms(model, x, view, negatives, algorithm.log_prior)
+        clustering = algorithm.schedule.clustering(state.iteration, data.device)
+        weights = algorithm.weights.scaled(clustering if state.members else clustering[0])
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(terms.loss(weights))
+        optimizer.param_groups[0]["lr"] = algorithm.learning_rate * algorithm.schedule.learning_rate(
+            state.iteration, algorithm.progress(state)
+        )
+        optimizer.step()
+        weight_average(
+            state.average,
+            state.model,
+            min(algorithm.average_decay, (state.iteration + 1) / (state.iteration + 10)),
+        )
+
+        state.iteration += 1
+        state.seconds += time.perf_counter() - start
+        paused = observe(state, terms)
+
+
+def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> Tensor:
+    """Points drawn with replacement, (*members, n, d)."""
+    index = torch.randint(
+        len(data),
+        (*state.members, algorithm.batch_size),
+        device=data.device,
+        generator=state.generator,
+    )
+    x = data[index]
+    if algorithm.data_noise == 0:
+        return x
+    noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=state.generator)
+    return algorithm.box.fold(x + algorithm.data_noise * noise)[0]
