@@ -119,14 +119,13 @@ def cluster_sizes(ax: Axes, sizes: Integers, prior: Floats) -> Axes:
     """
     n_clusters = len(sizes)
     where = np.arange(n_clusters)
-    bars = ax.bar(where, sizes, width=0.72, color=cluster_colors(n_clusters))
+    ax.bar(where, sizes, width=0.72, color=cluster_colors(n_clusters))
     expected = np.asarray(prior) * np.sum(sizes)
     ax.hlines(expected, where - 0.44, where + 0.44, color=INK, linewidth=1.6, label="prior")
-    if n_clusters <= 12:
-        ax.bar_label(bars, fmt="{:,.0f}", fontsize=8, color=MUTED, padding=2)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=min(n_clusters, 20), integer=True))
+    if n_clusters <= 20:
+        ax.set_xticks(where)
     ax.set_xlim(-0.6, n_clusters - 0.4)
-    ax.set_ylim(0.0, 1.12 * max(float(np.max(sizes)), float(np.max(expected)), 1.0))
+    ax.set_ylim(0.0, 1.06 * max(float(np.max(sizes)), float(np.max(expected)), 1.0))
     ax.set_xlabel("cluster", color=MUTED)
     ax.set_ylabel("points", color=MUTED)
     _tidy(ax, grid="y")
@@ -212,7 +211,8 @@ def energy_landscape(
         linewidths=0.5,
         alpha=0.5,
     )
-    bar = ax.figure.colorbar(filled, ax=ax, fraction=0.046, pad=0.03)
+    # An inset is as high as the axes even where their aspect shrinks them.
+    bar = ax.figure.colorbar(filled, cax=ax.inset_axes((1.03, 0.0, 0.04, 1.0)))
     bar.locator = MaxNLocator(6)
     bar.update_ticks()
     bar.outline.set_visible(False)
@@ -263,6 +263,7 @@ def points(
     n_clusters: int | None = None,
     size: float | None = None,
     color: str = INK,
+    edge: str = "white",
 ) -> Axes:
     """Scatter two-dimensional points.
 
@@ -273,22 +274,23 @@ def points(
         n_clusters: how many clusters there are, where some may be absent from `clusters`.
         size: marker area in points squared; by default it shrinks as n grows.
         color: colour of all points where there are no clusters.
+        edge: colour of the thin rim of the markers.
     """
-    area = float(np.clip(6_000 / max(len(x), 1), 4.0, 26.0)) if size is None else size
+    area = float(np.clip(9_000 / max(len(x), 1), 4.0, 30.0)) if size is None else size
     face: Floats | str = color
     if clusters is not None:
         count = int(np.max(clusters, initial=0)) + 1 if n_clusters is None else n_clusters
         face = cluster_colors(count)[clusters]
-    ax.scatter(x[:, 0], x[:, 1], s=area, c=face, edgecolors="white", linewidths=0.25, zorder=3)
+    ax.scatter(x[:, 0], x[:, 1], s=area, c=face, edgecolors=edge, linewidths=0.25, zorder=3)
     _tidy(ax, grid=None)
     return ax
 
 
-def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 60) -> Axes:
+def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 80) -> Axes:
     """Overlay histograms of energies, as shares of each set.
 
     The range is that of the bulk of the first set and its surroundings; what lies beyond is
-    counted in the outermost bins.
+    counted in the outermost bins, which may be cut off at the top.
 
     Args:
         ax: where to draw.
@@ -301,14 +303,17 @@ def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 60
     if not finite:
         return _say(ax, "no finite energies")
     edges = np.linspace(*_robust_range(list(finite.values())), bins + 1)
+    highest = 0.0
     for color, (name, energy) in zip(_cycle(len(finite)), finite.items(), strict=True):
         counts, _ = np.histogram(np.clip(energy, edges[0], edges[-1]), edges)
         share = counts / energy.size
+        highest = max(highest, float(share[1:-1].max()))
         ax.stairs(share, edges, fill=True, color=color, alpha=0.18)
         ax.stairs(share, edges, color=color, linewidth=1.6, label=name)
     ax.set_xlabel("energy (nats); lower is likelier", color=MUTED)
     ax.set_ylabel("share", color=MUTED)
     ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(0.0, 1.15 * highest or 1.0)
     _legend(ax)
     return ax
 
@@ -370,8 +375,14 @@ def _finite_series(frame: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
 
 
 def _is_noisy(values: Floats) -> bool:
-    """Whether neighbours differ by much, compared with how far the series travels."""
-    return values.size >= 30 and float(np.diff(values).std()) > 0.1 * float(values.std()) > 0.0
+    """Whether a series jitters, compared with how far it travels.
+
+    Second differences of noise of scale σ have scale √6 σ, those of a trend nearly vanish.
+    """
+    if values.size < 30:
+        return False
+    jitter = float(np.diff(values, n=2).std()) / 6**0.5
+    return jitter > 0.03 * float(values.std())
 
 
 def _moving_average(values: Floats) -> Floats:
@@ -381,9 +392,9 @@ def _moving_average(values: Floats) -> Floats:
 
 
 def _robust_range(series: Sequence[Floats]) -> tuple[float, float]:
-    """Range of the bulk of all series, at most ten times as wide as that of the first."""
+    """Range of the bulk of all series, at most six times as wide as that of the first."""
     first_low, first_high = np.quantile(series[0], (0.005, 0.995))
-    reach = 5.0 * max(float(first_high - first_low), 1e-6)
+    reach = 2.5 * max(float(first_high - first_low), 1e-6)
     low = min(float(np.quantile(values, 0.005)) for values in series)
     high = max(float(np.quantile(values, 0.995)) for values in series)
     return _padded(max(low, float(first_low) - reach), min(high, float(first_high) + reach))
@@ -421,7 +432,7 @@ def _tidy(ax: Axes, grid: str | None = "both") -> None:
     """Quiet axes: no box, small grey ticks, a faint grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(GRID)
-    ax.tick_params(labelsize=8, colors=MUTED, length=0)
+    ax.tick_params(which="both", labelsize=8, colors=MUTED, length=0)
     ax.set_axisbelow(True)
     if grid == "both":
         ax.grid(color=GRID, linewidth=0.7)
