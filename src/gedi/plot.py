@@ -27,6 +27,7 @@ __all__ = [
     "history",
     "image_grid",
     "points",
+    "short_name",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -95,7 +96,9 @@ def history(
             line = _moving_average(values)
             ax.plot(iteration, values, color=color, linewidth=0.8, alpha=0.25)
         marker = "o" if values.size == 1 else None
-        ax.plot(iteration, line, color=color, linewidth=1.8, label=column, marker=marker)
+        ax.plot(
+            iteration, line, color=color, linewidth=1.8, label=short_name(column), marker=marker
+        )
         spans += [*np.quantile(values, (0.01, 0.99)), line.min(), line.max(), values[-1]]
     _tidy(ax)
     if not drawn:
@@ -158,13 +161,15 @@ def confusion(
             text = f"{matrix[i, j]:,}"
             ax.text(j, i, text, ha="center", va="center", fontsize=8, color=color)
     if max(rows, columns) <= 50:
-        ax.set_yticks(range(rows), [_plain(name) for name in class_names], parse_math=False)
+        ax.set_yticks(range(rows), [short_name(name) for name in class_names], parse_math=False)
     else:
         ax.set_yticks([])
     if cluster_names is None or max(rows, columns) > 50:
         ax.set_xticks([])
     else:
-        ax.set_xticks(range(columns), [_plain(name) for name in cluster_names], parse_math=False)
+        ax.set_xticks(
+            range(columns), [short_name(name) for name in cluster_names], parse_math=False
+        )
     ax.set_xlabel("cluster", color=MUTED)
     ax.set_ylabel("class", color=MUTED)
     _tidy(ax, grid=None)
@@ -309,7 +314,7 @@ def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 80
         share = counts / energy.size
         highest = max(highest, float(share[1:-1].max()))
         ax.stairs(share, edges, fill=True, color=color, alpha=0.18)
-        ax.stairs(share, edges, color=color, linewidth=1.6, label=name)
+        ax.stairs(share, edges, color=color, linewidth=1.6, label=short_name(name))
     ax.set_xlabel("energy (nats); lower is likelier", color=MUTED)
     ax.set_ylabel("share", color=MUTED)
     ax.set_xlim(edges[0], edges[-1])
@@ -354,7 +359,7 @@ def image_grid(
             ax.text(
                 middle,
                 top + height + 0.03 * width,
-                _plain(captions[k]),
+                short_name(captions[k]),
                 ha="center",
                 va="top",
                 fontsize=7,
@@ -365,6 +370,12 @@ def image_grid(
     ax.set_ylim(n_rows * down - height * gap, 0.0)
     ax.set_axis_off()
     return ax
+
+
+def short_name(text: str) -> str:
+    """A name as one line of at most `MAX_LABEL` characters that a font renderer can encode."""
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
+    return line if len(line) <= MAX_LABEL else line[: MAX_LABEL - 1] + "…"
 
 
 def _finite_series(frame: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
@@ -474,9 +485,3 @@ def _readable_on(color: ArrayLike) -> str:
     """Ink on light colours, white on dark ones."""
     luminance = float(np.asarray(color)[:3] @ np.array([0.2126, 0.7152, 0.0722]))
     return INK if luminance > 0.55 else "white"
-
-
-def _plain(text: str) -> str:
-    """A name as one short line that the text renderer can encode."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    return line if len(line) <= MAX_LABEL else line[: MAX_LABEL - 1] + "…"

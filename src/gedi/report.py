@@ -523,8 +523,9 @@ def _frame_plane(ax: Axes, feature_names: Sequence[str], low: Floats, high: Floa
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     if len(feature_names) == 2:
-        ax.set_xlabel(feature_names[0], color=plot.MUTED, parse_math=False)
-        ax.set_ylabel(feature_names[1], color=plot.MUTED, parse_math=False)
+        horizontal, vertical = (plot.short_name(name) for name in feature_names)
+        ax.set_xlabel(horizontal, color=plot.MUTED, parse_math=False)
+        ax.set_ylabel(vertical, color=plot.MUTED, parse_math=False)
     width, height = high - low
     # Features in different units share no scale: then the axes fill the picture.
     ax.set_aspect("equal" if 1 / 3 < width / height < 3 else "auto")
