@@ -289,9 +289,10 @@ def test_every_name_is_escaped(table, tmp_path):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_hostile_axis_names_are_drawn(moons, tmp_path):
+def test_hostile_axis_names_are_drawn(moons):
     changed = replace(moons, feature_names=["$\\frac{", "axis-\udcff"])
-    assert "axis-\\udcff" in page_of(tmp_path, changed)
+    named, plain = (report._plane_pictures(c)[0].source for c in (changed, moons))
+    assert named != plain
 
 
 def test_names_that_are_no_text_do_not_stop_the_report(table, tmp_path):
@@ -331,8 +332,19 @@ def test_galleries_open_with_the_most_typical(digits, tmp_path):
 
 
 def test_a_cluster_without_samples_says_so(digits, tmp_path):
-    changed = replace(digits, samples=digits.x[:0], sample_clusters=digits.clusters[:0])
-    assert words_of(page_of(tmp_path, changed)).count("no samples") == 10
+    few = np.arange(50)
+    changed = replace(
+        digits,
+        x=digits.x[few],
+        clusters=digits.clusters[few],
+        confidence=digits.confidence[few],
+        log_density=digits.log_density[few],
+        samples=digits.x[:1],
+        sample_clusters=np.array([3]),
+        history=pd.DataFrame({"iteration": []}),
+        energies={},
+    )
+    assert words_of(page_of(tmp_path, changed)).count("no samples") == 9
 
 
 def test_large_photographs_of_many_clusters_stay_small(tmp_path):

@@ -49,7 +49,7 @@ HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
         False,
     ),
     ("GEN and the whole bound (nats)", ("gen", "bound"), False),
-    ("Collapse gap on the training batches (nats); dotted: 0.05 and 0.3", ("gap",), False),
+    ("Collapse gap as the training saw it (nats); dotted: 0.05 and 0.3", ("gap",), False),
     (
         "Mean energy of data and of samples (nats): they should stay together",
         ("energy_data", "energy_samples"),
