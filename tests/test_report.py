@@ -1,0 +1,499 @@
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, make_moons
+
+from gedi import report
+from gedi.report import ReportContent, write
+
+SPACE = "\N{NO-BREAK SPACE}"
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "$\\frac{"]
+
+
+def content(x, clusters, log_density, **changes) -> ReportContent:
+    n_clusters = int(clusters.max()) + 1
+    iterations = np.arange(0, 1000, 10)
+    fall = np.exp(-iterations / 200)
+    base = ReportContent(
+        title="A run",
+        dataset="data.csv",
+        n_points=len(x),
+        n_features=x.shape[1],
+        n_clusters=n_clusters,
+        method="GEDI",
+        stopped="the gap no longer improved",
+        seconds=75.0,
+        iterations=1000,
+        history=pd.DataFrame(
+            {
+                "iteration": iterations,
+                "gen": -1 - fall,
+                "inv": -fall,
+                "prior": -1 - fall,
+                "gap": fall,
+            }
+        ),
+        collapse_gap=0.02,
+        metrics={"NMI": 0.9},
+        cluster_sizes=np.bincount(clusters, minlength=n_clusters),
+        prior=np.full(n_clusters, 1 / n_clusters),
+        restarts=[
+            {"member": 0, "warm-up iterations": 0, "gap": 0.13, "chosen": False},
+            {"member": 1, "warm-up iterations": 1000, "gap": 0.02, "chosen": True},
+        ],
+        confusion=None,
+        energies={"data": -log_density, "samples": -log_density[::2], "noise": -log_density + 9},
+        x=x,
+        clusters=clusters,
+        confidence=np.full(len(x), 0.97),
+        log_density=log_density,
+        samples=x[:40],
+        sample_clusters=clusters[:40],
+        image_shape=None,
+        value_range=None,
+        feature_names=[f"column {j}" for j in range(x.shape[1])],
+        log_density_function=None,
+        posterior_function=None,
+        low=None,
+        high=None,
+        settings={"model": {"hidden": [100, 100], "bias": None}, "seed": 0},
+        next_steps=["gedi predict runs/a new.csv"],
+    )
+    return replace(base, **changes)
+
+
+@pytest.fixture(scope="module")
+def moons() -> ReportContent:
+    x, y = make_moons(300, noise=0.05, random_state=0)
+
+    def log_density(points):
+        return -3 * (np.hypot(points[:, 0] - 0.5, points[:, 1] - 0.25) - 1) ** 2
+
+    def posterior(points):
+        right = 1 / (1 + np.exp(-points[:, 0]))
+        return np.stack([right, 1 - right], axis=1)
+
+    rng = np.random.default_rng(0)
+    return content(
+        x,
+        y,
+        rng.normal(size=300),
+        log_density_function=log_density,
+        posterior_function=posterior,
+        low=np.array([-2.0, -1.5]),
+        high=np.array([3.0, 2.0]),
+        confusion=(np.array([[150, 0], [1, 149]]), ["upper", "lower"]),
+    )
+
+
+@pytest.fixture(scope="module")
+def digits() -> ReportContent:
+    x, y = load_digits(return_X_y=True)
+    log_density = np.random.default_rng(0).normal(size=len(x))
+    return content(x, y, log_density, image_shape=(1, 8, 8), value_range=(0.0, 16.0))
+
+
+@pytest.fixture(scope="module")
+def table() -> ReportContent:
+    data = load_breast_cancer()
+    log_density = np.random.default_rng(0).normal(size=569)
+    return content(data.data, data.target, log_density, feature_names=list(data.feature_names))
+
+
+@pytest.fixture(scope="module")
+def moons_page(moons, tmp_path_factory) -> str:
+    return page_of(tmp_path_factory.mktemp("moons"), moons)
+
+
+def page_of(tmp_path, content) -> str:
+    path = tmp_path / "report.html"
+    write(path, content)
+    return path.read_text(encoding="utf-8")
+
+
+def words_of(page: str) -> str:
+    """The page without pictures, its white space folded."""
+    return re.sub(r"[ \n]+", " ", re.sub(r"data:image[^\"]*", "", page))
+
+
+class Elements(HTMLParser):
+    """Collects the tags, the addresses and the open elements at the end."""
+
+    VOID = frozenset({"meta", "img", "br", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.addresses, self.handlers, self.open = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def elements_of(page: str) -> Elements:
+    elements = Elements()
+    elements.feed(page)
+    return elements
+
+
+@pytest.mark.parametrize("name", ["moons", "digits", "table"])
+def test_page_stands_alone_and_is_small(name, tmp_path, request):
+    page = page_of(tmp_path, request.getfixturevalue(name))
+    elements = elements_of(page)
+    assert elements.open == []
+    assert not {"script", "link", "iframe", "object"} & set(elements.tags)
+    assert elements.addresses
+    assert all(address.startswith("data:image/") for address in elements.addresses)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "url(" not in page
+    assert len(page.encode()) < 3_000_000
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_equal_content_gives_equal_pages(moons, moons_page, tmp_path):
+    assert page_of(tmp_path, moons) == moons_page
+
+
+def test_pictures_change_with_the_data_they_show(moons, moons_page, tmp_path):
+    swapped = page_of(tmp_path, replace(moons, clusters=1 - moons.clusters))
+    pairs = zip(elements_of(moons_page).addresses, elements_of(swapped).addresses, strict=True)
+    changed = [before != after for before, after in pairs]
+    sizes, confusion, regions, landscape, samples, *_ = changed
+    assert regions
+    assert not (sizes or confusion or landscape or samples)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "sentence"),
+    [
+        ([400, 600], "2 clusters in 1,000 points; the largest holds 60 %, the smallest 40 %."),
+        ([500, 500], "2 clusters in 1,000 points, of 50 % each."),
+        (
+            [900, 0, 100],
+            "2 of 3 clusters are used in 1,000 points; "
+            "the largest holds 90 %, the smallest of them 10 %.",
+        ),
+        ([0, 7], "All 7 points are in one cluster of 2."),
+        ([0, 0], "2 clusters, and no points."),
+    ],
+)
+def test_headline(sizes, sentence):
+    assert report._headline(np.array(sizes)).replace(SPACE, " ") == sentence
+
+
+@pytest.mark.parametrize(
+    ("gap", "level", "words"),
+    [
+        (0.05, "good", "confident, stable under the views and balanced as the prior says"),
+        (0.051, "fair", "look at the small or uncertain clusters"),
+        (0.3, "fair", "look at the small or uncertain clusters"),
+        (0.31, "bad", "more restarts"),
+        (float("inf"), "bad", "more restarts"),
+        (float("nan"), "bad", "not a number"),
+    ],
+)
+def test_verdict(gap, level, words):
+    verdict = report._verdict(gap)
+    assert verdict.level == level
+    assert words in verdict.text
+    assert 0 <= verdict.position <= 100
+
+
+def test_first_screen_says_that_the_gap_is_not_sufficient(moons_page):
+    words = words_of(moons_page)
+    assert "Do not trust these clusters" not in words
+    assert "necessary, not sufficient" in words
+    assert words.index("The clusters hold together") < words.index("What next")
+    assert words.index("What next") < words.index("<h2>Clusters</h2>")
+    order = ["<h2>Clusters", "<h2>The data", "<h2>Training", "<h2>Restarts", "<summary>Settings"]
+    assert sorted(order, key=words.index) == order
+
+
+def warnings_of(content: ReportContent) -> str:
+    return "\n".join(report._warnings(content))
+
+
+def test_no_warning_without_a_reason(moons):
+    assert warnings_of(moons) == ""
+
+
+def test_unused_and_small_clusters_are_named(moons):
+    changed = replace(
+        moons, cluster_sizes=np.array([290, 0, 3, 7, 0]), prior=np.full(5, 0.2), n_clusters=5
+    )
+    assert "Unused: clusters 1 and 4." in warnings_of(changed)
+    assert "Smaller than a tenth of what the prior asks for: cluster 2." in warnings_of(changed)
+
+
+def test_a_cluster_that_the_prior_forbids_may_be_empty(moons):
+    changed = replace(moons, cluster_sizes=np.array([300, 0]), prior=np.array([1.0, 0.0]))
+    assert "Unused" not in warnings_of(changed)
+
+
+@pytest.mark.parametrize(("shift", "words"), [(30, "have not arrived"), (-30, "peaks where")])
+def test_samples_far_from_the_data_in_energy(moons, shift, words):
+    energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
+    assert words in warnings_of(replace(moons, energies=energies))
+
+
+def test_low_acceptance_is_judged_by_its_last_known_value(moons):
+    history = moons.history.assign(acceptance=np.linspace(0.9, 0.1, len(moons.history)))
+    assert f"only 10{SPACE}%" in warnings_of(replace(moons, history=history))
+    history.loc[history.index[5:], "acceptance"] = np.nan
+    assert "accept" not in warnings_of(replace(moons, history=history))
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [("JEM", "density alone"), ("GEDI no gen", "clusters alone")]
+)
+def test_methods_that_train_half_of_it_say_so(moons, method, words):
+    assert words in warnings_of(replace(moons, method=method))
+
+
+def test_every_name_is_escaped(table, tmp_path):
+    hostile = HOSTILE[0] + HOSTILE[1] + HOSTILE[2]
+    changed = replace(
+        table,
+        title=hostile,
+        dataset=hostile,
+        method=hostile,
+        stopped=hostile,
+        metrics={hostile: 1.0},
+        restarts=[{hostile: hostile, "chosen": True}],
+        confusion=(np.eye(2, dtype=int), [hostile, HOSTILE[3]]),
+        energies={hostile: table.log_density},
+        feature_names=[hostile] * 30,
+        settings={hostile: {"nested": hostile, "list": [hostile]}},
+        next_steps=[hostile],
+    )
+    page = page_of(tmp_path, changed)
+    elements = elements_of(page)
+    assert "script" not in elements.tags
+    assert elements.handlers == []
+    assert all(address.startswith("data:image/") for address in elements.addresses)
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_hostile_axis_names_are_drawn(moons):
+    changed = replace(moons, feature_names=["$\\frac{", "axis-\udcff"])
+    named, plain = (report._plane_pictures(c)[0].source for c in (changed, moons))
+    assert named != plain
+
+
+def test_names_that_are_no_text_do_not_stop_the_report(table, tmp_path):
+    changed = replace(
+        table, title="folder-\udcff", confusion=(np.eye(2, dtype=int), ["a-\udcff", "b"])
+    )
+    assert "folder-\\udcff" in page_of(tmp_path, changed)
+
+
+def test_old_page_stays_when_rendering_raises(moons, tmp_path):
+    def broken(points):
+        raise RuntimeError("no density")
+
+    path = tmp_path / "report.html"
+    path.write_text("the old page")
+    with pytest.raises(RuntimeError, match="no density"):
+        write(path, replace(moons, log_density_function=broken))
+    assert path.read_text() == "the old page"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_nothing_is_left_when_writing_fails(moons, tmp_path):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path / "report.html", moons)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_galleries_open_with_the_most_typical(digits, tmp_path):
+    lone = replace(digits, log_density=np.arange(len(digits.x), dtype=float))
+    galleries = report._galleries(lone, report._cluster_rows(lone))
+    assert [gallery.cluster.number for gallery in galleries] == list(range(10))
+    # The same pictures come of a run that holds nothing but those twelve, likeliest first.
+    zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
+    tiles = report._tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
+    assert galleries[0].typical.source == tiles.source
+
+
+def test_a_cluster_without_samples_says_so(digits, tmp_path):
+    few = np.arange(50)
+    changed = replace(
+        digits,
+        x=digits.x[few],
+        clusters=digits.clusters[few],
+        confidence=digits.confidence[few],
+        log_density=digits.log_density[few],
+        samples=digits.x[:1],
+        sample_clusters=np.array([3]),
+        history=pd.DataFrame({"iteration": []}),
+        energies={},
+    )
+    assert words_of(page_of(tmp_path, changed)).count("no samples") == 9
+
+
+def test_large_photographs_of_many_clusters_stay_small(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (400, 3 * 96 * 96)).astype(np.float32)
+    clusters = np.arange(400) % 100
+    photographs = content(
+        x,
+        clusters,
+        rng.normal(size=400),
+        image_shape=(3, 96, 96),
+        value_range=(0, 255),
+        samples=x,
+        sample_clusters=clusters,
+    )
+    page = page_of(tmp_path, photographs)
+    assert len(page.encode()) < 3_000_000
+    assert "The 20 largest of 100 clusters" in page
+
+
+def test_images_are_averaged_down_and_scaled(digits):
+    shape = (1, 130, 128)
+    x = np.full((2, 130 * 128), 8.0)
+    images = report._images(replace(digits, image_shape=shape), x)
+    assert images.shape == (2, 1, 43, 42)
+    np.testing.assert_allclose(images, 0.5)
+
+
+def test_features_are_ordered_by_how_much_clusters_differ():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat([0, 1], 100)
+    x = rng.normal(size=(200, 20))
+    x[:, 7] += 5 * clusters
+    x[:, 3] = 2.0
+    rows = report._feature_rows(content(x, clusters, np.zeros(200)))
+    assert rows[0].name == "column 7"
+    (low, low_color), (high, high_color) = rows[0].means
+    assert (low[0], high[0]) == ("-", "+")
+    assert low_color.startswith("rgba(230")
+    assert high_color.startswith("rgba(0")
+    assert len(rows) == 12
+
+
+def test_least_likely_rows_tell_what_stands_out(table):
+    x = table.x.copy()
+    x[17, 4] = 1e3
+    log_density = table.log_density.copy()
+    log_density[17] = -50.0
+    first, *rest = report._unlikely_rows(replace(table, x=x, log_density=log_density))
+    assert first.number == 17
+    assert first.log_density == "-50.00"
+    assert first.standing_out[0][0] == "mean smoothness"
+    assert len(rest) == 9
+
+
+def test_a_diverged_run_is_still_reported(moons, tmp_path):
+    nothing = np.full(len(moons.x), np.nan)
+    changed = replace(
+        moons,
+        log_density=nothing,
+        energies={"data": nothing, "samples": nothing},
+        samples=np.full((5, 2), np.nan),
+        sample_clusters=np.zeros(5, dtype=int),
+        log_density_function=lambda points: np.full(len(points), np.nan),
+        history=moons.history.assign(gen=np.nan),
+        collapse_gap=float("nan"),
+        low=None,
+        high=None,
+    )
+    assert "300 points have no finite log-density" in page_of(tmp_path, changed)
+
+
+def test_an_empty_run_is_still_reported(table, tmp_path):
+    changed = replace(
+        table,
+        history=pd.DataFrame({"iteration": []}),
+        metrics={},
+        restarts=[],
+        energies={},
+        settings={},
+        next_steps=[],
+        samples=table.x[:0],
+        sample_clusters=table.clusters[:0],
+    )
+    words = words_of(page_of(tmp_path, changed))
+    assert "<h2>Restarts" not in words
+    assert "<summary>" not in words
+    assert "What next" not in words
+
+
+def test_charts_follow_what_the_history_has(moons):
+    captions = [picture.alt for picture in report._training_pictures(moons)]
+    assert captions == [
+        "inv and prior over iterations",
+        "gen over iterations",
+        "gap over iterations",
+        "Histograms of the energies of data, samples and noise",
+    ]
+
+
+def test_restarts_mark_the_chosen_one(moons_page):
+    words = words_of(moons_page)
+    (chosen,) = re.findall(r'<tr class="chosen">(.*?)</tr>', words)
+    assert "<td>1</td>" in chosen
+    assert "<td>1,000</td>" in chosen
+    assert "<td>0.020</td>" in chosen
+
+
+def test_settings_are_outlined():
+    settings = {
+        "model": {"hidden": [100, 100], "bias": None, "extra": {}},
+        "views": [{"kind": "noise", "on": True}, "flip"],
+        "seed": 0,
+    }
+    assert "\n".join(report._outline(settings)) == (
+        "model:\n  hidden: [100, 100]\n  bias: null\n  extra: {}\n"
+        "views:\n  -\n    kind: noise\n    on: true\n  - flip\nseed: 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.000"), (0.12345, "0.123"), (1e-5, "1e-05"), (-118.26, "-118.3"), (52.125, "52.12"),
+        (123456.78, "123,456.8"), (2.5e7, "2.5e+07"), (1797, "1,797"), (np.int64(3), "3"),
+        (np.float32(0.5), "0.500"), (float("nan"), "–"), (True, "True"), ("none", "none"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_for_reading(value, text):
+    assert report._number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "0"), (0.0001, "<0.1"), (0.0153, "1.5"), (0.113, "11"), (1.0, "100")],
+)
+def test_shares_are_written_in_percent(share, text):
+    assert report._percent(share) == f"{text}{SPACE}%"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(9.96, "10.0 s"), (132, "2 min 12 s"), (3725, "1 h 2 min")]
+)
+def test_durations_are_written_for_reading(seconds, text):
+    assert report._duration(seconds) == text
+
+
+def test_pictures_are_pictures(moons_page):
+    for address in elements_of(moons_page).addresses:
+        kind, _, data = address.partition(";base64,")
+        assert kind == "data:image/png"
+        assert base64.b64decode(data).startswith(b"\x89PNG")
