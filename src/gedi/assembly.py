@@ -14,7 +14,7 @@ from gedi.errors import DataError
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
-from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer
+from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import Settings, ViewSettings
@@ -25,7 +25,6 @@ __all__ = ["Assembly", "assemble"]
 
 _MONITORED = 2000  # points on which the gap is watched
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
-_JUMP_BANDWIDTH = 0.5  # of the distance between neighbouring anchors
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Assembly:
         assert settings.sampler.buffer_size is not None  # resolved
         buffer = ReplayBuffer(
             settings.sampler.buffer_size,
-            self.algorithm.box,
+            self.algorithm.box.uniform if self.base is None else self.base.sample,
             reinit=settings.sampler.reinit,
             members=members,
             generator=Generator(device).manual_seed(settings.seed),
@@ -159,7 +158,7 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
         algorithm=algorithm,
         monitor=Monitor(data[chosen[:_MONITORED]], view, log_prior, settings.seed),
         anchors=anchors,
-        bandwidth=_JUMP_BANDWIDTH * LocalScale(anchors, 1).median,
+        bandwidth=likeliest_bandwidth(anchors),
         base=GaussianBase.fit(data, noise).to(device) if settings.encoder.base else None,
     )
 

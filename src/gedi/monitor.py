@@ -45,7 +45,7 @@ class Monitor:
         x = self.x.expand(*chains.shape[:-2], *self.x.shape)
         view = self.view(x, posterior=model.posterior, generator=generator)
         logits = model(x)
-        inv = invariance(logits, model(view))
+        inv = invariance(model(view), logits)
         prior = prior_agreement(logits, self.log_prior)
         energy_data = energy_of_logits(logits)
         energy_samples = model.energy(chains)

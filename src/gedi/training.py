@@ -87,7 +87,7 @@ class Algorithm:
         schedule: learning rate and clustering weight over time.
         batch_size: points, and as many chains, in an iteration.
         learning_rate: Adam's, before the schedule.
-        data_noise: standard deviation of the noise that smooths the data, reflected at the box.
+        data_noise: standard deviation of the noise that smooths the data for GEN.
         average_decay: decay of the average in weight space.
         max_time: seconds after which the training has ended; None for no limit.
     """
@@ -138,7 +138,7 @@ def train(
     while not paused and algorithm.progress(state) < 1 and state.iteration != until:
         start = time.perf_counter()
 
-        # 1. A batch, smoothed by a little noise, and its views.
+        # 1. A batch and its views.
         x = _batch(data, algorithm, state)
         view = (
             algorithm.view(x, posterior=state.model.posterior, generator=generator)
@@ -146,7 +146,7 @@ def train(
             else None
         )
 
-        # 2. Advance the chains and put them back.
+        # 2. Advance the chains and put them back; GEN sees the data with a little noise.
         negatives = (
             state.sampler.sample(
                 state.model.energy, state.buffer, algorithm.batch_size, generator=generator
@@ -154,9 +154,10 @@ def train(
             if needs_chains
             else None
         )
+        smoothed = _smooth(x, algorithm, generator) if needs_chains else None
 
         # 3. The three gradients, and one step of Adam on their sum.
-        terms = gedi_terms(model, x, view, negatives, algorithm.log_prior)
+        terms = gedi_terms(model, x, view, negatives, algorithm.log_prior, smoothed=smoothed)
         clustering = algorithm.schedule.clustering(state.iteration, data.device)
         weights = algorithm.weights.scaled(clustering if state.members else clustering[0])
         optimizer.zero_grad(set_to_none=True)
@@ -184,8 +185,11 @@ def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> Tensor:
         device=data.device,
         generator=state.generator,
     )
-    x = data[index]
+    return data[index]
+
+
+def _smooth(x: Tensor, algorithm: Algorithm, generator: Generator) -> Tensor | None:
     if algorithm.data_noise == 0:
-        return x
-    noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=state.generator)
-    return algorithm.box.fold(x + algorithm.data_noise * noise)[0]
+        return None
+    noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
+    return x + algorithm.data_noise * noise

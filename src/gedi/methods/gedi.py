@@ -15,8 +15,14 @@ def gedi_terms(
     view: Tensor | None,
     negatives: Tensor | None,
     log_prior: Tensor,
+    *,
+    smoothed: Tensor | None = None,
 ) -> Terms:
     """GEN, INV and PRIOR of one batch, from a single pass through the network.
+
+    INV compares with p(y|x) as the target and p(y|x') as the prediction. Either order bounds the
+    likelihood; with views chosen to change the prediction most, this one learns, as the prediction
+    at x is the one to be trusted.
 
     Args:
         model: the network, or anything that maps (..., d) to logits (..., c).
@@ -24,14 +30,18 @@ def gedi_terms(
         view: a view of each x, (..., n, d); None leaves INV at zero.
         negatives: samples from the model, (..., m, d); None leaves GEN at zero.
         log_prior: log π, (c,).
+        smoothed: the data as GEN sees them, with noise, (..., n, d); None is x itself.
     """
-    parts = [part for part in (x, view, negatives) if part is not None]
-    sizes = [part.shape[-2] for part in parts]
-    outputs = iter(model(torch.cat(parts, -2)).split(sizes, -2))
-    logits = next(outputs)
-    prior = prior_agreement(logits, log_prior)
-    inv = torch.zeros_like(prior) if view is None else invariance(logits, next(outputs))
+    parts = {"x": x, "view": view, "negatives": negatives, "smoothed": smoothed}
+    given = {name: part for name, part in parts.items() if part is not None}
+    outputs = model(torch.cat(list(given.values()), -2))
+    sizes = [part.shape[-2] for part in given.values()]
+    logits = dict(zip(given, outputs.split(sizes, -2), strict=True))
+    prior = prior_agreement(logits["x"], log_prior)
+    zero = torch.zeros_like(prior)
+    inv = zero if view is None else invariance(logits["view"], logits["x"])
     if negatives is None:
-        return Terms(torch.zeros_like(prior), inv, prior)
-    gen = contrast(energy_of_logits(logits), energy_of_logits(next(outputs)))
+        return Terms(zero, inv, prior)
+    data = logits["x" if smoothed is None else "smoothed"]
+    gen = contrast(energy_of_logits(data), energy_of_logits(logits["negatives"]))
     return Terms(gen, inv, prior)

@@ -1,7 +1,7 @@
 """Samplers: Langevin chains, jumps, and the replay buffer in which chains persist."""
 
 from gedi.sampling.chains import Chains, Cycle, Energy, Move, accept, evaluate
-from gedi.sampling.jumps import AnchoredJump
+from gedi.sampling.jumps import AnchoredJump, likeliest_bandwidth
 from gedi.sampling.langevin import Langevin
 from gedi.sampling.replay_buffer import ReplayBuffer
 
@@ -15,4 +15,5 @@ __all__ = [
     "ReplayBuffer",
     "accept",
     "evaluate",
+    "likeliest_bandwidth",
 ]

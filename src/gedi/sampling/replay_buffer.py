@@ -1,11 +1,14 @@
 """The replay buffer: where chains rest between iterations (persistent contrastive divergence)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor, nn
 
-from gedi.box import Box
+__all__ = ["ReplayBuffer", "Start"]
 
-__all__ = ["ReplayBuffer"]
+Start = Callable[[tuple[int, ...], Generator], Tensor]
+"""Where new chains start: a shape and a generator to points (*shape, d)."""
 
 
 class ReplayBuffer(nn.Module):
@@ -13,7 +16,7 @@ class ReplayBuffer(nn.Module):
 
     Args:
         capacity: how many chains are kept.
-        box: new chains start uniformly in it.
+        start: draws the starts of new chains, such as `Box.uniform` or `GaussianBase.sample`.
         reinit: probability with which a drawn chain is started anew.
         members: leading dimensions, for models side by side.
         generator: source of the initial positions.
@@ -22,7 +25,7 @@ class ReplayBuffer(nn.Module):
     def __init__(
         self,
         capacity: int,
-        box: Box,
+        start: Start,
         *,
         reinit: float = 0.05,
         members: tuple[int, ...] = (),
@@ -34,9 +37,8 @@ class ReplayBuffer(nn.Module):
                 f"expected capacity >= 1 and reinit in [0, 1], got {capacity} and {reinit}"
             )
         self.reinit = reinit
-        self.register_buffer("low", box.low)
-        self.register_buffer("high", box.high)
-        self.register_buffer("positions", box.uniform((*members, capacity), generator))
+        self.start = start
+        self.register_buffer("positions", start((*members, capacity), generator))
 
     @property
     def capacity(self) -> int:
@@ -58,7 +60,7 @@ class ReplayBuffer(nn.Module):
         index = torch.randperm(self.capacity, device=device, generator=generator)[:n]
         x = self.positions[..., index, :]
         anew = torch.rand(x.shape[:-1], device=device, generator=generator) < self.reinit
-        fresh = Box(self.low, self.high).uniform(x.shape[:-1], generator)
+        fresh = self.start(tuple(x.shape[:-1]), generator)
         return index, torch.where(anew[..., None], fresh, x)
 
     def put(self, index: Tensor, x: Tensor) -> None:

@@ -1,0 +1,45 @@
+"""GEDI: one network, trained without labels, that clusters, scores and generates.
+
+Names are looked up when first used, so that the command line starts without loading torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "AnchoredJump": "gedi.sampling",
+    "Box": "gedi.box",
+    "DataError": "gedi.errors",
+    "Dataset": "gedi.data",
+    "EnergyClassifier": "gedi.model",
+    "Fit": "gedi.fitting",
+    "GaussianBase": "gedi.base",
+    "GediError": "gedi.errors",
+    "Langevin": "gedi.sampling",
+    "MLP": "gedi.encoders",
+    "ReplayBuffer": "gedi.sampling",
+    "RunError": "gedi.errors",
+    "Session": "gedi.fitting",
+    "Settings": "gedi.settings",
+    "SettingsError": "gedi.errors",
+    "Terms": "gedi.objective",
+    "TrainedModel": "gedi.trained",
+    "Weights": "gedi.objective",
+    "collapse_gap": "gedi.objective",
+    "fit": "gedi.fitting",
+    "gedi_terms": "gedi.methods",
+    "load": "gedi.data",
+}
+
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gedi' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

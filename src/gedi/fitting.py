@@ -1,0 +1,262 @@
+"""From data and settings to a trained model: `fit`, and the session that the command line drives."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import ArrayLike
+from torch import Generator
+
+from gedi.assembly import assemble
+from gedi.box import Box
+from gedi.data import Dataset, check_points
+from gedi.defaults import resolve
+from gedi.errors import SettingsError
+from gedi.evaluation.density import grid_log_normalizer, importance_log_normalizer
+from gedi.monitor import Monitor, Plateau
+from gedi.observing import Observer, Record
+from gedi.restarts import Candidate, choose, single
+from gedi.scaling import Scaling
+from gedi.settings import Settings
+from gedi.trained import TrainedModel
+from gedi.training import TrainingState, train
+
+__all__ = ["Ending", "Fit", "Listener", "Session", "fit"]
+
+Listener = Callable[[TrainingState, Record], None]
+Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
+
+_REPORTED = 10_000  # points on which the final gap is computed
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training that has ended.
+
+    Attributes:
+        trained: the model to use.
+        settings: as resolved.
+        history: one record for each evaluation.
+        candidates: the restarts when the best was chosen; empty if there was only one.
+        chosen: the place of the best among them.
+        ended: what ended the training.
+        collapse_gap: in nats, on up to 10,000 of the points under fixed views.
+        iterations: iterations done.
+        seconds: time spent in them.
+    """
+
+    trained: TrainedModel
+    settings: Settings
+    history: list[Record]
+    candidates: list[Candidate]
+    chosen: int
+    ended: Ending
+    collapse_gap: float
+    iterations: int
+    seconds: float
+
+
+def fit(
+    x: ArrayLike,
+    n_clusters: int,
+    *,
+    image_shape: tuple[int, int, int] | None = None,
+    settings: Settings | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Fit:
+    """Train on an array.
+
+        result = gedi.fit(x, n_clusters=3)
+        result.trained.predict(x).clusters
+
+    Args:
+        x: points, (n, d).
+        n_clusters: c.
+        image_shape: (C, H, W) if the rows are flattened images.
+        settings: everything else.
+        listeners: called with the state and each record of the history.
+
+    Raises:
+        DataError: for an array that cannot be trained on.
+        SettingsError: for settings that contradict each other or the data.
+    """
+    array = np.asarray(x)
+    points = check_points(array, array.shape[-1] if array.ndim else 0)
+    value_range = (float(points.min()), float(points.max())) if image_shape is not None else None
+    dataset = Dataset("array", points, image_shape=image_shape, value_range=value_range)
+    chosen = replace(settings or Settings(), n_clusters=n_clusters)
+    return Session(dataset, chosen, listeners=listeners).run()
+
+
+class Session:
+    """A training that can be paused, saved, and taken up again.
+
+    Args:
+        dataset: the points; labels are not looked at.
+        settings: what the user chose; the rest is filled in from the data.
+        listeners: called with the state and each record of the history.
+        interrupted: asked after every iteration; true ends `run` where it is.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        SettingsError: for settings that contradict each other, the data or the machine.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        *,
+        listeners: Sequence[Listener] = (),
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.settings = resolve(settings, dataset)
+        if self.settings.device == "cuda" and not torch.cuda.is_available():
+            raise SettingsError("setting device: expected a CUDA device, but none is to be found")
+        self.fabric = Fabric(
+            accelerator=self.settings.device,
+            devices=1,
+            precision=self.settings.precision,  # type: ignore[arg-type]
+        )
+        self.assembly = assemble(dataset, self.settings, self.fabric.device)
+        self.observer = Observer(
+            self.assembly.algorithm,
+            self.assembly.monitor,
+            Plateau(self.assembly.algorithm.weights, self.settings.tol, self.settings.patience),
+            self.settings.evaluate_every,
+            list(listeners),
+            interrupted,
+        )
+        restarts = self.settings.restarts.n or 1
+        self.state = self.assembly.state((restarts,) if restarts > 1 else ())
+        self.candidates: list[Candidate] = []
+        self.chosen = 0
+
+    def run(self) -> Fit:
+        """Train to the end, or until interrupted."""
+        if self.state.members:
+            self._train(until=self.settings.restarts.iterations)
+            if not self.observer.interrupted():
+                self._choose()
+        if not self.state.members:
+            self._train()
+        return self.result()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on: tensors, numbers and strings only."""
+        plateau = self.observer.plateau
+        return {
+            "members": list(self.state.members),
+            "state": self.state.state_dict(),
+            "plateau": [plateau.best, plateau.best_iteration, self.observer.converged],
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "chosen": self.chosen,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any], history: list[Record]) -> None:
+        """Take up a saved session; the history is kept apart from it, as a table."""
+        self.state = self.assembly.state(tuple(saved["members"]))
+        self.state.load_state_dict(saved["state"])
+        best, best_iteration, self.observer.converged = saved["plateau"]
+        self.observer.plateau.best = best
+        self.observer.plateau.best_iteration = best_iteration
+        self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
+        self.chosen = saved["chosen"]
+        self.observer.history = [
+            record for record in history if record["iteration"] <= self.state.iteration
+        ]
+
+    def result(self) -> Fit:
+        """What there is so far, as a finished training would be returned."""
+        trained = self.trained_model()
+        assembly = self.assembly
+        report = Monitor(
+            assembly.data[:_REPORTED],
+            assembly.algorithm.view,
+            assembly.algorithm.log_prior,
+            self.settings.seed,
+        )
+        _, measured = report.measure(self.state.average, self.state.buffer.positions)
+        gap = float(measured["gap"].min())
+        return Fit(
+            trained=trained,
+            settings=self.settings,
+            history=self.observer.history,
+            candidates=self.candidates,
+            chosen=self.chosen,
+            ended=self._ending(),
+            collapse_gap=gap,
+            iterations=self.state.iteration,
+            seconds=self.state.seconds,
+        )
+
+    def trained_model(self) -> TrainedModel:
+        """The average model with all that belongs to its use, on the CPU."""
+        state = self.state
+        if state.members:  # interrupted before the best was chosen
+            state = single(state, self.assembly.state(), self._best(self._measure()))
+        box = self.assembly.algorithm.box
+        low, high = box.low.cpu(), box.high.cpu()
+        model = state.average.cpu().eval()
+        normalizer = None
+        if low.numel() <= 2 and self.assembly.algorithm.weights.gen != 0:
+            normalizer = float(grid_log_normalizer(model.energy, low, high))
+        return TrainedModel(
+            model=model,
+            scaling=self.assembly.scaling,
+            box=Box(low, high),
+            sampler=state.sampler.cpu().eval(),
+            chains=state.buffer.positions.cpu(),
+            log_prior=self.assembly.algorithm.log_prior.cpu(),
+            log_normalizer=normalizer,
+        )
+
+    def _train(self, until: int | None = None) -> None:
+        train(
+            self.fabric,
+            self.state,
+            self.assembly.data,
+            self.assembly.algorithm,
+            until=until,
+            observe=self.observer,
+        )
+
+    def _choose(self) -> None:
+        self.candidates = self._measure()
+        self.chosen = self._best(self.candidates)
+        self.state = single(self.state, self.assembly.state(), self.chosen)
+
+    def _best(self, candidates: list[Candidate]) -> int:
+        return choose(candidates)
+
+    def _measure(self) -> list[Candidate]:
+        """Gap and likelihood of every restart."""
+        state, assembly = self.state, self.assembly
+        _, measured = assembly.monitor.measure(state.average, state.buffer.positions)
+        box = assembly.algorithm.box
+        log_z, _ = importance_log_normalizer(
+            state.average.energy,
+            assembly.anchors,
+            assembly.bandwidth,
+            box.low,
+            box.high,
+            n_samples=4096,
+            generator=Generator(box.low.device).manual_seed(self.settings.seed),
+        )
+        likelihoods = -measured["energy_data"].double() - log_z
+        return [
+            Candidate(warmup, float(gap), float(likelihood))
+            for warmup, gap, likelihood in zip(
+                assembly.algorithm.schedule.warmups, measured["gap"], likelihoods, strict=True
+            )
+        ]
+
+    def _ending(self) -> Ending:
+        if self.assembly.algorithm.progress(self.state) < 1:
+            return "interrupted"
+        if self.state.iteration < self.state.horizon:
+            return "max_time"
+        return "converged" if self.state.horizon < self.settings.max_iter else "max_iter"
