@@ -19,11 +19,21 @@ from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import Settings, ViewSettings
 from gedi.training import Algorithm, TrainingState
-from gedi.views import Affine, GaussianNoise, LocalScale, Split, View, VirtualAdversarial
+from gedi.views import (
+    Affine,
+    GaussianNoise,
+    LocalScale,
+    Neighbour,
+    Split,
+    View,
+    VirtualAdversarial,
+)
 
 __all__ = ["Assembly", "assemble"]
 
 _MONITORED = 2000  # points on which the gap is watched
+_REFERENCES = 2000  # points among which neighbours are looked for
+_LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
 
@@ -134,8 +144,7 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
     generator = Generator().manual_seed(settings.seed)
     chosen = torch.randperm(len(data), generator=generator)
     anchors = data[chosen[: settings.sampler.n_anchors]]
-    local = LocalScale(anchors, settings.views.neighbour)
-    view = _view(settings.views, dataset, local)
+    view = _view(settings.views, dataset, data[chosen[:_REFERENCES]], LocalScale(anchors, _LOCAL))
     noise = settings.data_noise or 0.0
     log_prior = _log_prior(settings).to(device)
     weights = settings.weights
@@ -147,7 +156,7 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
         box=_box(data, noise),
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
-        learning_rate=settings.learning_rate or 0.0,
+        learning_rate=settings.learning_rate,
         data_noise=noise,
         max_time=settings.max_time,
     )
@@ -185,17 +194,20 @@ def _log_prior(settings: Settings) -> Tensor:
 
 def _schedule(settings: Settings) -> Schedule:
     restarts = settings.restarts
-    # JEM has no clusters to warm up for, GEDI no gen no GEN to warm up with.
-    both = settings.weights.gen != 0 and (settings.weights.inv != 0 or settings.weights.prior != 0)
-    warmup = restarts.warmup if both else 0
+    n = restarts.n or 1
+    clustering = settings.weights.inv != 0 or settings.weights.prior != 0
+    warmup = restarts.warmup if restarts.gen and clustering else 0
     return Schedule(
-        warmups=tuple(warmup * (k % 2) for k in range(restarts.n or 1)),
+        warmups=tuple(warmup * (k % 2) for k in range(n)),
+        gen_start=0 if restarts.gen else restarts.iterations or 0,
         ramp=restarts.ramp,
         decay=settings.decay,
     )
 
 
-def _view(chosen: ViewSettings, dataset: Dataset, local: LocalScale) -> View:
+def _view(
+    chosen: ViewSettings, dataset: Dataset, reference: Tensor, local: LocalScale
+) -> View:
     views: list[View] = []
     if dataset.image_shape is not None:
         if max(chosen.rotate, chosen.shift, chosen.zoom, chosen.shear) > 0:
@@ -206,4 +218,6 @@ def _view(chosen: ViewSettings, dataset: Dataset, local: LocalScale) -> View:
         views.append(GaussianNoise(chosen.noise, local))
     if chosen.adversarial > 0:
         views.append(VirtualAdversarial(chosen.adversarial, local))
+    if chosen.neighbours > 0:
+        views.append(Neighbour(reference, min(chosen.neighbours, len(reference) - 1)))
     return views[0] if len(views) == 1 else Split(views)

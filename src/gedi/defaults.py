@@ -1,12 +1,15 @@
 """Settings that are chosen from the data, when the user leaves them open."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from gedi.data import BUILT_IN, Dataset
 from gedi.errors import DataError, SettingsError
-from gedi.settings import Settings, check
+from gedi.settings import RestartSettings, Settings, WeightSettings, check
 
 __all__ = ["default_prior_weight", "resolve"]
+
+T = TypeVar("T")
 
 _SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
 
@@ -32,7 +35,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
     n_clusters = settings.n_clusters or _known_clusters(dataset)
     if n < n_clusters:
         raise DataError(f"{dataset.name}: {n} points cannot form {n_clusters} clusters")
-    hidden = settings.encoder.hidden or ([100, 100] if d <= 2 else [512, 512])
+    hidden = settings.encoder.hidden or ([100, 100] if d <= 32 else [512, 512])
     batch_size = settings.batch_size or (400 if d <= 2 else 256)
     buffer_size = settings.sampler.buffer_size or batch_size
     if buffer_size < batch_size:
@@ -40,26 +43,34 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    weights = settings.weights
-    clustering = weights.inv > 0 or weights.prior != 0
-    restarts = settings.restarts.n or (4 if clustering and _size(d, hidden) < _SMALL else 1)
+    weights = replace(
+        settings.weights,
+        gen=_or(settings.weights.gen, min(1.0, 6 / d)),
+        prior=_or(settings.weights.prior, default_prior_weight(n_clusters)),
+    )
     resolved = replace(
         settings,
         n_clusters=n_clusters,
         batch_size=batch_size,
-        learning_rate=settings.learning_rate or (2e-3 if d <= 2 else 1e-3),
         data_noise=_or(settings.data_noise, 0.0 if dataset.image_shape is None else 0.1),
-        weights=replace(
-            weights,
-            gen=_or(weights.gen, min(1.0, 4 / d)),
-            prior=_or(weights.prior, default_prior_weight(n_clusters)),
-        ),
+        weights=weights,
         encoder=replace(settings.encoder, hidden=hidden),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
-        restarts=replace(settings.restarts, n=restarts),
+        restarts=_restarts(settings.restarts, weights, small=_size(d, hidden) < _SMALL),
     )
     check(resolved)
     return resolved
+
+
+def _restarts(chosen: RestartSettings, weights: WeightSettings, *, small: bool) -> RestartSettings:
+    clustering = weights.inv > 0 or weights.prior != 0
+    # Without clustering terms there is no gap to choose by, without GEN none to take part.
+    return replace(
+        chosen,
+        n=chosen.n or ((4 if small else 8) if clustering else 1),
+        iterations=chosen.iterations or (600 if small else 450),
+        gen=weights.gen != 0 and (_or(chosen.gen, small) or not clustering),
+    )
 
 
 def _known_clusters(dataset: Dataset) -> int:
@@ -72,5 +83,5 @@ def _size(n_features: int, hidden: list[int]) -> int:
     return sum(a * b for a, b in zip([n_features, *hidden[:-1]], hidden, strict=True))
 
 
-def _or(value: float | None, default: float) -> float:
+def _or(value: T | None, default: T) -> T:
     return default if value is None else value

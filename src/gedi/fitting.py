@@ -230,7 +230,7 @@ class Session:
         self.state = single(self.state, self.assembly.state(), self.chosen)
 
     def _best(self, candidates: list[Candidate]) -> int:
-        return choose(candidates)
+        return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
         """Gap and likelihood of every restart."""

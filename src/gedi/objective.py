@@ -107,9 +107,9 @@ class Weights:
     inv: float | Tensor = 1.0
     prior: float | Tensor = 1.0
 
-    def scaled(self, clustering: float | Tensor) -> "Weights":
-        """The same weights with both clustering terms multiplied by a factor in [0, 1]."""
-        return Weights(self.gen, self.inv * clustering, self.prior * clustering)
+    def scaled(self, *, gen: float, clustering: float | Tensor) -> "Weights":
+        """The same weights times factors in [0, 1], one for GEN and one for INV and PRIOR."""
+        return Weights(self.gen * gen, self.inv * clustering, self.prior * clustering)
 
 
 class Terms(NamedTuple):

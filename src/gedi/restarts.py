@@ -29,12 +29,18 @@ class Candidate:
     log_likelihood: float
 
 
-def choose(candidates: list[Candidate]) -> int:
-    """The place of the best: the likeliest of those whose gap is as good as the least.
+def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
+    """The place of the best: the least gap, or the likeliest of those whose gap is as good.
 
     The gap comes first and needs no labels: clusters that views cross, or that are out of balance,
     show in it, while the density may be as good with wrong clusters.
+
+    Args:
+        candidates: all restarts.
+        by_likelihood: let the likelihood break ties; only where GEN took part.
     """
+    if not by_likelihood:
+        return min(range(len(candidates)), key=lambda k: candidates[k].gap)
     least = min(candidate.gap for candidate in candidates)
     best = [k for k, c in enumerate(candidates) if c.gap <= least + _SAME_GAP]
     return max(best, key=lambda k: candidates[k].log_likelihood)

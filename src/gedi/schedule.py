@@ -1,4 +1,4 @@
-"""What changes with time: the learning rate and the weight of the clustering terms."""
+"""What changes with time: the learning rate and which terms take part."""
 
 import math
 from dataclasses import dataclass
@@ -19,12 +19,14 @@ class Schedule:
 
     Args:
         warmups: iterations without the clustering terms, one entry for each member.
-        ramp: iterations over which they then come in.
+        gen_start: iterations without GEN.
+        ramp: iterations over which terms that start late come in.
         learning_rate_warmup: iterations over which the learning rate rises to its full value.
         decay: share of the training, at its end, over which the learning rate falls to zero.
     """
 
     warmups: tuple[int, ...] = (0,)
+    gen_start: int = 0
     ramp: int = 1
     learning_rate_warmup: int = 100
     decay: float = 0.5
@@ -34,6 +36,12 @@ class Schedule:
         warmups = torch.tensor(self.warmups, dtype=torch.float32, device=device)
         ramped = (iteration + 1 - warmups) / max(self.ramp, 1)
         return torch.where(warmups == 0, 1.0, ramped.clamp(0, 1))
+
+    def gen(self, iteration: int) -> float:
+        """Factor of GEN."""
+        if self.gen_start == 0:
+            return 1.0
+        return min(max((iteration + 1 - self.gen_start) / max(self.ramp, 1), 0.0), 1.0)
 
     def learning_rate(self, iteration: int, progress: float) -> float:
         """Factor of the learning rate: up, level, and down along half a cosine.

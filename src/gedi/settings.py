@@ -44,7 +44,7 @@ class EncoderSettings:
     """The network.
 
     Args:
-        hidden: widths of the layers. Null: [100, 100] in two dimensions, else [512, 512].
+        hidden: widths of the layers. Null: [100, 100] for up to 32 features, else [512, 512].
         base: start the energy from the Gaussian of the data instead of from nothing.
     """
 
@@ -94,7 +94,7 @@ class ViewSettings:
     Args:
         noise: length of Gaussian noise, in units of the local scale.
         adversarial: length of the worst-case change, in units of the local scale.
-        neighbour: the local scale is the distance to this neighbour among the anchors.
+        neighbours: so many nearest data points are views of each other; 0 for none.
         rotate: images: largest rotation in degrees. Views of images replace Gaussian noise.
         shift: images: largest shift, as a share of the image.
         zoom: images: largest change of size, as a share.
@@ -102,8 +102,8 @@ class ViewSettings:
     """
 
     noise: float = 0.5
-    adversarial: float = 0.25
-    neighbour: int = 10
+    adversarial: float = 0.18
+    neighbours: int = 10
     rotate: float = 10.0
     shift: float = 0.1
     zoom: float = 0.1
@@ -115,16 +115,20 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 4 for small networks, else 1.
-        warmup: every second one starts with so many iterations of GEN alone.
-        ramp: iterations over which the clustering terms then come in.
-        iterations: when the best is chosen, by the collapse gap.
+        n: how many. Null: 4 for small networks, else 8.
+        iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
+            else 450.
+        gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
+            cheap; for large ones GEN joins the chosen one.
+        warmup: with GEN, every second one starts with so many iterations of GEN alone.
+        ramp: iterations over which terms that start late come in.
     """
 
     n: int | None = None
+    iterations: int | None = None
+    gen: bool | None = None
     warmup: int = 300
     ramp: int = 200
-    iterations: int = 600
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class Settings:
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam. Null: 2e-3 in two dimensions, else 1e-3.
+        learning_rate: of Adam.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: standard deviation of noise that smooths the data for GEN, in scaled units.
             Null: 0 for tables, 0.1 for images.
@@ -161,7 +165,7 @@ class Settings:
     tol: float = 1e-3
     patience: int = 1000
     batch_size: int | None = None
-    learning_rate: float | None = None
+    learning_rate: float = 2e-3
     decay: float = 0.5
     data_noise: float | None = None
     seed: int = 0
@@ -212,7 +216,7 @@ def check(settings: Settings) -> None:
     weights = settings.weights
     if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
         raise SettingsError("settings weights: all three are zero, so there is nothing to train")
-    if max(settings.views.noise, settings.views.adversarial) <= 0 and weights.inv > 0:
+    if max(settings.views.noise, settings.views.adversarial, settings.views.neighbours) <= 0 and weights.inv > 0:
         raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
 
@@ -269,7 +273,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sampler.reinit": _SHARE,
     "views.noise": _AT_LEAST_ZERO,
     "views.adversarial": _AT_LEAST_ZERO,
-    "views.neighbour": _AT_LEAST_ONE,
+    "views.neighbours": _AT_LEAST_ZERO,
     "views.rotate": (0, 180, "degrees from 0 to 180"),
     "views.shift": _SHARE,
     "views.zoom": (0, 0.99, "a number from 0 to 0.99"),

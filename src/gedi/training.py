@@ -103,6 +103,15 @@ class Algorithm:
     average_decay: float = 0.998
     max_time: float | None = None
 
+    def weights_at(self, state: TrainingState) -> Weights:
+        """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
+        clustering = self.schedule.clustering(state.iteration, self.log_prior.device)
+        if not state.members:  # by now every warm-up is over
+            clustering = clustering[0]
+        return self.weights.scaled(
+            gen=self.schedule.gen(state.iteration), clustering=clustering
+        )
+
     def progress(self, state: TrainingState) -> float:
         """Share of the training that is done, by iterations or by time, whichever is further."""
         by_time = 0.0 if self.max_time is None else state.seconds / self.max_time
@@ -130,13 +139,14 @@ def train(
     """
     model, optimizer = fabric.setup(state.model, state.optimizer)
     generator = state.generator
-    # JEM has no use for views, GEDI no gen none for chains.
-    needs_chains = algorithm.weights.gen != 0
-    needs_views = algorithm.weights.inv != 0
     paused = False
 
     while not paused and algorithm.progress(state) < 1 and state.iteration != until:
         start = time.perf_counter()
+        weights = algorithm.weights_at(state)
+        # JEM has no use for views, GEDI no gen none for chains.
+        needs_views = algorithm.weights.inv != 0
+        needs_chains = weights.gen != 0
 
         # 1. A batch and its views.
         x = _batch(data, algorithm, state)
@@ -158,8 +168,6 @@ def train(
 
         # 3. The three gradients, and one step of Adam on their sum.
         terms = gedi_terms(model, x, view, negatives, algorithm.log_prior, smoothed=smoothed)
-        clustering = algorithm.schedule.clustering(state.iteration, data.device)
-        weights = algorithm.weights.scaled(clustering if state.members else clustering[0])
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(terms.loss(weights))
         optimizer.param_groups[0]["lr"] = algorithm.learning_rate * algorithm.schedule.learning_rate(

@@ -15,7 +15,15 @@ from torch.nn.functional import normalize
 
 from gedi.objective import invariance
 
-__all__ = ["Affine", "GaussianNoise", "LocalScale", "Split", "View", "VirtualAdversarial"]
+__all__ = [
+    "Affine",
+    "GaussianNoise",
+    "LocalScale",
+    "Neighbour",
+    "Split",
+    "View",
+    "VirtualAdversarial",
+]
 
 Posterior = Callable[[Tensor], Tensor]
 Scale = Callable[[Tensor], Tensor]
@@ -51,8 +59,7 @@ class LocalScale:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(..., n, d) -> (..., n)."""
-        similarity = x @ self.reference.T - 0.5 * self.reference.square().sum(-1)
-        return self.radii[similarity.argmax(-1)]
+        return self.radii[_similarity(x, self.reference).argmax(-1)]
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,30 @@ class VirtualAdversarial:
             ).sum()
             (direction,) = torch.autograd.grad(change, start)
         return (x + length * normalize(direction, dim=-1)).detach()
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """x' = one of the k points nearest to x, itself excluded.
+
+    What keeps a cluster from being cut where the data are dense, in tables as well as in images.
+
+    Args:
+        reference: the points to choose from, (m, d), m > k; data, or a subset of them.
+        k: how many neighbours.
+    """
+
+    reference: Tensor
+    k: int
+
+    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+        """(..., n, d) -> (..., n, d)."""
+        nearest = _similarity(x, self.reference).topk(self.k + 1, -1).indices
+        # The nearest is x itself where x is a reference point; leaving it out always is simpler.
+        rank = torch.randint(
+            1, self.k + 1, (*x.shape[:-1], 1), device=x.device, generator=generator
+        )
+        return self.reference[nearest.gather(-1, rank).squeeze(-1)]
 
 
 class Affine:
@@ -164,6 +195,11 @@ class Split:
             ],
             dim=-2,
         )
+
+
+def _similarity(x: Tensor, reference: Tensor) -> Tensor:
+    """A number that falls with the distance to each reference point, (..., n, d) -> (..., n, m)."""
+    return x @ reference.T - 0.5 * reference.square().sum(-1)
 
 
 def _safe_log(probabilities: Tensor) -> Tensor:
