@@ -14,10 +14,10 @@ from gedi.errors import DataError
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
-from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
+from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
-from gedi.settings import Settings, ViewSettings
+from gedi.settings import SamplerSettings, Settings, ViewSettings
 from gedi.training import Algorithm, TrainingState
 from gedi.views import (
     Affine,
@@ -29,7 +29,7 @@ from gedi.views import (
     VirtualAdversarial,
 )
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
 _MONITORED = 2000  # points on which the gap is watched
 _REFERENCES = 2000  # points among which neighbours are looked for
@@ -67,7 +67,9 @@ class Assembly:
         device = self.data.device
         # Drawn on the CPU, so that a seed means the same start on every device.
         generator = Generator().manual_seed(settings.seed)
-        model = self.model(members, generator)
+        model = build_model(
+            settings, self.data.shape[1], self.base, members=members, generator=generator
+        ).to(device)
         optimizer = torch.optim.Adam(
             model.parameters(), lr=self.algorithm.learning_rate, fused=True
         )
@@ -83,46 +85,61 @@ class Assembly:
             model=model,
             average=copy.deepcopy(model).requires_grad_(False),
             optimizer=optimizer,
-            sampler=self.sampler(members),
+            sampler=build_sampler(
+                settings.sampler,
+                self.algorithm.box,
+                self.anchors,
+                self.bandwidth,
+                self.base,
+                members=members,
+            ),
             buffer=buffer,
             generator=Generator(device).manual_seed(settings.seed + 1),
             horizon=settings.max_iter,
         )
 
-    def model(self, members: tuple[int, ...], generator: Generator) -> EnergyClassifier:
-        """The network with fresh weights."""
-        settings = self.settings
-        assert settings.encoder.hidden is not None  # resolved
-        assert settings.n_clusters is not None  # resolved
-        encoder = MLP(
-            self.data.shape[1], settings.encoder.hidden, members=members, generator=generator
-        )
-        model = EnergyClassifier(
-            encoder, settings.n_clusters, base=self.base, members=members, generator=generator
-        )
-        return model.to(self.data.device)
 
-    def sampler(self, members: tuple[int, ...] = ()) -> Move:
-        """The moves of the chains: Langevin steps, then jumps."""
-        chosen = self.settings.sampler
-        precondition = chosen.precondition and self.base is not None
-        langevin = Langevin(
-            chosen.step_size,
-            chosen.n_steps,
-            noise=chosen.noise,
-            metropolis=chosen.metropolis,
-            target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
-            max_gradient=chosen.max_gradient,
-            preconditioner=self.base.root if precondition and self.base is not None else None,
-            box=self.algorithm.box,
-            boundary=chosen.boundary,  # type: ignore[arg-type]
-            members=members,
-        )
-        jumps = [
-            AnchoredJump(self.anchors, self.bandwidth, self.algorithm.box, members=members)
-            for _ in range(chosen.jumps)
-        ]
-        return Cycle([langevin, *jumps]).to(self.data.device)
+def build_model(
+    settings: Settings,
+    n_features: int,
+    base: GaussianBase | None,
+    *,
+    members: tuple[int, ...] = (),
+    generator: Generator,
+) -> EnergyClassifier:
+    """The network with fresh weights, on the CPU."""
+    assert settings.encoder.hidden is not None  # resolved
+    assert settings.n_clusters is not None  # resolved
+    encoder = MLP(n_features, settings.encoder.hidden, members=members, generator=generator)
+    return EnergyClassifier(
+        encoder, settings.n_clusters, base=base, members=members, generator=generator
+    )
+
+
+def build_sampler(
+    chosen: SamplerSettings,
+    box: Box,
+    anchors: Tensor,
+    bandwidth: float,
+    base: GaussianBase | None,
+    *,
+    members: tuple[int, ...] = (),
+) -> Cycle:
+    """The moves of the chains: Langevin steps, then jumps."""
+    langevin = Langevin(
+        chosen.step_size,
+        chosen.n_steps,
+        noise=chosen.noise,
+        metropolis=chosen.metropolis,
+        target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
+        max_gradient=chosen.max_gradient,
+        preconditioner=base.root if chosen.precondition and base is not None else None,
+        box=box,
+        boundary=chosen.boundary,
+        members=members,
+    )
+    jumps = [AnchoredJump(anchors, bandwidth, box, members=members) for _ in range(chosen.jumps)]
+    return Cycle([langevin, *jumps]).to(anchors.device)
 
 
 def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Assembly:
@@ -144,7 +161,7 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
     generator = Generator().manual_seed(settings.seed)
     chosen = torch.randperm(len(data), generator=generator)
     anchors = data[chosen[: settings.sampler.n_anchors]]
-    view = _view(settings.views, dataset, data[chosen[:_REFERENCES]], LocalScale(anchors, _LOCAL))
+    view = make_view(settings, data[chosen], dataset.image_shape)
     noise = settings.data_noise or 0.0
     log_prior = _log_prior(settings).to(device)
     weights = settings.weights
@@ -156,7 +173,7 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
         box=_box(data, noise),
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate or 0.0,
         data_noise=noise,
         max_time=settings.max_time,
     )
@@ -205,14 +222,25 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-def _view(
-    chosen: ViewSettings, dataset: Dataset, reference: Tensor, local: LocalScale
+def make_view(
+    settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None
 ) -> View:
+    """The views that the settings ask for.
+
+    Args:
+        settings: resolved settings.
+        data: points in random order, scaled, (n, d); neighbours and local scales are read off the
+            first of them.
+        image_shape: (C, H, W) if the points are flattened images.
+    """
+    chosen = settings.views
+    reference = data[:_REFERENCES]
+    local = LocalScale(data[: settings.sampler.n_anchors], _LOCAL)
     views: list[View] = []
-    if dataset.image_shape is not None:
+    if image_shape is not None:
         if max(chosen.rotate, chosen.shift, chosen.zoom, chosen.shear) > 0:
             views.append(
-                Affine(dataset.image_shape, chosen.rotate, chosen.shift, chosen.zoom, chosen.shear)
+                Affine(image_shape, chosen.rotate, chosen.shift, chosen.zoom, chosen.shear)
             )
     elif chosen.noise > 0:
         views.append(GaussianNoise(chosen.noise, local))

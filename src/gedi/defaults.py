@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from gedi.data import BUILT_IN, Dataset
 from gedi.errors import DataError, SettingsError
-from gedi.settings import RestartSettings, Settings, WeightSettings, check
+from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings, check
 
 __all__ = ["default_prior_weight", "resolve"]
 
@@ -43,6 +43,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
+    small = _size(d, hidden) < _SMALL
     weights = replace(
         settings.weights,
         gen=_or(settings.weights.gen, min(1.0, 6 / d)),
@@ -54,9 +55,10 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
         batch_size=batch_size,
         data_noise=_or(settings.data_noise, 0.0 if dataset.image_shape is None else 0.1),
         weights=weights,
-        encoder=replace(settings.encoder, hidden=hidden),
+        learning_rate=settings.learning_rate or (4e-3 if small else 2e-3),
+        encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
-        restarts=_restarts(settings.restarts, weights, small=_size(d, hidden) < _SMALL),
+        restarts=_restarts(settings.restarts, weights, small=small),
     )
     check(resolved)
     return resolved

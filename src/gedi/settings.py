@@ -5,7 +5,7 @@ beside it says.
 """
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gedi.errors import SettingsError
 
@@ -45,11 +45,12 @@ class EncoderSettings:
 
     Args:
         hidden: widths of the layers. Null: [100, 100] for up to 32 features, else [512, 512].
-        base: start the energy from the Gaussian of the data instead of from nothing.
+        base: start the energy from the Gaussian of the data instead of from nothing. Null: above
+            two dimensions, where chains need to be led to the data.
     """
 
     hidden: list[int] | None = None
-    base: bool = True
+    base: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class SamplerSettings:
     noise: float | None = None
     max_gradient: float | None = None
     precondition: bool = True
-    boundary: str = "reject"
+    boundary: Literal["reject", "reflect", "clamp"] = "reject"
     jumps: int = 1
     n_anchors: int = 256
     buffer_size: int | None = None
@@ -143,7 +144,7 @@ class Settings:
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam.
+        learning_rate: of Adam. Null: 4e-3 for small networks, else 2e-3.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: standard deviation of noise that smooths the data for GEN, in scaled units.
             Null: 0 for tables, 0.1 for images.
@@ -165,12 +166,12 @@ class Settings:
     tol: float = 1e-3
     patience: int = 1000
     batch_size: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     decay: float = 0.5
     data_noise: float | None = None
     seed: int = 0
-    device: str = "auto"
-    precision: str = "32-true"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
     evaluate_every: int = 50
     weights: WeightSettings = field(default_factory=WeightSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)

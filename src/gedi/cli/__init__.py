@@ -1,0 +1,22 @@
+"""The command line `gedi`: thin subcommands over what a Python user would call."""
+
+import sys
+from collections.abc import Sequence
+
+from gedi.errors import GediError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for the user's mistakes, 130 for Ctrl-C."""
+    from gedi.cli.parser import parse  # noqa: PLC0415 - keeps `import gedi.cli` free of it
+
+    try:
+        command, options = parse(arguments)
+        return command(options)
+    except GediError as error:
+        print(f"gedi: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0

@@ -1,0 +1,33 @@
+"""`gedi evaluate`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gedi.cli.telling import tell_findings
+from gedi.data import Dataset
+from gedi.findings import find
+from gedi.runs import Run
+
+__all__ = ["run"]
+
+_FRESH_SEED = 1_000_003  # far from any seed a user would train with
+_FRESH_POINTS = 2000
+
+
+def run(options: Namespace) -> int:
+    """Measure a trained model and print what was found."""
+    folder = Run.open(Path(options.folder))
+    trained = folder.load_model()
+    tell_findings(find(trained, _data(folder, options.data, options.label), folder.settings()))
+    return 0
+
+
+def _data(folder: Run, data: str | None, label: str | None) -> Dataset:
+    if data is not None:
+        return folder.new_data(data, label)
+    if folder.source.data in ("moons", "circles"):
+        seed = folder.source.seed + _FRESH_SEED
+        return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).load()
+    return folder.source.load()

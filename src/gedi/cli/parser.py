@@ -1,0 +1,144 @@
+"""What the command line understands; no torch here, so that `--help` comes at once."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+import gedi
+from gedi.settings import Settings
+
+__all__ = ["build_parser", "parse"]
+
+Command = Callable[[Namespace], int]
+
+_DESCRIPTION = """\
+One network, trained without labels, that clusters, scores and generates.
+
+  gedi train digits                        train on scikit-learn's digits, write a report
+  gedi train table.csv --n-clusters 5      train on your own table
+  gedi predict runs/table new.csv          cluster and score other rows
+  gedi sample runs/table -n 64             draw new points
+"""
+
+_TRAIN = """\
+Train on a built-in set (moons, circles, digits) or on a file (.npy, .npz, .csv, .parquet).
+
+Labels are never trained on; if there are some, the report compares the clusters with them.
+Settings can come from a YAML file (--config) and be overridden one by one; --print-config shows
+all of them. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
+"""
+
+
+def build_parser() -> ArgumentParser:
+    """The parser with all subcommands."""
+    parser = ArgumentParser(prog="gedi", description=_DESCRIPTION, version=gedi.__version__)
+    parser.formatter_class = _formatter()
+    commands = parser.add_subcommands(dest="command")
+    for name, build, summary in (
+        ("train", _train, "train a model and write a run folder with a report"),
+        ("resume", _resume, "go on with a training that was interrupted"),
+        ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
+        ("predict", _predict, "cluster and score points"),
+        ("sample", _sample, "draw points from p(x), or from one cluster"),
+    ):
+        commands.add_subcommand(name, _with_dashes(build()), help=summary)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
+    """The function of the chosen subcommand, and its options."""
+    options = build_parser().parse_args(arguments)
+    name = options.command
+    module = import_module(f"gedi.cli.{name}")
+    command: Command = module.run
+    return command, options[name]
+
+
+def _train() -> ArgumentParser:
+    parser = _subparser(_TRAIN)
+    parser.add_argument("data", type=str, help="moons, circles, digits, or a file")
+    parser.add_argument("--config", action="config", help="a YAML file of settings")
+    parser.add_argument(
+        "--label",
+        type=str | None,
+        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
+    )
+    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
+    parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a run that is in the folder already"
+    )
+    parser.add_class_arguments(Settings, as_group=False)
+    return parser
+
+
+def _resume() -> ArgumentParser:
+    parser = _subparser("Go on with a training from its last checkpoint, with its settings.")
+    parser.add_argument("folder", type=str, help="run folder")
+    return parser
+
+
+def _evaluate() -> ArgumentParser:
+    parser = _subparser(
+        "Measure a trained model. Without --data: on the data it was trained on; on fresh points "
+        "for moons and circles."
+    )
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("--data", type=str | None, help="a file to measure on instead")
+    parser.add_argument("--label", type=str | None, help="its column or array of labels")
+    return parser
+
+
+def _predict() -> ArgumentParser:
+    parser = _subparser(
+        "Write one line for each point: its cluster, the probability of every cluster, and its "
+        "log-density in nats (up to a constant above two dimensions); low means unusual."
+    )
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("data", type=str, help="points: a .npy, .npz, .csv or .parquet file")
+    parser.add_argument("--out", type=str, default="clusters.csv", help="file to write")
+    return parser
+
+
+def _sample() -> ArgumentParser:
+    parser = _subparser("Draw points by Langevin chains: arrays x (n, d) and cluster (n,).")
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("-n", "--n", type=int, default=64, help="how many points")
+    parser.add_argument("--cluster", type=int | None, help="draw from p(x|y) of this cluster")
+    parser.add_argument("--out", type=str, default="samples.npz", help="file to write (.npz)")
+    parser.add_argument("--n-steps", type=int, default=100, help="rounds of moves for each chain")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    return parser
+
+
+def _subparser(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.formatter_class = _formatter()
+    return parser
+
+
+def _formatter() -> Any:
+    """jsonargparse's help with its types and defaults, and line breaks as they are written."""
+    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
+
+    from jsonargparse import DefaultHelpFormatter  # noqa: PLC0415
+
+    class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
+        pass
+
+    return Formatter
+
+
+def _with_dashes(parser: ArgumentParser) -> ArgumentParser:
+    """Show and accept --max-iter for the setting max_iter; the underscore works as well."""
+    for action in parser._actions:
+        for option in list(action.option_strings):
+            if option.startswith("--") and "_" in option:
+                dashed = option.replace("_", "-")
+                action.option_strings = [
+                    dashed if known == option else known for known in action.option_strings
+                ]
+                parser._option_string_actions[dashed] = action
+    return parser

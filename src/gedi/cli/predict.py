@@ -1,0 +1,35 @@
+"""`gedi predict`."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jsonargparse import Namespace
+
+from gedi.cli.writing import writable
+from gedi.runs import Run
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> int:
+    """Cluster and score points, and write a table."""
+    folder = Run.open(Path(options.folder))
+    with writable(options.out, suffix=".csv") as out:
+        trained = folder.load_model()
+        dataset = folder.new_data(options.data)
+        prediction = trained.predict(dataset.x)
+        probabilities = {
+            f"probability_{cluster}": np.round(column, 6)
+            for cluster, column in enumerate(prediction.probabilities.T)
+        }
+        table = pd.DataFrame(
+            {
+                "cluster": prediction.clusters,
+                **probabilities,
+                "log_density": prediction.log_density,
+            }
+        )
+        table.to_csv(out, index=False)
+    print(f"{len(table)} points written to {options.out}")
+    return 0

@@ -1,0 +1,37 @@
+"""`gedi train`."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gedi.cli.driving import drive
+from gedi.errors import SettingsError
+from gedi.fitting import Session
+from gedi.runs import Run, Source
+from gedi.settings import Settings, from_dict
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> int:
+    """Train, and write a run folder."""
+    if options.n_points < 2:
+        raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
+    tree = options.as_dict()
+    settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
+    source = Source(options.data, options.label, options.n_points, settings.seed)
+    dataset = source.load()
+    session = Session(dataset, settings)
+    path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
+    folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
+    return drive(folder, session, dataset)
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

@@ -1,0 +1,107 @@
+"""What a trained model finds in data: clusters, density and samples, measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from gedi import toy
+from gedi.assembly import make_view
+from gedi.data import Dataset
+from gedi.evaluation.clustering import accuracy, ari, cluster_sizes, nmi
+from gedi.evaluation.outliers import auroc, foils
+from gedi.monitor import Monitor
+from gedi.settings import Settings
+from gedi.trained import Prediction, TrainedModel
+
+__all__ = ["Findings", "find"]
+
+_SAMPLES = 512
+_POINTS = 10_000  # on which the gap is computed
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        prediction: clusters and scores of the data.
+        sizes: points in each cluster, (c,).
+        collapse_gap: in nats, under fixed views.
+        samples: points drawn from p(x), (m, d).
+        sample_clusters: their clusters, (m,).
+        energies: energies of `data`, `samples` and `noise`, in nats.
+        metrics: named numbers; with labels NMI, ARI and accuracy; in one or two dimensions the
+            log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
+    """
+
+    prediction: Prediction
+    sizes: NDArray[np.int64]
+    collapse_gap: float
+    samples: NDArray[np.float32]
+    sample_clusters: NDArray[np.int64]
+    energies: dict[str, NDArray[np.float64]]
+    metrics: dict[str, float]
+
+
+@torch.no_grad()
+def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Findings:
+    """Measure a trained model on data, in the same way every time.
+
+    Args:
+        trained: the model.
+        dataset: points, with labels or without.
+        settings: of the training; they say which views the gap is measured under.
+    """
+    generator = Generator().manual_seed(settings.seed)
+    prediction = trained.predict(dataset.x)
+    z = trained.scaling(dataset.x)
+    chosen = z[torch.randperm(len(z), generator=generator)]
+    view = make_view(settings, chosen, dataset.image_shape)
+    monitor = Monitor(chosen[:_POINTS], view, trained.log_prior, settings.seed)
+    _, measured = monitor.measure(trained.model, trained.chains)
+    samples, sample_clusters = trained.sample(_SAMPLES, generator=generator)
+    others = foils(z, trained.box.low, trained.box.high, generator)
+    outlier_energies = {name: trained.model.energy(points) for name, points in others.items()}
+    data_energies = torch.from_numpy(prediction.energy)
+    metrics = _against_labels(dataset, prediction) | _density(trained, dataset, prediction)
+    if dataset.image_shape is not None:
+        metrics |= {
+            f"AUROC {name}": auroc(data_energies, energies)
+            for name, energies in outlier_energies.items()
+        }
+    return Findings(
+        prediction=prediction,
+        sizes=cluster_sizes(prediction.clusters, trained.n_clusters),
+        collapse_gap=float(measured["gap"]),
+        samples=samples,
+        sample_clusters=sample_clusters,
+        energies={
+            "data": prediction.energy,
+            "samples": trained.predict(samples).energy,
+            "noise": outlier_energies["uniform noise"].double().numpy(),
+        },
+        metrics=metrics,
+    )
+
+
+def _against_labels(dataset: Dataset, prediction: Prediction) -> dict[str, float]:
+    if dataset.labels is None:
+        return {}
+    return {
+        "NMI": nmi(dataset.labels, prediction.clusters),
+        "ARI": ari(dataset.labels, prediction.clusters),
+        "accuracy": accuracy(dataset.labels, prediction.clusters),
+    }
+
+
+def _density(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> dict[str, float]:
+    if trained.log_normalizer is None:
+        return {}
+    likelihood = {"log-likelihood": float(prediction.log_density.mean())}
+    if dataset.name not in ("moons", "circles"):
+        return likelihood
+    true = toy.log_density(dataset.name, dataset.x)
+    return likelihood | {"regret": float((true - prediction.log_density).mean())}

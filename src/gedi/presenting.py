@@ -1,0 +1,107 @@
+"""From a finished training to the content of its report."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from gedi.data import Dataset
+from gedi.evaluation.clustering import confusion, match
+from gedi.findings import Findings
+from gedi.fitting import Fit
+from gedi.report import ReportContent
+from gedi.settings import method_name
+from gedi.trained import TrainedModel
+
+__all__ = ["ENDINGS", "report_content"]
+
+ENDINGS = {
+    "max_iter": "all iterations were done",
+    "max_time": "the time was up",
+    "converged": "bound and gap had stopped improving",
+    "interrupted": "it was interrupted",
+}
+
+
+def report_content(
+    fit: Fit, findings: Findings, dataset: Dataset, next_steps: list[str]
+) -> ReportContent:
+    """Everything that the report of a run shows.
+
+    Args:
+        fit: the training.
+        findings: what it found in the data.
+        dataset: the data it was trained on.
+        next_steps: command lines to show.
+    """
+    prediction = findings.prediction
+    plane = dataset.x.shape[1] == 2
+    trained = fit.trained
+    table, order = _confusion(dataset, prediction.clusters, trained.n_clusters)
+    corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
+    return ReportContent(
+        title=f"GEDI on {dataset.name}",
+        dataset=dataset.name,
+        n_points=len(dataset.x),
+        n_features=dataset.x.shape[1],
+        n_clusters=trained.n_clusters,
+        method=method_name(fit.settings.weights),
+        stopped=ENDINGS[fit.ended],
+        seconds=fit.seconds,
+        iterations=fit.iterations,
+        history=pd.DataFrame(fit.history),
+        collapse_gap=findings.collapse_gap,
+        metrics=findings.metrics,
+        cluster_sizes=findings.sizes,
+        prior=trained.log_prior.exp().double().numpy(),
+        restarts=[
+            {
+                "warm-up iterations": candidate.warmup,
+                "collapse gap": candidate.gap,
+                "chosen": place == fit.chosen,
+            }
+            for place, candidate in enumerate(fit.candidates)
+        ],
+        confusion=table,
+        energies=findings.energies,
+        x=dataset.x,
+        clusters=prediction.clusters,
+        confidence=prediction.probabilities.max(-1),
+        log_density=prediction.log_density,
+        samples=findings.samples,
+        sample_clusters=findings.sample_clusters,
+        image_shape=dataset.image_shape,
+        value_range=dataset.value_range,
+        feature_names=dataset.feature_names,
+        log_density_function=_log_density(trained) if plane else None,
+        posterior_function=_posterior(trained) if plane else None,
+        low=None if corners is None else corners[0],
+        high=None if corners is None else corners[1],
+        settings=asdict(fit.settings),
+        next_steps=next_steps,
+        confusion_clusters=order,
+    )
+
+
+def _confusion(
+    dataset: Dataset, clusters: NDArray[np.int64], n_clusters: int
+) -> tuple[tuple[NDArray[np.int64], tuple[str, ...]] | None, list[int] | None]:
+    """Counts of classes against clusters, columns in the order of the classes they match."""
+    if dataset.labels is None:
+        return None, None
+    counts = confusion(dataset.labels, clusters, len(dataset.class_names), n_clusters)
+    matched = match(dataset.labels, clusters)
+    matched = np.pad(matched, (0, n_clusters - len(matched)), constant_values=-1)
+    order = np.argsort(np.where(matched < 0, len(dataset.class_names), matched), kind="stable")
+    return (counts[:, order], dataset.class_names), order.tolist()
+
+
+def _log_density(trained: TrainedModel) -> Any:
+    return lambda x: trained.predict(x).log_density
+
+
+def _posterior(trained: TrainedModel) -> Any:
+    return lambda x: trained.predict(x).probabilities

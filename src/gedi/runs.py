@@ -1,0 +1,330 @@
+"""The run folder: settings, metrics, weights, a checkpoint and a report.
+
+    run.json           what was trained on, and by which version
+    settings.yaml      every setting, resolved; can be given to `gedi train --config`
+    metrics.csv        the history; also under tensorboard/
+    checkpoint.pt      all that is needed to go on
+    model.safetensors  the model to use
+    result.json        what ended the training, and what was found
+    report.html        the same, to look at
+
+Files are written beside and renamed, so none is ever half there. Nothing that is read can run code.
+"""
+
+import csv
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor
+
+from gedi.assembly import build_model, build_sampler
+from gedi.base import GaussianBase
+from gedi.box import Box
+from gedi.data import Dataset, load
+from gedi.errors import DataError, RunError
+from gedi.observing import Record
+from gedi.scaling import Scaling
+from gedi.settings import Settings, from_dict
+from gedi.trained import TrainedModel
+
+__all__ = ["Run", "Source"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data come from; the arguments of `gedi.data.load`.
+
+    Args:
+        data: the name of a built-in set, or a path.
+        label: the column or array of labels.
+        n_points: of a toy set.
+        seed: of a toy set.
+    """
+
+    data: str
+    label: str | None = None
+    n_points: int = 10_000
+    seed: int = 0
+
+    def load(self) -> Dataset:
+        """The data set.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        return load(self.data, label=self.label, n_points=self.n_points, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Args:
+        path: the folder.
+        source: where its data came from.
+        n_features: d.
+        feature_names: names of the columns; empty for arrays and images.
+        image_shape: (C, H, W) if the points are images.
+    """
+
+    path: Path
+    source: Source
+    n_features: int
+    feature_names: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None
+
+    @classmethod
+    def create(
+        cls, path: Path, source: Source, dataset: Dataset, settings: Settings, *, overwrite: bool
+    ) -> Self:
+        """Make a new run folder.
+
+        Raises:
+            RunError: if the folder holds something and is not to be overwritten, or is no run.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not overwrite:
+                raise RunError(
+                    f"{path}: exists already; choose another --out, or add --overwrite to lose it"
+                )
+            if not (path / "run.json").is_file():
+                raise RunError(f"{path}: is not a run folder, so it is not overwritten")
+            _clear(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be made: {error.strerror}") from error
+        run = cls(path, source, dataset.x.shape[1], dataset.feature_names, dataset.image_shape)
+        # Absolute, so that the run is found again from any folder.
+        saved = asdict(source)
+        if Path(source.data).exists():
+            saved["data"] = str(Path(source.data).resolve())
+        run._write_json(
+            "run.json",
+            {
+                "format": _FORMAT,
+                "source": saved,
+                "n_features": run.n_features,
+                "feature_names": list(run.feature_names),
+                "image_shape": run.image_shape,
+            },
+        )
+        run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read a run folder.
+
+        Raises:
+            RunError: if it is none, or cannot be read.
+        """
+        if not path.is_dir():
+            raise RunError(f"{path}: expected a run folder, as `gedi train` makes one; not found")
+        file = path / "run.json"
+        if not file.is_file():
+            raise RunError(f"{path}: is not a run folder: it holds no run.json")
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            shape = content["image_shape"]
+            return cls(
+                path,
+                Source(**content["source"]),
+                int(content["n_features"]),
+                tuple(str(name) for name in content["feature_names"]),
+                None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
+            )
+        except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
+
+    def settings(self) -> Settings:
+        """The resolved settings.
+
+        Raises:
+            RunError: if they cannot be read.
+        """
+        try:
+            tree = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RunError(f"{self.path / 'settings.yaml'}: cannot be read: {error}") from error
+        return from_dict(tree)
+
+    # --- metrics
+
+    def append_metrics(self, record: Record) -> None:
+        """Add one row to metrics.csv."""
+        file = self.path / "metrics.csv"
+        new = not file.exists()
+        with file.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(record))
+            if new:
+                writer.writeheader()
+            writer.writerow(record)
+
+    def metrics(self) -> list[Record]:
+        """All rows of metrics.csv."""
+        file = self.path / "metrics.csv"
+        if not file.exists():
+            return []
+        with file.open(newline="", encoding="utf-8") as stream:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+
+    def rewrite_metrics(self, records: list[Record]) -> None:
+        """Replace metrics.csv, when a training goes on from an earlier point."""
+        (self.path / "metrics.csv").unlink(missing_ok=True)
+        for record in records:
+            self.append_metrics(record)
+
+    # --- checkpoint
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write checkpoint.pt."""
+        self._write("checkpoint.pt", lambda file: torch.save(state, file))
+
+    def load_checkpoint(self) -> dict[str, Any]:
+        """Read checkpoint.pt.
+
+        Raises:
+            RunError: if there is none, or it cannot be read.
+        """
+        file = self.path / "checkpoint.pt"
+        if not file.is_file():
+            raise RunError(f"{self.path}: holds no checkpoint.pt to go on from")
+        try:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise RunError(f"{file}: is damaged: {error}") from error
+        return state
+
+    # --- model
+
+    def save_model(self, trained: TrainedModel) -> None:
+        """Write model.safetensors."""
+        tensors = {
+            **{f"model.{name}": value for name, value in trained.model.state_dict().items()},
+            **{f"sampler.{name}": value for name, value in trained.sampler.state_dict().items()},
+            "scaling.shift": trained.scaling.shift,
+            "scaling.scale": trained.scaling.scale,
+            "box.low": trained.box.low,
+            "box.high": trained.box.high,
+            "chains": trained.chains,
+            "log_prior": trained.log_prior,
+        }
+        if trained.log_normalizer is not None:
+            tensors["log_normalizer"] = torch.tensor(trained.log_normalizer, dtype=torch.float64)
+        copies = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+        self._write("model.safetensors", lambda file: save_file(copies, file))
+
+    def load_model(self) -> TrainedModel:
+        """Read model.safetensors.
+
+        Raises:
+            RunError: if there is none, or it does not fit the settings.
+        """
+        file = self.path / "model.safetensors"
+        if not file.is_file():
+            raise RunError(
+                f"{self.path}: holds no model.safetensors yet; `gedi resume {self.path}` goes on"
+            )
+        try:
+            tensors = load_file(file)
+            return _trained_model(self.settings(), self.n_features, tensors)
+        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
+
+    # --- result
+
+    def save_result(self, result: dict[str, Any]) -> None:
+        """Write result.json."""
+        self._write_json("result.json", result)
+
+    def result(self) -> dict[str, Any]:
+        """Read result.json; empty where the training has not ended."""
+        file = self.path / "result.json"
+        if not file.is_file():
+            return {}
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return content
+
+    def new_data(self, path: str, label: str | None = None) -> Dataset:
+        """Other data for the trained model, with the columns it was trained on.
+
+        Raises:
+            DataError: if they cannot be read, or have another number of features.
+        """
+        table = Path(path).suffix.lower() in {".csv", ".parquet"}
+        features = self.feature_names if table and self.feature_names else None
+        dataset = load(path, label=label, features=features, min_rows=1)
+        if dataset.x.shape[1] != self.n_features:
+            raise DataError(
+                f"{path}: expected {self.n_features} features, as {self.path} was trained on, "
+                f"got {dataset.x.shape[1]}"
+            )
+        return dataset
+
+    # --- files
+
+    def _write(self, name: str, write: Callable[[Path], None]) -> None:
+        beside = self.path / f".{name}.partial"
+        write(beside)
+        os.replace(beside, self.path / name)
+
+    def _write_text(self, name: str, text: str) -> None:
+        self._write(name, lambda file: file.write_text(text, encoding="utf-8") and None)
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        self._write_text(name, json.dumps(content, indent=2) + "\n")
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run left, and nothing else."""
+    for name in (
+        "settings.yaml",
+        "metrics.csv",
+        "checkpoint.pt",
+        "model.safetensors",
+        "result.json",
+        "report.html",
+        "run.json",
+    ):
+        (path / name).unlink(missing_ok=True)
+    for events in (path / "tensorboard").glob("events.out.tfevents.*"):
+        events.unlink()
+
+
+def _trained_model(settings: Settings, d: int, tensors: dict[str, Tensor]) -> TrainedModel:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+
+    base = GaussianBase(torch.zeros(d), torch.eye(d)) if settings.encoder.base else None
+    model = build_model(settings, d, base, generator=Generator())
+    model.load_state_dict(part("model."))
+    box = Box(tensors["box.low"], tensors["box.high"])
+    anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
+    sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
+    sampler.load_state_dict(part("sampler."))
+    normalizer = tensors.get("log_normalizer")
+    return TrainedModel(
+        model=model.requires_grad_(False).eval(),
+        scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
+        box=box,
+        sampler=sampler.eval(),
+        chains=tensors["chains"],
+        log_prior=tensors["log_prior"],
+        log_normalizer=None if normalizer is None else float(normalizer),
+    )
