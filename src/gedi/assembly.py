@@ -17,7 +17,7 @@ from gedi.objective import Weights
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
-from gedi.settings import SamplerSettings, Settings, ViewSettings
+from gedi.settings import SamplerSettings, Settings
 from gedi.training import Algorithm, TrainingState
 from gedi.views import (
     Affine,
@@ -222,9 +222,7 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-def make_view(
-    settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None
-) -> View:
+def make_view(settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None) -> View:
     """The views that the settings ask for.
 
     Args:

@@ -23,6 +23,10 @@ class GaussianBase(nn.Module):
         covariance: Σ, positive definite, (d, d).
     """
 
+    mean: Tensor
+    root: Tensor
+    inverse_root: Tensor
+
     def __init__(self, mean: Tensor, covariance: Tensor) -> None:
         super().__init__()
         values, vectors = torch.linalg.eigh(covariance.double())

@@ -32,7 +32,9 @@ class MemberLinear(nn.Module):
         bound = 1 / math.sqrt(n_inputs)
 
         def uniform(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(*members, *shape).uniform_(-bound, bound, generator=generator))
+            return nn.Parameter(
+                torch.empty(*members, *shape).uniform_(-bound, bound, generator=generator)
+            )
 
         self.weight = uniform(n_inputs, n_outputs)
         self.bias = uniform(1, n_outputs)

@@ -19,7 +19,6 @@ from gedi.evaluation.density import grid_log_normalizer, importance_log_normaliz
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
 from gedi.restarts import Candidate, choose, single
-from gedi.scaling import Scaling
 from gedi.settings import Settings
 from gedi.trained import TrainedModel
 from gedi.training import TrainingState, train

@@ -59,7 +59,8 @@ class EnergyClassifier(nn.Module):
 
     def posterior(self, x: Tensor) -> Tensor:
         """p(y|x), (..., d) -> (..., c)."""
-        return self(x).softmax(-1)
+        logits: Tensor = self(x)
+        return logits.softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x), (..., d) -> (...)."""

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gedi.model import EnergyClassifier
-from gedi.objective import Terms, Weights, collapse_gap, contrast
-from gedi.model import energy_of_logits
-from gedi.objective import invariance, prior_agreement
+from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.objective import Terms, Weights, collapse_gap, contrast, invariance, prior_agreement
 from gedi.views import View
 
 __all__ = ["Monitor", "Plateau"]

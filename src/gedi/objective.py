@@ -28,14 +28,15 @@ __all__ = [
 
 
 def uniform_log_prior(n_clusters: int) -> Tensor:
-    """log π of the uniform prior, shape (c,)."""
+    """Log π of the uniform prior, shape (c,)."""
     return torch.full((n_clusters,), -math.log(n_clusters))
 
 
 def entropy(log_prior: Tensor) -> Tensor:
     """H(π) = -Σ_y π_y log π_y of a prior given by its logarithm (..., c); zero entries allowed."""
     prior = log_prior.exp()
-    return -torch.special.xlogy(prior, prior).sum(-1)
+    negative: Tensor = torch.special.xlogy(prior, prior).sum(-1)
+    return -negative
 
 
 def contrast(energy_data: Tensor, energy_samples: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ def invariance(logits: Tensor, view_logits: Tensor) -> Tensor:
 
 
 def log_marginal(logits: Tensor) -> Tensor:
-    """log of the mean posterior, log (1/n) Σ_j p(y|x_j), (..., n, c) -> (..., c).
+    """Log of the mean posterior, log (1/n) Σ_j p(y|x_j), (..., n, c) -> (..., c).
 
     In log space throughout, so that an empty cluster costs a large number, never an infinite one.
     """

@@ -48,7 +48,7 @@ class Scaling(NamedTuple):
 
     @property
     def log_det(self) -> float:
-        """log |dz/dx| in nats, to be added to a density of z to get that of x."""
+        """Log |dz/dx| in nats, to be added to a density of z to get that of x."""
         return -math.fsum(self.scale.double().log().tolist())
 
 

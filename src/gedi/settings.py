@@ -202,7 +202,9 @@ def check(settings: Settings) -> None:
     for name, choices in _CHOICES.items():
         value = _flat(asdict(settings))[name]
         if value not in choices:
-            raise SettingsError(f"setting {name}: expected one of {', '.join(choices)}; got {value}")
+            raise SettingsError(
+                f"setting {name}: expected one of {', '.join(choices)}; got {value}"
+            )
     if settings.prior is not None:
         if any(share <= 0 for share in settings.prior):
             raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
@@ -217,7 +219,10 @@ def check(settings: Settings) -> None:
     weights = settings.weights
     if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
         raise SettingsError("settings weights: all three are zero, so there is nothing to train")
-    if max(settings.views.noise, settings.views.adversarial, settings.views.neighbours) <= 0 and weights.inv > 0:
+    if (
+        max(settings.views.noise, settings.views.adversarial, settings.views.neighbours) <= 0
+        and weights.inv > 0
+    ):
         raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
 

@@ -59,7 +59,7 @@ class TrainedModel:
 
     @property
     def n_clusters(self) -> int:
-        """c."""
+        """C."""
         return self.model.n_clusters
 
     @torch.no_grad()
@@ -70,7 +70,9 @@ class TrainedModel:
             DataError: for a wrong number of columns or values that are not finite.
         """
         points = check_points(x, self.box.low.numel())
-        logits = torch.cat([self.model(part).double() for part in self.scaling(points).split(_CHUNK)])
+        logits = torch.cat(
+            [self.model(part).double() for part in self.scaling(points).split(_CHUNK)]
+        )
         energy = energy_of_logits(logits)
         log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy
         return Prediction(

@@ -108,9 +108,7 @@ class Algorithm:
         clustering = self.schedule.clustering(state.iteration, self.log_prior.device)
         if not state.members:  # by now every warm-up is over
             clustering = clustering[0]
-        return self.weights.scaled(
-            gen=self.schedule.gen(state.iteration), clustering=clustering
-        )
+        return self.weights.scaled(gen=self.schedule.gen(state.iteration), clustering=clustering)
 
     def progress(self, state: TrainingState) -> float:
         """Share of the training that is done, by iterations or by time, whichever is further."""
@@ -170,8 +168,9 @@ def train(
         terms = gedi_terms(model, x, view, negatives, algorithm.log_prior, smoothed=smoothed)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(terms.loss(weights))
-        optimizer.param_groups[0]["lr"] = algorithm.learning_rate * algorithm.schedule.learning_rate(
-            state.iteration, algorithm.progress(state)
+        optimizer.param_groups[0]["lr"] = (
+            algorithm.learning_rate
+            * algorithm.schedule.learning_rate(state.iteration, algorithm.progress(state))
         )
         optimizer.step()
         weight_average(

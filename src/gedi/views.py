@@ -41,7 +41,7 @@ class LocalScale:
     """The distance that counts as small at a point: that between neighbours around it.
 
     r(x) is the distance from the reference point nearest to x to its k-th nearest fellow. A fixed
-    random subset of the data as reference keeps it cheap, and independent of how much data there is.
+    random subset of the data as reference keeps it cheap, and independent of the amount of data.
 
     Args:
         reference: reference points, (m, d).
@@ -59,7 +59,8 @@ class LocalScale:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(..., n, d) -> (..., n)."""
-        return self.radii[_similarity(x, self.reference).argmax(-1)]
+        radii: Tensor = self.radii[_similarity(x, self.reference).argmax(-1)]
+        return radii
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def _similarity(x: Tensor, reference: Tensor) -> Tensor:
 
 
 def _safe_log(probabilities: Tensor) -> Tensor:
-    """log p with a floor, as a posterior may underflow to zero."""
+    """Logarithm with a floor, as a posterior may underflow to zero."""
     return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
 
 

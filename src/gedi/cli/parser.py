@@ -120,7 +120,7 @@ def _subparser(description: str) -> ArgumentParser:
 
 
 def _formatter() -> Any:
-    """jsonargparse's help with its types and defaults, and line breaks as they are written."""
+    """Jsonargparse's help with its types and defaults, and line breaks as they are written."""
     from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
 
     from jsonargparse import DefaultHelpFormatter  # noqa: PLC0415

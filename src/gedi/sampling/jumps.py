@@ -31,6 +31,11 @@ class AnchoredJump(Move):
         members: leading dimensions of the chains.
     """
 
+    anchors: Tensor
+    bandwidth: Tensor
+    low: Tensor
+    high: Tensor
+
     def __init__(
         self,
         anchors: Tensor,
@@ -96,9 +101,11 @@ def likeliest_bandwidth(anchors: Tensor) -> float:
     squares = torch.cdist(anchors.double(), anchors.double()).square()
     squares.fill_diagonal_(torch.inf)
     nearest = squares.amin(-1).sqrt()
-    typical = nearest[nearest > 0].median() if bool((nearest > 0).any()) else squares[
-        squares.isfinite()
-    ].max().sqrt()
+    typical = (
+        nearest[nearest > 0].median()
+        if bool((nearest > 0).any())
+        else squares[squares.isfinite()].max().sqrt()
+    )
     widths = typical * torch.logspace(-1, 0.5, 40, dtype=torch.float64, device=anchors.device)
     scores = torch.stack(
         [

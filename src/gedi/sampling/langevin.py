@@ -44,6 +44,11 @@ class Langevin(Move):
             for reflection of preconditioned steps; for rejection without the test.
     """
 
+    preconditioner: Tensor | None
+    low: Tensor | None
+    high: Tensor | None
+    log_step_size: Tensor
+
     def __init__(
         self,
         step_size: float = 0.01,
@@ -64,7 +69,9 @@ class Langevin(Move):
         if metropolis and noise is not None:
             raise ValueError(f"the Metropolis test needs noise=None (temperature 1), got {noise}")
         if metropolis and box is not None and boundary == "clamp":
-            raise ValueError("the Metropolis test needs boundary 'reject' or 'reflect', got 'clamp'")
+            raise ValueError(
+                "the Metropolis test needs boundary 'reject' or 'reflect', got 'clamp'"
+            )
         if boundary == "reject" and box is not None and not metropolis:
             raise ValueError("boundary='reject' needs metropolis=True")
         if boundary == "reflect" and box is not None and preconditioner is not None:
@@ -86,7 +93,9 @@ class Langevin(Move):
     @property
     def box(self) -> Box | None:
         """The box, on the module's device."""
-        return None if self.low is None else Box(self.low, self.high)
+        if self.low is None or self.high is None:
+            return None
+        return Box(self.low, self.high)
 
     @property
     def step_size(self) -> Tensor:

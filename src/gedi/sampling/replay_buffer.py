@@ -22,6 +22,8 @@ class ReplayBuffer(nn.Module):
         generator: source of the initial positions.
     """
 
+    positions: Tensor
+
     def __init__(
         self,
         capacity: int,

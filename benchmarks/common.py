@@ -1,0 +1,95 @@
+"""What the benchmarks share: one training measured, rows stored as they end, tables rendered."""
+
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gedi
+from gedi.data import Dataset
+from gedi.findings import find
+from gedi.fitting import Session
+from gedi.settings import Settings
+
+RESULTS = Path(__file__).parent / "results"
+
+__all__ = ["METHODS", "hardware", "measure", "read", "stored", "write"]
+
+METHODS: dict[str, dict[str, float]] = {
+    "GEDI": {},
+    "no gen": {"gen": 0.0},
+    "JEM": {"inv": 0.0, "prior": 0.0},
+}
+
+
+def hardware() -> str:
+    """One line that says where a figure was made."""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+        f"Python {platform.python_version()}, torch {torch.__version__}, gedi {gedi.__version__}"
+    )
+
+
+def settings_for(method: str, **changes: Any) -> Settings:
+    """Default settings with the weights of a method."""
+    settings = Settings(**changes)
+    return replace(settings, weights=replace(settings.weights, **METHODS[method]))
+
+
+def measure(
+    dataset: Dataset, method: str, *, held_out: Dataset | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Train once and measure, on held-out data if there are some."""
+    settings = settings_for(method, **changes)
+    start = time.perf_counter()
+    fit = Session(dataset, settings).run()
+    seconds = time.perf_counter() - start
+    findings = find(fit.trained, held_out or dataset, fit.settings)
+    samples = findings.energies["samples"].mean() - findings.energies["data"].mean()
+    return {
+        "data": dataset.name,
+        "method": method,
+        "seed": settings.seed,
+        "iterations": fit.iterations,
+        "seconds": round(seconds, 1),
+        "gap": findings.collapse_gap,
+        "contrast": float(samples),
+        **findings.metrics,
+        "changes": {k: v for k, v in changes.items() if k != "seed"},
+        "weights": asdict(fit.settings.weights),
+        "hardware": hardware(),
+        "date": date.today().isoformat(),
+    }
+
+
+def stored(name: str) -> Path:
+    """The file of rows of a benchmark."""
+    RESULTS.mkdir(exist_ok=True)
+    return RESULTS / f"{name}.jsonl"
+
+
+def write(name: str, row: dict[str, Any]) -> None:
+    """Store one row as soon as it is there, and print it."""
+    line = json.dumps(row)
+    with stored(name).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    print(line, flush=True)
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    """All rows stored so far."""
+    file = stored(name)
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def missing(name: str, **key: Any) -> bool:
+    """Whether no stored row has these values; so that a table fills only its gaps."""
+    return not any(all(row.get(k) == v for k, v in key.items()) for row in read(name))
