@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from sklearn.datasets import make_moons
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
@@ -24,8 +25,6 @@ from common import hardware, write
 
 def textbook(iterations: int = 7000) -> None:
     """The plain loop."""
-    from sklearn.datasets import make_moons
-
     x, _ = make_moons(10_000, noise=0.05, random_state=0)
     data = torch.tensor((x - x.mean(0)) / x.std(0), dtype=torch.float32)
     net = nn.Sequential(

@@ -197,7 +197,7 @@ def _scaling(dataset: Dataset) -> Scaling:
 
 
 def _box(data: Tensor, noise: float) -> Box:
-    """Wide enough that neither data nor their noise meet a wall, also where a feature is constant."""
+    """Wide enough that data and their noise meet no wall, also where a feature is constant."""
     box = Box.around(data, _MARGIN)
     pad = 4 * noise + 0.1
     return Box(box.low - pad, box.high + pad)

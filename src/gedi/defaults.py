@@ -20,9 +20,9 @@ def default_prior_weight(n_clusters: int) -> float:
     Above the balance threshold of `gedi.objective` (1, 1.4, 2.6), where a batch still slides into
     one cluster too easily, and well below ten times it, where balance drowns all else.
     """
-    return (
-        max(1.0, (n_clusters / 2) ** 0.86) if n_clusters <= 10 else 4.0 * (n_clusters / 10) ** 0.35
-    )
+    if n_clusters <= 10:
+        return float((n_clusters / 2) ** 0.86)
+    return float(4 * (n_clusters / 10) ** 0.35)
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:

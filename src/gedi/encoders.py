@@ -7,6 +7,7 @@ dimensions `members`, and points have shape (*members, n, d); `members=()` is on
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -72,8 +73,7 @@ class MLP(nn.Module):
         super().__init__()
         widths = [n_inputs, *hidden]
         self.layers = nn.ModuleList(
-            MemberLinear(d, e, members=members, generator=generator)
-            for d, e in zip(widths[:-1], widths[1:], strict=True)
+            MemberLinear(d, e, members=members, generator=generator) for d, e in pairwise(widths)
         )
         self.n_features = widths[-1]
 

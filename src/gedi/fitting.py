@@ -1,4 +1,4 @@
-"""From data and settings to a trained model: `fit`, and the session that the command line drives."""
+"""From data and settings to a trained model: `fit`, and the session behind it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -118,7 +118,7 @@ class Session:
         self.fabric = Fabric(
             accelerator=self.settings.device,
             devices=1,
-            precision=self.settings.precision,  # type: ignore[arg-type]
+            precision=self.settings.precision,
         )
         self.assembly = assemble(dataset, self.settings, self.fabric.device)
         self.observer = Observer(

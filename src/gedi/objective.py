@@ -131,7 +131,7 @@ class Terms(NamedTuple):
         return weights.gen * self.gen + weights.inv * self.inv + weights.prior * self.prior
 
     def loss(self, weights: Weights) -> Tensor:
-        """The scalar to minimise; models side by side do not mix, as their sum's gradients split."""
+        """The scalar to minimise; the gradients of models side by side do not mix in the sum."""
         return -self.bound(weights).sum()
 
 

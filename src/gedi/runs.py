@@ -13,7 +13,6 @@ Files are written beside and renamed, so none is ever half there. Nothing that i
 
 import csv
 import json
-import os
 import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -278,10 +277,13 @@ class Run:
     def _write(self, name: str, write: Callable[[Path], None]) -> None:
         beside = self.path / f".{name}.partial"
         write(beside)
-        os.replace(beside, self.path / name)
+        beside.replace(self.path / name)
 
     def _write_text(self, name: str, text: str) -> None:
-        self._write(name, lambda file: file.write_text(text, encoding="utf-8") and None)
+        def write(file: Path) -> None:
+            file.write_text(text, encoding="utf-8")
+
+        self._write(name, write)
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         self._write_text(name, json.dumps(content, indent=2) + "\n")

@@ -313,7 +313,8 @@ def from_dict(tree: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: for a key that does not exist, or a group that is not one.
     """
-    return _build(Settings, tree, "")
+    settings: Settings = _build(Settings, tree, "")
+    return settings
 
 
 def _build(kind: type[Any], tree: object, path: str) -> Any:

@@ -71,7 +71,7 @@ class TrainedModel:
         """
         points = check_points(x, self.box.low.numel())
         logits = torch.cat(
-            [self.model(part).double() for part in self.scaling(points).split(_CHUNK)]
+            [self.model(part).double() for part in torch.split(self.scaling(points), _CHUNK)]
         )
         energy = energy_of_logits(logits)
         log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy

@@ -5,6 +5,7 @@ of the same shape, on the same device. The adversarial one needs the model's pos
 ignore it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -78,7 +79,7 @@ class GaussianNoise:
     def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
-        return x + length * _randn_like(x, generator) / x.shape[-1] ** 0.5
+        return x + length * _randn_like(x, generator) / math.sqrt(x.shape[-1])
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ class Langevin(Move):
     @property
     def step_size(self) -> Tensor:
         """ε, (*members,)."""
-        return self.log_step_size.exp()
+        epsilon: Tensor = self.log_step_size.exp()
+        return epsilon
 
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
         """Advance all chains by `n_steps` steps."""
@@ -142,7 +143,8 @@ class Langevin(Move):
         if self.max_gradient is None:
             return drift
         norm = drift.norm(dim=-1, keepdim=True)
-        return drift * (self.max_gradient / norm.clamp_min(self.max_gradient))
+        shortened: Tensor = drift * (self.max_gradient / norm.clamp_min(self.max_gradient))
+        return shortened
 
     def _confine(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
         if self.box is None or self.boundary == "reject":
