@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from chain_statistics import split_r_hat
 
+from chain_statistics import split_r_hat
 from gedi.box import Box
 from gedi.sampling import AnchoredJump, Cycle, Langevin, evaluate, likeliest_bandwidth
 from gedi.sampling.jumps import draw_categorical
