@@ -41,8 +41,8 @@ def sampler(jumps):
     return Cycle([langevin] + [AnchoredJump(anchors, 0.3, BOX) for _ in range(jumps)])
 
 
-def draw(move, x, n_steps, burn_in, seed=0):
-    generator, chains, draws = seeded(seed), evaluate(three_modes, x), []
+def draw(move, x, n_steps, burn_in):
+    generator, chains, draws = seeded(), evaluate(three_modes, x), []
     for step in range(n_steps):
         chains = move.step(three_modes, chains, generator)
         if step >= burn_in:
