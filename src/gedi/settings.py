@@ -203,7 +203,7 @@ def check(settings: Settings) -> None:
         if value not in choices:
             raise SettingsError(f"setting {name}: expected one of {', '.join(choices)}; got {value}")
     if settings.prior is not None:
-        if any(share <= 0 for share in settings.prior):
+        if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
         if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
             raise SettingsError(
