@@ -216,7 +216,7 @@ def check(settings: Settings) -> None:
     weights = settings.weights
     if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
         raise SettingsError("settings weights: all three are zero, so there is nothing to train")
-    if max(settings.views.noise, settings.views.adversarial, settings.views.neighbours) <= 0 and weights.inv > 0:
+    if weights.inv > 0 and max(asdict(settings.views).values()) <= 0:
         raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
 
