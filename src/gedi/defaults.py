@@ -63,7 +63,24 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
         restarts=_restarts(settings.restarts, weights, small=small),
     )
     check(resolved)
+    _check_views(resolved, dataset)
     return resolved
+
+
+def _check_views(settings: Settings, dataset: Dataset) -> None:
+    """Some kind of view that suits the data must be left, where views count."""
+    views = settings.views
+    own = (
+        {"noise": views.noise}
+        if dataset.image_shape is None
+        else {name: getattr(views, name) for name in ("rotate", "shift", "zoom", "shear")}
+    )
+    strengths = {**own, "adversarial": views.adversarial, "neighbours": views.neighbours}
+    if settings.weights.inv > 0 and max(strengths.values()) <= 0:
+        raise SettingsError(
+            f"settings views: expected one of {', '.join(strengths)} above zero for this kind of "
+            "data, as weights.inv is not zero"
+        )
 
 
 def _restarts(chosen: RestartSettings, weights: WeightSettings, *, small: bool) -> RestartSettings:

@@ -1,5 +1,6 @@
 """From data and settings to a trained model: `fit`, and the session behind it."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -199,7 +200,8 @@ class Session:
             state = single(state, self.assembly.state(), self._best(self._measure()))
         box = self.assembly.algorithm.box
         low, high = box.low.cpu(), box.high.cpu()
-        model = state.average.cpu().eval()
+        # Copies: an interrupted training may go on, with its sampler still adapting.
+        model = copy.deepcopy(state.average).cpu().eval()
         normalizer = None
         if low.numel() <= 2 and self.assembly.algorithm.weights.gen != 0:
             normalizer = float(grid_log_normalizer(model.energy, low, high))
@@ -207,8 +209,8 @@ class Session:
             model=model,
             scaling=self.assembly.scaling,
             box=Box(low, high),
-            sampler=state.sampler.cpu().eval(),
-            chains=state.buffer.positions.cpu(),
+            sampler=copy.deepcopy(state.sampler).cpu().eval(),
+            chains=state.buffer.positions.cpu().clone(),
             log_prior=self.assembly.algorithm.log_prior.cpu(),
             log_normalizer=normalizer,
         )

@@ -75,7 +75,10 @@ def _pick_moments(optimizer: dict[str, Any], index: int) -> dict[str, Any]:
     """Adam's moments of one member; its count of steps is shared."""
 
     def pick(value: Any) -> Any:
-        return value[index] if isinstance(value, Tensor) and value.ndim > 0 else value
+        if not isinstance(value, Tensor):
+            return value
+        # Optimizers take over tensors as they are, and the group may go on.
+        return (value[index] if value.ndim > 0 else value).clone()
 
     state = {
         key: {name: pick(value) for name, value in moments.items()}

@@ -206,7 +206,7 @@ def check(settings: Settings) -> None:
                 f"setting {name}: expected one of {', '.join(choices)}; got {value}"
             )
     if settings.prior is not None:
-        if any(share <= 0 for share in settings.prior):
+        if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
         if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
             raise SettingsError(
@@ -219,10 +219,7 @@ def check(settings: Settings) -> None:
     weights = settings.weights
     if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
         raise SettingsError("settings weights: all three are zero, so there is nothing to train")
-    if (
-        max(settings.views.noise, settings.views.adversarial, settings.views.neighbours) <= 0
-        and weights.inv > 0
-    ):
+    if weights.inv > 0 and max(asdict(settings.views).values()) <= 0:
         raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
 

@@ -181,7 +181,7 @@ class Split:
     """Equal shares of the batch seen through different views.
 
     Args:
-        views: one view for each share.
+        views: one view for each share; without any, points are their own views.
     """
 
     def __init__(self, views: Sequence[View]) -> None:
@@ -189,6 +189,8 @@ class Split:
 
     def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
+        if not self.views:
+            return x
         shares = x.tensor_split(len(self.views), dim=-2)
         return torch.cat(
             [

@@ -92,8 +92,9 @@ def draw_categorical(logits: Tensor, generator: Generator) -> Tensor:
 def likeliest_bandwidth(anchors: Tensor) -> float:
     """The width h at which the kernel density of all other anchors makes each anchor likeliest.
 
-    max_h Σ_i log 1/(m-1) Σ_{k != i} N(a_i; a_k, h² I), over a grid of 40 widths between a tenth
-    and three times the median distance of neighbours.
+    max_h Σ_i log 1/(m-1) Σ_{k != i} N(a_i; a_k, h² I), over a grid of 60 widths from a tenth of the
+    median distance of neighbours to three times it, or to the spread of the anchors where that is
+    more: in few dimensions, neighbours are much closer than the best width.
 
     Args:
         anchors: (m, d), m >= 2, not all the same.
@@ -106,7 +107,9 @@ def likeliest_bandwidth(anchors: Tensor) -> float:
         if bool((nearest > 0).any())
         else squares[squares.isfinite()].max().sqrt()
     )
-    widths = typical * torch.logspace(-1, 0.5, 40, dtype=torch.float64, device=anchors.device)
+    widest = torch.maximum(3 * typical, anchors.double().std(0).max())
+    steps = torch.linspace(0, 1, 60, dtype=torch.float64, device=anchors.device)
+    widths = 0.1 * typical * (widest / (0.1 * typical)) ** steps
     scores = torch.stack(
         [
             torch.logsumexp(-squares / (2 * h * h), -1).mean() - anchors.shape[1] * h.log()

@@ -1,0 +1,22 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with golden values and data, which is no part of the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("GEDI_SHARED", default))
+    if not folder.is_dir():
+        pytest.skip("no folder of golden values: set GEDI_SHARED to one")
+    return folder
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)

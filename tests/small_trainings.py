@@ -1,0 +1,69 @@
+"""Trainings of seconds, used by several tests."""
+
+import copy
+
+import torch
+from torch import Generator
+
+from gedi.base import GaussianBase
+from gedi.box import Box
+from gedi.encoders import MLP
+from gedi.model import EnergyClassifier
+from gedi.objective import Weights, uniform_log_prior
+from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
+from gedi.schedule import Schedule
+from gedi.training import Algorithm, TrainingState
+from gedi.views import GaussianNoise
+
+BOX = Box(torch.full((2,), -4.0), torch.full((2,), 4.0))
+
+
+def blobs(n=300):
+    """Two round heaps of points, scaled."""
+    x = 0.3 * torch.randn(n, 2, generator=Generator().manual_seed(11))
+    x[:, 0] += torch.where(torch.arange(n) % 2 == 0, -1.0, 1.0)
+    return x
+
+
+def view():
+    return GaussianNoise(0.3, lambda x: torch.ones_like(x[..., 0]))
+
+
+def algorithm(weights=None, *, warmups=(0,), **arguments):
+    arguments.setdefault("view", view())
+    arguments.setdefault("schedule", Schedule(warmups=warmups, ramp=5, learning_rate_warmup=5))
+    return Algorithm(
+        weights=weights or Weights(1.0, 1.0, 2.0),
+        log_prior=uniform_log_prior(2),
+        box=BOX,
+        batch_size=64,
+        data_noise=0.05,
+        **arguments,
+    )
+
+
+def fresh_state(members=(), *, horizon=60, seed=0):
+    generator = Generator().manual_seed(seed)
+    base = GaussianBase.fit(blobs(), 0.1)
+    encoder = MLP(2, [16], members=members, generator=generator)
+    model = EnergyClassifier(encoder, 2, base=base, members=members, generator=generator)
+    langevin = Langevin(0.05, 2, metropolis=True, target_acceptance=0.6, box=BOX, members=members)
+    return TrainingState(
+        model=model,
+        average=copy.deepcopy(model).requires_grad_(False),
+        optimizer=torch.optim.Adam(model.parameters(), lr=2e-3, fused=True),
+        sampler=Cycle([langevin, AnchoredJump(blobs()[:40], 0.3, BOX, members=members)]),
+        buffer=ReplayBuffer(100, base.sample, members=members, generator=generator),
+        generator=Generator().manual_seed(seed + 1),
+        horizon=horizon,
+    )
+
+
+def same(a, b):
+    """Whether two nested states hold the same bits; clocks do not count."""
+    if isinstance(a, dict):
+        keys = [set(d) - {"seconds"} for d in (a, b)]
+        return keys[0] == keys[1] and all(same(a[k], b[k]) for k in keys[0])
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b

@@ -1,0 +1,291 @@
+"""From data to a trained model, and trainings that are paused, saved and taken up again."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import gedi
+from gedi.data import Dataset
+from gedi.errors import DataError, SettingsError
+from gedi.fitting import Session
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    ViewSettings,
+    WeightSettings,
+)
+from small_trainings import same
+
+SMALL = Settings(
+    n_clusters=2,
+    max_iter=60,
+    batch_size=64,
+    learning_rate=5e-3,
+    device="cpu",
+    evaluate_every=10,
+    encoder=EncoderSettings(hidden=[16]),
+    sampler=SamplerSettings(n_anchors=64),
+    restarts=RestartSettings(n=1),
+)
+GROUP = replace(SMALL, restarts=RestartSettings(n=2, iterations=25, warmup=8, ramp=5))
+
+
+def blobs(n=200, d=2):
+    """Two heaps far apart, in units of their own, and which heap each point is of."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    x = rng.normal(size=(n, d)) + 12 * labels[:, None]
+    return (10 * x + 500).astype(np.float32), labels
+
+
+def session(settings=SMALL, **arguments):
+    return Session(Dataset("blobs", blobs()[0]), settings, **arguments)
+
+
+def saved(paused):
+    """Through a file, as weights only."""
+    file = io.BytesIO()
+    torch.save(paused.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def without_clock(history):
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in history]
+
+
+def interrupted_at(iteration):
+    """A session and a callable that interrupts it once it has come so far."""
+    holder = []
+    chosen = {"at": iteration}
+
+    def interrupted():
+        return chosen["at"] is not None and holder[0].state.iteration >= chosen["at"]
+
+    return holder, chosen, interrupted
+
+
+def accuracy(clusters, labels):
+    agree = float((clusters == labels).mean())
+    return max(agree, 1 - agree)
+
+
+def test_fit_finds_two_heaps():
+    x, labels = blobs()
+    settings = replace(SMALL, max_iter=300)
+    fit = gedi.fit(x, n_clusters=2, settings=settings)
+    prediction = fit.trained.predict(x)
+    assert accuracy(prediction.clusters, labels) == 1
+    assert fit.ended == "max_iter" and fit.iterations == 300
+    assert fit.collapse_gap < 0.2
+    np.testing.assert_allclose(prediction.probabilities.sum(1), 1, atol=1e-6)
+    # The density is one in the user's units, and far points are unlikely.
+    assert prediction.log_density.mean() > float(fit.trained.predict([[560, 500]]).log_density[0])
+    samples, clusters = fit.trained.sample(50, generator=torch.Generator().manual_seed(0))
+    assert samples.shape == (50, 2) and set(clusters.tolist()) == {0, 1}
+    assert x.min() - 50 < samples.min() and samples.max() < x.max() + 50
+
+
+def test_fit_with_restarts_finds_two_heaps():
+    x, labels = blobs()
+    fit = gedi.fit(x, n_clusters=2, settings=replace(GROUP, max_iter=200))
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+    assert len(fit.candidates) == 2 and fit.chosen in (0, 1)
+    assert [c.warmup for c in fit.candidates] == [0, 8]
+    assert all(np.isfinite([c.gap, c.log_likelihood]).all() for c in fit.candidates)
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_one_seed_gives_the_same_bits(settings):
+    first, again = session(settings), session(settings)
+    a, b = first.run(), again.run()
+    other = session(replace(settings, seed=1))
+    other.run()
+    assert same(first.state_dict(), again.state_dict())
+    assert without_clock(a.history) == without_clock(b.history)
+    assert not same(first.state_dict()["state"]["model"], other.state_dict()["state"]["model"])
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+@pytest.mark.parametrize("at", [7, 25, 40])
+def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
+    whole = session(settings)
+    expected = whole.run()
+    holder, _, interrupted = interrupted_at(at)
+    holder.append(session(settings, interrupted=interrupted))
+    paused = holder[0].run()
+    assert paused.ended == "interrupted" and paused.iterations == at
+    resumed = session(settings)
+    resumed.load_state_dict(saved(holder[0]), paused.history)
+    fit = resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert without_clock(fit.history) == without_clock(expected.history)
+    x, _ = blobs()
+    assert same(
+        torch.from_numpy(fit.trained.predict(x).energy),
+        torch.from_numpy(expected.trained.predict(x).energy),
+    )
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_an_interrupted_session_can_simply_run_on(settings):
+    whole = session(settings)
+    whole.run()
+    holder, chosen, interrupted = interrupted_at(10)
+    holder.append(session(settings, interrupted=interrupted))
+    before = holder[0].run()
+    chains = before.trained.chains.clone()
+    energy = before.trained.predict(blobs()[0]).energy
+    chosen["at"] = None
+    assert holder[0].run().ended == "max_iter"
+    assert same(holder[0].state_dict(), whole.state_dict())
+    # What was returned before does not change any more.
+    assert torch.equal(before.trained.chains, chains)
+    np.testing.assert_array_equal(before.trained.predict(blobs()[0]).energy, energy)
+
+
+def test_time_ends_a_training():
+    fit = session(replace(SMALL, max_iter=10**6, max_time=0.3)).run()
+    assert fit.ended == "max_time"
+    assert 0.3 <= fit.seconds < 3 and 0 < fit.iterations < 10**6
+
+
+def test_convergence_ends_a_training():
+    settings = replace(SMALL, max_iter=100_000, tol=10.0, patience=20, decay=0.5)
+    fit = session(settings).run()
+    assert fit.ended == "converged"
+    # The first look sets the mark, the plateau is seen `patience` later, and then comes the decay.
+    assert 40 <= fit.iterations <= 80
+    assert fit.history[-1]["iteration"] == fit.iterations
+    assert fit.history[-1]["learning_rate"] < 0.01 * settings.learning_rate
+
+
+def test_listeners_hear_every_record():
+    heard = []
+    fit = session(listeners=[lambda state, record: heard.append(record)]).run()
+    assert heard == fit.history
+    assert [record["iteration"] for record in heard] == [10, 20, 30, 40, 50, 60]
+    assert all(np.isfinite(list(record.values())).all() for record in heard)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [WeightSettings(gen=1, inv=0, prior=0), WeightSettings(gen=0, inv=1, prior=1)],
+    ids=["JEM", "GEDI no gen"],
+)
+def test_special_cases_train(weights):
+    one = session(replace(SMALL, weights=weights))
+    before = one.state.buffer.positions.clone()
+    fit = one.run()
+    assert fit.ended == "max_iter"
+    assert torch.equal(one.state.buffer.positions, before) == (weights.gen == 0)
+    assert (fit.trained.log_normalizer is None) == (weights.gen == 0)
+
+
+def test_jem_needs_no_views():
+    none = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0, shear=0)
+    weights = WeightSettings(gen=1, inv=0, prior=0)
+    fit = session(replace(SMALL, max_iter=10, views=none, weights=weights)).run()
+    assert fit.iterations == 10
+
+
+def images(n=60):
+    rng = np.random.default_rng(0)
+    return Dataset(
+        "images",
+        rng.uniform(size=(n, 16)).astype(np.float32),
+        image_shape=(1, 4, 4),
+        value_range=(0.0, 1.0),
+    )
+
+
+def test_images_have_views_of_their_own():
+    only = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=10)
+    fit = Session(images(), replace(SMALL, max_iter=5, batch_size=16, views=only)).run()
+    assert fit.iterations == 5
+
+
+def test_views_that_do_not_suit_the_data_are_no_views():
+    noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0)
+    rotation = replace(noise, noise=0, rotate=10)
+    with pytest.raises(SettingsError, match="views"):
+        Session(images(), replace(SMALL, batch_size=16, views=noise))
+    with pytest.raises(SettingsError, match="views"):
+        session(replace(SMALL, views=rotation))
+
+
+def test_prior_of_unequal_shares():
+    x, labels = blobs()
+    keep = np.concatenate([np.flatnonzero(labels == 0)[:80], np.flatnonzero(labels == 1)[:20]])
+    # Unequal shares need more weight than equal ones, or all points fall into the larger one.
+    weights = WeightSettings(prior=4)
+    settings = replace(SMALL, max_iter=300, prior=[0.2, 0.8], weights=weights)
+    fit = gedi.fit(x[keep], n_clusters=2, settings=settings)
+    clusters = fit.trained.predict(x[keep]).clusters
+    np.testing.assert_array_equal(clusters, 1 - labels[keep])
+
+
+def test_constant_features_do_no_harm():
+    x, labels = blobs()
+    x = np.column_stack([x, np.full(len(x), 7.0)])
+    fit = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300))
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+
+
+def test_fewer_points_than_clusters():
+    with pytest.raises(DataError, match="3 points cannot form 4 clusters"):
+        gedi.fit(blobs()[0][:3], n_clusters=4, settings=SMALL)
+
+
+def test_all_points_the_same():
+    with pytest.raises(DataError, match="all 50 points are the same"):
+        gedi.fit(np.full((50, 2), 3.0), n_clusters=2, settings=SMALL)
+
+
+def test_points_that_are_no_numbers():
+    x = blobs()[0]
+    x[3, 1] = np.nan
+    with pytest.raises(DataError):
+        gedi.fit(x, n_clusters=2, settings=SMALL)
+
+
+def test_prior_of_the_wrong_length():
+    with pytest.raises(SettingsError, match="setting prior: expected 2 shares"):
+        gedi.fit(blobs()[0], n_clusters=2, settings=replace(SMALL, prior=[1, 1, 1]))
+
+
+def test_buffer_smaller_than_the_batch():
+    small = replace(SMALL, sampler=SamplerSettings(buffer_size=10))
+    with pytest.raises(SettingsError, match=r"sampler\.buffer_size: expected at least"):
+        session(small)
+
+
+def test_number_of_clusters_must_be_known():
+    with pytest.raises(SettingsError, match="n_clusters"):
+        session(replace(SMALL, n_clusters=None))
+
+
+def test_a_cluster_that_does_not_exist():
+    trained = session(replace(SMALL, max_iter=1)).run().trained
+    with pytest.raises(ValueError, match="from 0 to 1, got 2"):
+        trained.sample(5, generator=torch.Generator().manual_seed(0), cluster=2)
+
+
+def test_predicting_other_columns():
+    trained = session(replace(SMALL, max_iter=1)).run().trained
+    with pytest.raises(DataError, match="expected 2 features, got 3"):
+        trained.predict(np.zeros((4, 3)))
+
+
+def test_samples_of_one_cluster_lie_there():
+    x, _ = blobs()
+    trained = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300)).trained
+    generator = torch.Generator().manual_seed(0)
+    for cluster in (0, 1):
+        _, clusters = trained.sample(100, generator=generator, cluster=cluster)
+        assert (clusters == cluster).mean() > 0.95
