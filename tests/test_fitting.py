@@ -219,15 +219,22 @@ def test_views_that_do_not_suit_the_data_are_no_views():
         session(replace(SMALL, views=rotation))
 
 
-def test_prior_of_unequal_shares():
+def test_prior_of_unequal_shares_with_restarts():
+    """Most restarts give the larger share to the smaller heap and stay so; the gap tells."""
     x, labels = blobs()
     keep = np.concatenate([np.flatnonzero(labels == 0)[:80], np.flatnonzero(labels == 1)[:20]])
-    # Unequal shares need more weight than equal ones, or all points fall into the larger one.
-    weights = WeightSettings(prior=4)
-    settings = replace(SMALL, max_iter=300, prior=[0.2, 0.8], weights=weights)
+    settings = replace(
+        SMALL,
+        max_iter=300,
+        prior=[0.2, 0.8],
+        weights=WeightSettings(gen=0, prior=4),
+        restarts=RestartSettings(n=16, iterations=200),
+    )
     fit = gedi.fit(x[keep], n_clusters=2, settings=settings)
-    clusters = fit.trained.predict(x[keep]).clusters
-    np.testing.assert_array_equal(clusters, 1 - labels[keep])
+    np.testing.assert_array_equal(fit.trained.predict(x[keep]).clusters, 1 - labels[keep])
+    gaps = [candidate.gap for candidate in fit.candidates]
+    assert fit.chosen == int(np.argmin(gaps)) and max(gaps) > 0.3 > min(gaps)
+    assert fit.collapse_gap < 0.1
 
 
 def test_constant_features_do_no_harm():
