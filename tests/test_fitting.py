@@ -91,6 +91,15 @@ def test_fit_finds_two_heaps():
     assert x.min() - 50 < samples.min() and samples.max() < x.max() + 50
 
 
+def test_density_integrates_to_one_in_the_users_units():
+    trained = session().run().trained
+    low, high = (trained.scaling.inverse(corner[None])[0] for corner in trained.box)
+    axes = [np.linspace(a, b, 301)[:-1] + (b - a) / 600 for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
+    total = np.exp(trained.predict(points).log_density).mean() * np.prod(high - low)
+    assert total == pytest.approx(1, abs=0.01)
+
+
 def test_fit_with_restarts_finds_two_heaps():
     x, labels = blobs()
     fit = gedi.fit(x, n_clusters=2, settings=replace(GROUP, max_iter=200))
@@ -130,6 +139,16 @@ def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
         torch.from_numpy(fit.trained.predict(x).energy),
         torch.from_numpy(expected.trained.predict(x).energy),
     )
+
+
+def test_a_session_takes_up_all_that_was_saved():
+    settings = replace(SMALL, tol=10.0)  # no progress after the first look
+    paused = session(settings)
+    history = paused.run().history
+    resumed = session(settings)
+    resumed.load_state_dict(saved(paused), history)
+    assert paused.observer.plateau.best_iteration == 10
+    assert same(resumed.state_dict(), paused.state_dict())
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
@@ -219,15 +238,22 @@ def test_views_that_do_not_suit_the_data_are_no_views():
         session(replace(SMALL, views=rotation))
 
 
-def test_prior_of_unequal_shares():
+def test_prior_of_unequal_shares_with_restarts():
+    """Most restarts give the larger share to the smaller heap and stay so; the gap tells."""
     x, labels = blobs()
     keep = np.concatenate([np.flatnonzero(labels == 0)[:80], np.flatnonzero(labels == 1)[:20]])
-    # Unequal shares need more weight than equal ones, or all points fall into the larger one.
-    weights = WeightSettings(prior=4)
-    settings = replace(SMALL, max_iter=300, prior=[0.2, 0.8], weights=weights)
+    settings = replace(
+        SMALL,
+        max_iter=300,
+        prior=[0.2, 0.8],
+        weights=WeightSettings(gen=0, prior=4),
+        restarts=RestartSettings(n=16, iterations=200),
+    )
     fit = gedi.fit(x[keep], n_clusters=2, settings=settings)
-    clusters = fit.trained.predict(x[keep]).clusters
-    np.testing.assert_array_equal(clusters, 1 - labels[keep])
+    np.testing.assert_array_equal(fit.trained.predict(x[keep]).clusters, 1 - labels[keep])
+    gaps = [candidate.gap for candidate in fit.candidates]
+    assert fit.chosen == int(np.argmin(gaps)) and max(gaps) > 0.3 > min(gaps)
+    assert fit.collapse_gap < 0.1
 
 
 def test_constant_features_do_no_harm():

@@ -77,8 +77,9 @@ def test_average_follows_the_model():
     pairs = list(zip(state.average.parameters(), state.model.parameters(), strict=True))
     fresh = list(fresh_state().model.parameters())
     assert not any(torch.equal(average, model) for average, model in pairs)
-    near = sum(float((average - model).square().sum()) for average, model in pairs)
-    far = sum(float((a - b).square().sum()) for (_, a), b in zip(pairs, fresh, strict=True))
+    with torch.no_grad():
+        near = sum((average - model).square().sum() for average, model in pairs)
+        far = sum((a - b).square().sum() for (_, a), b in zip(pairs, fresh, strict=True))
     assert near < far
     assert not any(average.requires_grad for average, _ in pairs)
 
