@@ -1,5 +1,6 @@
 """What the command line understands; no torch here, so that `--help` comes at once."""
 
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 import gedi
+from gedi.errors import SettingsError
 from gedi.settings import Settings
 
 __all__ = ["build_parser", "parse"]
@@ -33,7 +35,9 @@ all of them. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen:
 
 def build_parser() -> ArgumentParser:
     """The parser with all subcommands."""
-    parser = ArgumentParser(prog="gedi", description=_DESCRIPTION, version=gedi.__version__)
+    parser = ArgumentParser(
+        prog="gedi", description=_DESCRIPTION, version=gedi.__version__, exit_on_error=False
+    )
     parser.formatter_class = _formatter()
     commands = parser.add_subcommands(dest="command")
     for name, build, summary in (
@@ -48,12 +52,24 @@ def build_parser() -> ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
-    """The function of the chosen subcommand, and its options."""
-    options = build_parser().parse_args(arguments)
+    """The function of the chosen subcommand, and its options.
+
+    Raises:
+        SettingsError: for an option that does not exist or a value that does not fit.
+    """
+    try:
+        options = build_parser().parse_args(arguments)
+    except ArgumentError as error:
+        raise SettingsError(f"{_one_line(error)}; `gedi COMMAND --help` lists them all") from error
     name = options.command
     module = import_module(f"gedi.cli.{name}")
     command: Command = module.run
     return command, options[name]
+
+
+def _one_line(error: ArgumentError) -> str:
+    """The message without its line breaks."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _train() -> ArgumentParser:
@@ -114,7 +130,7 @@ def _sample() -> ArgumentParser:
 
 
 def _subparser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
+    parser = ArgumentParser(description=description, exit_on_error=False)
     parser.formatter_class = _formatter()
     return parser
 
