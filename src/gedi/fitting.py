@@ -138,11 +138,11 @@ class Session:
     def run(self) -> Fit:
         """Train to the end, or until interrupted."""
         if self.state.members:
-            self._train(until=self.settings.restarts.iterations)
+            self.advance(until=self.settings.restarts.iterations)
             if not self.observer.interrupted():
                 self._choose()
         if not self.state.members:
-            self._train()
+            self.advance()
         return self.result()
 
     def state_dict(self) -> dict[str, Any]:
@@ -215,7 +215,8 @@ class Session:
             log_normalizer=normalizer,
         )
 
-    def _train(self, until: int | None = None) -> None:
+    def advance(self, until: int | None = None) -> None:
+        """Train up to an iteration, or to the end, without choosing among restarts."""
         train(
             self.fabric,
             self.state,
