@@ -32,7 +32,8 @@ class Findings:
         collapse_gap: in nats, under fixed views.
         samples: points drawn from p(x), (m, d).
         sample_clusters: their clusters, (m,).
-        energies: energies of `data`, `samples` and `noise`, in nats.
+        energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
+            nats.
         metrics: named numbers; with labels NMI, ARI and accuracy; in one or two dimensions the
             log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
     """
@@ -66,6 +67,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     others = foils(z, trained.box.low, trained.box.high, generator)
     outlier_energies = {name: trained.model.energy(points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
+    noise = (settings.data_noise or 0.0) * torch.randn(z.shape, generator=generator)
     metrics = _against_labels(dataset, prediction) | _density(trained, dataset, prediction)
     if dataset.image_shape is not None:
         metrics |= {
@@ -79,7 +81,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
         samples=samples,
         sample_clusters=sample_clusters,
         energies={
-            "data": prediction.energy,
+            # As GEN saw them, with noise, or they would not compare with samples.
+            "data": trained.model.energy(z + noise).double().numpy(),
             "samples": trained.predict(samples).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
