@@ -19,6 +19,8 @@ env: $(READY)  ## build the environment
 demo: $(READY)  ## train on scikit-learn's digits and write a report
 	$(BIN)/gedi train digits --out runs/demo --overwrite
 
+check: test lint types  ## what must hold before a commit
+
 test: $(READY)  ## run the tests (minutes)
 	$(BIN)/pytest
 

@@ -64,7 +64,7 @@ METRIC_HINTS = {
     "ari": "pairs grouped as the labels do; 1 is perfect, 0 is chance",
     "accuracy": "share of points in the cluster matched to their label",
     "regret": "nats lost per point against the true density",
-    "log-likelihood": "nats per point, held out; higher is better",
+    "log-likelihood": "nats per point; higher is better",
 }
 
 
