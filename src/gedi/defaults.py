@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from gedi.data import BUILT_IN, Dataset
 from gedi.errors import DataError, SettingsError
+from gedi.objective import balance_threshold
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings, check
 
 __all__ = ["default_prior_weight", "resolve"]
@@ -15,14 +16,12 @@ _SMALL = 50_000  # parameters; below, several networks side by side cost little 
 
 
 def default_prior_weight(n_clusters: int) -> float:
-    """w_prior for w_inv = 1: 1 for two clusters, about 4 for ten, 9 for a hundred.
+    """w_prior for w_inv = 1: 1 for two clusters, 1.3 for three, 4 for ten, 13 for a hundred.
 
-    Above the balance threshold of `gedi.objective` (1, 1.4, 2.6), where a batch still slides into
-    one cluster too easily, and well below ten times it, where balance drowns all else.
+    1 + 7.7 (t - 1), where t is the balance threshold: well above it for many clusters, where a
+    batch otherwise still slides into one of them, and not so far that balance drowns all else.
     """
-    if n_clusters <= 10:
-        return float((n_clusters / 2) ** 0.86)
-    return float(4 * (n_clusters / 10) ** 0.35)
+    return 1 + 7.7 * (balance_threshold(n_clusters) - 1)
 
 
 def resolve(settings: Settings, dataset: Dataset) -> Settings:
