@@ -77,6 +77,30 @@ def test_refused_with_the_name_of_the_setting(name, value):
         check(changed(name, value))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("n_clusters", "two", "a whole number"),
+        ("n_clusters", 2.5, "a whole number"),
+        ("n_clusters", True, "a whole number"),
+        ("max_iter", None, "a whole number"),
+        ("max_time", "1h", "a number"),
+        ("learning_rate", [1e-3], "a number"),
+        ("prior", 0.5, "a list of numbers"),
+        ("prior", ["a", "b"], "a list of numbers"),
+        ("encoder.hidden", 16, "a list of whole numbers"),
+        ("encoder.hidden", [16.5], "a list of whole numbers"),
+        ("encoder.base", "yes", "true or false"),
+        ("sampler.metropolis", 1, "true or false"),
+        ("sampler.boundary", ["reject"], "one of reject, reflect, clamp"),
+        ("restarts.n", {"a": 1}, "a whole number"),
+    ],
+)
+def test_wrong_types_are_refused_with_what_is_expected(name, value, expected):
+    with pytest.raises(SettingsError, match=rf"setting {name}: expected {expected}[,;] got"):
+        check(changed(name, value))
+
+
 def test_the_value_is_named_too():
     with pytest.raises(SettingsError, match=r"learning_rate: .*, got -3"):
         check(changed("learning_rate", -3))

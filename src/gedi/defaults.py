@@ -63,6 +63,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
     )
     check(resolved)
     _check_views(resolved, dataset)
+    _check_restarts(resolved)
     return resolved
 
 
@@ -82,14 +83,29 @@ def _check_views(settings: Settings, dataset: Dataset) -> None:
         )
 
 
+def _check_restarts(settings: Settings) -> None:
+    """Warm-ups must be over when the best is chosen, as all restarts are alike from there on."""
+    chosen, weights = settings.restarts, settings.weights
+    clustering = weights.inv != 0 or weights.prior != 0
+    if not (chosen.gen and clustering and chosen.warmup > 0 and (chosen.n or 1) > 1):
+        return
+    if chosen.warmup + chosen.ramp > (chosen.iterations or 0):
+        raise SettingsError(
+            "settings restarts.warmup and restarts.ramp: expected a sum of at most "
+            f"restarts.iterations, {chosen.iterations}, got {chosen.warmup + chosen.ramp}"
+        )
+
+
 def _restarts(chosen: RestartSettings, weights: WeightSettings, *, small: bool) -> RestartSettings:
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
+    gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
+    usual = 600 if small else 450
     return replace(
         chosen,
         n=chosen.n or ((4 if small else 8) if clustering else 1),
-        iterations=chosen.iterations or (600 if small else 450),
-        gen=weights.gen != 0 and (_or(chosen.gen, small) or not clustering),
+        iterations=chosen.iterations or (max(usual, chosen.warmup + chosen.ramp) if gen else usual),
+        gen=gen,
     )
 
 

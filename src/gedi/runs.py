@@ -29,7 +29,7 @@ from gedi.assembly import build_model, build_sampler
 from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.data import Dataset, load
-from gedi.errors import DataError, RunError
+from gedi.errors import DataError, RunError, SettingsError
 from gedi.observing import Record
 from gedi.scaling import Scaling
 from gedi.settings import Settings, from_dict
@@ -153,11 +153,17 @@ class Run:
         Raises:
             RunError: if they cannot be read.
         """
+        file = self.path / "settings.yaml"
         try:
-            tree = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RunError(f"{self.path / 'settings.yaml'}: cannot be read: {error}") from error
-        return from_dict(tree)
+            tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+            settings = from_dict(tree)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{file}: cannot be read: {reason}") from error
+        # All settings are written, so a file that lacks some was cut off.
+        if tree.keys() != asdict(settings).keys() or settings.n_clusters is None:
+            raise RunError(f"{file}: is damaged: it does not hold all settings")
+        return settings
 
     # --- metrics
 
@@ -203,7 +209,8 @@ class Run:
         try:
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise RunError(f"{file}: is damaged: {error}") from error
+            reason = " ".join(str(error).split())
+            raise RunError(f"{file}: is damaged: {reason}") from error
         return state
 
     # --- model
@@ -249,11 +256,18 @@ class Run:
         self._write_json("result.json", result)
 
     def result(self) -> dict[str, Any]:
-        """Read result.json; empty where the training has not ended."""
+        """Read result.json; empty where the training has not ended.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
         file = self.path / "result.json"
         if not file.is_file():
             return {}
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
         return content
 
     def new_data(self, path: str, label: str | None = None) -> Dataset:

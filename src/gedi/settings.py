@@ -4,8 +4,10 @@ The command line and YAML files use these names. `None` means: chosen from the d
 beside it says.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, Literal, get_args, get_type_hints
 
 from gedi.errors import SettingsError
 
@@ -193,6 +195,7 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: naming the setting, what is expected and what came.
     """
+    _check_types(settings)
     for name, value in _flat(asdict(settings)).items():
         if value is None or name not in _RANGES:
             continue
@@ -222,6 +225,46 @@ def check(settings: Settings) -> None:
     if weights.inv > 0 and max(asdict(settings.views).values()) <= 0:
         raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
+
+
+def _check_types(group: Any, path: str = "") -> None:
+    """Refuse values of the wrong type, in this group of settings and in those below."""
+    hints = get_type_hints(type(group))
+    for known in fields(group):
+        name, value, hint = path + known.name, getattr(group, known.name), hints[known.name]
+        if is_dataclass(value):
+            _check_types(value, f"{name}.")
+            continue
+        kinds = get_args(hint) or (hint,)
+        if kinds[0] not in _TYPES or (value is None and type(None) in kinds):
+            continue
+        fits, words = _TYPES[kinds[0]]
+        if not fits(value):
+            raise SettingsError(f"setting {name}: expected {words}, got {value!r}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+# By type: what fits, and what is expected in words. Choices among words are checked apart.
+_TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda value: isinstance(value, bool), "true or false"),
+    int: (_is_whole, "a whole number"),
+    float: (_is_number, "a number"),
+    list[int]: (
+        lambda value: isinstance(value, (list, tuple)) and all(map(_is_whole, value)),
+        "a list of whole numbers",
+    ),
+    list[float]: (
+        lambda value: isinstance(value, (list, tuple)) and all(map(_is_number, value)),
+        "a list of numbers",
+    ),
+}
 
 
 def _check_sampler(sampler: SamplerSettings) -> None:
@@ -308,9 +351,11 @@ def from_dict(tree: dict[str, Any]) -> Settings:
     """Settings from nested plain values, as a YAML file holds them.
 
     Raises:
-        SettingsError: for a key that does not exist, or a group that is not one.
+        SettingsError: for a key that does not exist, a group that is not one, or a value of the
+            wrong type.
     """
     settings: Settings = _build(Settings, tree, "")
+    _check_types(settings)
     return settings
 
 

@@ -54,6 +54,7 @@ def drive(run: Run, session: Session, dataset: Dataset) -> int:
             f"Interrupted after {fit.iterations} iterations; the checkpoint is kept. "
             f"Go on with: gedi resume {run.path}",
             markup=False,
+            soft_wrap=True,
         )
         return _INTERRUPTED
     run.save_model(fit.trained)

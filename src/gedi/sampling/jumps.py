@@ -97,8 +97,10 @@ def likeliest_bandwidth(anchors: Tensor) -> float:
     more: in few dimensions, neighbours are much closer than the best width.
 
     Args:
-        anchors: (m, d), m >= 2, not all the same.
+        anchors: (m, d), m >= 2. Where all are the same, any width will do, and it is 1.
     """
+    if bool((anchors == anchors[0]).all()):
+        return 1.0
     squares = torch.cdist(anchors.double(), anchors.double()).square()
     squares.fill_diagonal_(torch.inf)
     nearest = squares.amin(-1).sqrt()

@@ -1,0 +1,246 @@
+"""The command line from end to end."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gedi.cli import main
+from gedi.runs import Run
+
+SMALL = [
+    *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]"),
+    *("--batch-size", "32", "--evaluate-every", "10", "--device", "cpu"),
+]
+SHORT = [*SMALL, "--max-iter", "40"]
+
+
+def write_table(path, n=200, **columns):
+    rng = np.random.default_rng(0)
+    kind = np.arange(n) % 2
+    a, b = rng.normal(size=(2, n))
+    frame = pd.DataFrame(
+        {"a": a + 6 * kind, "b": b} | columns | {"kind": np.array(["u", "v"])[kind]}
+    )
+    frame.to_csv(path, index=False)
+    return str(path)
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "gedi", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("data") / "table.csv")
+
+
+@pytest.fixture(scope="module")
+def trained(table, tmp_path_factory):
+    """A run folder made by a process of its own, and what that said."""
+    folder = tmp_path_factory.mktemp("runs") / "labelled"
+    process = start("train", table, "--label", "kind", *SHORT, "--out", str(folder))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return folder, out, err
+
+
+def listing(folder):
+    return sorted(str(path) for path in Path(folder).rglob("*"))
+
+
+def test_train_leaves_a_complete_run_folder(trained):
+    folder, out, err = trained
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *("run.json", "settings.yaml", "metrics.csv", "tensorboard", "model.safetensors"),
+        *("checkpoint.pt", "result.json", "report.html"),
+    }
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert "as all iterations were done" in out and "NMI" in out
+    assert err.strip() == ""
+
+
+def test_labels_are_never_trained_on(trained, table, tmp_path):
+    bare = tmp_path / "bare.csv"
+    pd.read_csv(table).drop(columns="kind").to_csv(bare, index=False)
+    assert main(["train", str(bare), *SHORT, "--out", str(tmp_path / "o")]) == 0
+    model = (tmp_path / "o" / "model.safetensors").read_bytes()
+    assert model == (trained[0] / "model.safetensors").read_bytes()
+
+
+def test_settings_can_be_given_back_and_overridden(trained, table, tmp_path):
+    config, out = str(trained[0] / "settings.yaml"), tmp_path / "o"
+    arguments = ["--label", "kind", "--config", config, "--max-iter", "20", "--out", str(out)]
+    assert main(["train", table, *arguments]) == 0
+    first, second = (yaml.safe_load((f / "settings.yaml").read_text()) for f in (trained[0], out))
+    assert second.pop("max_iter") == 20 and first.pop("max_iter") == 40
+    assert first == second
+
+
+def test_default_folders_are_numbered_and_overwriting_is_asked_for(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["train", table, "--label", "kind", *SMALL, "--max-iter", "2"]
+    assert main(arguments) == 0 and main(arguments) == 0
+    assert {path.name for path in Path("runs").iterdir()} == {"table", "table-2"}
+    assert main([*arguments, "--out", "runs/table"]) == 2
+    assert main([*arguments, "--out", "runs/table", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize("weights", [("inv", "prior"), ("gen",)], ids=["JEM", "no gen"])
+def test_methods_by_weights(table, tmp_path, weights):
+    chosen = [part for name in weights for part in (f"--weights.{name}", "0")]
+    out = tmp_path / "o"
+    assert main(["train", table, "--label", "kind", *SHORT, *chosen, "--out", str(out)]) == 0
+    assert (out / "report.html").is_file()
+
+
+def test_a_constant_feature_trains_with_a_note(tmp_path, capsys):
+    path = write_table(tmp_path / "t.csv", flat=1.0)
+    out = str(tmp_path / "o")
+    assert main(["train", path, "--label", "kind", *SHORT, "--out", out]) == 0
+    assert "note: flat is constant" in capsys.readouterr().err
+
+
+def test_evaluate(trained, capsys):
+    assert main(["evaluate", str(trained[0])]) == 0
+    assert "collapse gap" in capsys.readouterr().out
+
+
+def test_predict(trained, table, tmp_path):
+    out = tmp_path / "clusters.csv"
+    assert main(["predict", str(trained[0]), table, "--out", str(out)]) == 0
+    frame = pd.read_csv(out)
+    assert list(frame) == ["cluster", "probability_0", "probability_1", "log_density"]
+    np.testing.assert_allclose(frame[["probability_0", "probability_1"]].sum(axis=1), 1, atol=2e-6)
+    expected = Run.open(trained[0]).load_model().predict(pd.read_csv(table)[["a", "b"]])
+    np.testing.assert_array_equal(frame["cluster"], expected.clusters)
+
+
+def test_sample(trained, tmp_path):
+    out = tmp_path / "s.npz"
+    arguments = ["sample", str(trained[0]), "-n", "5", "--n-steps", "3", "--out", str(out)]
+    assert main([*arguments, "--cluster", "1"]) == 0
+    with np.load(out) as arrays:
+        assert arrays["x"].shape == (5, 2) and arrays["cluster"].shape == (5,)
+
+
+BAD_TABLES = {
+    "empty": "",
+    "words": "a,b\n1,2\nx,4\n3,5\n",
+    "nan": "a,b\n1,2\n,4\n3,5\n",
+    "infinite": "a,b\n1,2\ninf,4\n3,5\n",
+    "few": "a,b\n1,2\n3,4\n",
+    "same": "a,b\n" + "1,2\n" * 20,
+}
+
+
+def refused(arguments, capsys, folder):
+    before = listing(folder)
+    capsys.readouterr()
+    assert main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("gedi: error: "), lines
+    assert listing(folder) == before
+    return lines[0]
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_tables_that_are_refused(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("bad.csv").write_text(BAD_TABLES[name])
+    refused(["train", "bad.csv", *SHORT, "--n-clusters", "3"], capsys, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["missing.csv", *SHORT],
+        ["t.csv", "--label", "kind", *SHORT, "--n-clusters", "1"],
+        ["t.csv", "--label", "nothing", *SHORT],
+        ["x.npy", "--label", "y.npy", *SHORT],
+        ["t.csv", "--label", "kind", *SHORT, "--config", "unknown.yaml"],
+        ["t.csv", "--label", "kind", *SHORT, "--config", "type.yaml"],
+        ["t.csv", "--label", "kind", *SHORT, "--config", "missing.yaml"],
+        ["t.csv", "--label", "kind", *SHORT, "--sampler.steps", "3"],
+        ["t.csv", "--label", "kind", *SHORT, "--max-iter", "many"],
+        ["t.csv", "--label", "kind", *SHORT, "--out", "full", "--overwrite"],
+    ],
+    ids=lambda options: " ".join(options[:3] + options[-2:]),
+)
+def test_trainings_that_are_refused(options, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    np.save("x.npy", np.eye(5))
+    np.save("y.npy", np.arange(4))
+    Path("unknown.yaml").write_text("clusters: 3\n")
+    Path("type.yaml").write_text("max_iter: many\n")
+    Path("full").mkdir()
+    Path("full", "mine.txt").write_text("keep")
+    refused(["train", *options], capsys, tmp_path)
+
+
+def test_uses_of_a_run_that_are_refused(trained, table, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("wide.npy", np.zeros((4, 3)))
+    run = str(trained[0])
+    for arguments in (
+        ["evaluate", "."],
+        ["resume", "nowhere"],
+        ["resume", run],
+        ["predict", ".", table],
+        ["predict", run, "wide.npy"],
+        ["predict", run, table, "--out", "nowhere/c.csv"],
+        ["sample", run, "--cluster", "2"],
+        ["sample", run, "--cluster", "-1"],
+        ["sample", run, "--out", "nowhere/s.npz"],
+    ):
+        refused(arguments, capsys, tmp_path)
+
+
+def iterations(folder):
+    with (folder / "metrics.csv").open() as stream:
+        return [int(row["iteration"]) for row in csv.DictReader(stream)]
+
+
+def test_ctrl_c_and_resume_end_with_the_same_bits(table, tmp_path):
+    arguments = ["train", table, "--label", "kind", *SMALL, "--max-iter", "1000"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    process = start(*arguments, "--out", str(broken))
+    try:
+        deadline = time.monotonic() + 60
+        while not (broken / "metrics.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert f"gedi resume {broken}" in err and (broken / "checkpoint.pt").is_file()
+    assert max(iterations(broken)) < 1000
+    assert main(["resume", str(broken)]) == 0
+    assert main([*arguments, "--out", str(whole)]) == 0
+    first, second = ((f / "model.safetensors").read_bytes() for f in (whole, broken))
+    assert first == second
+    assert iterations(broken) == list(range(10, 1001, 10)) == iterations(whole)
+
+
+def test_print_config(table, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", table, "--print-config"])
+    assert ended.value.code in (0, None)
+    assert yaml.safe_load(capsys.readouterr().out)["max_iter"] == 2000
