@@ -213,11 +213,11 @@ def _schedule(settings: Settings) -> Schedule:
     restarts = settings.restarts
     n = restarts.n or 1
     clustering = settings.weights.inv != 0 or settings.weights.prior != 0
-    warmup = restarts.warmup if restarts.gen and clustering else 0
+    warmup = (restarts.warmup or 0) if restarts.gen and clustering else 0
     return Schedule(
         warmups=tuple(warmup * (k % 2) for k in range(n)),
         gen_start=0 if restarts.gen else restarts.iterations or 0,
-        ramp=restarts.ramp,
+        ramp=restarts.ramp or 0,
         decay=settings.decay,
     )
 

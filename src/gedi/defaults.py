@@ -59,7 +59,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
         learning_rate=settings.learning_rate or (4e-3 if small else 2e-3),
         encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
-        restarts=_restarts(settings.restarts, weights, small=small),
+        restarts=_restarts(settings.restarts, weights, settings.max_iter, small=small),
     )
     check(resolved)
     _check_views(resolved, dataset)
@@ -87,25 +87,30 @@ def _check_restarts(settings: Settings) -> None:
     """Warm-ups must be over when the best is chosen, as all restarts are alike from there on."""
     chosen, weights = settings.restarts, settings.weights
     clustering = weights.inv != 0 or weights.prior != 0
-    if not (chosen.gen and clustering and chosen.warmup > 0 and (chosen.n or 1) > 1):
+    warmup, ramp, iterations = chosen.warmup or 0, chosen.ramp or 0, chosen.iterations or 0
+    if not (chosen.gen and clustering and warmup > 0 and (chosen.n or 1) > 1):
         return
-    if chosen.warmup + chosen.ramp > (chosen.iterations or 0):
+    if warmup + ramp > iterations:
         raise SettingsError(
             "settings restarts.warmup and restarts.ramp: expected a sum of at most "
-            f"restarts.iterations, {chosen.iterations}, got {chosen.warmup + chosen.ramp}"
+            f"restarts.iterations, {iterations}, got {warmup + ramp}"
         )
 
 
-def _restarts(chosen: RestartSettings, weights: WeightSettings, *, small: bool) -> RestartSettings:
+def _restarts(
+    chosen: RestartSettings, weights: WeightSettings, max_iter: int, *, small: bool
+) -> RestartSettings:
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
     gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
-    usual = 600 if small else 450
+    iterations = chosen.iterations or min(600 if small else 450, max(1, max_iter // 3))
     return replace(
         chosen,
         n=chosen.n or ((4 if small else 8) if clustering else 1),
-        iterations=chosen.iterations or (max(usual, chosen.warmup + chosen.ramp) if gen else usual),
+        iterations=iterations,
         gen=gen,
+        warmup=_or(chosen.warmup, iterations // 2),
+        ramp=_or(chosen.ramp, iterations // 3),
     )
 
 

@@ -120,18 +120,19 @@ class RestartSettings:
     Args:
         n: how many. Null: 4 for small networks, else 8.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            else 450.
+            else 450, and at most a third of max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
             cheap; for large ones GEN joins the chosen one.
-        warmup: with GEN, every second one starts with so many iterations of GEN alone.
-        ramp: iterations over which terms that start late come in.
+        warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
+            of `iterations`.
+        ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
     """
 
     n: int | None = None
     iterations: int | None = None
     gen: bool | None = None
-    warmup: int = 300
-    ramp: int = 200
+    warmup: int | None = None
+    ramp: int | None = None
 
 
 @dataclass(frozen=True)
