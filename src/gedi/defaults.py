@@ -56,7 +56,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
         batch_size=batch_size,
         data_noise=_or(settings.data_noise, 0.0 if dataset.image_shape is None else 0.1),
         weights=weights,
-        learning_rate=settings.learning_rate or (4e-3 if small else 2e-3),
+        learning_rate=settings.learning_rate or _learning_rate(weights, small=small),
         encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
         restarts=_restarts(settings.restarts, weights, settings.max_iter, small=small),
@@ -95,6 +95,12 @@ def _check_restarts(settings: Settings) -> None:
             "settings restarts.warmup and restarts.ramp: expected a sum of at most "
             f"restarts.iterations, {iterations}, got {warmup + ramp}"
         )
+
+
+def _learning_rate(weights: WeightSettings, *, small: bool) -> float:
+    """Half where GEN is alone: Adam then spends all of its step on it, however small its weight."""
+    alone = weights.inv == 0 and weights.prior == 0
+    return (4e-3 if small else 2e-3) * (0.5 if alone else 1.0)
 
 
 def _restarts(
