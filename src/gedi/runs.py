@@ -183,7 +183,10 @@ class Run:
         if not file.exists():
             return []
         with file.open(newline="", encoding="utf-8") as stream:
-            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+            return [
+                {k: int(float(v)) if k == "iteration" else float(v) for k, v in row.items()}
+                for row in csv.DictReader(stream)
+            ]
 
     def rewrite_metrics(self, records: list[Record]) -> None:
         """Replace metrics.csv, when a training goes on from an earlier point."""

@@ -130,7 +130,9 @@ def _sample() -> ArgumentParser:
 
 
 def _subparser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description, exit_on_error=False)
+    parser = ArgumentParser(
+        description=description, exit_on_error=False, print_config="--print-config"
+    )
     parser.formatter_class = _formatter()
     return parser
 
