@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch import Generator
 
@@ -12,10 +13,31 @@ from gedi.model import EnergyClassifier
 from gedi.objective import Weights, uniform_log_prior
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
 from gedi.schedule import Schedule
+from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
 from gedi.training import Algorithm, TrainingState
 from gedi.views import GaussianNoise
 
 BOX = Box(torch.full((2,), -4.0), torch.full((2,), 4.0))
+
+SMALL = Settings(
+    n_clusters=2,
+    max_iter=60,
+    batch_size=64,
+    learning_rate=5e-3,
+    device="cpu",
+    evaluate_every=10,
+    encoder=EncoderSettings(hidden=[16]),
+    sampler=SamplerSettings(n_anchors=64),
+    restarts=RestartSettings(n=1),
+)
+
+
+def heaps(n=200, d=2):
+    """Two heaps far apart, in units of their own, and which heap each point is of."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    x = rng.normal(size=(n, d)) + 12 * labels[:, None]
+    return (10 * x + 500).astype(np.float32), labels
 
 
 def blobs(n=300):

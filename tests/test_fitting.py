@@ -12,39 +12,18 @@ from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.fitting import Session
 from gedi.settings import (
-    EncoderSettings,
     RestartSettings,
     SamplerSettings,
-    Settings,
     ViewSettings,
     WeightSettings,
 )
-from small_trainings import same
+from small_trainings import SMALL, heaps, same
 
-SMALL = Settings(
-    n_clusters=2,
-    max_iter=60,
-    batch_size=64,
-    learning_rate=5e-3,
-    device="cpu",
-    evaluate_every=10,
-    encoder=EncoderSettings(hidden=[16]),
-    sampler=SamplerSettings(n_anchors=64),
-    restarts=RestartSettings(n=1),
-)
 GROUP = replace(SMALL, restarts=RestartSettings(n=2, iterations=25, warmup=8, ramp=5))
 
 
-def blobs(n=200, d=2):
-    """Two heaps far apart, in units of their own, and which heap each point is of."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(n) % 2
-    x = rng.normal(size=(n, d)) + 12 * labels[:, None]
-    return (10 * x + 500).astype(np.float32), labels
-
-
 def session(settings=SMALL, **arguments):
-    return Session(Dataset("blobs", blobs()[0]), settings, **arguments)
+    return Session(Dataset("blobs", heaps()[0]), settings, **arguments)
 
 
 def saved(paused):
@@ -76,7 +55,7 @@ def accuracy(clusters, labels):
 
 
 def test_fit_finds_two_heaps():
-    x, labels = blobs()
+    x, labels = heaps()
     settings = replace(SMALL, max_iter=300)
     fit = gedi.fit(x, n_clusters=2, settings=settings)
     prediction = fit.trained.predict(x)
@@ -101,7 +80,7 @@ def test_density_integrates_to_one_in_the_users_units():
 
 
 def test_fit_with_restarts_finds_two_heaps():
-    x, labels = blobs()
+    x, labels = heaps()
     fit = gedi.fit(x, n_clusters=2, settings=replace(GROUP, max_iter=200))
     assert accuracy(fit.trained.predict(x).clusters, labels) == 1
     assert len(fit.candidates) == 2 and fit.chosen in (0, 1)
@@ -134,7 +113,7 @@ def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
     fit = resumed.run()
     assert same(resumed.state_dict(), whole.state_dict())
     assert without_clock(fit.history) == without_clock(expected.history)
-    x, _ = blobs()
+    x, _ = heaps()
     assert same(
         torch.from_numpy(fit.trained.predict(x).energy),
         torch.from_numpy(expected.trained.predict(x).energy),
@@ -159,13 +138,13 @@ def test_an_interrupted_session_can_simply_run_on(settings):
     holder.append(session(settings, interrupted=interrupted))
     before = holder[0].run()
     chains = before.trained.chains.clone()
-    energy = before.trained.predict(blobs()[0]).energy
+    energy = before.trained.predict(heaps()[0]).energy
     chosen["at"] = None
     assert holder[0].run().ended == "max_iter"
     assert same(holder[0].state_dict(), whole.state_dict())
     # What was returned before does not change any more.
     assert torch.equal(before.trained.chains, chains)
-    np.testing.assert_array_equal(before.trained.predict(blobs()[0]).energy, energy)
+    np.testing.assert_array_equal(before.trained.predict(heaps()[0]).energy, energy)
 
 
 def test_time_ends_a_training():
@@ -240,7 +219,7 @@ def test_views_that_do_not_suit_the_data_are_no_views():
 
 def test_prior_of_unequal_shares_with_restarts():
     """Most restarts give the larger share to the smaller heap and stay so; the gap tells."""
-    x, labels = blobs()
+    x, labels = heaps()
     keep = np.concatenate([np.flatnonzero(labels == 0)[:80], np.flatnonzero(labels == 1)[:20]])
     settings = replace(
         SMALL,
@@ -257,7 +236,7 @@ def test_prior_of_unequal_shares_with_restarts():
 
 
 def test_constant_features_do_no_harm():
-    x, labels = blobs()
+    x, labels = heaps()
     x = np.column_stack([x, np.full(len(x), 7.0)])
     fit = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300))
     assert accuracy(fit.trained.predict(x).clusters, labels) == 1
@@ -265,7 +244,7 @@ def test_constant_features_do_no_harm():
 
 def test_fewer_points_than_clusters():
     with pytest.raises(DataError, match="3 points cannot form 4 clusters"):
-        gedi.fit(blobs()[0][:3], n_clusters=4, settings=SMALL)
+        gedi.fit(heaps()[0][:3], n_clusters=4, settings=SMALL)
 
 
 def test_all_points_the_same():
@@ -274,7 +253,7 @@ def test_all_points_the_same():
 
 
 def test_points_that_are_no_numbers():
-    x = blobs()[0]
+    x = heaps()[0]
     x[3, 1] = np.nan
     with pytest.raises(DataError):
         gedi.fit(x, n_clusters=2, settings=SMALL)
@@ -282,7 +261,7 @@ def test_points_that_are_no_numbers():
 
 def test_prior_of_the_wrong_length():
     with pytest.raises(SettingsError, match="setting prior: expected 2 shares"):
-        gedi.fit(blobs()[0], n_clusters=2, settings=replace(SMALL, prior=[1, 1, 1]))
+        gedi.fit(heaps()[0], n_clusters=2, settings=replace(SMALL, prior=[1, 1, 1]))
 
 
 def test_buffer_smaller_than_the_batch():
@@ -309,7 +288,7 @@ def test_predicting_other_columns():
 
 
 def test_samples_of_one_cluster_lie_there():
-    x, _ = blobs()
+    x, _ = heaps()
     trained = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300)).trained
     generator = torch.Generator().manual_seed(0)
     for cluster in (0, 1):

@@ -76,7 +76,7 @@ class Assembly:
         assert settings.sampler.buffer_size is not None  # resolved
         buffer = ReplayBuffer(
             settings.sampler.buffer_size,
-            self.algorithm.box.uniform if self.base is None else self.base.sample,
+            self._start,
             reinit=settings.sampler.reinit,
             members=members,
             generator=Generator(device).manual_seed(settings.seed),
@@ -97,6 +97,13 @@ class Assembly:
             generator=Generator(device).manual_seed(settings.seed + 1),
             horizon=settings.max_iter,
         )
+
+    def _start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """New chains: from the base, or all over the box; inside it, or they could not move."""
+        box = self.algorithm.box
+        if self.base is None:
+            return box.uniform(shape, generator)
+        return box.fold(self.base.sample(shape, generator))[0]
 
 
 def build_model(

@@ -18,5 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GediError as error:
         print(f"gedi: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("gedi: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         return 0

@@ -1,0 +1,83 @@
+"""Settings that the data decide."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gedi.data import Dataset
+from gedi.defaults import default_prior_weight, resolve
+from gedi.errors import DataError, SettingsError
+from gedi.objective import balance_threshold
+from gedi.settings import RestartSettings, SamplerSettings, Settings, WeightSettings, check
+
+
+def table(n=50, d=3):
+    return Dataset("table", np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
+
+
+def test_every_open_setting_is_filled_in():
+    resolved = resolve(Settings(n_clusters=3), table())
+    check(resolved)
+    assert None not in (
+        resolved.batch_size,
+        resolved.learning_rate,
+        resolved.data_noise,
+        resolved.weights.gen,
+        resolved.weights.prior,
+        resolved.encoder.hidden,
+        resolved.encoder.base,
+        resolved.sampler.buffer_size,
+        resolved.restarts.n,
+        resolved.restarts.iterations,
+        resolved.restarts.gen,
+    )
+    assert resolve(resolved, table()) == resolved
+
+
+def test_what_the_user_says_stays():
+    said = Settings(
+        n_clusters=3,
+        batch_size=17,
+        learning_rate=0.5,
+        data_noise=0.25,
+        weights=WeightSettings(0.5, 2.0, 3.0),
+        restarts=RestartSettings(n=2, iterations=9, gen=True, warmup=3, ramp=2),
+    )
+    resolved = resolve(said, table())
+    for name in ("batch_size", "learning_rate", "data_noise", "weights", "restarts"):
+        assert getattr(resolved, name) == getattr(said, name)
+
+
+@pytest.mark.parametrize("c", [2, 3, 10, 100])
+def test_the_weight_of_prior_is_above_the_threshold(c):
+    assert balance_threshold(c) <= default_prior_weight(c) <= 10 * balance_threshold(c)
+
+
+def test_jem_needs_no_restarts_and_no_gen_no_warm_up():
+    jem = resolve(Settings(n_clusters=2, weights=WeightSettings(1.0, 0.0, 0.0)), table())
+    assert jem.restarts.n == 1
+    no_gen = resolve(Settings(n_clusters=2, weights=WeightSettings(gen=0.0)), table())
+    assert no_gen.restarts.gen is False
+
+
+@pytest.mark.parametrize("max_iter", [3, 100, 2000])
+def test_the_choice_leaves_most_of_the_training(max_iter):
+    restarts = resolve(Settings(n_clusters=2, max_iter=max_iter), table()).restarts
+    assert 1 <= restarts.iterations <= max(1, max_iter // 3)
+    assert restarts.warmup + restarts.ramp <= restarts.iterations
+
+
+def test_mistakes_are_told():
+    with pytest.raises(DataError, match="4 points cannot form 5 clusters"):
+        resolve(Settings(n_clusters=5), table(4))
+    with pytest.raises(SettingsError, match="n_clusters"):
+        resolve(Settings(), table())
+    with pytest.raises(SettingsError, match="buffer_size"):
+        resolve(
+            Settings(n_clusters=2, batch_size=20, sampler=SamplerSettings(buffer_size=10)), table()
+        )
+    late = RestartSettings(n=2, iterations=10, gen=True, warmup=8, ramp=5)
+    with pytest.raises(SettingsError, match=r"restarts\.warmup"):
+        resolve(Settings(n_clusters=2, restarts=late), table())
+    resolve(Settings(n_clusters=2, restarts=replace(late, ramp=2)), table())

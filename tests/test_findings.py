@@ -1,0 +1,70 @@
+"""What is found in data, and how a report presents it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gedi.data import Dataset, load
+from gedi.findings import find
+from gedi.fitting import Session
+from gedi.presenting import report_content
+from small_trainings import SMALL, heaps
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    x, labels = heaps()
+    # Three classes, of which the last has no points: more classes than clusters.
+    return Dataset("heaps", x, labels, ("left", "right", "none"), ("a", "b"))
+
+
+@pytest.fixture(scope="module")
+def fit(labelled):
+    return Session(labelled, SMALL).run()
+
+
+def test_labels_are_compared_with_only_if_there_are_some(fit, labelled):
+    with_labels = find(fit.trained, labelled, fit.settings)
+    assert with_labels.metrics["accuracy"] > 0.95
+    assert with_labels.metrics["NMI"] > 0.7
+    without = find(fit.trained, replace(labelled, labels=None), fit.settings)
+    assert not {"NMI", "ARI", "accuracy"} & without.metrics.keys()
+    assert without.collapse_gap == with_labels.collapse_gap
+
+
+def test_sizes_and_energies_are_those_of_the_data(fit, labelled):
+    found = find(fit.trained, labelled, fit.settings)
+    assert found.sizes.sum() == len(labelled.x)
+    np.testing.assert_array_equal(found.sizes, np.bincount(found.prediction.clusters, minlength=2))
+    assert found.energies["noise"].mean() > found.energies["data"].mean()
+    assert found.collapse_gap >= 0
+
+
+def test_regret_is_measured_where_the_truth_is_known():
+    moons = load("moons", n_points=300)
+    fit = Session(moons, replace(SMALL, max_iter=20)).run()
+    found = find(fit.trained, moons, fit.settings)
+    assert found.metrics["regret"] > 0.1  # hardly trained
+
+
+def test_confusion_has_its_matches_on_the_diagonal(fit, labelled):
+    found = find(fit.trained, labelled, fit.settings)
+    content = report_content(fit, found, labelled, ["gedi evaluate x"])
+    matrix, names = content.confusion
+    assert names == ("left", "right", "none")
+    assert matrix.shape == (3, 2)
+    assert matrix[0, 0] > 90
+    assert matrix[1, 1] > 90
+    assert sorted(content.confusion_clusters) == [0, 1]
+
+
+def test_a_report_of_the_plane_can_draw_it(fit, labelled):
+    found = find(fit.trained, labelled, fit.settings)
+    content = report_content(fit, found, labelled, [])
+    x = labelled.x[:7]
+    assert content.log_density_function(x).shape == (7,)
+    assert content.posterior_function(x).shape == (7, 2)
+    assert (content.low < labelled.x.min(0)).all()
+    assert (content.high > labelled.x.max(0)).all()
+    np.testing.assert_allclose(content.prior, [0.5, 0.5])
