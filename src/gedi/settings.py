@@ -147,8 +147,8 @@ class Settings:
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam. Null: 4e-3 for small networks, else 2e-3; half of it
-            for JEM.
+        learning_rate: of Adam. Null: 4e-3 for small networks, else 2e-3; a quarter
+            of it for JEM.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: standard deviation of noise that smooths the data for GEN, in scaled units.
             Null: 0 for tables, 0.1 for images.
