@@ -164,7 +164,7 @@ def digits() -> str:
     )
     return (
         "## Digits\n\n1,797 scans of 8x8 pixels, fitted and measured on all of them; *held out* is "
-        "fitted on 1,300 and measured on 497. JEM has no clustering terms, so its NMI is by chance; "
+        "fitted on 1,300 and measured on 497. JEM has no clustering terms, so its clusters are a by-product; "
         "no gen has no density, so its energies mean little. *E samples - E data* is the distance "
         "in nats between the energies of samples and of data: small is good.\n\n"
         + table(titles, lines)

@@ -9,6 +9,7 @@ import torch
 from gedi.data import Dataset
 from gedi.errors import DataError
 from gedi.fitting import Session
+from gedi.model import EnergyClassifier
 from gedi.settings import EncoderSettings
 from small_trainings import SMALL, heaps
 
@@ -65,3 +66,19 @@ def test_mistakes_are_told(trained):
         trained.predict(np.ones((3, 5)))
     with pytest.raises(ValueError, match="from 0 to 1"):
         trained.sample(3, generator=seed(), cluster=2)
+
+
+def test_noise_is_taken_out_by_its_best_guess(trained):
+    # For data N(0, v I) with noise s², the mean of the clean point is z v / (v + s²), exactly.
+    v, s = 2.0, 0.5
+
+    class Gaussian(EnergyClassifier):
+        def energy(self, x):
+            return x.square().sum(-1) / (2 * (v + s * s))
+
+    model = trained.model
+    gaussian = Gaussian(model.encoder, 2, generator=seed())
+    noisy = replace(trained, model=gaussian, data_noise=s)
+    z = torch.randn(40, 2, generator=seed())
+    torch.testing.assert_close(noisy.denoise(z), z * v / (v + s * s))
+    assert replace(trained, data_noise=0.0).denoise(z) is z

@@ -30,7 +30,7 @@ class Findings:
         prediction: clusters and scores of the data.
         sizes: points in each cluster, (c,).
         collapse_gap: in nats, under fixed views.
-        samples: points drawn from p(x), (m, d).
+        samples: points drawn from p(x), without the noise of the training, (m, d).
         sample_clusters: their clusters, (m,).
         energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
             nats.
@@ -63,7 +63,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     view = make_view(settings, chosen, dataset.image_shape)
     monitor = Monitor(chosen[:_POINTS], view, trained.log_prior, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains)
-    samples, sample_clusters = trained.sample(_SAMPLES, generator=generator)
+    noisy, sample_clusters = trained.sample(_SAMPLES, generator=generator, denoise=False)
+    samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
     others = foils(z, trained.box.low, trained.box.high, generator)
     outlier_energies = {name: trained.model.energy(points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
@@ -83,7 +84,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
         energies={
             # As GEN saw them, with noise, or they would not compare with samples.
             "data": trained.model.energy(z + noise).double().numpy(),
-            "samples": trained.predict(samples).energy,
+            "samples": trained.predict(noisy).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,

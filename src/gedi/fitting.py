@@ -213,6 +213,7 @@ class Session:
             chains=state.buffer.positions.cpu().clone(),
             log_prior=self.assembly.algorithm.log_prior.cpu(),
             log_normalizer=normalizer,
+            data_noise=self.assembly.algorithm.data_noise,
         )
 
     def advance(self, until: int | None = None) -> None:

@@ -345,4 +345,5 @@ def _trained_model(settings: Settings, d: int, tensors: dict[str, Tensor]) -> Tr
         chains=tensors["chains"],
         log_prior=tensors["log_prior"],
         log_normalizer=None if normalizer is None else float(normalizer),
+        data_noise=settings.data_noise or 0.0,
     )

@@ -47,6 +47,7 @@ class TrainedModel:
         chains: where the chains of the training ended, (m, d), scaled.
         log_prior: log π, (c,).
         log_normalizer: log Z in nats, in scaled units; None where it is not known.
+        data_noise: s, standard deviation of the noise in the data that p(x) is the density of.
     """
 
     model: EnergyClassifier
@@ -56,6 +57,7 @@ class TrainedModel:
     chains: Tensor
     log_prior: Tensor
     log_normalizer: float | None = None
+    data_noise: float = 0.0
 
     @property
     def n_clusters(self) -> int:
@@ -83,12 +85,19 @@ class TrainedModel:
         )
 
     def sample(
-        self, n: int, *, generator: Generator, cluster: int | None = None, n_steps: int = 100
+        self,
+        n: int,
+        *,
+        generator: Generator,
+        cluster: int | None = None,
+        n_steps: int = 100,
+        denoise: bool = True,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
         Chains start where those of the training ended (those most of the cluster, for p(x|y)) and
-        take `n_steps` rounds of the sampler's moves.
+        take `n_steps` rounds of the sampler's moves. Where the data were smoothed by noise, the
+        noise is then taken out by its best guess.
 
         Returns:
             Points (n, d) in the user's units and their most probable clusters (n,).
@@ -100,6 +109,8 @@ class TrainedModel:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
         energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
         z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
+        if denoise:
+            z = self.denoise(z)
         with torch.no_grad():
             clusters = self.model(z).argmax(-1)
         return self.scaling.inverse(z), clusters.numpy()
@@ -110,6 +121,16 @@ class TrainedModel:
         for _ in range(n_steps):
             chains = self.sampler.step(energy, chains, generator)
         return chains.x
+
+    def denoise(self, z: Tensor) -> Tensor:
+        """The mean of the clean point given the noisy one, z - s² ∇E(z) (Tweedie's formula).
+
+        Args:
+            z: points, scaled, (n, d).
+        """
+        if self.data_noise == 0:
+            return z
+        return z - self.data_noise**2 * evaluate(self.model.energy, z).gradient
 
     @torch.no_grad()
     def _starts(self, n: int, cluster: int | None, generator: Generator) -> Tensor:

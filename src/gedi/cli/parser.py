@@ -125,6 +125,12 @@ def _sample() -> ArgumentParser:
     parser.add_argument("--cluster", type=int | None, help="draw from p(x|y) of this cluster")
     parser.add_argument("--out", type=str, default="samples.npz", help="file to write (.npz)")
     parser.add_argument("--n-steps", type=int, default=100, help="rounds of moves for each chain")
+    parser.add_argument(
+        "--denoise",
+        type=bool,
+        default=True,
+        help="take out the noise with which training smoothed images",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
     return parser
 

@@ -33,6 +33,7 @@ def run(options: Namespace) -> int:
             generator=Generator().manual_seed(options.seed),
             cluster=options.cluster,
             n_steps=options.n_steps,
+            denoise=options.denoise,
         )
         shape = (options.n, *(folder.image_shape or (folder.n_features,)))
         with out.open("wb") as stream:
