@@ -35,6 +35,22 @@ def test_predictions_agree_with_each_other(trained):
     assert max(np.mean(found.clusters == labels), np.mean(found.clusters != labels)) > 0.95
 
 
+def test_a_point_is_judged_alike_in_any_company(trained):
+    x, _ = heaps()
+    together, alone = trained.predict(x), [trained.predict(x[i : i + 1]) for i in range(20)]
+    energies = np.concatenate([found.energy for found in alone])
+    np.testing.assert_allclose(together.energy[:20], energies, rtol=1e-12, atol=1e-12)
+
+
+def test_the_embedding_is_what_the_head_sees(trained):
+    x, _ = heaps()
+    z = torch.from_numpy(trained.embed(x))
+    base = trained.exact.base(trained.scaling(x, torch.float64))
+    probabilities = trained.predict(x).probabilities
+    logits = trained.exact.head(z) + base[:, None]
+    np.testing.assert_allclose(logits.softmax(-1).detach(), probabilities, atol=1e-12)
+
+
 def test_far_points_are_less_likely(trained):
     near, far = trained.predict([[506.0, 506.0]]), trained.predict([[900.0, 100.0]])
     assert far.log_density[0] < near.log_density[0] - 3

@@ -1,4 +1,4 @@
-"""Data sets from a name or a file: checked rows of float32, with what is known about them.
+"""Data sets from a name or a file: checked rows of numbers, with what is known about them.
 
 Everything a user can get wrong about a file ends in a `DataError` of one sentence: what is
 wrong, where, and what to do. Rows are counted from 0; a table's header is not a row. No file
@@ -58,7 +58,7 @@ class Dataset:
     """
 
     name: str
-    x: NDArray[np.float32]
+    x: NDArray[np.floating]
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def load(
     as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
     `labels`. A .csv or .parquet file holds one numeric column a feature, and perhaps a column
     of labels; booleans count as 0 and 1, and an unnamed column that only counts the rows is
-    left out. Numbers of any width become float32.
+    left out. Floats stay as wide as they are; other numbers become floats that hold them.
 
     Args:
         source: "moons", "circles", "digits", or the path of a file; a file of such a name is
@@ -125,7 +125,7 @@ def load(
     return data
 
 
-def check_points(x: ArrayLike, n_features: int) -> NDArray[np.float32]:
+def check_points(x: ArrayLike, n_features: int) -> NDArray[np.floating]:
     """Check new points for a model trained on `n_features` features.
 
     Args:
@@ -260,7 +260,7 @@ def _from_array(
     )
 
 
-def _value_range(x: NDArray[np.float32], dtype: np.dtype[np.generic]) -> tuple[float, float]:
+def _value_range(x: NDArray[np.floating], dtype: np.dtype[np.generic]) -> tuple[float, float]:
     if dtype == np.uint8:
         return 0.0, 255.0
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
@@ -442,8 +442,8 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
 
 def _rows(
     array: NDArray[np.generic], where: str, names: Sequence[str] = ()
-) -> tuple[NDArray[np.float32], tuple[int, int, int] | None]:
-    """Finite rows (n, d) of float32, and the shape of one image if the rows are images."""
+) -> tuple[NDArray[np.floating], tuple[int, int, int] | None]:
+    """Finite rows (n, d), float32 or float64, and the shape of one image if they are images."""
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{where}: expected real numbers, got values of type {array.dtype}: convert them, "
@@ -453,15 +453,13 @@ def _rows(
     flat = array.reshape(len(array), math.prod(array.shape[1:]))
     if flat.shape[1] == 0:
         raise DataError(f"{where}: there are no feature columns, its shape is {array.shape}")
-    _refuse_not_finite(flat, where, names)
+    # In native byte order, and wide enough for every value: long integers need 64 bits.
+    wide = np.result_type(flat.dtype.newbyteorder("="), np.float32)
     with np.errstate(over="ignore"):
-        x = flat.astype(np.float32)
-    if not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0].tolist()
-        raise DataError(
-            f"{where}: the value {flat[row, column]:g} in row {row}, "
-            f"{_column(column, names)} is too large for 32-bit numbers: rescale the column"
+        x: NDArray[np.floating] = flat.astype(
+            np.float32 if wide == np.float32 else np.float64, copy=False
         )
+    _refuse_not_finite(x, where, names)
     return x, image_shape
 
 
@@ -488,7 +486,7 @@ def _image_shape(array: NDArray[np.generic], where: str) -> tuple[int, int, int]
     )
 
 
-def _refuse_not_finite(flat: NDArray[np.generic], where: str, names: Sequence[str]) -> None:
+def _refuse_not_finite(flat: NDArray[np.floating], where: str, names: Sequence[str]) -> None:
     finite = np.isfinite(flat)
     if finite.all():
         return

@@ -41,7 +41,7 @@ class Findings:
     prediction: Prediction
     sizes: NDArray[np.int64]
     collapse_gap: float
-    samples: NDArray[np.float32]
+    samples: NDArray[np.float64]
     sample_clusters: NDArray[np.int64]
     energies: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]

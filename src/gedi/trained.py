@@ -1,12 +1,14 @@
 """What a training leaves: clusters, scores and samples for points in the user's units."""
 
+import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from gedi.box import Box
 from gedi.data import check_points
@@ -16,7 +18,7 @@ from gedi.scaling import Scaling
 
 __all__ = ["Prediction", "TrainedModel"]
 
-_CHUNK = 8192  # points at a time, so that memory does not grow with the data
+_CHUNK = 4096  # points at a time, so that memory does not grow with the data
 
 
 class Prediction(NamedTuple):
@@ -64,6 +66,14 @@ class TrainedModel:
         """C."""
         return self.model.n_clusters
 
+    @cached_property
+    def exact(self) -> EnergyClassifier:
+        """The network in float64, for what is told to the user.
+
+        In float32, energies of the same point differ with the company it comes in.
+        """
+        return copy.deepcopy(self.model).double()
+
     @torch.no_grad()
     def predict(self, x: ArrayLike) -> Prediction:
         """Clusters and scores of points (n, d) in the user's units.
@@ -72,9 +82,7 @@ class TrainedModel:
             DataError: for a wrong number of columns or values that are not finite.
         """
         points = check_points(x, self.box.low.numel())
-        logits = torch.cat(
-            [self.model(part).double() for part in torch.split(self.scaling(points), _CHUNK)]
-        )
+        logits = self._in_parts(self.exact, points)
         energy = energy_of_logits(logits)
         log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy
         return Prediction(
@@ -82,6 +90,25 @@ class TrainedModel:
             logits.softmax(-1).numpy(),
             energy.numpy(),
             log_density.numpy(),
+        )
+
+    @torch.no_grad()
+    def embed(self, x: ArrayLike) -> NDArray[np.float64]:
+        """What the head sees of points (n, d) in the user's units: the encoder's output, (n, e).
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        points = check_points(x, self.box.low.numel())
+        return self._in_parts(self.exact.encoder, points).numpy()
+
+    def _in_parts(self, network: nn.Module, x: NDArray[np.floating]) -> Tensor:
+        """The network's output for points in the user's units, some at a time."""
+        return torch.cat(
+            [
+                network(self.scaling(x[start : start + _CHUNK], torch.float64))
+                for start in range(0, len(x), _CHUNK)
+            ]
         )
 
     def sample(
@@ -92,7 +119,7 @@ class TrainedModel:
         cluster: int | None = None,
         n_steps: int = 100,
         denoise: bool = True,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
         Chains start where those of the training ended (those most of the cluster, for p(x|y)) and
