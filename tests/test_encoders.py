@@ -1,9 +1,13 @@
 """Members of a batched network against single networks."""
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
-from gedi.encoders import MLP, MemberLinear
+from gedi.encoders import MLP, MemberLinear, OwnEncoder
+from gedi.errors import SettingsError
 from gedi.model import EnergyClassifier, member
 
 
@@ -53,3 +57,63 @@ def test_width_is_told_and_activation_is_smooth():
     x = torch.randn(3, 2, dtype=torch.float64, generator=seeded(1)).requires_grad_()
     assert encoder(x).shape == (3, 4)
     assert torch.autograd.gradgradcheck(encoder, (x,))
+
+
+CONV = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.SiLU(), nn.Flatten(), nn.Linear(64, 5))
+
+
+def test_own_encoder_computes_what_the_module_does():
+    x = torch.randn(7, 16, generator=seeded())
+    torch.testing.assert_close(OwnEncoder(CONV, (1, 4, 4))(x), CONV(x.reshape(7, 1, 4, 4)))
+
+
+def test_members_of_an_own_encoder_are_apart():
+    encoder = OwnEncoder(CONV, (1, 4, 4), members=(3,))
+    x = torch.randn(3, 7, 16, generator=seeded())
+    with torch.no_grad():
+        for value in encoder.stacked.values():
+            value[1] = 0
+    out = encoder(x)
+    assert out.shape == (3, 7, 5) and encoder.n_features == 5
+    torch.testing.assert_close(out[2], CONV(x[2].reshape(7, 1, 4, 4)))
+    assert not out[1].any()
+    out[0].sum().backward()
+    for value in encoder.stacked.values():
+        assert value.grad[0].any() and not value.grad[1:].any()
+    assert encoder(x[0]).shape == (3, 7, 5)
+
+
+def test_own_encoder_keeps_buffers_types_and_names():
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("shift", torch.ones(2))
+            self.inner = nn.Linear(2, 3)
+
+        def forward(self, x):
+            return self.inner(x + self.shift)
+
+    module = Shifted()
+    encoder = copy.deepcopy(OwnEncoder(module, (2,))).double()
+    x = torch.randn(4, 2, generator=seeded(), dtype=torch.float64)
+    torch.testing.assert_close(encoder(x), copy.deepcopy(module).double()(x))
+    assert set(encoder.state_dict()) == {"stacked.inner/weight", "stacked.inner/bias", "shift"}
+
+
+def test_dropout_of_an_own_encoder_is_off():
+    encoder = OwnEncoder(nn.Sequential(nn.Linear(2, 50), nn.Dropout(0.5)), (2,)).train()
+    x = torch.ones(4, 2)
+    assert torch.equal(encoder(x), encoder(x))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (nn.Linear(5, 2), r"maps a batch of shape \(n, 3\); calling it failed"),
+        (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), "no batch normalisation.*got 1"),
+        (nn.Flatten(0), "one row of features for each point, got"),
+    ],
+)
+def test_modules_that_will_not_do(module, message):
+    with pytest.raises(SettingsError, match=message):
+        OwnEncoder(module, (3,))

@@ -7,7 +7,7 @@ import torch
 
 from gedi.base import GaussianBase
 from gedi.encoders import MLP
-from gedi.model import EnergyClassifier, energy_of_logits, member, weight_average
+from gedi.model import EnergyClassifier, energy_of_logits, member, number_by_size, weight_average
 
 
 def seeded(seed=0):
@@ -81,3 +81,13 @@ def test_weight_average():
         average.parameters(), before.parameters(), model.parameters(), strict=True
     ):
         assert torch.allclose(got, 0.75 * old + 0.25 * new, atol=1e-12, rtol=0)
+
+
+def test_clusters_are_numbered_by_size(x, base):
+    model, x = network(base=base), 3 * torch.cat([x, -x, x + 1])
+    before = model(x)
+    sizes = torch.bincount(before.argmax(-1), minlength=3)
+    number_by_size(model, x)
+    after = model(x)
+    assert torch.bincount(after.argmax(-1), minlength=3).tolist() == sorted(sizes, reverse=True)
+    torch.testing.assert_close(after.sort(-1).values, before.sort(-1).values)

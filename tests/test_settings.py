@@ -148,13 +148,6 @@ def test_some_term_must_be_trained():
         check(from_dict({"weights": {"gen": 0, "inv": 0, "prior": 0}}))
 
 
-def test_some_view_is_needed_for_invariance():
-    none = {"noise": 0, "adversarial": 0, "neighbours": 0, "rotate": 0, "shift": 0, "zoom": 0}
-    with pytest.raises(SettingsError, match="views"):
-        check(from_dict({"views": none}))
-    check(from_dict({"views": none, "weights": {"inv": 0}}))
-
-
 def test_from_dict_is_the_inverse_of_asdict():
     settings = replace(
         Settings(n_clusters=3, prior=[1, 2, 3]), weights=WeightSettings(gen=0.5, inv=2)

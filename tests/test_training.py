@@ -85,7 +85,7 @@ def test_average_follows_the_model():
 
 
 class Forbidden:
-    def __call__(self, x, *, posterior, generator):
+    def __call__(self, x, *, posterior, generator, index):
         raise AssertionError("no use for views here")
 
 
@@ -121,7 +121,7 @@ def test_a_member_in_warmup_has_no_clustering_terms():
     """In its warm-up a member trains by GEN alone, so views do not matter to it."""
 
     class Wide:
-        def __call__(self, x, *, posterior, generator):
+        def __call__(self, x, *, posterior, generator, index):
             torch.randn(x.shape, generator=generator)
             return -x
 

@@ -6,11 +6,15 @@ import pytest
 import torch
 
 from gedi.objective import invariance
+from gedi.scaling import Scaling
 from gedi.views import (
     Affine,
+    FeatureDropout,
     GaussianNoise,
     LocalScale,
     Neighbour,
+    Own,
+    Positives,
     Split,
     VirtualAdversarial,
 )
@@ -37,6 +41,8 @@ def unused(x):
 
 VIEWS = {
     "noise": GaussianNoise(0.5, LocalScale(REFERENCE)),
+    "dropout": FeatureDropout(0.5, REFERENCE),
+    "own": Own(lambda x: x + torch.randn_like(x), Scaling.from_range(0, 9, D), IMAGE),
     "adversarial": VirtualAdversarial(0.3, LocalScale(REFERENCE)),
     "neighbour": Neighbour(REFERENCE, 5),
     "affine": Affine(IMAGE, 20.0, 0.1, 0.1, 5.0),
@@ -176,7 +182,7 @@ class Plus:
     def __init__(self, shift):
         self.shift = shift
 
-    def __call__(self, x, *, posterior, generator):
+    def __call__(self, x, *, posterior, generator, index):
         return x + self.shift
 
 
@@ -184,3 +190,51 @@ def test_split_gives_equal_shares():
     x = torch.zeros(2, 10, 3)
     seen = Split([Plus(1), Plus(2), Plus(3)])(x, posterior=unused, generator=seeded())
     assert seen[..., 0].tolist() == [[1] * 4 + [2] * 3 + [3] * 3] * 2
+
+
+def test_dropped_features_take_values_of_other_points():
+    x = torch.full((400, D), 100.0)
+    seen = FeatureDropout(0.25, REFERENCE)(x, posterior=unused, generator=seeded())
+    dropped = seen != 100
+    assert float(dropped.float().mean()) == pytest.approx(0.25, abs=0.02)
+    for feature in range(D):
+        values = seen[dropped[:, feature], feature]
+        assert torch.isin(values, REFERENCE[:, feature]).all()
+        assert len(values.unique()) > 20
+
+
+def test_positives_are_those_the_user_named_and_count_both_ways():
+    data = torch.arange(5.0)[:, None].expand(5, 3)
+    view = Positives(data, torch.tensor([[0, 3], [3, 1], [2, 2]]))
+    index = torch.arange(5).repeat(200)
+    seen = view(data[index], posterior=unused, generator=seeded(), index=index)
+    partners = {i: set(seen[index == i, 0].tolist()) for i in range(5)}
+    assert partners == {0: {3}, 1: {3}, 2: {2}, 3: {0, 1}, 4: {4}}
+    share = (seen[index == 3, 0] == 0).float().mean()
+    assert float(share) == pytest.approx(0.5, abs=0.12)
+
+
+def test_positives_are_known_for_the_data_only():
+    view = Positives(REFERENCE, torch.tensor([[0, 1]]))
+    with pytest.raises(ValueError, match="data of the training only"):
+        view(REFERENCE, posterior=unused, generator=seeded())
+
+
+def test_own_views_see_points_in_the_users_units_and_shape():
+    scaling = Scaling.from_range(0, 255, D)
+    seen_by_user = []
+
+    def mirror(images):
+        seen_by_user.append(images)
+        return images.flip(-1)
+
+    x = scaling(torch.arange(2.0 * D).reshape(2, D).numpy())
+    seen = Own(mirror, scaling, IMAGE)(x, posterior=unused, generator=seeded())
+    torch.testing.assert_close(seen_by_user[0], torch.arange(2.0 * D).reshape(2, *IMAGE))
+    torch.testing.assert_close(seen, x.reshape(2, *IMAGE).flip(-1).reshape(2, D))
+
+
+def test_own_views_keep_the_shape():
+    view = Own(lambda x: x[:, :1], Scaling.from_range(0, 1, D), (D,))
+    with pytest.raises(ValueError, match=r"expected a batch of shape \(3, 16\).*got \(3, 1\)"):
+        view(torch.zeros(3, D), posterior=unused, generator=seeded())

@@ -1,16 +1,19 @@
 """From settings and data to the ingredients of Algorithm 1."""
 
 import copy
+import math
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from gedi.base import GaussianBase
 from gedi.box import Box
+from gedi.custom import Custom
 from gedi.data import Dataset
-from gedi.encoders import MLP
-from gedi.errors import DataError
+from gedi.encoders import MLP, OwnEncoder
+from gedi.errors import DataError, SettingsError
+from gedi.evidence import Labels
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
@@ -18,12 +21,16 @@ from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import SamplerSettings, Settings
+from gedi.trained import TrainedModel
 from gedi.training import Algorithm, TrainingState
 from gedi.views import (
     Affine,
+    FeatureDropout,
     GaussianNoise,
     LocalScale,
     Neighbour,
+    Own,
+    Positives,
     Split,
     View,
     VirtualAdversarial,
@@ -50,6 +57,8 @@ class Assembly:
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
         base: the Gaussian under the energy, or None.
+        input_shape: of one point, (d,) or (C, H, W).
+        custom: what the user brings.
     """
 
     settings: Settings
@@ -60,6 +69,8 @@ class Assembly:
     anchors: Tensor
     bandwidth: float
     base: GaussianBase | None
+    input_shape: tuple[int, ...]
+    custom: Custom
 
     def state(self, members: tuple[int, ...] = ()) -> TrainingState:
         """A fresh training state, all of it drawn from the seed."""
@@ -68,8 +79,16 @@ class Assembly:
         # Drawn on the CPU, so that a seed means the same start on every device.
         generator = Generator().manual_seed(settings.seed)
         model = build_model(
-            settings, self.data.shape[1], self.base, members=members, generator=generator
+            settings,
+            self.input_shape,
+            self.base,
+            encoder=self.custom.encoder,
+            members=members,
+            generator=generator,
         ).to(device)
+        previous = self.custom.previous
+        if previous is not None:
+            _take_over(previous.model, model)
         optimizer = torch.optim.Adam(
             model.parameters(), lr=self.algorithm.learning_rate, fused=True
         )
@@ -81,26 +100,40 @@ class Assembly:
             members=members,
             generator=Generator(device).manual_seed(settings.seed),
         )
+        sampler = build_sampler(
+            settings.sampler,
+            self.algorithm.box,
+            self.anchors,
+            self.bandwidth,
+            self.base,
+            members=members,
+        )
+        if previous is not None:
+            step_size = "moves.0.log_step_size"
+            sampler.load_state_dict(
+                {step_size: previous.sampler.state_dict()[step_size]}, strict=False
+            )
         return TrainingState(
             model=model,
             average=copy.deepcopy(model).requires_grad_(False),
             optimizer=optimizer,
-            sampler=build_sampler(
-                settings.sampler,
-                self.algorithm.box,
-                self.anchors,
-                self.bandwidth,
-                self.base,
-                members=members,
-            ),
+            sampler=sampler,
             buffer=buffer,
             generator=Generator(device).manual_seed(settings.seed + 1),
             horizon=settings.max_iter,
         )
 
     def _start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """New chains: from the base, or all over the box; inside it, or they could not move."""
-        box = self.algorithm.box
+        """New chains: from the base, or all over the box; inside it, or they could not move.
+
+        A training that goes on has them where those of the previous one ended.
+        """
+        box, previous = self.algorithm.box, self.custom.previous
+        if previous is not None:
+            index = torch.randint(
+                len(previous.chains), shape, generator=generator, device=generator.device
+            )
+            return previous.chains.to(box.low.device)[index]
         if self.base is None:
             return box.uniform(shape, generator)
         return box.fold(self.base.sample(shape, generator))[0]
@@ -108,19 +141,39 @@ class Assembly:
 
 def build_model(
     settings: Settings,
-    n_features: int,
+    input_shape: tuple[int, ...],
     base: GaussianBase | None,
     *,
+    encoder: nn.Module | None = None,
     members: tuple[int, ...] = (),
     generator: Generator,
 ) -> EnergyClassifier:
-    """The network with fresh weights, on the CPU."""
+    """The network with fresh weights, on the CPU; a user's encoder keeps those it has."""
     assert settings.encoder.hidden is not None  # resolved
     assert settings.n_clusters is not None  # resolved
-    encoder = MLP(n_features, settings.encoder.hidden, members=members, generator=generator)
-    return EnergyClassifier(
-        encoder, settings.n_clusters, base=base, members=members, generator=generator
+    below: nn.Module = (
+        MLP(math.prod(input_shape), settings.encoder.hidden, members=members, generator=generator)
+        if encoder is None
+        else OwnEncoder(encoder, input_shape, members=members)
     )
+    return EnergyClassifier(
+        below, settings.n_clusters, base=base, members=members, generator=generator
+    )
+
+
+def _take_over(previous: EnergyClassifier, model: EnergyClassifier) -> None:
+    """Copy the weights of a trained model.
+
+    Raises:
+        SettingsError: if it has another shape.
+    """
+    try:
+        model.load_state_dict(previous.state_dict())
+    except RuntimeError as error:
+        raise SettingsError(
+            "going on from a trained model: expected the same features, clusters and encoder; "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def build_sampler(
@@ -149,18 +202,22 @@ def build_sampler(
     return Cycle([langevin, *jumps]).to(anchors.device)
 
 
-def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Assembly:
+def assemble(
+    dataset: Dataset, settings: Settings, device: torch.device, custom: Custom = Custom()
+) -> Assembly:
     """Scale the data and make the ingredients.
 
     Args:
         dataset: the points; labels are not looked at.
         settings: resolved settings.
         device: where the training runs.
+        custom: what the user brings beside them.
 
     Raises:
         DataError: if all points are the same.
     """
-    scaling = _scaling(dataset)
+    previous = custom.previous
+    scaling = _scaling(dataset) if previous is None else previous.scaling
     data = scaling(dataset.x)
     if bool((data == data[0]).all()):
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
@@ -168,32 +225,73 @@ def assemble(dataset: Dataset, settings: Settings, device: torch.device) -> Asse
     generator = Generator().manual_seed(settings.seed)
     chosen = torch.randperm(len(data), generator=generator)
     anchors = data[chosen[: settings.sampler.n_anchors]]
-    view = make_view(settings, data[chosen], dataset.image_shape)
+    input_shape = dataset.image_shape or (data.shape[1],)
+    views = make_views(
+        settings, data[chosen[: max(_REFERENCES, len(anchors))]], dataset.image_shape
+    )
+    views += _own_views(custom, data, scaling, input_shape)
+    view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
     log_prior = _log_prior(settings).to(device)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
         view=view,
-        weights=Weights(weights.gen, weights.inv, weights.prior),
+        weights=Weights(weights.gen, weights.inv, weights.prior, custom.evidence_weight),
         log_prior=log_prior,
-        box=_box(data, noise),
+        box=_box(data, noise) if previous is None else _union(_box(data, noise), previous.box),
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
         learning_rate=settings.learning_rate or 0.0,
         data_noise=noise,
         max_time=settings.max_time,
+        evidence=_evidence(custom, data, settings),
     )
+    watched = chosen[:_MONITORED].to(device)
     return Assembly(
         settings=settings,
         scaling=scaling,
         data=data,
         algorithm=algorithm,
-        monitor=Monitor(data[chosen[:_MONITORED]], view, log_prior, settings.seed),
+        monitor=Monitor(data[watched], view, log_prior, settings.seed, watched, algorithm.evidence),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
-        base=GaussianBase.fit(data, noise).to(device) if settings.encoder.base else None,
+        base=_base(data, noise, settings, previous),
+        input_shape=input_shape,
+        custom=custom,
     )
+
+
+def _base(
+    data: Tensor, noise: float, settings: Settings, previous: TrainedModel | None
+) -> GaussianBase | None:
+    if previous is None:
+        return GaussianBase.fit(data, noise).to(data.device) if settings.encoder.base else None
+    base = copy.deepcopy(previous.model.base)
+    return base.to(data.device) if isinstance(base, GaussianBase) else None
+
+
+def _union(box: Box, previous: Box) -> Box:
+    other = previous.to(box.low)
+    return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
+
+
+def _evidence(custom: Custom, data: Tensor, settings: Settings) -> Labels | None:
+    """The known classes, a quarter of a batch at a time."""
+    if custom.classes is None:
+        return None
+    classes = torch.from_numpy(custom.classes).to(data.device)
+    known = classes >= 0
+    return Labels(data[known], classes[known], max(1, (settings.batch_size or 0) // 4))
+
+
+def _own_views(
+    custom: Custom, data: Tensor, scaling: Scaling, input_shape: tuple[int, ...]
+) -> list[View]:
+    own: list[View] = [Own(function, scaling, input_shape) for function in custom.views]
+    if custom.positives is not None:
+        own.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
+    return own
 
 
 def _scaling(dataset: Dataset) -> Scaling:
@@ -230,7 +328,15 @@ def _schedule(settings: Settings) -> Schedule:
 
 
 def make_view(settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None) -> View:
-    """The views that the settings ask for.
+    """The views that the settings ask for, in equal shares; see `make_views`."""
+    views = make_views(settings, data, image_shape)
+    return views[0] if len(views) == 1 else Split(views)
+
+
+def make_views(
+    settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None
+) -> list[View]:
+    """Each kind of view that the settings ask for.
 
     Args:
         settings: resolved settings.
@@ -247,10 +353,13 @@ def make_view(settings: Settings, data: Tensor, image_shape: tuple[int, int, int
             views.append(
                 Affine(image_shape, chosen.rotate, chosen.shift, chosen.zoom, chosen.shear)
             )
-    elif chosen.noise > 0:
-        views.append(GaussianNoise(chosen.noise, local))
+    else:
+        if chosen.noise > 0:
+            views.append(GaussianNoise(chosen.noise, local))
+        if chosen.dropout > 0:
+            views.append(FeatureDropout(chosen.dropout, reference))
     if chosen.adversarial > 0:
         views.append(VirtualAdversarial(chosen.adversarial, local))
     if chosen.neighbours > 0:
         views.append(Neighbour(reference, min(chosen.neighbours, len(reference) - 1)))
-    return views[0] if len(views) == 1 else Split(views)
+    return views

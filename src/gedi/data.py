@@ -24,7 +24,7 @@ from gedi.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUILT_IN", "Dataset", "check_points", "constant_features", "load"]
+__all__ = ["BUILT_IN", "Dataset", "check_points", "constant_features", "load", "value_range_of"]
 
 BUILT_IN = ("moons", "circles", "digits")
 
@@ -256,12 +256,13 @@ def _from_array(
         codes,
         class_names,
         image_shape=image_shape,
-        value_range=_value_range(x, array.dtype),
+        value_range=value_range_of(array),
     )
 
 
-def _value_range(x: NDArray[np.floating], dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    if dtype == np.uint8:
+def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
+    """The range of images' values: 0 to 255 for bytes, else from the least to the greatest."""
+    if x.dtype == np.uint8:
         return 0.0, 255.0
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
 

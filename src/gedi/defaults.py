@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TypeVar
 
+from gedi.custom import Custom
 from gedi.data import BUILT_IN, Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
@@ -24,8 +25,8 @@ def default_prior_weight(n_clusters: int) -> float:
     return 1 + 7.7 * (balance_threshold(n_clusters) - 1)
 
 
-def resolve(settings: Settings, dataset: Dataset) -> Settings:
-    """Fill in every setting that the data decides.
+def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> Settings:
+    """Fill in every setting that the data decides, or what the user brings.
 
     Raises:
         SettingsError: for settings that contradict each other or the data.
@@ -44,7 +45,7 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    small = _size(d, hidden) < _SMALL
+    small = _size(d, hidden, custom) < _SMALL
     weights = replace(
         settings.weights,
         gen=_or(settings.weights.gen, min(1.0, 4 / d)),
@@ -59,10 +60,11 @@ def resolve(settings: Settings, dataset: Dataset) -> Settings:
         learning_rate=settings.learning_rate or _learning_rate(weights, small=small),
         encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
-        restarts=_restarts(settings.restarts, weights, settings.max_iter, small=small),
+        restarts=_restarts(settings.restarts, weights, settings.max_iter, custom, small=small),
     )
     check(resolved)
-    _check_views(resolved, dataset)
+    if not custom.has_views:
+        _check_views(resolved, dataset)
     _check_restarts(resolved)
     return resolved
 
@@ -71,7 +73,7 @@ def _check_views(settings: Settings, dataset: Dataset) -> None:
     """Some kind of view that suits the data must be left, where views count."""
     views = settings.views
     own = (
-        {"noise": views.noise}
+        {"noise": views.noise, "dropout": views.dropout}
         if dataset.image_shape is None
         else {name: getattr(views, name) for name in ("rotate", "shift", "zoom", "shear")}
     )
@@ -107,8 +109,10 @@ def _learning_rate(weights: WeightSettings, *, small: bool) -> float:
 
 
 def _restarts(
-    chosen: RestartSettings, weights: WeightSettings, max_iter: int, *, small: bool
+    chosen: RestartSettings, weights: WeightSettings, max_iter: int, custom: Custom, *, small: bool
 ) -> RestartSettings:
+    if custom.previous is not None:  # what was found already goes on, all terms at once
+        return replace(chosen, n=1, iterations=1, gen=weights.gen != 0, warmup=0, ramp=0)
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
     gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
@@ -129,7 +133,9 @@ def _known_clusters(dataset: Dataset) -> int:
     raise SettingsError("setting n_clusters: expected the number of clusters, as it is not known")
 
 
-def _size(n_features: int, hidden: list[int]) -> int:
+def _size(n_features: int, hidden: list[int], custom: Custom) -> int:
+    if custom.encoder is not None:
+        return sum(parameter.numel() for parameter in custom.encoder.parameters())
     return sum(a * b for a, b in zip([n_features, *hidden[:-1]], hidden, strict=True))
 
 

@@ -5,15 +5,19 @@ copies side by side, evaluated by one batched matrix product. Their parameters h
 dimensions `members`, and points have shape (*members, n, d); `members=()` is one plain network.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import silu
 
-__all__ = ["MLP", "MemberLinear"]
+from gedi.errors import SettingsError
+
+__all__ = ["MLP", "MemberLinear", "OwnEncoder"]
 
 
 class MemberLinear(nn.Module):
@@ -82,3 +86,87 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = silu(layer(x))
         return x
+
+
+class OwnEncoder(nn.Module):
+    """Any module of the user's as encoder, with its weights as they are given.
+
+    Its parameters are stacked over the members, as those of all our encoders, and the module is
+    called once for each member. It runs in evaluation mode, as chains need an energy that is the
+    same every time.
+
+    Args:
+        module: maps (n, *input_shape) to (n, ...).
+        input_shape: of one point, (d,) or (C, H, W).
+        members: leading dimensions, () or (k,).
+
+    Raises:
+        SettingsError: for a module that does not map such batches, or that normalises by batches.
+    """
+
+    def __init__(
+        self, module: nn.Module, input_shape: tuple[int, ...], *, members: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__()
+        _refuse_batch_statistics(module)
+        self.input_shape = input_shape
+        self.n_features = _width(module, input_shape)
+        # Names without dots, as parameters of one module cannot have them.
+        self.stacked = nn.ParameterDict(
+            {
+                name.replace(".", "/"): nn.Parameter(
+                    value.detach().expand(*members, *value.shape).clone()
+                )
+                for name, value in module.named_parameters()
+            }
+        )
+        self.fixed = tuple(name for name, _ in module.named_buffers())
+        for name, value in module.named_buffers():
+            self.register_buffer(name.replace(".", "/"), value.detach().clone())
+        self.members = members
+        # Without storage: only its structure is used.
+        self.template = (copy.deepcopy(module).eval().to("meta"),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*members, n, d) or (n, d) -> (*members, n, e)."""
+        if not self.members:
+            return self._call(x, None)
+        each = x.expand(*self.members, *x.shape[-2:]) if x.ndim == 2 else x
+        return torch.stack([self._call(points, k) for k, points in enumerate(each)])
+
+    def _call(self, x: Tensor, member: int | None) -> Tensor:
+        state = {
+            name.replace("/", "."): value if member is None else value[member]
+            for name, value in self.stacked.items()
+        }
+        state |= {name: self.get_buffer(name.replace(".", "/")) for name in self.fixed}
+        images = x.reshape(-1, *self.input_shape)
+        output: Tensor = functional_call(self.template[0], state, (images,))
+        return output.reshape(*x.shape[:-1], self.n_features)
+
+
+def _refuse_batch_statistics(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            raise SettingsError(
+                f"encoder: expected no batch normalisation, as the energy of a point must not "
+                f"hang on other points; got {name or 'the module'}, a {type(part).__name__}: use "
+                "LayerNorm or GroupNorm"
+            )
+
+
+def _width(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Features of the output, found by trying."""
+    probe = copy.deepcopy(module).eval()
+    try:
+        with torch.no_grad():
+            output = probe(torch.zeros(2, *input_shape))
+    except Exception as error:
+        raise SettingsError(
+            f"encoder: expected a module that maps a batch of shape (n, "
+            f"{', '.join(map(str, input_shape))}); calling it failed: {error}"
+        ) from error
+    if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != 2:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise SettingsError(f"encoder: expected one row of features for each point, got {shape}")
+    return output[0].numel()

@@ -13,10 +13,12 @@ from torch import Generator
 
 from gedi.assembly import assemble
 from gedi.box import Box
-from gedi.data import Dataset, check_points
+from gedi.custom import Custom
+from gedi.data import Dataset, check_points, value_range_of
 from gedi.defaults import resolve
 from gedi.errors import SettingsError
 from gedi.evaluation.density import grid_log_normalizer, importance_log_normalizer
+from gedi.model import number_by_size
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
 from gedi.restarts import Candidate, choose, single
@@ -65,6 +67,7 @@ def fit(
     *,
     image_shape: tuple[int, int, int] | None = None,
     settings: Settings | None = None,
+    custom: Custom = Custom(),
     listeners: Sequence[Listener] = (),
 ) -> Fit:
     """Train on an array.
@@ -76,7 +79,8 @@ def fit(
         x: points, (n, d).
         n_clusters: c.
         image_shape: (C, H, W) if the rows are flattened images.
-        settings: everything else.
+        settings: everything else that is plain values.
+        custom: everything else that is not, such as an encoder of your own.
         listeners: called with the state and each record of the history.
 
     Raises:
@@ -85,10 +89,10 @@ def fit(
     """
     array = np.asarray(x)
     points = check_points(array, array.shape[-1] if array.ndim else 0)
-    value_range = (float(points.min()), float(points.max())) if image_shape is not None else None
+    value_range = None if image_shape is None else value_range_of(array)
     dataset = Dataset("array", points, image_shape=image_shape, value_range=value_range)
     chosen = replace(settings or Settings(), n_clusters=n_clusters)
-    return Session(dataset, chosen, listeners=listeners).run()
+    return Session(dataset, chosen, custom=custom, listeners=listeners).run()
 
 
 class Session:
@@ -97,6 +101,7 @@ class Session:
     Args:
         dataset: the points; labels are not looked at.
         settings: what the user chose; the rest is filled in from the data.
+        custom: what the user brings that settings cannot hold.
         listeners: called with the state and each record of the history.
         interrupted: asked after every iteration; true ends `run` where it is.
 
@@ -110,10 +115,11 @@ class Session:
         dataset: Dataset,
         settings: Settings,
         *,
+        custom: Custom = Custom(),
         listeners: Sequence[Listener] = (),
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.settings = resolve(settings, dataset)
+        self.settings = resolve(settings, dataset, custom)
         if self.settings.device == "cuda" and not torch.cuda.is_available():
             raise SettingsError("setting device: expected a CUDA device, but none is to be found")
         self.fabric = Fabric(
@@ -121,7 +127,7 @@ class Session:
             devices=1,
             precision=self.settings.precision,
         )
-        self.assembly = assemble(dataset, self.settings, self.fabric.device)
+        self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
         self.observer = Observer(
             self.assembly.algorithm,
             self.assembly.monitor,
@@ -173,11 +179,13 @@ class Session:
         """What there is so far, as a finished training would be returned."""
         trained = self.trained_model()
         assembly = self.assembly
+        points = assembly.data[:_REPORTED]
         report = Monitor(
-            assembly.data[:_REPORTED],
+            points,
             assembly.algorithm.view,
             assembly.algorithm.log_prior,
             self.settings.seed,
+            torch.arange(len(points), device=points.device),
         )
         _, measured = report.measure(self.state.average, self.state.buffer.positions)
         gap = float(measured["gap"].min())
@@ -202,6 +210,9 @@ class Session:
         low, high = box.low.cpu(), box.high.cpu()
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
+        custom = self.assembly.custom
+        if self.settings.prior is None and custom.classes is None and custom.previous is None:
+            number_by_size(model, self.assembly.data[:_REPORTED].cpu())
         normalizer = None
         if low.numel() <= 2 and self.assembly.algorithm.weights.gen != 0:
             normalizer = float(grid_log_normalizer(model.energy, low, high))
@@ -238,7 +249,7 @@ class Session:
     def _measure(self) -> list[Candidate]:
         """Gap and likelihood of every restart."""
         state, assembly = self.state, self.assembly
-        _, measured = assembly.monitor.measure(state.average, state.buffer.positions)
+        terms, measured = assembly.monitor.measure(state.average, state.buffer.positions)
         box = assembly.algorithm.box
         log_z, _ = importance_log_normalizer(
             state.average.energy,
@@ -251,9 +262,13 @@ class Session:
         )
         likelihoods = -measured["energy_data"].double() - log_z
         return [
-            Candidate(warmup, float(gap), float(likelihood))
-            for warmup, gap, likelihood in zip(
-                assembly.algorithm.schedule.warmups, measured["gap"], likelihoods, strict=True
+            Candidate(warmup, float(gap), float(likelihood), float(evidence))
+            for warmup, gap, likelihood, evidence in zip(
+                assembly.algorithm.schedule.warmups,
+                measured["gap"],
+                likelihoods,
+                torch.as_tensor(terms.evidence),
+                strict=True,
             )
         ]
 

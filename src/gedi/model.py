@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.encoders import MemberLinear
 
-__all__ = ["EnergyClassifier", "energy_of_logits", "member", "weight_average"]
+__all__ = ["EnergyClassifier", "energy_of_logits", "member", "number_by_size", "weight_average"]
 
 
 def energy_of_logits(logits: Tensor) -> Tensor:
@@ -77,6 +77,18 @@ def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> Energ
     for target, source in zip(into.parameters(), model.parameters(), strict=True):
         target.copy_(source[index])
     return into
+
+
+@torch.no_grad()
+def number_by_size(model: EnergyClassifier, x: Tensor) -> None:
+    """Number the clusters of a single model from the largest to the smallest among points (n, d).
+
+    So numbers do not hang on chance alone, and clusters that stayed empty come last.
+    """
+    sizes = torch.bincount(model(x).argmax(-1), minlength=model.n_clusters)
+    order = sizes.argsort(descending=True, stable=True)
+    model.head.weight.copy_(model.head.weight[:, order])
+    model.head.bias.copy_(model.head.bias[:, order])
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gedi.evidence import Evidence
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.objective import Terms, Weights, collapse_gap, contrast, invariance, prior_agreement
 from gedi.views import View
@@ -21,12 +22,16 @@ class Monitor:
         view: T(x'|x).
         log_prior: log π, (c,).
         seed: of the views.
+        index: places of the points in the data, (n,); None where they are others.
+        evidence: what is known of some inputs.
     """
 
     x: Tensor
     view: View
     log_prior: Tensor
     seed: int = 0
+    index: Tensor | None = None
+    evidence: Evidence | None = None
 
     @torch.no_grad()
     def measure(self, model: EnergyClassifier, chains: Tensor) -> tuple[Terms, dict[str, Tensor]]:
@@ -41,13 +46,18 @@ class Monitor:
         """
         generator = torch.Generator(self.x.device).manual_seed(self.seed)
         x = self.x.expand(*chains.shape[:-2], *self.x.shape)
-        view = self.view(x, posterior=model.posterior, generator=generator)
+        index = None if self.index is None else self.index.expand(x.shape[:-1])
+        view = self.view(x, posterior=model.posterior, generator=generator, index=index)
         logits = model(x)
         inv = invariance(model(view), logits)
         prior = prior_agreement(logits, self.log_prior)
         energy_data = energy_of_logits(logits)
         energy_samples = model.energy(chains)
-        terms = Terms(contrast(energy_data, energy_samples), inv, prior)
+        evidence = torch.zeros_like(inv)
+        if self.evidence is not None:
+            observed = self.evidence.draw(tuple(chains.shape[:-2]), generator)
+            evidence = observed.log_likelihood(model(observed.x))
+        terms = Terms(contrast(energy_data, energy_samples), inv, prior, evidence)
         return terms, {
             "gap": collapse_gap(inv, prior, self.log_prior),
             "energy_data": energy_data.mean(-1),
@@ -59,8 +69,8 @@ class Monitor:
 class Plateau:
     """The convergence rule: no gain for a while.
 
-    The loss it follows is -w_inv INV - w_prior PRIOR + w_gen |contrast|, which falls while the
-    clusters get better and while the samples get closer to the data.
+    The loss it follows is -w_inv INV - w_prior PRIOR - w_evidence EVIDENCE + w_gen |contrast|,
+    which falls while the clusters get better and while the samples get closer to the data.
 
     Args:
         weights: of the bound.
@@ -76,8 +86,7 @@ class Plateau:
 
     def reached(self, iteration: int, terms: Terms) -> bool:
         """Whether there was no gain in the last `patience` iterations."""
-        clusters = self.weights.inv * terms.inv + self.weights.prior * terms.prior
-        loss = float(self.weights.gen * terms.gen.abs() - clusters)
+        loss = -float(terms._replace(gen=-terms.gen.abs()).bound(self.weights))
         if loss < self.best - self.tol:
             self.best, self.best_iteration = loss, iteration
         return iteration - self.best_iteration >= self.patience

@@ -6,7 +6,7 @@ All values are in nats per data point. Source: Sansone & Manhaeve, TMLR 2025.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -93,7 +93,7 @@ def collapse_gap(inv: Tensor, prior: Tensor, log_prior: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each term counts: w_gen GEN + w_inv INV + w_prior PRIOR.
+    """How much each term counts: w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE.
 
     `inv = prior = 0` is JEM without labels, `gen = 0` is GEDI no gen. The entries may be tensors,
     one value for each model that is trained in the same computation.
@@ -102,15 +102,19 @@ class Weights:
         gen: w_gen, weight of the log-likelihood.
         inv: w_inv, weight of the agreement between views.
         prior: w_prior, weight of the balance of the clusters.
+        evidence: w_evidence, weight of what is known of some inputs, such as labels.
     """
 
     gen: float | Tensor = 1.0
     inv: float | Tensor = 1.0
     prior: float | Tensor = 1.0
+    evidence: float | Tensor = 1.0
 
     def scaled(self, *, gen: float, clustering: float | Tensor) -> "Weights":
         """The same weights times factors in [0, 1], one for GEN and one for INV and PRIOR."""
-        return Weights(self.gen * gen, self.inv * clustering, self.prior * clustering)
+        return replace(
+            self, gen=self.gen * gen, inv=self.inv * clustering, prior=self.prior * clustering
+        )
 
 
 class Terms(NamedTuple):
@@ -120,15 +124,22 @@ class Terms(NamedTuple):
         gen: the contrast, whose gradient is that of GEN.
         inv: INV.
         prior: PRIOR.
+        evidence: EVIDENCE; zero where nothing is known.
     """
 
     gen: Tensor
     inv: Tensor
     prior: Tensor
+    evidence: Tensor | float = 0.0
 
     def bound(self, weights: Weights) -> Tensor:
-        """w_gen GEN + w_inv INV + w_prior PRIOR, up to GEN's normaliser."""
-        return weights.gen * self.gen + weights.inv * self.inv + weights.prior * self.prior
+        """w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE, up to GEN's normaliser."""
+        return (
+            weights.gen * self.gen
+            + weights.inv * self.inv
+            + weights.prior * self.prior
+            + weights.evidence * self.evidence
+        )
 
     def loss(self, weights: Weights) -> Tensor:
         """The scalar to minimise; the gradients of models side by side do not mix in the sum."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from gedi.monitor import Monitor, Plateau
@@ -58,16 +59,18 @@ class Observer:
             self.converged = self.plateau.reached(state.iteration, terms)
             if self.converged:
                 self._wind_down(state)
+        known = {} if self.algorithm.evidence is None else {"evidence": terms.evidence}
         values = {
             "gen": terms.gen,
             "inv": terms.inv,
             "prior": terms.prior,
+            **known,
             "bound": terms.bound(self.algorithm.weights),
             **rest,
             **_rates(state.sampler),
         }
         # Of several restarts, show the one that leads.
-        leader = int(rest["gap"].argmin()) if state.members else None
+        leader = int((rest["gap"] - terms.evidence).argmin()) if state.members else None
         progress = self.algorithm.progress(state)
         return {
             "iteration": state.iteration,
@@ -98,5 +101,6 @@ def _rates(sampler: Move) -> dict[str, Tensor]:
     return rates
 
 
-def _number(value: Tensor, leader: int | None) -> float:
+def _number(value: Tensor | float, leader: int | None) -> float:
+    value = torch.as_tensor(value)
     return float(value if leader is None or value.ndim == 0 else value[leader])

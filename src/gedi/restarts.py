@@ -22,27 +22,35 @@ class Candidate:
         warmup: its iterations of GEN alone.
         gap: its collapse gap, in nats.
         log_likelihood: of data, estimated, in nats; breaks ties.
+        evidence: log-likelihood of what is known of some inputs, in nats; 0 if nothing is.
     """
 
     warmup: int
     gap: float
     log_likelihood: float
+    evidence: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The gap, and what is missing to certainty about what is known."""
+        return self.gap - self.evidence
 
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
-    """The place of the best: the least gap, or the likeliest of those whose gap is as good.
+    """The place of the best: the least loss, or the likeliest of those whose loss is as good.
 
-    The gap comes first and needs no labels: clusters that views cross, or that are out of balance,
-    show in it, while the density may be as good with wrong clusters.
+    Where nothing is known, the loss is the gap. It comes first and needs no labels: clusters that
+    views cross, or that are out of balance, show in it, while the density may be as good with
+    wrong clusters.
 
     Args:
         candidates: all restarts.
         by_likelihood: let the likelihood break ties; only where GEN took part.
     """
     if not by_likelihood:
-        return min(range(len(candidates)), key=lambda k: candidates[k].gap)
-    least = min(candidate.gap for candidate in candidates)
-    best = [k for k, c in enumerate(candidates) if c.gap <= least + _SAME_GAP]
+        return min(range(len(candidates)), key=lambda k: candidates[k].loss)
+    least = min(candidate.loss for candidate in candidates)
+    best = [k for k, c in enumerate(candidates) if c.loss <= least + _SAME_GAP]
     return max(best, key=lambda k: candidates[k].log_likelihood)
 
 

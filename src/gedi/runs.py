@@ -330,7 +330,7 @@ def _trained_model(settings: Settings, d: int, tensors: dict[str, Tensor]) -> Tr
         }
 
     base = GaussianBase(torch.zeros(d), torch.eye(d)) if settings.encoder.base else None
-    model = build_model(settings, d, base, generator=Generator())
+    model = build_model(settings, (d,), base, generator=Generator())
     model.load_state_dict(part("model."))
     box = Box(tensors["box.low"], tensors["box.high"])
     anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))

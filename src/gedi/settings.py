@@ -96,6 +96,7 @@ class ViewSettings:
 
     Args:
         noise: length of Gaussian noise, in units of the local scale.
+        dropout: share of a table's features that take the value of another point.
         adversarial: length of the worst-case change, in units of the local scale.
         neighbours: so many nearest data points are views of each other; 0 for none.
         rotate: images: largest rotation in degrees. Views of images replace Gaussian noise.
@@ -105,6 +106,7 @@ class ViewSettings:
     """
 
     noise: float = 0.5
+    dropout: float = 0.0
     adversarial: float = 0.18
     neighbours: int = 10
     rotate: float = 10.0
@@ -222,10 +224,13 @@ def check(settings: Settings) -> None:
     if hidden is not None and (not hidden or min(hidden) < 1):
         raise SettingsError(f"setting encoder.hidden: expected positive widths, got {hidden}")
     weights = settings.weights
+    if settings.n_clusters == 1 and (weights.inv != 0 or weights.prior != 0):
+        raise SettingsError(
+            "setting n_clusters: expected at least 2 clusters, got 1; for a density alone set "
+            "weights.inv and weights.prior to 0"
+        )
     if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
         raise SettingsError("settings weights: all three are zero, so there is nothing to train")
-    if weights.inv > 0 and max(asdict(settings.views).values()) <= 0:
-        raise SettingsError("settings views: every strength is zero, but weights.inv is not")
     _check_sampler(settings.sampler)
 
 
@@ -296,7 +301,7 @@ _SHARE = (0, 1, "a number from 0 to 1")
 _POSITIVE = (1e-30, _INF, "a positive number")
 
 _RANGES: dict[str, tuple[float, float, str]] = {
-    "n_clusters": (2, _INF, "at least 2 clusters"),
+    "n_clusters": (1, _INF, "at least 1 cluster"),
     "max_iter": _AT_LEAST_ONE,
     "max_time": _POSITIVE,
     "tol": _AT_LEAST_ZERO,
@@ -320,6 +325,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sampler.buffer_size": _AT_LEAST_ONE,
     "sampler.reinit": _SHARE,
     "views.noise": _AT_LEAST_ZERO,
+    "views.dropout": _SHARE,
     "views.adversarial": _AT_LEAST_ZERO,
     "views.neighbours": _AT_LEAST_ZERO,
     "views.rotate": (0, 180, "degrees from 0 to 180"),

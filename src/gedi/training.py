@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from gedi.box import Box
+from gedi.evidence import Evidence
 from gedi.methods import gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights
@@ -81,7 +82,7 @@ class Algorithm:
 
     Args:
         view: T(x'|x).
-        weights: w_gen, w_inv, w_prior.
+        weights: of the terms.
         log_prior: log π, (c,).
         box: where p(x) lives.
         schedule: learning rate and clustering weight over time.
@@ -90,6 +91,7 @@ class Algorithm:
         data_noise: standard deviation of the noise that smooths the data for GEN.
         average_decay: decay of the average in weight space.
         max_time: seconds after which the training has ended; None for no limit.
+        evidence: what is known of some inputs, such as labels; None for nothing.
     """
 
     view: View
@@ -102,6 +104,7 @@ class Algorithm:
     data_noise: float = 0.0
     average_decay: float = 0.998
     max_time: float | None = None
+    evidence: Evidence | None = None
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
@@ -146,12 +149,17 @@ def train(
         needs_views = algorithm.weights.inv != 0
         needs_chains = weights.gen != 0
 
-        # 1. A batch and its views.
-        x = _batch(data, algorithm, state)
+        # 1. A batch and its views, and inputs of which something is known.
+        index, x = _batch(data, algorithm, state)
         view = (
-            algorithm.view(x, posterior=state.model.posterior, generator=generator)
+            algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
             if needs_views
             else None
+        )
+        observed = (
+            None
+            if algorithm.evidence is None
+            else algorithm.evidence.draw(state.members, generator)
         )
 
         # 2. Advance the chains and put them back; GEN sees the data with a little noise.
@@ -164,8 +172,16 @@ def train(
         )
         smoothed = _smooth(x, algorithm, generator) if needs_chains else None
 
-        # 3. The three gradients, and one step of Adam on their sum.
-        terms = gedi_terms(model, x, view, negatives, algorithm.log_prior, smoothed=smoothed)
+        # 3. The gradients of the terms, and one step of Adam on their sum.
+        terms = gedi_terms(
+            model,
+            x,
+            view,
+            negatives,
+            algorithm.log_prior,
+            smoothed=smoothed,
+            observed=observed,
+        )
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(terms.loss(weights))
         optimizer.param_groups[0]["lr"] = (
@@ -184,15 +200,15 @@ def train(
         paused = observe(state, terms)
 
 
-def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> Tensor:
-    """Points drawn with replacement, (*members, n, d)."""
+def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> tuple[Tensor, Tensor]:
+    """Points drawn with replacement: their places (*members, n), and they (*members, n, d)."""
     index = torch.randint(
         len(data),
         (*state.members, algorithm.batch_size),
         device=data.device,
         generator=state.generator,
     )
-    return data[index]
+    return index, data[index]
 
 
 def _smooth(x: Tensor, algorithm: Algorithm, generator: Generator) -> Tensor | None:

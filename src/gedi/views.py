@@ -1,12 +1,13 @@
 """Views: T(x'|x), small changes that should not change the cluster.
 
-A view is called as `view(x, *, posterior, generator)` with points (..., n, d) and returns points
-of the same shape, on the same device. The adversarial one needs the model's posterior; the others
-ignore it.
+A view is called as `view(x, *, posterior, generator, index)` with points (..., n, d) and returns
+points of the same shape, on the same device. The adversarial one needs the model's posterior, the
+user's positives need the points' places in the data; the others ignore both.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,12 +16,16 @@ from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
 from gedi.objective import invariance
+from gedi.scaling import Scaling
 
 __all__ = [
     "Affine",
+    "FeatureDropout",
     "GaussianNoise",
     "LocalScale",
     "Neighbour",
+    "Own",
+    "Positives",
     "Split",
     "View",
     "VirtualAdversarial",
@@ -33,7 +38,14 @@ Scale = Callable[[Tensor], Tensor]
 class View(Protocol):
     """A stochastic view x' ~ T(x'|x)."""
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         ...
 
@@ -76,10 +88,46 @@ class GaussianNoise:
     scale: float
     local: Scale
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
         return x + length * _randn_like(x, generator) / math.sqrt(x.shape[-1])
+
+
+@dataclass(frozen=True)
+class FeatureDropout:
+    """x' = x, but each feature is with probability p that of another point.
+
+    Features that are dropped take values from the data instead of zero, so that x' stays where
+    each feature alone is plausible (Bahri et al., ICLR 2022).
+
+    Args:
+        rate: p.
+        reference: the points that values come from, (m, d).
+    """
+
+    rate: float
+    reference: Tensor
+
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
+        """(..., n, d) -> (..., n, d)."""
+        dropped = torch.rand(x.shape, device=x.device, generator=generator) < self.rate
+        row = torch.randint(len(self.reference), x.shape, device=x.device, generator=generator)
+        return torch.where(dropped, self.reference[row, torch.arange(x.shape[-1])], x)
 
 
 @dataclass(frozen=True)
@@ -98,7 +146,14 @@ class VirtualAdversarial:
     scale: float
     local: Scale
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
         with torch.enable_grad():
@@ -125,7 +180,14 @@ class Neighbour:
     reference: Tensor
     k: int
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         nearest = _similarity(x, self.reference).topk(self.k + 1, -1).indices
         # The nearest is x itself where x is a reference point; leaving it out always is simpler.
@@ -133,6 +195,87 @@ class Neighbour:
             1, self.k + 1, (*x.shape[:-1], 1), device=x.device, generator=generator
         )
         return self.reference[nearest.gather(-1, rank).squeeze(-1)]
+
+
+class Positives:
+    """x' = one of the points that the user says belong with x; x itself where there is none.
+
+    Args:
+        data: all points, (n, d).
+        pairs: places of points that belong together, (m, 2); each counts both ways.
+
+    Raises:
+        ValueError: when it is called for points that are not from the data.
+    """
+
+    def __init__(self, data: Tensor, pairs: Tensor) -> None:
+        self.data = data
+        both = torch.cat([pairs, pairs.flip(-1)])
+        both = both[both[:, 0].argsort(stable=True)]
+        self.partners = both[:, 1]
+        self.counts = torch.bincount(both[:, 0], minlength=len(data))
+        self.starts = self.counts.cumsum(0) - self.counts
+
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
+        """(..., n, d) -> (..., n, d)."""
+        if index is None:
+            raise ValueError("positives are known for the data of the training only")
+        counts = self.counts[index]
+        rank = torch.rand(index.shape, device=x.device, generator=generator) * counts
+        place = self.starts[index] + rank.long().clamp_max(counts - 1).clamp_min(0)
+        partner = self.partners[place.clamp_max(len(self.partners) - 1)]
+        return torch.where((counts > 0)[..., None], self.data[partner], x)
+
+
+class Own:
+    """A function of the user's: from a batch in the user's units to one of the same shape.
+
+    Args:
+        function: tensors (n, *input_shape) to the same; it may draw from torch's global random
+            state, which is lent to it for the time of the call.
+        scaling: between the user's units and the network's.
+        input_shape: of one point, (d,) or (C, H, W).
+
+    Raises:
+        ValueError: where the function returns another shape.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor],
+        scaling: Scaling,
+        input_shape: tuple[int, ...],
+    ) -> None:
+        self.function = function
+        self.scaling = scaling
+        self.input_shape = input_shape
+
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
+        """(..., n, d) -> (..., n, d)."""
+        shift, scale = self.scaling.shift.to(x), self.scaling.scale.to(x)
+        own = (x * scale + shift).reshape(-1, *self.input_shape)
+        with _lent_random_state(x, generator):
+            seen = torch.as_tensor(self.function(own))
+        if seen.shape != own.shape:
+            raise ValueError(
+                f"view {self.function!r}: expected a batch of shape {tuple(own.shape)} as it was "
+                f"given, got {tuple(seen.shape)}"
+            )
+        return (seen.to(x).reshape(x.shape) - shift) / scale
 
 
 class Affine:
@@ -166,13 +309,17 @@ class Affine:
             p=1.0,
         )
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         images = x.reshape(-1, *self.image_shape)
-        # kornia draws from the global state; lend it one that our generator decides.
-        seed = torch.randint(2**62, (), device=generator.device, generator=generator)
-        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-            torch.manual_seed(int(seed))
+        with _lent_random_state(x, generator):
             moved: Tensor = self.transform(images)
         return moved.reshape(x.shape)
 
@@ -187,18 +334,36 @@ class Split:
     def __init__(self, views: Sequence[View]) -> None:
         self.views = tuple(views)
 
-    def __call__(self, x: Tensor, *, posterior: Posterior, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        posterior: Posterior,
+        generator: Generator,
+        index: Tensor | None = None,
+    ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         if not self.views:
             return x
-        shares = x.tensor_split(len(self.views), dim=-2)
+        n = len(self.views)
+        shares = x.tensor_split(n, dim=-2)
+        places = [None] * n if index is None else index.tensor_split(n, dim=-1)
         return torch.cat(
             [
-                view(share, posterior=posterior, generator=generator)
-                for view, share in zip(self.views, shares, strict=True)
+                view(share, posterior=posterior, generator=generator, index=place)
+                for view, share, place in zip(self.views, shares, places, strict=True)
             ],
             dim=-2,
         )
+
+
+@contextmanager
+def _lent_random_state(x: Tensor, generator: Generator) -> Iterator[None]:
+    """For code that draws from the global random state: one that our generator decides."""
+    seed = torch.randint(2**62, (), device=generator.device, generator=generator)
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        torch.manual_seed(int(seed))
+        yield
 
 
 def _similarity(x: Tensor, reference: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""GEDI's three terms for one batch; JEM and GEDI no gen are the same with weights of zero."""
+"""GEDI's terms for one batch; JEM and GEDI no gen are the same with weights of zero."""
 
 import torch
 from torch import Tensor
 
+from gedi.evidence import Observed
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.objective import Terms, contrast, invariance, prior_agreement
 
@@ -17,8 +18,9 @@ def gedi_terms(
     log_prior: Tensor,
     *,
     smoothed: Tensor | None = None,
+    observed: Observed | None = None,
 ) -> Terms:
-    """GEN, INV and PRIOR of one batch, from a single pass through the network.
+    """GEN, INV, PRIOR and EVIDENCE of one batch, from a single pass through the network.
 
     INV compares with p(y|x) as the target and p(y|x') as the prediction. Either order bounds the
     likelihood; with views chosen to change the prediction most, this one learns, as the prediction
@@ -31,8 +33,15 @@ def gedi_terms(
         negatives: samples from the model, (..., m, d); None leaves GEN at zero.
         log_prior: log π, (c,).
         smoothed: the data as GEN sees them, with noise, (..., n, d); None is x itself.
+        observed: inputs of which something is known; None leaves EVIDENCE at zero.
     """
-    parts = {"x": x, "view": view, "negatives": negatives, "smoothed": smoothed}
+    parts = {
+        "x": x,
+        "view": view,
+        "negatives": negatives,
+        "smoothed": smoothed,
+        "observed": None if observed is None else observed.x,
+    }
     given = {name: part for name, part in parts.items() if part is not None}
     outputs = model(torch.cat(list(given.values()), -2))
     sizes = [part.shape[-2] for part in given.values()]
@@ -40,8 +49,9 @@ def gedi_terms(
     prior = prior_agreement(logits["x"], log_prior)
     zero = torch.zeros_like(prior)
     inv = zero if view is None else invariance(logits["view"], logits["x"])
+    evidence = zero if observed is None else observed.log_likelihood(logits["observed"])
     if negatives is None:
-        return Terms(zero, inv, prior)
+        return Terms(zero, inv, prior, evidence)
     data = logits["x" if smoothed is None else "smoothed"]
     gen = contrast(energy_of_logits(data), energy_of_logits(logits["negatives"]))
-    return Terms(gen, inv, prior)
+    return Terms(gen, inv, prior, evidence)

@@ -1,0 +1,39 @@
+"""What a user brings to a training that settings, being plain values, cannot hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gedi.trained import TrainedModel
+
+__all__ = ["Custom"]
+
+
+@dataclass(frozen=True)
+class Custom:
+    """Objects and arrays beside the settings; all of them optional.
+
+    Args:
+        encoder: the network below the head, in place of the MLP.
+        views: functions from a batch (n, *input_shape) in the user's units to one like it, beside
+            the views of the settings.
+        positives: pairs of rows that belong together, (m, 2), as one more view.
+        classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
+        evidence_weight: w_evidence, of the known classes.
+        previous: a trained model to go on from.
+    """
+
+    encoder: nn.Module | None = None
+    views: tuple[Callable[[Tensor], Tensor], ...] = ()
+    positives: NDArray[np.int64] | None = None
+    classes: NDArray[np.int64] | None = None
+    evidence_weight: float = 1.0
+    previous: TrainedModel | None = None
+
+    @property
+    def has_views(self) -> bool:
+        """Whether there are views besides those of the settings."""
+        return bool(self.views) or self.positives is not None
