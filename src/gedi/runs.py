@@ -21,18 +21,12 @@ from typing import Any, Self
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Generator, Tensor
 
-from gedi.assembly import build_model, build_sampler
-from gedi.base import GaussianBase
-from gedi.box import Box
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.observing import Record
-from gedi.scaling import Scaling
 from gedi.settings import Settings, from_dict
+from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
 
 __all__ = ["Run", "Source"]
@@ -219,20 +213,7 @@ class Run:
 
     def save_model(self, trained: TrainedModel) -> None:
         """Write model.safetensors."""
-        tensors = {
-            **{f"model.{name}": value for name, value in trained.model.state_dict().items()},
-            **{f"sampler.{name}": value for name, value in trained.sampler.state_dict().items()},
-            "scaling.shift": trained.scaling.shift,
-            "scaling.scale": trained.scaling.scale,
-            "box.low": trained.box.low,
-            "box.high": trained.box.high,
-            "chains": trained.chains,
-            "log_prior": trained.log_prior,
-        }
-        if trained.log_normalizer is not None:
-            tensors["log_normalizer"] = torch.tensor(trained.log_normalizer, dtype=torch.float64)
-        copies = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-        self._write("model.safetensors", lambda file: save_file(copies, file))
+        self._write("model.safetensors", lambda file: save_trained(trained, file))
 
     def load_model(self) -> TrainedModel:
         """Read model.safetensors.
@@ -245,11 +226,7 @@ class Run:
             raise RunError(
                 f"{self.path}: holds no model.safetensors yet; `gedi resume {self.path}` goes on"
             )
-        try:
-            tensors = load_file(file)
-            return _trained_model(self.settings(), self.n_features, tensors)
-        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
+        return load_trained(file, self.settings(), (self.n_features,))
 
     # --- result
 
@@ -319,31 +296,3 @@ def _clear(path: Path) -> None:
         (path / name).unlink(missing_ok=True)
     for events in (path / "tensorboard").glob("events.out.tfevents.*"):
         events.unlink()
-
-
-def _trained_model(settings: Settings, d: int, tensors: dict[str, Tensor]) -> TrainedModel:
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {
-            name.removeprefix(prefix): value
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-
-    base = GaussianBase(torch.zeros(d), torch.eye(d)) if settings.encoder.base else None
-    model = build_model(settings, (d,), base, generator=Generator())
-    model.load_state_dict(part("model."))
-    box = Box(tensors["box.low"], tensors["box.high"])
-    anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
-    sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
-    sampler.load_state_dict(part("sampler."))
-    normalizer = tensors.get("log_normalizer")
-    return TrainedModel(
-        model=model.requires_grad_(False).eval(),
-        scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
-        box=box,
-        sampler=sampler.eval(),
-        chains=tensors["chains"],
-        log_prior=tensors["log_prior"],
-        log_normalizer=None if normalizer is None else float(normalizer),
-        data_noise=settings.data_noise or 0.0,
-    )

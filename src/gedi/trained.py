@@ -75,14 +75,21 @@ class TrainedModel:
         return copy.deepcopy(self.model).double()
 
     @torch.no_grad()
+    def logits(self, x: ArrayLike) -> Tensor:
+        """f(x) of points (n, d) in the user's units, (n, c), float64.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        return self._in_parts(self.exact, check_points(x, self.box.low.numel()))
+
     def predict(self, x: ArrayLike) -> Prediction:
         """Clusters and scores of points (n, d) in the user's units.
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
         """
-        points = check_points(x, self.box.low.numel())
-        logits = self._in_parts(self.exact, points)
+        logits = self.logits(x)
         energy = energy_of_logits(logits)
         log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy
         return Prediction(

@@ -12,13 +12,13 @@ from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
 from gedi import report
-from gedi.cli.progress import Progress
 from gedi.cli.telling import tell
 from gedi.data import Dataset, constant_features
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
 from gedi.observing import Record
 from gedi.presenting import report_content
+from gedi.progress import Progress
 from gedi.runs import Run
 from gedi.training import TrainingState
 

@@ -1,0 +1,7 @@
+"""The scikit-learn faces: estimators that cluster, score and sample, and a scorer to search by."""
+
+from gedi.estimators.classifier import GEDIClassifier
+from gedi.estimators.clusterer import GEDI
+from gedi.estimators.scorers import collapse_gap_scorer
+
+__all__ = ["GEDI", "GEDIClassifier", "collapse_gap_scorer"]

@@ -1,0 +1,332 @@
+"""What both estimators share: parameters, training, density, outliers, samples, storage."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Generator, Tensor, nn
+
+from gedi.custom import Custom
+from gedi.data import Dataset, value_range_of
+from gedi.errors import DataError, SettingsError
+from gedi.estimators.inputs import flatten, image_shape_of, pairs_of, seed_of, split_views
+from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.fitting import Fit, Session
+from gedi.observing import Record
+from gedi.progress import Progress
+from gedi.settings import Settings, ViewSettings
+from gedi.trained import Prediction, TrainedModel
+from gedi.training import TrainingState
+
+__all__ = ["BaseGEDI"]
+
+_FLOATS = [np.float64, np.float32]
+
+
+class BaseGEDI(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Training, density, outliers and samples; the parameters are those of `gedi.GEDI`."""
+
+    model_: TrainedModel
+
+    def __init__(
+        self,
+        *,
+        prior: Any = None,
+        w_gen: float | None = None,
+        w_inv: float = 1.0,
+        w_prior: float | None = None,
+        encoder: Sequence[int] | nn.Module | None = None,
+        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
+        contamination: float = 0.05,
+        max_iter: int = 2000,
+        max_time: float | None = None,
+        tol: float = 1e-3,
+        n_restarts: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        device: Any = "auto",
+        verbose: int = 0,
+        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.prior = prior
+        self.w_gen = w_gen
+        self.w_inv = w_inv
+        self.w_prior = w_prior
+        self.encoder = encoder
+        self.views = views
+        self.contamination = contamination
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.n_restarts = n_restarts
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.settings = settings
+
+    # --- what a fitted estimator does
+
+    def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """The embedding: what the network makes of points before the head, (n, e).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        rows = self._rows(X)
+        return self.model_.embed(rows)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Log p(x) of points in nats, in the units of X, (n,).
+
+        With `log_normalizer_` None (no GEN, so no density was learned) up to a constant.
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        return self._prediction(X).log_density
+
+    def predict_outliers(self, X: Any) -> NDArray[np.int64]:  # noqa: N803
+        """-1 for points less likely than `offset_`, 1 for all others, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        return np.where(self.score_samples(X) < self.offset_, -1, 1)
+
+    def sample(
+        self, n_samples: int = 1, *, cluster: int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Points drawn from p(x), or from p(x|y) of one cluster.
+
+        With a fixed `random_state`, every call returns the same points.
+
+        Args:
+            n_samples: how many.
+            cluster: y, from 0 to c - 1; None for all.
+
+        Returns:
+            Points (n_samples, d), or images as they were fitted, and their clusters (n_samples,).
+
+        Raises:
+            ValueError: for less than one sample, or a cluster that does not exist.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"expected n_samples of at least 1, got {n_samples}")
+        generator = Generator().manual_seed(seed_of(self.random_state))
+        x, clusters = self.model_.sample(n_samples, generator=generator, cluster=cluster)
+        return x.reshape(n_samples, *self.input_shape_), self._names(clusters)
+
+    # --- storage
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder with config.json and model.safetensors; an earlier one is replaced.
+
+        Functions (views, callbacks) and a module given as encoder are not stored.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            RunError: if there is something else at that path, or it cannot be written.
+        """
+        check_is_fitted(self)
+        save_estimator(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, encoder: nn.Module | None = None) -> Self:
+        """Read a folder that `save` wrote; no code is executed.
+
+        Args:
+            path: the folder.
+            encoder: a module like the one given as encoder before, if there was one.
+
+        Raises:
+            RunError: if the folder cannot be read, or holds another kind of estimator.
+        """
+        estimator: Self = load_estimator(cls, Path(path), encoder)
+        return estimator
+
+    # --- training
+
+    def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
+        return clusters
+
+    def _rows(self, x: Any) -> NDArray[np.floating]:
+        """Checked points for a fitted estimator."""
+        check_is_fitted(self)
+        rows: NDArray[np.floating] = validate_data(self, flatten(x)[0], dtype=_FLOATS, reset=False)
+        return rows
+
+    def _prediction(self, x: Any) -> Prediction:
+        rows = self._rows(x)
+        return self.model_.predict(rows)
+
+    def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
+        """Checked points to fit, and the shape of one."""
+        rows, shape = flatten(x)
+        # Bytes of images need no more than 32 bits.
+        wide = _FLOATS if shape is None else _FLOATS[::-1]
+        rows = validate_data(
+            self, rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on()
+        )
+        return rows, shape or (rows.shape[1],)
+
+    def _goes_on(self) -> bool:
+        return bool(self.warm_start) and hasattr(self, "model_")
+
+    def _train(
+        self,
+        x: Any,
+        rows: NDArray[np.floating],
+        input_shape: tuple[int, ...],
+        *,
+        n_clusters: int,
+        prior: Any,
+        custom: Custom,
+    ) -> NDArray[np.int64]:
+        """Fit the model and set the learned attributes.
+
+        Returns:
+            The clusters of the points, (n,).
+        """
+        if len(rows) < n_clusters:
+            raise DataError(f"n_samples={len(rows)} should be >= n_clusters={n_clusters}.")
+        if not isinstance(self.contamination, (int, float)) or not 0 < self.contamination <= 0.5:
+            raise SettingsError(
+                f"contamination: expected a share above 0 and up to 0.5, got {self.contamination}"
+            )
+        image_shape = image_shape_of(input_shape)
+        names, functions = split_views(self.views)
+        custom = replace(
+            custom,
+            encoder=self.encoder if isinstance(self.encoder, nn.Module) else None,
+            views=functions,
+            previous=self.model_ if self._goes_on() else None,
+        )
+        dataset = Dataset(
+            "X",
+            rows,
+            image_shape=image_shape,
+            value_range=None if image_shape is None else value_range_of(np.asarray(x)),
+        )
+        settings = self._settings(n_clusters, prior, names)
+        fit = self._run(Session(dataset, settings, custom=custom))
+        prediction = fit.trained.predict(rows)
+        self.model_ = fit.trained
+        self.settings_ = fit.settings
+        self.input_shape_ = input_shape
+        self.n_iter_ = fit.iterations
+        self.history_ = {
+            name: np.array([record[name] for record in fit.history])
+            for name in (fit.history[0] if fit.history else ())
+        }
+        self.collapse_gap_ = fit.collapse_gap
+        self.prior_ = fit.trained.log_prior.exp().double().numpy()
+        self.log_normalizer_ = fit.trained.log_normalizer
+        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
+        return prediction.clusters
+
+    def _settings(self, n_clusters: int, prior: Any, views: tuple[str, ...] | None) -> Settings:
+        own = self.settings or Settings()
+        if not isinstance(own, Settings):
+            raise SettingsError(f"settings: expected a gedi.Settings, got {type(own).__name__}")
+        # With one cluster there is nothing to agree on: a density alone.
+        clustering = n_clusters > 1
+        weights = replace(
+            own.weights,
+            gen=self.w_gen,
+            inv=self.w_inv if clustering else 0.0,
+            prior=self.w_prior if clustering else 0.0,
+        )
+        hidden = (
+            own.encoder.hidden
+            if self.encoder is None or isinstance(self.encoder, nn.Module)
+            else list(self.encoder)
+        )
+        shares: Any = (
+            prior if prior is None or isinstance(prior, str) else np.asarray(prior).tolist()
+        )
+        return replace(
+            own,
+            n_clusters=n_clusters,
+            prior=shares,
+            max_iter=self.max_iter,
+            max_time=self.max_time,
+            tol=self.tol,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=seed_of(self.random_state),
+            device=self.device,
+            weights=weights,
+            encoder=replace(own.encoder, hidden=hidden),
+            views=own.views if views is None else _only(own.views, views),
+            restarts=replace(own.restarts, n=self.n_restarts),
+        )
+
+    def _run(self, session: Session) -> Fit:
+        stop = False
+
+        def call(state: TrainingState, record: Record) -> None:
+            nonlocal stop
+            for callback in self.callbacks or ():
+                stop = bool(callback(dict(record))) or stop
+
+        progress = Progress(Console(stderr=True)) if self.verbose else None
+        session.observer.listeners += [call] if progress is None else [call, progress]
+        session.observer.interrupted = lambda: stop
+        with progress or nullcontext():
+            fit = session.run()
+        if not stop and not _settled(fit):
+            warnings.warn(
+                f"{type(self).__name__} was still improving when it stopped after "
+                f"{fit.iterations} iterations; increase max_iter or max_time",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return fit
+
+
+def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
+    """The same views with a strength of zero for all others; those named are at least as usual."""
+    usual = ViewSettings(dropout=0.1, shear=views.shear)
+    chosen = {
+        known.name: (getattr(views, known.name) or getattr(usual, known.name))
+        if known.name in strengths
+        else type(getattr(views, known.name))(0)
+        for known in fields(views)
+    }
+    return ViewSettings(**chosen)
+
+
+def _settled(fit: Fit) -> bool:
+    """Whether the clusters had stopped changing: little gained in the last fifth of the records."""
+    gaps = np.array([record["gap"] for record in fit.history])
+    last = max(1, math.ceil(len(gaps) / 5))
+    if len(gaps) < 2 * last + 1:
+        return False
+    gained = gaps[-2 * last : -last].mean() - gaps[-last:].mean()
+    return bool(gained < max(0.05, 0.1 * abs(gaps[-last:].mean())))
+
+
+def positive_pairs(positives: Any, n: int) -> NDArray[np.int64] | None:
+    """The user's positives as pairs of rows; None if there are none."""
+    return None if positives is None else pairs_of(positives, n)

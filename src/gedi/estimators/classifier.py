@@ -1,0 +1,275 @@
+"""`GEDIClassifier`: the same network where some labels are known."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logsumexp
+from sklearn.base import ClassifierMixin
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y
+from torch import Tensor, nn
+
+from gedi.custom import Custom
+from gedi.errors import DataError
+from gedi.estimators.base import BaseGEDI, positive_pairs
+from gedi.observing import Record
+from gedi.settings import Settings
+
+__all__ = ["GEDIClassifier", "encode_labels"]
+
+_NEIGHBOURS = 10
+_CALIBRATED = 1000  # labelled points at most whose neighbours the temperature is fitted on
+_SMOOTHING = 10.0  # points that each class is thought to have been seen with, besides those seen
+
+
+class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
+    """A classifier for partly labelled data that also knows the density and can sample.
+
+        w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence E_labelled[ log p(y|x) ]
+
+    Clusters are the classes: the labelled points name them, all points shape them. Unknown labels
+    are -1, as everywhere in scikit-learn's semi-supervised learning. Labels -1 and 1 alone are the
+    two classes of that coding, as there is nothing to tell apart with one class.
+
+    Args:
+        w_evidence: weight of the labels.
+        prior: shares of the classes; None: as among the labels, smoothed by ten points each.
+
+    All other parameters are those of `gedi.GEDI`.
+
+    Attributes:
+        classes_: the class of each cluster, (c,).
+        temperature_: T in p(y|x) = softmax f(x) / T. INV makes p(y|x) surer than it should be; T
+            is fitted without further labels, on the nearest neighbours of the labelled points,
+            which the labels taught nothing directly.
+        labels_: most probable class of each training point, (n,), the unlabelled included.
+        collapse_gap_: and all others as those of `gedi.GEDI`.
+
+    Example:
+        >>> from gedi import GEDIClassifier
+        >>> from sklearn.datasets import make_moons
+        >>> X, y = make_moons(500, noise=0.05, random_state=0)
+        >>> y[10:] = -1
+        >>> model = GEDIClassifier(max_iter=50, random_state=0).fit(X, y)
+        >>> model.predict(X).shape
+        (500,)
+    """
+
+    classes_: NDArray[Any]
+    labels_: NDArray[Any]
+
+    def __init__(
+        self,
+        *,
+        w_evidence: float = 1.0,
+        prior: Any = None,
+        w_gen: float | None = None,
+        w_inv: float = 1.0,
+        w_prior: float | None = None,
+        encoder: Sequence[int] | nn.Module | None = None,
+        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
+        contamination: float = 0.05,
+        max_iter: int = 2000,
+        max_time: float | None = None,
+        tol: float = 1e-3,
+        n_restarts: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        device: Any = "auto",
+        verbose: int = 0,
+        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        super().__init__(
+            prior=prior,
+            w_gen=w_gen,
+            w_inv=w_inv,
+            w_prior=w_prior,
+            encoder=encoder,
+            views=views,
+            contamination=contamination,
+            max_iter=max_iter,
+            max_time=max_time,
+            tol=tol,
+            n_restarts=n_restarts,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            warm_start=warm_start,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+            callbacks=callbacks,
+            settings=settings,
+        )
+        self.w_evidence = w_evidence
+
+    def fit(self, X: Any, y: Any, *, positives: Any = None) -> Self:  # noqa: N803
+        """Train on points of which some are labelled.
+
+        Args:
+            X: points (n, d), or images (n, H, W) or (n, C, H, W).
+            y: class of each point, of any type, or -1 where it is not known, (n,).
+            positives: rows that belong together; see `gedi.GEDI.fit`.
+
+        Raises:
+            ValueError: for points, labels or parameters that cannot be used.
+        """
+        rows, input_shape = self._checked(X)
+        classes, codes = encode_labels(y)
+        check_consistent_length(rows, codes)
+        if self._goes_on() and not np.array_equal(classes, self.classes_):
+            raise DataError(
+                f"y: expected the classes {self.classes_.tolist()} of the model there is, as "
+                f"warm_start is set, got {classes.tolist()}"
+            )
+        counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + _SMOOTHING
+        clusters = self._train(
+            X,
+            rows,
+            input_shape,
+            n_clusters=len(classes),
+            prior=counts / counts.sum() if self.prior is None else self.prior,
+            custom=Custom(
+                positives=positive_pairs(positives, len(rows)),
+                classes=codes,
+                evidence_weight=self.w_evidence,
+            ),
+        )
+        self.classes_ = classes
+        self.labels_ = classes[clusters]
+        self.temperature_ = self._temperature(rows, codes)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """The most probable class of each point, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        clusters = self._prediction(X).clusters
+        return self._names(clusters)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Log p(y|x) in nats, (n, c).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        rows = self._rows(X)
+        logits = self.model_.logits(rows).numpy()
+        result: NDArray[np.float64] = log_softmax(logits / self.temperature_, axis=1)
+        return result
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """p(y|x) = softmax f(x) / T with T = `temperature_`, (n, c).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        probabilities: NDArray[np.float64] = np.exp(self.predict_log_proba(X))
+        return probabilities
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Log-odds: of the second of two classes, (n,); of each against all others, (n, c).
+
+        Outliers are told by `predict_outliers`, from `score_samples`.
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        log_p = self.predict_log_proba(X)
+        if log_p.shape[1] == 1:
+            return np.zeros(len(log_p))
+        if log_p.shape[1] == 2:
+            odds: NDArray[np.float64] = log_p[:, 1] - log_p[:, 0]
+            return odds
+        others: list[NDArray[np.float64]] = [
+            logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])
+        ]
+        return np.subtract(log_p, np.stack(others, axis=1))
+
+    def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
+        names: NDArray[Any] = self.classes_[clusters]
+        return names
+
+    def _temperature(self, rows: NDArray[np.floating], codes: NDArray[np.int64]) -> float:
+        """T at which the neighbours of labelled points are likeliest to have their labels."""
+        z = self.model_.scaling(rows).numpy()
+        known = np.flatnonzero(codes >= 0)
+        if len(known) > _CALIBRATED:
+            rng = np.random.default_rng(self.settings_.seed)
+            known = rng.choice(known, _CALIBRATED, replace=False)
+        k = min(_NEIGHBOURS, len(z) - 1)
+        search = NearestNeighbors(n_neighbors=k + 1).fit(z)
+        # The nearest is the point itself.
+        nearest = search.kneighbors(z[known], return_distance=False)[:, 1:]
+        logits = self.model_.logits(rows[nearest.ravel()]).numpy()
+        return likeliest_temperature(logits, np.repeat(codes[known], k))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+def likeliest_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """T that maximises Σ log softmax_y(f / T), from 0.1 to 100 (Guo et al., ICML 2017).
+
+    Args:
+        logits: f, (m, c).
+        labels: y, (m,).
+    """
+    rows = np.arange(len(labels))
+
+    def loss(log_t: float) -> float:
+        return -float(log_softmax(logits / np.exp(log_t), axis=1)[rows, labels].mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(100)), method="bounded")
+    return float(np.exp(found.x))
+
+
+class EncodedLabels(NamedTuple):
+    """Classes and the code of each label.
+
+    Attributes:
+        classes: sorted, (c,).
+        codes: places among the classes; -1 where unknown, (n,).
+    """
+
+    classes: NDArray[Any]
+    codes: NDArray[np.int64]
+
+
+def encode_labels(y: Any) -> EncodedLabels:
+    """Split labels into known classes and unknown ones, which are -1 (or "-1" among strings).
+
+    Raises:
+        ValueError: for labels that are missing, continuous, or all unknown.
+    """
+    if y is None:
+        raise DataError(
+            "GEDIClassifier requires y to be passed, but the target y is None; use GEDI where no "
+            "label is known"
+        )
+    labels = column_or_1d(y, warn=True)
+    labels = _check_y(labels) if labels.dtype.kind in "fc" else labels
+    unknown = np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
+    known = np.array(labels[~unknown].tolist()) if labels.dtype == object else labels[~unknown]
+    if len(known) == 0:
+        raise DataError("y: every label is -1, unknown; use GEDI where no label is known")
+    check_classification_targets(known)
+    if unknown.any() and len(np.unique(known)) == 1:  # the coding of two classes as -1 and 1
+        known, unknown = labels, np.zeros_like(unknown)
+    classes, found = np.unique(known, return_inverse=True)
+    codes = np.full(len(labels), -1, dtype=np.int64)
+    codes[~unknown] = found
+    if labels.dtype == object:
+        classes = classes.astype(object)
+    return EncodedLabels(classes, codes)

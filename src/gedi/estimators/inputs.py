@@ -1,0 +1,132 @@
+"""What users hand to an estimator, as arrays that the training takes."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from gedi.errors import DataError, SettingsError
+
+__all__ = ["flatten", "image_shape_of", "pairs_of", "seed_of", "split_views"]
+
+_VIEWS = {
+    "noise": ("noise",),
+    "dropout": ("dropout",),
+    "adversarial": ("adversarial",),
+    "neighbours": ("neighbours",),
+    "affine": ("rotate", "shift", "zoom", "shear"),
+}
+
+
+def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Images as rows; anything else as it is, for scikit-learn to judge.
+
+    Args:
+        x: points (n, d), or images (n, H, W) or (n, C, H, W).
+
+    Returns:
+        The rows, and the shape of one image or None.
+    """
+    if isinstance(x, (list, tuple)) and len(x) and np.ndim(x[0]) >= 2:
+        x = np.asarray(x)
+    shape = getattr(x, "shape", ())
+    if len(shape) not in (3, 4):
+        return x, None
+    images = np.asarray(x)
+    return images.reshape(len(images), math.prod(images.shape[1:])), tuple(images.shape[1:])
+
+
+def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """(C, H, W) of points of this shape; None if they are no images.
+
+    Raises:
+        DataError: for images whose channels seem to come last.
+    """
+    if len(input_shape) == 1:
+        return None
+    if len(input_shape) == 2:
+        return 1, input_shape[0], input_shape[1]
+    channels, height, width = input_shape
+    if channels > 4 and width <= 4:
+        raise DataError(
+            f"X: images of shape {input_shape} seem to have their channels last: "
+            "transpose to (n, C, H, W) with X.transpose(0, 3, 1, 2)"
+        )
+    return channels, height, width
+
+
+def pairs_of(positives: Any, n: int) -> NDArray[np.int64]:
+    """Pairs of rows that belong together.
+
+    Args:
+        positives: pairs (m, 2), or a sparse matrix (n, n) whose entries mark them, as
+            `sklearn.neighbors.kneighbors_graph` returns.
+        n: how many rows there are.
+
+    Returns:
+        Places of the rows, (m, 2).
+
+    Raises:
+        DataError: for another shape, no pairs, or rows that do not exist.
+    """
+    if sparse.issparse(positives):
+        if positives.shape != (n, n):
+            raise DataError(
+                f"positives: expected a sparse matrix of shape {(n, n)}, got {positives.shape}"
+            )
+        pairs = np.stack(positives.nonzero(), axis=1)
+    else:
+        pairs = np.asarray(positives)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise DataError(
+            "positives: expected whole numbers of shape (m, 2), a pair of rows each, or a sparse "
+            f"matrix (n, n), got {pairs.dtype} of shape {pairs.shape}"
+        )
+    if len(pairs) == 0:
+        raise DataError("positives: expected at least one pair, got none")
+    if pairs.min() < 0 or pairs.max() >= n:
+        raise DataError(
+            f"positives: expected rows from 0 to {n - 1}, got {pairs.min()} to {pairs.max()}"
+        )
+    return pairs.astype(np.int64)
+
+
+def split_views(
+    views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None,
+) -> tuple[tuple[str, ...] | None, tuple[Callable[[Tensor], Tensor], ...]]:
+    """Views given by name and views given as functions.
+
+    Args:
+        views: a name, a function, several of both, or None.
+
+    Returns:
+        Names of the strengths in `ViewSettings` that stay above zero, None for all; functions.
+
+    Raises:
+        SettingsError: for a name that is none.
+    """
+    if views is None:
+        return None, ()
+    each = [views] if isinstance(views, str) or callable(views) else list(views)
+    strengths: list[str] = []
+    for view in each:
+        if callable(view):
+            continue
+        if view not in _VIEWS:
+            raise SettingsError(
+                f"views: expected a function or one of {', '.join(_VIEWS)}, got {view!r}"
+            )
+        strengths += _VIEWS[view]
+    return tuple(strengths), tuple(view for view in each if callable(view))
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed: the number itself, or one drawn from the state."""
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

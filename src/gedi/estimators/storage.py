@@ -1,0 +1,137 @@
+"""A fitted estimator as a folder: config.json and model.safetensors, and back."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from gedi.errors import RunError
+from gedi.estimators.inputs import image_shape_of
+from gedi.settings import Settings, from_dict
+from gedi.storing import load_trained, save_trained
+
+__all__ = ["load_estimator", "save_estimator"]
+
+_FORMAT = 1
+_CONFIG, _MODEL = "config.json", "model.safetensors"
+_ELSEWHERE = ("model_", "settings_")
+
+
+def save_estimator(estimator: Any, path: Path) -> None:
+    """Write a folder beside and rename it, so that none is ever half there.
+
+    Raises:
+        RunError: if there is something at that path that is no saved estimator, or writing fails.
+    """
+    if path.exists() and not (path / _CONFIG).is_file():
+        raise RunError(f"{path}: exists and is no saved estimator, so it is not overwritten")
+    config = {
+        "format": _FORMAT,
+        "class": type(estimator).__name__,
+        "params": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "settings": asdict(estimator.settings_),
+        "own_encoder": isinstance(estimator.encoder, nn.Module),
+        "learned": {
+            name: _packed(value)
+            for name, value in vars(estimator).items()
+            if (name.endswith("_") or name == "_n_features_out") and name not in _ELSEWHERE
+        },
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            (beside / _CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+            save_trained(estimator.model_, beside / _MODEL)
+            if path.exists():
+                shutil.rmtree(path)
+            beside.rename(path)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def load_estimator(kind: type[BaseEstimator], path: Path, encoder: nn.Module | None) -> Any:
+    """Read a folder that `save_estimator` wrote.
+
+    Raises:
+        RunError: if it cannot be read, or holds another kind of estimator.
+    """
+    file = path / _CONFIG
+    if not file.is_file():
+        raise RunError(f"{path}: is no saved estimator: it holds no {_CONFIG}")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if config["format"] != _FORMAT:
+            raise RunError(
+                f"{file}: has format {config['format']}, but this version reads {_FORMAT}"
+            )
+        if config["class"] != kind.__name__:
+            raise RunError(
+                f"{path}: holds a {config['class']}, not a {kind.__name__}: "
+                f"use {config['class']}.load"
+            )
+        params = dict(config["params"])
+        if params["settings"] is not None:
+            params["settings"] = from_dict(params["settings"])
+        settings = from_dict(config["settings"])
+        learned = {name: _unpacked(value) for name, value in config["learned"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{file}: cannot be read: {error!r}") from error
+    if config["own_encoder"] and encoder is None:
+        raise RunError(
+            f"{path}: was trained with an encoder of its own: give a module like it, as "
+            f"{kind.__name__}.load(path, encoder=...)"
+        )
+    if encoder is not None:
+        params["encoder"] = encoder
+    estimator = kind(**params)
+    for name, value in learned.items():
+        setattr(estimator, name, value)
+    estimator.input_shape_ = tuple(estimator.input_shape_)
+    estimator.settings_ = settings
+    shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
+    estimator.model_ = load_trained(path / _MODEL, settings, shape, encoder=encoder)
+    return estimator
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON holds it; functions, modules and random states become null."""
+    if isinstance(value, Settings):
+        return asdict(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        kept = [_plain(part) for part in value]
+        return None if None in kept else kept
+    return value if value is None or isinstance(value, (bool, int, float, str)) else None
+
+
+def _packed(value: Any) -> Any:
+    """A learned attribute as JSON holds it; arrays with their type."""
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, dict):
+        return {"dict": {name: _packed(part) for name, part in value.items()}}
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, dict) and "array" in value:
+        array: NDArray[Any] = np.array(value["array"], dtype=np.dtype(value["dtype"]))
+        return array
+    if isinstance(value, dict):
+        return {name: _unpacked(part) for name, part in value["dict"].items()}
+    return value

@@ -1,0 +1,97 @@
+"""A trained model as named tensors and back, for run folders and saved estimators.
+
+Only tensors and plain numbers are written (safetensors), so nothing that is read can run code.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+from gedi.assembly import build_model, build_sampler
+from gedi.base import GaussianBase
+from gedi.box import Box
+from gedi.errors import RunError
+from gedi.scaling import Scaling
+from gedi.settings import Settings
+from gedi.trained import TrainedModel
+
+__all__ = ["load_trained", "save_trained"]
+
+
+def save_trained(trained: TrainedModel, file: Path) -> None:
+    """Write the tensors of a trained model."""
+    tensors = {
+        **{f"model.{name}": value for name, value in trained.model.state_dict().items()},
+        **{f"sampler.{name}": value for name, value in trained.sampler.state_dict().items()},
+        "scaling.shift": trained.scaling.shift,
+        "scaling.scale": trained.scaling.scale,
+        "box.low": trained.box.low,
+        "box.high": trained.box.high,
+        "chains": trained.chains,
+        "log_prior": trained.log_prior,
+    }
+    if trained.log_normalizer is not None:
+        tensors["log_normalizer"] = torch.tensor(trained.log_normalizer, dtype=torch.float64)
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, file)
+
+
+def load_trained(
+    file: Path,
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    *,
+    encoder: nn.Module | None = None,
+) -> TrainedModel:
+    """Read the tensors of a trained model.
+
+    Args:
+        file: as `save_trained` wrote it.
+        settings: resolved settings of the training.
+        input_shape: of one point, (d,) or (C, H, W).
+        encoder: the user's module, where the model was trained with one.
+
+    Raises:
+        RunError: if the file cannot be read, or does not fit the settings.
+    """
+    try:
+        return _trained_model(settings, input_shape, encoder, load_file(file))
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _trained_model(
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    encoder: nn.Module | None,
+    tensors: dict[str, Tensor],
+) -> TrainedModel:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+
+    d = math.prod(input_shape)
+    base = GaussianBase(torch.zeros(d), torch.eye(d)) if settings.encoder.base else None
+    model = build_model(settings, input_shape, base, encoder=encoder, generator=Generator())
+    model.load_state_dict(part("model."))
+    box = Box(tensors["box.low"], tensors["box.high"])
+    anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
+    sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
+    sampler.load_state_dict(part("sampler."))
+    normalizer = tensors.get("log_normalizer")
+    return TrainedModel(
+        model=model.requires_grad_(False).eval(),
+        scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
+        box=box,
+        sampler=sampler.eval(),
+        chains=tensors["chains"],
+        log_prior=tensors["log_prior"],
+        log_normalizer=None if normalizer is None else float(normalizer),
+        data_noise=settings.data_noise or 0.0,
+    )
