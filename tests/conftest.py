@@ -1,6 +1,9 @@
 import os
 from pathlib import Path
 
+# Before anything imports scipy: scikit-learn skips a check of its own without it.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import pytest
 import torch
 

@@ -323,6 +323,7 @@ def _schedule(settings: Settings) -> Schedule:
         warmups=tuple(warmup * (k % 2) for k in range(n)),
         gen_start=0 if restarts.gen else restarts.iterations or 0,
         ramp=restarts.ramp or 0,
+        learning_rate_warmup=min(100, max(1, settings.max_iter // 10)),
         decay=settings.decay,
     )
 

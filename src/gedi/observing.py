@@ -46,7 +46,7 @@ class Observer:
 
     def __call__(self, state: TrainingState, terms: Terms) -> bool:
         """Look if it is time to; whether the training should pause."""
-        if state.iteration % self.every == 0 or state.iteration == state.horizon:
+        if state.iteration % self.every == 0 or self.algorithm.progress(state) >= 1:
             record = self._look(state)
             self.history.append(record)
             for listener in self.listeners:

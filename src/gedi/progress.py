@@ -1,4 +1,4 @@
-"""The live display of a training; nothing is shown where there is no terminal."""
+"""The display of a training: live on a terminal or in a notebook, else lines if wanted."""
 
 from types import TracebackType
 from typing import Self
@@ -27,9 +27,13 @@ class Progress:
 
     Args:
         console: where it is shown.
+        lines: where there is no terminal, print a line for each record.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, lines: bool = False) -> None:
+        live = console.is_terminal or console.is_jupyter
+        self.console = console
+        self.lines = lines and not live
         self.bar = RichProgress(
             TextColumn("{task.fields[speed]}"),
             BarColumn(bar_width=24),
@@ -37,20 +41,18 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[terms]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=not live,
         )
         self.task = self.bar.add_task("training", total=1.0, terms="", speed="")
 
     def __call__(self, state: TrainingState, record: Record) -> None:
         """Show a record."""
         terms = "  ".join(f"{title} {record[name]:.3f}" for name, title in _SHOWN)
-        speed = record["iteration"] / max(record["seconds"], 1e-9)
-        self.bar.update(
-            self.task,
-            completed=record["progress"],
-            terms=terms,
-            speed=f"{int(record['iteration'])} iterations, {speed:.0f}/s",
-        )
+        rate = record["iteration"] / max(record["seconds"], 1e-9)
+        speed = f"{int(record['iteration'])} iterations, {rate:.0f}/s"
+        self.bar.update(self.task, completed=record["progress"], terms=terms, speed=speed)
+        if self.lines:
+            self.console.print(f"{speed}  {terms}", markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         self.bar.start()

@@ -246,7 +246,7 @@ class BaseGEDI(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return prediction.clusters
 
     def _settings(self, n_clusters: int, prior: Any, views: tuple[str, ...] | None) -> Settings:
-        own = self.settings or Settings()
+        own: Any = Settings() if self.settings is None else self.settings
         if not isinstance(own, Settings):
             raise SettingsError(f"settings: expected a gedi.Settings, got {type(own).__name__}")
         # With one cluster there is nothing to agree on: a density alone.
@@ -290,7 +290,7 @@ class BaseGEDI(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             for callback in self.callbacks or ():
                 stop = bool(callback(dict(record))) or stop
 
-        progress = Progress(Console(stderr=True)) if self.verbose else None
+        progress = Progress(Console(stderr=True), lines=True) if self.verbose else None
         session.observer.listeners += [call] if progress is None else [call, progress]
         session.observer.interrupted = lambda: stop
         with progress or nullcontext():

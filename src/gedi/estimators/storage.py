@@ -70,38 +70,45 @@ def load_estimator(kind: type[BaseEstimator], path: Path, encoder: nn.Module | N
         raise RunError(f"{path}: is no saved estimator: it holds no {_CONFIG}")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-        if config["format"] != _FORMAT:
-            raise RunError(
-                f"{file}: has format {config['format']}, but this version reads {_FORMAT}"
-            )
-        if config["class"] != kind.__name__:
-            raise RunError(
-                f"{path}: holds a {config['class']}, not a {kind.__name__}: "
-                f"use {config['class']}.load"
-            )
-        params = dict(config["params"])
-        if params["settings"] is not None:
-            params["settings"] = from_dict(params["settings"])
-        settings = from_dict(config["settings"])
-        learned = {name: _unpacked(value) for name, value in config["learned"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, RunError):
-            raise
+        _check_config(config, kind, path, encoder)
+        estimator: Any = _estimator(config, kind, encoder)
+    except RunError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file}: cannot be read: {error!r}") from error
+    shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
+    estimator.model_ = load_trained(path / _MODEL, estimator.settings_, shape, encoder=encoder)
+    return estimator
+
+
+def _check_config(
+    config: Any, kind: type[BaseEstimator], path: Path, encoder: nn.Module | None
+) -> None:
+    if config["format"] != _FORMAT:
+        raise RunError(f"{path}: has format {config['format']}, but this version reads {_FORMAT}")
+    if config["class"] != kind.__name__:
+        raise RunError(
+            f"{path}: holds a {config['class']}, not a {kind.__name__}: use {config['class']}.load"
+        )
     if config["own_encoder"] and encoder is None:
         raise RunError(
             f"{path}: was trained with an encoder of its own: give a module like it, as "
             f"{kind.__name__}.load(path, encoder=...)"
         )
+
+
+def _estimator(config: Any, kind: type[BaseEstimator], encoder: nn.Module | None) -> Any:
+    """The estimator with its parameters and all learned attributes but the model."""
+    params = dict(config["params"])
+    if params["settings"] is not None:
+        params["settings"] = from_dict(params["settings"])
     if encoder is not None:
         params["encoder"] = encoder
-    estimator = kind(**params)
-    for name, value in learned.items():
-        setattr(estimator, name, value)
+    estimator: Any = kind(**params)
+    for name, value in config["learned"].items():
+        setattr(estimator, name, _unpacked(value))
     estimator.input_shape_ = tuple(estimator.input_shape_)
-    estimator.settings_ = settings
-    shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
-    estimator.model_ = load_trained(path / _MODEL, settings, shape, encoder=encoder)
+    estimator.settings_ = from_dict(config["settings"])
     return estimator
 
 

@@ -1,0 +1,404 @@
+"""GEDI as people use it: tables, images, frames, pipelines, searches, odd input."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import kneighbors_graph
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from torch import nn
+
+from gedi import GEDI, Settings, collapse_gap_scorer
+from gedi.settings import SamplerSettings
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = make_blobs(300, n_features=3, centers=3, cluster_std=1.0, random_state=3)
+NEW = X + 0.1
+
+
+def quick(**changes):
+    """Seconds, not quality."""
+    chosen = {"n_clusters": 3, "max_iter": 150, "encoder": (16,), "n_restarts": 2}
+    return GEDI(**{**chosen, "random_state": 0, **changes})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return quick(max_iter=400).fit(X)
+
+
+# What is learned
+
+
+def test_clusters_are_found_and_numbered_by_size(fitted):
+    assert adjusted_rand_score(Y, fitted.labels_) > 0.95
+    assert np.array_equal(fitted.labels_, fitted.predict(X))
+    assert np.all(np.diff(np.bincount(fitted.labels_, minlength=3)) <= 0)
+    assert np.array_equal(fitted.predict_proba(X).argmax(1), fitted.labels_)
+
+
+def test_learned_attributes_tell_how_it_went(fitted):
+    assert fitted.n_iter_ == 400
+    assert 0 <= fitted.collapse_gap_ < 0.3
+    assert fitted.n_features_in_ == 3 and fitted.input_shape_ == (3,)
+    assert set(fitted.history_) >= {"iteration", "gen", "inv", "prior", "gap"}
+    assert fitted.history_["iteration"][-1] == 400
+    np.testing.assert_allclose(fitted.prior_, 1 / 3)
+
+
+def test_scores_are_higher_where_the_data_are(fitted):
+    far = X + 10 * X.std(0)
+    assert fitted.score(X) > fitted.score(far) + 10
+    assert fitted.score(X) == pytest.approx(fitted.score_samples(X).mean())
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.2])
+def test_contamination_is_the_share_of_outliers_among_the_training_points(contamination):
+    model = quick(contamination=contamination).fit(X)
+    verdict = model.predict_outliers(X)
+    assert np.mean(verdict == -1) == pytest.approx(contamination, abs=0.005)
+    assert np.array_equal(verdict == -1, model.decision_function(X) < 0)
+
+
+def test_samples_are_like_the_data_and_come_with_clusters(fitted):
+    x, y = fitted.sample(500)
+    assert x.shape == (500, 3) and set(y) <= {0, 1, 2}
+    np.testing.assert_allclose(x.mean(0), X.mean(0), atol=0.4 * X.std(0).max())
+    assert np.array_equal(fitted.predict(x), y)
+    _, of_one = fitted.sample(100, cluster=1)
+    assert np.mean(of_one == 1) > 0.9
+    assert np.array_equal(fitted.sample(5)[0], fitted.sample(5)[0])
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        fitted.sample(5, cluster=3)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        fitted.sample(0)
+
+
+def test_one_cluster_is_a_density_alone():
+    model = quick(n_clusters=1).fit(X)
+    assert set(model.labels_) == {0}
+    assert np.array_equal(model.predict_proba(X), np.ones((300, 1)))
+    assert model.score(X) > model.score(X + 20)
+
+
+def test_random_state_decides_every_bit():
+    first, again, other = (quick(random_state=s, max_iter=30).fit(X) for s in (1, 1, 2))
+    assert np.array_equal(first.score_samples(NEW), again.score_samples(NEW))
+    assert not np.array_equal(first.score_samples(NEW), other.score_samples(NEW))
+    state = quick(random_state=np.random.RandomState(0), max_iter=5)
+    assert state.fit(X).n_iter_ == 5
+
+
+def test_y_is_ignored():
+    a, b = quick(max_iter=20).fit(X), quick(max_iter=20).fit(X, Y)
+    assert np.array_equal(a.score_samples(X), b.score_samples(X))
+
+
+# How long it takes
+
+
+def test_an_unfinished_training_says_so():
+    with pytest.warns(ConvergenceWarning, match="increase max_iter or max_time"):
+        quick(max_iter=20).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        quick(max_iter=800).fit(X)
+
+
+def test_max_time_ends_it():
+    model = quick(max_iter=10**6, max_time=1.0).fit(X)
+    assert model.history_["seconds"][-1] < 3 and model.n_iter_ > 5
+
+
+def test_callbacks_see_the_history_and_can_end_it():
+    seen = []
+
+    def stop_at_100(record):
+        seen.append(record["iteration"])
+        return record["iteration"] >= 100
+
+    model = quick(max_iter=400, callbacks=[stop_at_100]).fit(X)
+    assert seen == [50, 100] and model.n_iter_ == 100
+    assert model.predict(X).shape == (300,)
+
+
+def test_verbose_shows_progress(capfd):
+    quick(max_iter=60, verbose=1).fit(X)
+    assert "60 iterations" in capfd.readouterr().err
+    quick(max_iter=60).fit(X)
+    assert capfd.readouterr().err == ""
+
+
+def test_warm_start_goes_on_and_keeps_the_numbers():
+    model = quick(max_iter=400, warm_start=True).fit(X)
+    before = model.predict(X)
+    model.set_params(max_iter=50).fit(X[:200])
+    assert model.n_iter_ == 50
+    assert np.mean(model.predict(X) == before) > 0.95
+    with pytest.raises(ValueError, match="3 features"):
+        model.fit(X[:, :2])
+    model.set_params(n_clusters=2)
+    with pytest.raises(ValueError, match="same features, clusters and encoder"):
+        model.fit(X)
+
+
+# In the company of scikit-learn
+
+
+def test_frames_keep_names_and_give_frames():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = quick(max_iter=10).set_output(transform="pandas").fit(frame)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    embedded = model.transform(frame)
+    assert isinstance(embedded, pd.DataFrame) and embedded.columns[0] == "gedi0"
+    assert embedded.shape == (300, 16)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_polars_frames():
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    model = quick(max_iter=10).set_output(transform="polars").fit(frame)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert isinstance(model.transform(frame), pl.DataFrame)
+    assert np.array_equal(model.predict(frame), model.fit(X).predict(X))
+
+
+def test_pipelines_clones_and_pickles():
+    pipeline = make_pipeline(StandardScaler(), quick(max_iter=30)).fit(X)
+    twin = clone(pipeline).fit(X)
+    assert np.array_equal(pipeline.predict(NEW), twin.predict(NEW))
+    back = pickle.loads(pickle.dumps(pipeline))
+    assert np.array_equal(pipeline.score_samples(NEW), back.score_samples(NEW))
+    assert np.array_equal(pipeline[-1].sample(4)[0], back[-1].sample(4)[0])
+
+
+def test_categories_and_missing_values_by_scikit_learns_own_transformers():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": X[:, 0], "age": X[:, 1], "kind": np.take(["p", "q", "r"], Y)})
+    frame.loc[rng.random(300) < 0.1, "age"] = np.nan
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), ["size", "age"]),
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+    )
+    model = make_pipeline(columns, quick(max_iter=300)).fit(frame)
+    assert adjusted_rand_score(Y, model.predict(frame)) > 0.8
+
+
+def test_search_by_density():
+    search = GridSearchCV(quick(max_iter=60), {"w_inv": [0.5, 1.0]}, cv=2).fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.predict(X).shape == (300,)
+
+
+def test_search_by_gap_is_not_fooled_by_weak_views():
+    """A training whose own views are weak has a small gap of its own; fixed views tell."""
+    overlapping, _ = make_blobs(400, centers=1, n_features=2, random_state=0)
+    honest = quick(n_clusters=2).fit(overlapping)
+    pairs = np.stack([np.arange(400)] * 2, 1)  # every point is its own and only view
+    fooled = quick(n_clusters=2, views=[], max_iter=500).fit(overlapping, positives=pairs)
+    assert fooled.collapse_gap_ < 0.5 * honest.collapse_gap_
+    assert -collapse_gap_scorer(honest, overlapping) == pytest.approx(honest.collapse_gap_, abs=0.1)
+    assert -collapse_gap_scorer(fooled, overlapping) > fooled.collapse_gap_ + 0.01
+    first, again = (collapse_gap_scorer(honest, overlapping) for _ in range(2))
+    assert first == again
+
+
+# Kinds of input
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_images(shape, dtype):
+    digits = load_digits(n_class=3)
+    images = digits.images.astype(dtype).reshape(-1, *shape)
+    model = quick(max_iter=20).fit(images)
+    assert model.n_features_in_ == 64 and model.input_shape_ == shape
+    x, _ = model.sample(4)
+    assert x.shape == (4, *shape)
+    assert np.array_equal(model.predict(images), model.predict(images.reshape(-1, 64)))
+    with pytest.raises(ValueError, match="expecting 64 features"):
+        model.predict(images[..., :4])
+
+
+def test_images_with_channels_last_are_refused():
+    with pytest.raises(ValueError, match="transpose to"):
+        quick().fit(np.zeros((10, 8, 8, 3)))
+
+
+def test_any_module_as_encoder_sees_images():
+    seen = []
+
+    class Conv(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 3, stride=2)
+
+        def forward(self, x):
+            seen.append(x.shape[1:])
+            return nn.functional.silu(self.conv(x))
+
+    model = quick(encoder=Conv(), max_iter=15).fit(load_digits(n_class=3).images)
+    assert set(seen) == {(1, 8, 8)}
+    assert model.transform(load_digits(n_class=3).images).shape == (537, 36)
+    assert clone(model).fit(load_digits(n_class=3).images).n_iter_ == 15
+
+
+@pytest.mark.parametrize("views", ["noise", ["adversarial", "dropout"], ["neighbours"]])
+def test_views_by_name(views):
+    model = quick(views=views, max_iter=10).fit(X)
+    chosen = model.settings_.views
+    names = {views} if isinstance(views, str) else set(views)
+    for name in ("noise", "dropout", "adversarial", "neighbours"):
+        assert (getattr(chosen, name) > 0) == (name in names)
+
+
+def test_a_view_is_any_function_of_a_batch():
+    def jitter(x):
+        assert x.shape[1:] == (3,)
+        return x + 0.3 * torch.randn_like(x)
+
+    model = quick(views=[jitter, "neighbours"], max_iter=300).fit(X)
+    assert adjusted_rand_score(Y, model.labels_) > 0.9
+    with pytest.raises(ValueError, match="expected a function or one of noise"):
+        quick(views="blur").fit(X)
+
+
+def test_positives_as_a_graph_or_as_pairs():
+    graph = kneighbors_graph(X, 5)
+    by_graph = quick(views=[], max_iter=300).fit(X, positives=graph)
+    assert adjusted_rand_score(Y, by_graph.labels_) > 0.9
+    pairs = np.stack(graph.nonzero(), 1)
+    by_pairs = quick(views=[], max_iter=300).fit(X, positives=pairs)
+    assert np.array_equal(by_graph.score_samples(X), by_pairs.score_samples(X))
+
+
+@pytest.mark.parametrize(
+    ("positives", "message"),
+    [
+        (sparse.eye(5, format="csr"), r"matrix of shape \(300, 300\), got \(5, 5\)"),
+        ([[0, 1, 2]], r"shape \(m, 2\).*got int64 of shape \(1, 3\)"),
+        ([[0.5, 1.0]], "whole numbers"),
+        (np.empty((0, 2), int), "at least one pair"),
+        ([[0, 300]], "rows from 0 to 299, got 0 to 300"),
+    ],
+)
+def test_positives_that_will_not_do(positives, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X, positives=positives)
+
+
+def test_everything_else_by_settings():
+    own = Settings(sampler=SamplerSettings(n_steps=7), max_iter=9)
+    model = quick(settings=own, max_iter=10).fit(X)
+    assert model.settings_.sampler.n_steps == 7
+    assert model.n_iter_ == 10  # arguments win
+    with pytest.raises(ValueError, match=r"settings: expected a gedi.Settings, got dict"):
+        quick(settings={}).fit(X)
+
+
+def test_no_gen_has_no_normaliser():
+    assert quick(w_gen=0, max_iter=10).fit(X).log_normalizer_ is None
+
+
+# Odd input
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        X.astype(np.float16),
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=1)[:, ::2],
+        X.tolist(),
+        np.c_[X, np.full(300, 7.0)],
+        1e30 * X,
+        1e-30 * X,
+        X + 1e9,
+        np.round(10 * X).astype(int),
+    ],
+    ids=["half", "fortran", "strided", "list", "constant", "huge", "tiny", "offset", "whole"],
+)
+def test_unusual_numbers_give_the_same_clusters(odd):
+    model = quick(max_iter=300).fit(odd)
+    assert adjusted_rand_score(Y, model.labels_) > 0.9
+    assert np.isfinite(model.score_samples(odd)).all()
+    assert np.isfinite(model.sample(3)[0]).all()
+
+
+def test_read_only_arrays_are_neither_written_nor_refused():
+    x = X.copy()
+    x.setflags(write=False)
+    assert np.array_equal(quick(max_iter=10).fit(x).predict(x), quick(max_iter=10).fit_predict(X))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (X[:1], ValueError, "1 sample"),
+        (X[:2], ValueError, "n_samples=2 should be >= n_clusters=3"),
+        (X[:, 0], ValueError, "Reshape your data"),
+        (X[:0], ValueError, "0 sample"),
+        (np.where(X > 9, np.nan, X), ValueError, "NaN"),
+        (np.where(X > 9, np.inf, X), ValueError, "infinity"),
+        (sparse.csr_matrix(X), TypeError, "[Ss]parse"),
+        (np.array([["a", 1.0, 2.0]] * 5, dtype=object), ValueError, "could not convert"),
+        (np.ones((20, 3)), ValueError, "all 20 points are the same"),
+        (X + 1j, ValueError, "[Cc]omplex"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused(x, error, message):
+    with pytest.raises(error, match=message):
+        quick(max_iter=5).fit(x)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters: expected a whole number of at least 1, got 0"),
+        ({"n_clusters": "3"}, "n_clusters"),
+        ({"max_iter": 0}, "max_iter: expected at least 1"),
+        ({"max_iter": 1.5}, "max_iter: expected a whole number"),
+        ({"contamination": 0.9}, "contamination"),
+        ({"prior": [0.5, 0.5]}, "prior: expected 3 shares"),
+        ({"w_inv": -1}, "weights.inv"),
+        ({"w_gen": 0, "w_inv": 0, "w_prior": 0}, "nothing to train"),
+        ({"device": "tpu"}, "device: expected one of auto, cpu, cuda"),
+        ({"random_state": "seed"}, "seed"),
+        ({"random_state": -1}, "seed"),
+        ({"encoder": (0,)}, "encoder.hidden"),
+        ({"encoder": nn.BatchNorm1d(3)}, "no batch normalisation"),
+        ({"views": []}, "views"),
+    ],
+)
+def test_bad_parameters_are_refused_by_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**changes).fit(X)
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score_samples", "predict_outliers"])
+def test_nothing_works_before_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(GEDI(), method)(X)
+    with pytest.raises(NotFittedError):
+        GEDI().sample()
+
+
+def test_wrong_number_of_features_as_scikit_learn_words_it(fitted):
+    with pytest.raises(ValueError, match="X has 2 features, but GEDI is expecting 3 features"):
+        fitted.predict(X[:, :2])
