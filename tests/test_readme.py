@@ -1,42 +1,66 @@
-"""What the README shows must run."""
+"""What the README and the guide to the estimators show must run."""
 
+import functools
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 import gedi
 from gedi.cli.parser import build_parser
-from gedi.settings import EncoderSettings, RestartSettings
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+ESTIMATORS = ROOT / "docs" / "estimators.md"
+
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def python_blocks(file: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_short_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    short, _ = python_blocks()
-    quick = gedi.Settings(
-        max_iter=20,
-        encoder=EncoderSettings(hidden=[8]),
-        restarts=RestartSettings(n=1),
-    )
-    x = np.random.default_rng(0).normal(size=(60, 3))
-    full = gedi.fit
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code on fewer points, for fewer iterations."""
+    for name in ("GEDI", "GEDIClassifier"):
+        kind = getattr(gedi, name)
+        fast = functools.partial(kind, max_iter=12, n_restarts=2)
+        fast.load = kind.load  # type: ignore[attr-defined]
+        monkeypatch.setattr(gedi, name, fast, raising=False)
+    digits = sklearn.datasets.load_digits()
+    few = {"images": digits.images[:200], "target": digits.target[:200]}
     monkeypatch.setattr(
-        gedi, "fit", lambda x, n_clusters: full(x, n_clusters, settings=quick), raising=False
+        sklearn.datasets,
+        "load_digits",
+        lambda: sklearn.utils.Bunch(**{k: v.copy() for k, v in few.items()}),
     )
-    names: dict[str, object] = {"x": x}
-    exec(short, names)
-    assert names["prediction"].clusters.shape == (60,)
-    assert set(names["prediction"].clusters) <= set(range(5))
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_first_screen_runs() -> None:
+    names: dict[str, object] = {}
+    for block in python_blocks(README)[:-1]:
+        exec(block, names)
+    assert names["model"].labels_.shape == (200,)
+    assert names["new_images"].shape == (64, 8, 8)
+    assert len(names["strange"]) == 10
+    assert names["classifier"].predict_proba(names["images"]).shape == (200, 10)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_guide_to_the_estimators_runs() -> None:
+    names: dict[str, object] = {}
+    for block in python_blocks(ESTIMATORS):
+        exec(block, names)
+    assert names["model"].predict(names["X"]).shape == (178,)
+    assert names["table_model"].predict(names["frame"]).shape == (120,)
 
 
 def test_the_pieces_train_as_shown() -> None:
-    _, pieces = python_blocks()
+    pieces = python_blocks(README)[-1]
     names: dict[str, object] = {}
     exec(pieces.replace("range(100)", "range(5)"), names)
     assert names["terms"].prior <= 0
@@ -49,3 +73,11 @@ def test_every_command_shown_is_a_command() -> None:
     shown = set(re.findall(r"\bgedi (\w+) (?:runs|table|\S+\.csv)", README.read_text("utf-8")))
     assert shown >= {"train", "predict", "sample", "evaluate", "resume"}
     assert all(f"  {command} " in help_text for command in shown)
+
+
+def test_the_guide_names_what_there_is() -> None:
+    model = gedi.GEDI(2, max_iter=5, n_restarts=1, encoder=(4,))
+    model.fit(np.random.default_rng(0).normal(size=(30, 2)))
+    named = set(re.findall(r"`(\w+)(?:\(.*?\))?`", ESTIMATORS.read_text("utf-8")))
+    learned = {name for name in named if name.endswith("_")} - {"temperature_"}
+    assert learned and all(hasattr(model, name) for name in learned)
