@@ -182,7 +182,7 @@ def test_special_cases_train(weights):
     fit = one.run()
     assert fit.ended == "max_iter"
     assert torch.equal(one.state.buffer.positions, before) == (weights.gen == 0)
-    assert (fit.trained.log_normalizer is None) == (weights.gen == 0)
+    assert (fit.trained.normalizer is None) == (weights.gen == 0)
 
 
 def test_jem_needs_no_views():

@@ -21,6 +21,7 @@ _HOMES = {
     "Langevin": "gedi.sampling",
     "MLP": "gedi.encoders",
     "ReplayBuffer": "gedi.sampling",
+    "NormalizerWarning": "gedi.errors",
     "RunError": "gedi.errors",
     "Session": "gedi.fitting",
     "Settings": "gedi.settings",

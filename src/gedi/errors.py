@@ -4,7 +4,7 @@ Every error here is the caller's to fix. The command line prints its message in 
 exits with 2; any other exception is a fault of ours and keeps its traceback.
 """
 
-__all__ = ["DataError", "GediError", "RunError", "SettingsError"]
+__all__ = ["DataError", "GediError", "NormalizerWarning", "RunError", "SettingsError"]
 
 
 class GediError(ValueError):
@@ -21,3 +21,7 @@ class SettingsError(GediError):
 
 class RunError(GediError):
     """A run folder is missing, incomplete, or would be overwritten."""
+
+
+class NormalizerWarning(UserWarning):
+    """The normalising constant of a density is not to be trusted."""

@@ -102,7 +102,7 @@ def _against_labels(dataset: Dataset, prediction: Prediction) -> dict[str, float
 
 
 def _density(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> dict[str, float]:
-    if trained.log_normalizer is None:
+    if trained.normalizer is None or not trained.normalizer.trusted:
         return {}
     likelihood = {"log-likelihood": float(prediction.log_density.mean())}
     if dataset.name not in ("moons", "circles"):

@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike
 from torch import Generator
 
 from gedi.assembly import assemble
+from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.custom import Custom
 from gedi.data import Dataset, check_points, value_range_of
 from gedi.defaults import resolve
 from gedi.errors import SettingsError
-from gedi.evaluation.density import grid_log_normalizer, importance_log_normalizer
-from gedi.model import number_by_size
+from gedi.evaluation.annealing import annealed_log_normalizer
+from gedi.evaluation.density import importance_log_normalizer
+from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
+from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
 from gedi.restarts import Candidate, choose, single
@@ -207,24 +210,36 @@ class Session:
         if state.members:  # interrupted before the best was chosen
             state = single(state, self.assembly.state(), self._best(self._measure()))
         box = self.assembly.algorithm.box
-        low, high = box.low.cpu(), box.high.cpu()
+        box = Box(box.low.cpu(), box.high.cpu())
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
         custom = self.assembly.custom
         if self.settings.prior is None and custom.classes is None and custom.previous is None:
             number_by_size(model, self.assembly.data[:_REPORTED].cpu())
-        normalizer = None
-        if low.numel() <= 2 and self.assembly.algorithm.weights.gen != 0:
-            normalizer = float(grid_log_normalizer(model.energy, low, high))
         return TrainedModel(
             model=model,
             scaling=self.assembly.scaling,
-            box=Box(low, high),
+            box=box,
             sampler=copy.deepcopy(state.sampler).cpu().eval(),
             chains=state.buffer.positions.cpu().clone(),
             log_prior=self.assembly.algorithm.log_prior.cpu(),
-            log_normalizer=normalizer,
+            normalizer=self._normalizer(model, box),
             data_noise=self.assembly.algorithm.data_noise,
+        )
+
+    def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
+        """Log Z by a grid where there is one, else by annealing; None without a density."""
+        if self.assembly.algorithm.weights.gen == 0:
+            return None
+        if box.low.numel() <= 2:
+            return gridded_log_normalizer(model.energy, box)
+        return annealed_log_normalizer(
+            model.energy,
+            self.assembly.anchors.cpu(),
+            self.assembly.bandwidth,
+            box,
+            base=model.base if isinstance(model.base, GaussianBase) else None,
+            generator=Generator().manual_seed(self.settings.seed),
         )
 
     def advance(self, until: int | None = None) -> None:

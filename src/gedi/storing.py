@@ -15,6 +15,7 @@ from gedi.assembly import build_model, build_sampler
 from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.errors import RunError
+from gedi.evaluation.normalizer import LogNormalizer
 from gedi.scaling import Scaling
 from gedi.settings import Settings
 from gedi.trained import TrainedModel
@@ -34,8 +35,9 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
         "chains": trained.chains,
         "log_prior": trained.log_prior,
     }
-    if trained.log_normalizer is not None:
-        tensors["log_normalizer"] = torch.tensor(trained.log_normalizer, dtype=torch.float64)
+    if trained.normalizer is not None:
+        value, error, ess, _ = trained.normalizer
+        tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
     save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, file)
 
 
@@ -84,7 +86,10 @@ def _trained_model(
     anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
     sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
     sampler.load_state_dict(part("sampler."))
-    normalizer = tensors.get("log_normalizer")
+    normalizer = None
+    if "normalizer" in tensors:
+        value, error, ess = tensors["normalizer"].tolist()
+        normalizer = LogNormalizer(value, error, ess, "annealing" if ess < math.inf else "grid")
     return TrainedModel(
         model=model.requires_grad_(False).eval(),
         scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
@@ -92,6 +97,6 @@ def _trained_model(
         sampler=sampler.eval(),
         chains=tensors["chains"],
         log_prior=tensors["log_prior"],
-        log_normalizer=None if normalizer is None else float(normalizer),
+        normalizer=normalizer,
         data_noise=settings.data_noise or 0.0,
     )

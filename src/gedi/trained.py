@@ -1,6 +1,7 @@
 """What a training leaves: clusters, scores and samples for points in the user's units."""
 
 import copy
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.box import Box
 from gedi.data import check_points
+from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.sampling import Energy, Move, evaluate
 from gedi.scaling import Scaling
@@ -48,7 +50,7 @@ class TrainedModel:
         sampler: the moves of the chains.
         chains: where the chains of the training ended, (m, d), scaled.
         log_prior: log π, (c,).
-        log_normalizer: log Z in nats, in scaled units; None where it is not known.
+        normalizer: log Z in nats, in scaled units; None where no density was learned.
         data_noise: s, standard deviation of the noise in the data that p(x) is the density of.
     """
 
@@ -58,13 +60,20 @@ class TrainedModel:
     sampler: Move
     chains: Tensor
     log_prior: Tensor
-    log_normalizer: float | None = None
+    normalizer: LogNormalizer | None = None
     data_noise: float = 0.0
 
     @property
     def n_clusters(self) -> int:
         """C."""
         return self.model.n_clusters
+
+    @property
+    def _log_z(self) -> float:
+        """Log Z; zero where it is not known, so that densities are up to a constant."""
+        if self.normalizer is None or not math.isfinite(self.normalizer.value):
+            return 0.0
+        return self.normalizer.value
 
     @cached_property
     def exact(self) -> EnergyClassifier:
@@ -91,7 +100,7 @@ class TrainedModel:
         """
         logits = self.logits(x)
         energy = energy_of_logits(logits)
-        log_density = self.scaling.log_det - (self.log_normalizer or 0.0) - energy
+        log_density = self.scaling.log_det - self._log_z - energy
         return Prediction(
             logits.argmax(-1).numpy(),
             logits.softmax(-1).numpy(),

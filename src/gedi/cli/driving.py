@@ -76,13 +76,14 @@ def _next_steps(run: Run) -> list[str]:
 
 
 def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
+    normalizer = fit.trained.normalizer
     run.save_result(
         {
             "ended": fit.ended,
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 2),
             "collapse_gap": findings.collapse_gap,
-            "log_normalizer": fit.trained.log_normalizer,
+            "normalizer": None if normalizer is None else normalizer._asdict(),
             "cluster_sizes": findings.sizes.tolist(),
             "metrics": findings.metrics,
             "restarts": [asdict(candidate) for candidate in fit.candidates],

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
-from gedi.errors import DataError, SettingsError
+from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.inputs import flatten, image_shape_of, pairs_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.fitting import Fit, Session
@@ -240,7 +240,17 @@ class BaseGEDI(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         }
         self.collapse_gap_ = fit.collapse_gap
         self.prior_ = fit.trained.log_prior.exp().double().numpy()
-        self.log_normalizer_ = fit.trained.log_normalizer
+        normalizer = fit.trained.normalizer
+        self.log_normalizer_ = None if normalizer is None else normalizer.value
+        self.log_normalizer_error_ = None if normalizer is None else normalizer.error
+        if normalizer is not None and not normalizer.trusted:
+            warnings.warn(
+                f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
+                f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
+                "scores still rank points, but do not compare them with other models",
+                NormalizerWarning,
+                stacklevel=3,
+            )
         self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
         return prediction.clusters

@@ -62,7 +62,9 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
         prior_: shares that the clusters were to have, (c,).
-        log_normalizer_: log Z in nats, for scaled points; None if no density was learned.
+        log_normalizer_: log Z in nats, for scaled points, by a grid in one or two dimensions and by
+            annealed importance sampling above; None if no density was learned.
+        log_normalizer_error_: one standard error of it, in nats.
         offset_: log-density below which points are outliers.
         model_: the `gedi.TrainedModel`.
         settings_: all settings as they were resolved.

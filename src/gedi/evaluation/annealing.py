@@ -27,7 +27,7 @@ from torch import Generator, Tensor
 from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.evaluation.normalizer import LogNormalizer
-from gedi.sampling import AnchoredJump, Chains, Cycle, Energy, Langevin, evaluate
+from gedi.sampling import AnchoredJump, Chains, Energy, Langevin, evaluate
 
 __all__ = ["annealed_log_normalizer"]
 
@@ -144,11 +144,12 @@ class _Start:
 
     def draw(self, n: int, generator: Generator) -> Tensor:
         """Points (n, d) from q; some may lie outside the box."""
-        like = {"device": self.anchors.device, "generator": generator}
-        pick = torch.randint(len(self.anchors), (n,), **like)
-        noise = torch.randn(n, self.anchors.shape[1], dtype=self.anchors.dtype, **like)
-        kernel = self.anchors[pick] + self.bandwidth * noise
-        coin = torch.rand(n, 1, **like)
+        device = self.anchors.device
+        pick = torch.randint(len(self.anchors), (n,), device=device, generator=generator)
+        kernel = self.anchors[pick]
+        noise = torch.randn(kernel.shape, dtype=kernel.dtype, device=device, generator=generator)
+        kernel = kernel + self.bandwidth * noise
+        coin = torch.rand(n, 1, device=device, generator=generator)
         wide = torch.where(
             coin < _UNIFORM_SHARE,
             self.box.uniform((n,), generator),
@@ -237,7 +238,7 @@ class _Weights:
 
     @property
     def log_mean(self) -> float:
-        """log E[ Π_t w_t ], in nats."""
+        """Of E[ Π_t w_t ], in nats."""
         return self._log_before + float(self.log.logsumexp(0)) - math.log(self.n)
 
     @property
