@@ -56,7 +56,6 @@ def algorithm(weights=None, *, warmups=(0,), **arguments):
     arguments.setdefault("schedule", Schedule(warmups=warmups, ramp=5, learning_rate_warmup=5))
     return Algorithm(
         weights=weights or Weights(1.0, 1.0, 2.0),
-        log_prior=uniform_log_prior(2),
         box=BOX,
         batch_size=64,
         data_noise=0.05,
@@ -76,6 +75,7 @@ def fresh_state(members=(), *, horizon=60, seed=0):
         optimizer=torch.optim.Adam(model.parameters(), lr=2e-3, fused=True),
         sampler=Cycle([langevin, AnchoredJump(blobs()[:40], 0.3, BOX, members=members)]),
         buffer=ReplayBuffer(100, base.sample, members=members, generator=generator),
+        log_prior=uniform_log_prior(2).expand(*members, -1).clone(),
         generator=Generator().manual_seed(seed + 1),
         horizon=horizon,
     )

@@ -5,26 +5,28 @@ import math
 import torch
 
 from gedi.monitor import Monitor, Plateau
-from gedi.objective import Terms, Weights, uniform_log_prior
+from gedi.objective import Terms, Weights
 from small_trainings import blobs, fresh_state, view
 
 
 def monitor(**changes):
-    return Monitor(blobs(), view(), uniform_log_prior(2), **changes)
+    return Monitor(blobs(), view(), **changes)
 
 
 def test_the_same_model_measures_the_same_twice():
     state = fresh_state()
-    first, second = (monitor().measure(state.average, state.buffer.positions) for _ in range(2))
+    first, second = (
+        monitor().measure(state.average, state.buffer.positions, state.log_prior) for _ in range(2)
+    )
     assert first[0] == second[0]
     assert first[1] == second[1]
-    other = monitor(seed=1).measure(state.average, state.buffer.positions)
+    other = monitor(seed=1).measure(state.average, state.buffer.positions, state.log_prior)
     assert other[0].inv != first[0].inv
 
 
 def test_members_are_measured_one_by_one():
     state = fresh_state((3,))
-    terms, rest = monitor().measure(state.average, state.buffer.positions)
+    terms, rest = monitor().measure(state.average, state.buffer.positions, state.log_prior)
     assert terms.inv.shape == rest["gap"].shape == rest["energy_samples"].shape == (3,)
     expected = -terms.inv - terms.prior - math.log(2)
     torch.testing.assert_close(rest["gap"], expected)

@@ -21,6 +21,7 @@ from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import SamplerSettings, Settings
+from gedi.starts import fit_codes, kmeans_codes
 from gedi.trained import TrainedModel
 from gedi.training import Algorithm, TrainingState
 from gedi.views import (
@@ -40,6 +41,9 @@ __all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
 _MONITORED = 2000  # points on which the gap is watched
 _REFERENCES = 2000  # points among which neighbours are looked for
+_CODED = 10_000  # points that k-means sees
+_CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
+_PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
@@ -54,6 +58,7 @@ class Assembly:
         data: all points, scaled, (n, d), on the device.
         algorithm: the fixed ingredients of Algorithm 1.
         monitor: what watches the training.
+        log_prior: log π that the training starts from, (c,), on the CPU.
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
         base: the Gaussian under the energy, or None.
@@ -66,6 +71,7 @@ class Assembly:
     data: Tensor
     algorithm: Algorithm
     monitor: Monitor
+    log_prior: Tensor
     anchors: Tensor
     bandwidth: float
     base: GaussianBase | None
@@ -85,7 +91,13 @@ class Assembly:
             encoder=self.custom.encoder,
             members=members,
             generator=generator,
-        ).to(device)
+        )
+        log_prior = self.log_prior.expand(*members, -1).clone()
+        if members and settings.restarts.kmeans:
+            shares = self._start_from_kmeans(model, settings.restarts.kmeans, generator)
+            if settings.prior == "learned":
+                log_prior[-settings.restarts.kmeans :] = shares
+        model = model.to(device)
         previous = self.custom.previous
         if previous is not None:
             _take_over(previous.model, model)
@@ -119,9 +131,33 @@ class Assembly:
             optimizer=optimizer,
             sampler=sampler,
             buffer=buffer,
+            log_prior=log_prior.to(device),
             generator=Generator(device).manual_seed(settings.seed + 1),
             horizon=settings.max_iter,
         )
+
+    def _start_from_kmeans(self, model: EnergyClassifier, n: int, generator: Generator) -> Tensor:
+        """Let the last n members start from k-means; the log of its clusters' shares, (n, c)."""
+        settings = self.settings
+        chosen = torch.randperm(len(self.data), generator=generator)[:_CODED]
+        x = self.data[chosen.to(self.data.device)].cpu()
+        found = [kmeans_codes(x, self.log_prior, generator) for _ in range(n)]
+        group = build_model(
+            settings, self.input_shape, self.base, members=(n,), generator=generator
+        )
+        fit_codes(
+            group,
+            x,
+            torch.stack([each.codes for each in found]),
+            n_steps=_CODED_STEPS,
+            learning_rate=self.algorithm.learning_rate,
+            batch_size=self.algorithm.batch_size,
+            generator=generator,
+        )
+        with torch.no_grad():
+            for target, source in zip(model.parameters(), group.parameters(), strict=True):
+                target[-n:] = source
+        return torch.stack([each.log_shares for each in found])
 
     def _start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """New chains: from the base, or all over the box; inside it, or they could not move.
@@ -232,13 +268,12 @@ def assemble(
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
-    log_prior = _log_prior(settings).to(device)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
         view=view,
         weights=Weights(weights.gen, weights.inv, weights.prior, custom.evidence_weight),
-        log_prior=log_prior,
+        prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=_box(data, noise) if previous is None else _union(_box(data, noise), previous.box),
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
@@ -253,7 +288,8 @@ def assemble(
         scaling=scaling,
         data=data,
         algorithm=algorithm,
-        monitor=Monitor(data[watched], view, log_prior, settings.seed, watched, algorithm.evidence),
+        monitor=Monitor(data[watched], view, settings.seed, watched, algorithm.evidence),
+        log_prior=_log_prior(settings),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
         base=_base(data, noise, settings, previous),
@@ -309,18 +345,20 @@ def _box(data: Tensor, noise: float) -> Box:
 
 
 def _log_prior(settings: Settings) -> Tensor:
-    shares = settings.prior or [1.0] * (settings.n_clusters or 0)
+    shares = [1.0] * (settings.n_clusters or 0)
+    if settings.prior is not None and settings.prior != "learned":
+        shares = list(settings.prior)
     prior = torch.tensor(shares, dtype=torch.float64)
     return (prior / prior.sum()).log().float()
 
 
 def _schedule(settings: Settings) -> Schedule:
     restarts = settings.restarts
-    n = restarts.n or 1
+    n, kmeans = restarts.n or 1, restarts.kmeans or 0
     clustering = settings.weights.inv != 0 or settings.weights.prior != 0
     warmup = (restarts.warmup or 0) if restarts.gen and clustering else 0
     return Schedule(
-        warmups=tuple(warmup * (k % 2) for k in range(n)),
+        warmups=tuple(warmup * (k % 2) if k < n - kmeans else 0 for k in range(n)),
         gen_start=0 if restarts.gen else restarts.iterations or 0,
         ramp=restarts.ramp or 0,
         learning_rate_warmup=min(100, max(1, settings.max_iter // 10)),

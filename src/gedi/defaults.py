@@ -60,7 +60,14 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         learning_rate=settings.learning_rate or _learning_rate(weights, small=small),
         encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
-        restarts=_restarts(settings.restarts, weights, settings.max_iter, custom, small=small),
+        restarts=_restarts(
+            settings.restarts,
+            weights,
+            settings.max_iter,
+            custom,
+            small=small,
+            image=dataset.image_shape is not None,
+        ),
     )
     check(resolved)
     if not custom.has_views:
@@ -86,9 +93,13 @@ def _check_views(settings: Settings, dataset: Dataset) -> None:
 
 
 def _check_restarts(settings: Settings) -> None:
-    """Warm-ups must be over when the best is chosen, as all restarts are alike from there on."""
+    """K-means starts some of them at most, and warm-ups must be over when the best is chosen."""
     chosen, weights = settings.restarts, settings.weights
     clustering = weights.inv != 0 or weights.prior != 0
+    if (chosen.kmeans or 0) > (chosen.n or 1):
+        raise SettingsError(
+            f"setting restarts.kmeans: expected at most restarts.n, {chosen.n}, got {chosen.kmeans}"
+        )
     warmup, ramp, iterations = chosen.warmup or 0, chosen.ramp or 0, chosen.iterations or 0
     if not (chosen.gen and clustering and warmup > 0 and (chosen.n or 1) > 1):
         return
@@ -109,17 +120,27 @@ def _learning_rate(weights: WeightSettings, *, small: bool) -> float:
 
 
 def _restarts(
-    chosen: RestartSettings, weights: WeightSettings, max_iter: int, custom: Custom, *, small: bool
+    chosen: RestartSettings,
+    weights: WeightSettings,
+    max_iter: int,
+    custom: Custom,
+    *,
+    small: bool,
+    image: bool,
 ) -> RestartSettings:
     if custom.previous is not None:  # what was found already goes on, all terms at once
-        return replace(chosen, n=1, iterations=1, gen=weights.gen != 0, warmup=0, ramp=0)
+        return replace(chosen, n=1, kmeans=0, iterations=1, gen=weights.gen != 0, warmup=0, ramp=0)
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
     gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
     iterations = chosen.iterations or min(600 if small else 450, max(1, max_iter // 3))
+    # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
+    codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
+    n = chosen.n or (((6 if codes else 4) if small else 8) if clustering else 1)
     return replace(
         chosen,
-        n=chosen.n or ((4 if small else 8) if clustering else 1),
+        n=n,
+        kmeans=_or(chosen.kmeans, n // 3 if codes else 0),
         iterations=iterations,
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),

@@ -61,8 +61,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     z = trained.scaling(dataset.x)
     chosen = z[torch.randperm(len(z), generator=generator)]
     view = make_view(settings, chosen, dataset.image_shape)
-    monitor = Monitor(chosen[:_POINTS], view, trained.log_prior, settings.seed)
-    _, measured = monitor.measure(trained.model, trained.chains)
+    monitor = Monitor(chosen[:_POINTS], view, settings.seed)
+    _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     noisy, sample_clusters = trained.sample(_SAMPLES, generator=generator, denoise=False)
     samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
     others = foils(z, trained.box.low, trained.box.high, generator)

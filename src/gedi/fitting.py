@@ -186,11 +186,12 @@ class Session:
         report = Monitor(
             points,
             assembly.algorithm.view,
-            assembly.algorithm.log_prior,
             self.settings.seed,
             torch.arange(len(points), device=points.device),
         )
-        _, measured = report.measure(self.state.average, self.state.buffer.positions)
+        _, measured = report.measure(
+            self.state.average, self.state.buffer.positions, self.state.log_prior
+        )
         gap = float(measured["gap"].min())
         return Fit(
             trained=trained,
@@ -222,7 +223,7 @@ class Session:
             box=box,
             sampler=copy.deepcopy(state.sampler).cpu().eval(),
             chains=state.buffer.positions.cpu().clone(),
-            log_prior=self.assembly.algorithm.log_prior.cpu(),
+            log_prior=state.log_prior.cpu(),
             normalizer=self._normalizer(model, box),
             data_noise=self.assembly.algorithm.data_noise,
         )
@@ -264,7 +265,9 @@ class Session:
     def _measure(self) -> list[Candidate]:
         """Gap and likelihood of every restart."""
         state, assembly = self.state, self.assembly
-        terms, measured = assembly.monitor.measure(state.average, state.buffer.positions)
+        terms, measured = assembly.monitor.measure(
+            state.average, state.buffer.positions, state.log_prior
+        )
         box = assembly.algorithm.box
         log_z, _ = importance_log_normalizer(
             state.average.energy,

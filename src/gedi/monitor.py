@@ -20,7 +20,6 @@ class Monitor:
     Args:
         x: the fixed points, (n, d).
         view: T(x'|x).
-        log_prior: log π, (c,).
         seed: of the views.
         index: places of the points in the data, (n,); None where they are others.
         evidence: what is known of some inputs.
@@ -28,18 +27,20 @@ class Monitor:
 
     x: Tensor
     view: View
-    log_prior: Tensor
     seed: int = 0
     index: Tensor | None = None
     evidence: Evidence | None = None
 
     @torch.no_grad()
-    def measure(self, model: EnergyClassifier, chains: Tensor) -> tuple[Terms, dict[str, Tensor]]:
+    def measure(
+        self, model: EnergyClassifier, chains: Tensor, log_prior: Tensor
+    ) -> tuple[Terms, dict[str, Tensor]]:
         """The terms, and what else tells how the training goes; one value for each member.
 
         Args:
             model: the network, with or without members.
             chains: positions of the chains, (*members, m, d).
+            log_prior: log π, (c,) or (*members, c).
 
         Returns:
             The terms, and `gap`, `energy_data`, `energy_samples` in nats.
@@ -50,7 +51,7 @@ class Monitor:
         view = self.view(x, posterior=model.posterior, generator=generator, index=index)
         logits = model(x)
         inv = invariance(model(view), logits)
-        prior = prior_agreement(logits, self.log_prior)
+        prior = prior_agreement(logits, log_prior)
         energy_data = energy_of_logits(logits)
         energy_samples = model.energy(chains)
         evidence = torch.zeros_like(inv)
@@ -59,7 +60,7 @@ class Monitor:
             evidence = observed.log_likelihood(model(observed.x))
         terms = Terms(contrast(energy_data, energy_samples), inv, prior, evidence)
         return terms, {
-            "gap": collapse_gap(inv, prior, self.log_prior),
+            "gap": collapse_gap(inv, prior, log_prior),
             "energy_data": energy_data.mean(-1),
             "energy_samples": energy_samples.mean(-1),
         }

@@ -54,7 +54,7 @@ class Observer:
         return self.interrupted()
 
     def _look(self, state: TrainingState) -> Record:
-        terms, rest = self.monitor.measure(state.average, state.buffer.positions)
+        terms, rest = self.monitor.measure(state.average, state.buffer.positions, state.log_prior)
         if not state.members and not self.converged:
             self.converged = self.plateau.reached(state.iteration, terms)
             if self.converged:

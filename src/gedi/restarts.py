@@ -74,6 +74,7 @@ def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingSt
         }
     )
     alone.buffer.positions.copy_(group.buffer.positions[index])
+    alone.log_prior = group.log_prior[index].clone()
     alone.generator.set_state(group.generator.get_state())
     alone.horizon, alone.iteration, alone.seconds = group.horizon, group.iteration, group.seconds
     return alone

@@ -7,7 +7,7 @@ beside it says.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from gedi.errors import SettingsError
 
@@ -120,7 +120,9 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 4 for small networks, else 8.
+        n: how many. Null: 6 for small networks (4 without k-means), else 8.
+        kmeans: so many of them start from k-means. Null: a third; none for images, whose distances
+            mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
             else 450, and at most a third of max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
@@ -131,6 +133,7 @@ class RestartSettings:
     """
 
     n: int | None = None
+    kmeans: int | None = None
     iterations: int | None = None
     gen: bool | None = None
     warmup: int | None = None
@@ -143,7 +146,8 @@ class Settings:
 
     Args:
         n_clusters: number of clusters c. Null: known for the built-in data sets.
-        prior: shares of the clusters that PRIOR aims at, c positive numbers. Null: equal.
+        prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
+            start equal, or as k-means says, and follow the clusters found. Null: equal.
         max_iter: iterations at most.
         max_time: seconds at most. Null: no limit.
         tol: gain in bound and gap (nats) that counts as progress.
@@ -166,7 +170,7 @@ class Settings:
     """
 
     n_clusters: int | None = None
-    prior: list[float] | None = None
+    prior: list[float] | Literal["learned"] | None = None
     max_iter: int = 2000
     max_time: float | None = None
     tol: float = 1e-3
@@ -212,7 +216,7 @@ def check(settings: Settings) -> None:
             raise SettingsError(
                 f"setting {name}: expected one of {', '.join(choices)}; got {value}"
             )
-    if settings.prior is not None:
+    if settings.prior is not None and settings.prior != "learned":
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
         if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
@@ -246,6 +250,10 @@ def _check_types(group: Any, path: str = "") -> None:
         if kinds[0] not in _TYPES or (value is None and type(None) in kinds):
             continue
         fits, words = _TYPES[kinds[0]]
+        named = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+        if isinstance(value, str) and value in named:
+            continue
+        words = " or ".join([words, *named])
         if not fits(value):
             raise SettingsError(f"setting {name}: expected {words}, got {value!r}")
 
@@ -333,6 +341,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "views.zoom": (0, 0.99, "a number from 0 to 0.99"),
     "views.shear": (0, 89, "degrees from 0 to 89"),
     "restarts.n": _AT_LEAST_ONE,
+    "restarts.kmeans": _AT_LEAST_ZERO,
     "restarts.warmup": _AT_LEAST_ZERO,
     "restarts.ramp": _AT_LEAST_ZERO,
     "restarts.iterations": _AT_LEAST_ONE,

@@ -1,5 +1,6 @@
 """Algorithm 1, and nothing else."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from gedi.box import Box
 from gedi.evidence import Evidence
 from gedi.methods import gedi_terms
 from gedi.model import EnergyClassifier, weight_average
-from gedi.objective import Terms, Weights
+from gedi.objective import Terms, Weights, log_marginal
 from gedi.sampling import Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.views import View
@@ -31,6 +32,7 @@ class TrainingState:
         optimizer: Adam over θ.
         sampler: the moves of the chains, with their adapted step size.
         buffer: the chains.
+        log_prior: log π, (*members, c); restarts may differ in it, and it may be learned.
         generator: the only source of randomness.
         iteration: iterations done.
         seconds: time spent in them.
@@ -42,6 +44,7 @@ class TrainingState:
     optimizer: torch.optim.Adam
     sampler: Move
     buffer: ReplayBuffer
+    log_prior: Tensor
     generator: Generator
     horizon: int
     iteration: int = 0
@@ -60,6 +63,7 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "sampler": self.sampler.state_dict(),
             "buffer": self.buffer.state_dict(),
+            "log_prior": self.log_prior,
             "generator": self.generator.get_state(),
             "horizon": self.horizon,
             "iteration": self.iteration,
@@ -70,6 +74,7 @@ class TrainingState:
         """Go back to a saved state."""
         for name in ("model", "average", "optimizer", "sampler", "buffer"):
             getattr(self, name).load_state_dict(state[name])
+        self.log_prior = state["log_prior"].to(self.log_prior.device)
         self.generator.set_state(state["generator"])
         self.horizon = state["horizon"]
         self.iteration = state["iteration"]
@@ -83,11 +88,12 @@ class Algorithm:
     Args:
         view: T(x'|x).
         weights: of the terms.
-        log_prior: log π, (c,).
         box: where p(x) lives.
         schedule: learning rate and clustering weight over time.
         batch_size: points, and as many chains, in an iteration.
         learning_rate: Adam's, before the schedule.
+        prior_rate: share of its way to the mean posterior that π goes in each iteration, once there
+            is one network; 0 keeps it.
         data_noise: standard deviation of the noise that smooths the data for GEN.
         average_decay: decay of the average in weight space.
         max_time: seconds after which the training has ended; None for no limit.
@@ -96,11 +102,11 @@ class Algorithm:
 
     view: View
     weights: Weights
-    log_prior: Tensor
     box: Box
     schedule: Schedule = field(default_factory=Schedule)
     batch_size: int = 400
     learning_rate: float = 2e-3
+    prior_rate: float = 0.0
     data_noise: float = 0.0
     average_decay: float = 0.998
     max_time: float | None = None
@@ -108,7 +114,7 @@ class Algorithm:
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
-        clustering = self.schedule.clustering(state.iteration, self.log_prior.device)
+        clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
         if not state.members:  # by now every warm-up is over
             clustering = clustering[0]
         return self.weights.scaled(gen=self.schedule.gen(state.iteration), clustering=clustering)
@@ -178,7 +184,7 @@ def train(
             x,
             view,
             negatives,
-            algorithm.log_prior,
+            state.log_prior,
             smoothed=smoothed,
             observed=observed,
         )
@@ -189,6 +195,8 @@ def train(
             * algorithm.schedule.learning_rate(state.iteration, algorithm.progress(state))
         )
         optimizer.step()
+        if algorithm.prior_rate > 0 and not state.members:
+            state.log_prior = _follow(state, x, algorithm.prior_rate)
         weight_average(
             state.average,
             state.model,
@@ -216,3 +224,10 @@ def _smooth(x: Tensor, algorithm: Algorithm, generator: Generator) -> Tensor | N
         return None
     noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
     return x + algorithm.data_noise * noise
+
+
+@torch.no_grad()
+def _follow(state: TrainingState, x: Tensor, rate: float) -> Tensor:
+    """The next log π, that of (1 - rate) π + rate mean_j p(y|x_j), (..., c)."""
+    found = log_marginal(state.model(x))
+    return torch.logaddexp(state.log_prior + math.log1p(-rate), found + math.log(rate))

@@ -37,6 +37,6 @@ def collapse_gap_scorer(estimator: BaseGEDI, X: Any, y: Any = None) -> float:  #
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_SEED))]
     fixed = replace(Settings(), views=ViewSettings())
     view = make_view(fixed, z, image_shape_of(estimator.input_shape_))
-    monitor = Monitor(z[:_POINTS], view, trained.log_prior, _SEED)
-    _, measured = monitor.measure(trained.model, trained.chains)
+    monitor = Monitor(z[:_POINTS], view, _SEED)
+    _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return -float(measured["gap"])
