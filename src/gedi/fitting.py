@@ -215,15 +215,18 @@ class Session:
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
         custom = self.assembly.custom
-        if self.settings.prior is None and custom.classes is None and custom.previous is None:
-            number_by_size(model, self.assembly.data[:_REPORTED].cpu())
+        log_prior = state.log_prior.cpu()
+        named = isinstance(self.settings.prior, list) or custom.classes is not None
+        if not named and custom.previous is None:
+            order = number_by_size(model, self.assembly.data[:_REPORTED].cpu())
+            log_prior = log_prior[order]
         return TrainedModel(
             model=model,
             scaling=self.assembly.scaling,
             box=box,
             sampler=copy.deepcopy(state.sampler).cpu().eval(),
             chains=state.buffer.positions.cpu().clone(),
-            log_prior=state.log_prior.cpu(),
+            log_prior=log_prior,
             normalizer=self._normalizer(model, box),
             data_noise=self.assembly.algorithm.data_noise,
         )

@@ -80,15 +80,19 @@ def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> Energ
 
 
 @torch.no_grad()
-def number_by_size(model: EnergyClassifier, x: Tensor) -> None:
+def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
     """Number the clusters of a single model from the largest to the smallest among points (n, d).
 
     So numbers do not hang on chance alone, and clusters that stayed empty come last.
+
+    Returns:
+        The old number of each cluster, (c,).
     """
     sizes = torch.bincount(model(x).argmax(-1), minlength=model.n_clusters)
     order = sizes.argsort(descending=True, stable=True)
     model.head.weight.copy_(model.head.weight[:, order])
     model.head.bias.copy_(model.head.bias[:, order])
+    return order
 
 
 @torch.no_grad()

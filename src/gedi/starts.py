@@ -5,11 +5,13 @@ fills the clusters before INV has found them. Restarts that begin with a reasona
 only if their collapse gap says so: where k-means cuts through dense parts, views cross the cut.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
@@ -40,7 +42,9 @@ def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
     """
     c = len(log_prior)
     seed = int(torch.randint(2**31, (), generator=generator))
-    found = KMeans(c, n_init=1, random_state=seed).fit_predict(x.numpy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of too few different points
+        found = KMeans(c, n_init=1, random_state=seed).fit_predict(x.numpy())
     counts = np.bincount(found, minlength=c)
     place = np.empty(c, dtype=np.int64)
     place[np.argsort(-counts, kind="stable")] = np.argsort(-log_prior.numpy(), kind="stable")

@@ -55,7 +55,7 @@ def annealed_log_normalizer(
     n_temperatures: int = 500,
     generator: Generator,
 ) -> LogNormalizer:
-    """Log Z in any dimension, with its error; unbiased for Z.
+    """Log Z in any dimension, with its error; consistent in the number of chains.
 
     The chains move by preconditioned Metropolis-adjusted Langevin steps and one anchored jump at
     each temperature: four gradients of the energy for every chain.
