@@ -19,7 +19,17 @@ from gedi.settings import Settings
 
 RESULTS = Path(__file__).parent / "results"
 
-__all__ = ["METHODS", "hardware", "measure", "read", "stored", "write"]
+__all__ = [
+    "METHODS",
+    "hardware",
+    "measure",
+    "missing",
+    "provenance",
+    "read",
+    "settings_for",
+    "stored",
+    "write",
+]
 
 METHODS: dict[str, dict[str, float]] = {
     "GEDI": {},
@@ -34,6 +44,11 @@ def hardware() -> str:
         f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
         f"Python {platform.python_version()}, torch {torch.__version__}, gedi {gedi.__version__}"
     )
+
+
+def provenance() -> dict[str, str]:
+    """Where and when a figure was made, for its row."""
+    return {"hardware": hardware(), "date": date.today().isoformat()}
 
 
 def settings_for(method: str, **changes: Any) -> Settings:
@@ -63,8 +78,7 @@ def measure(
         **findings.metrics,
         "changes": {k: v for k, v in changes.items() if k != "seed"},
         "weights": asdict(fit.settings.weights),
-        "hardware": hardware(),
-        "date": date.today().isoformat(),
+        **provenance(),
     }
 
 

@@ -22,8 +22,9 @@ from gedi.settings import Settings
 
 __all__ = ["GEDIClassifier", "encode_labels"]
 
-_NEIGHBOURS = 10
-_CALIBRATED = 1000  # labelled points at most whose neighbours the temperature is fitted on
+_NEIGHBOURS = 5
+_CALIBRATED = 1000  # points at most whose neighbours the temperature is fitted on
+_AGREEMENT = 25.0  # labelled points that agreement of neighbours counts for
 _SMOOTHING = 10.0  # points that each class is thought to have been seen with, besides those seen
 
 
@@ -46,7 +47,8 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         classes_: the class of each cluster, (c,).
         temperature_: T in p(y|x) = softmax f(x) / T. INV makes p(y|x) surer than it should be; T
             is fitted without further labels, on the nearest neighbours of the labelled points,
-            which the labels taught nothing directly.
+            which the labels taught nothing directly, and where labels are few also on how far
+            neighbours agree.
         labels_: most probable class of each training point, (n,), the unlabelled included.
         collapse_gap_: and all others as those of `gedi.GEDI`.
 
@@ -144,7 +146,9 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         )
         self.classes_ = classes
         self.labels_ = classes[clusters]
-        self.temperature_ = self._temperature(rows, codes)
+        z = self.model_.scaling(rows).numpy()
+        logits = self.model_.logits(rows).numpy()
+        self.temperature_ = neighbours_temperature(z, logits, codes, self.settings_.seed)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
@@ -199,37 +203,53 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         names: NDArray[Any] = self.classes_[clusters]
         return names
 
-    def _temperature(self, rows: NDArray[np.floating], codes: NDArray[np.int64]) -> float:
-        """T at which the neighbours of labelled points are likeliest to have their labels."""
-        z = self.model_.scaling(rows).numpy()
-        known = np.flatnonzero(codes >= 0)
-        if len(known) > _CALIBRATED:
-            rng = np.random.default_rng(self.settings_.seed)
-            known = rng.choice(known, _CALIBRATED, replace=False)
-        k = min(_NEIGHBOURS, len(z) - 1)
-        search = NearestNeighbors(n_neighbors=k + 1).fit(z)
-        # The nearest is the point itself.
-        nearest = search.kneighbors(z[known], return_distance=False)[:, 1:]
-        logits = self.model_.logits(rows[nearest.ravel()]).numpy()
-        return likeliest_temperature(logits, np.repeat(codes[known], k))
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
 
-def likeliest_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """T that maximises Σ log softmax_y(f / T), from 0.1 to 100 (Guo et al., ICML 2017).
+def neighbours_temperature(
+    z: NDArray[np.floating], logits: NDArray[np.float64], codes: NDArray[np.int64], seed: int
+) -> float:
+    """T at which the neighbours of labelled points are likeliest to have their labels.
+
+    Few labels have few neighbours that the model is wrong about, or none, which leaves T to chance.
+    So the neighbours of any points count as well, with the predicted classes of these points for
+    labels, all together as much as 25 labelled points.
+
+    Args:
+        z: points, scaled, (n, d).
+        logits: f(z), (n, c).
+        codes: classes, -1 where unknown, (n,).
+        seed: for the choice of points, where there are many.
+    """
+    rng = np.random.default_rng(seed)
+    known = rng.permutation(np.flatnonzero(codes >= 0))[:_CALIBRATED]
+    drawn = rng.permutation(len(z))[:_CALIBRATED]
+    labels = np.concatenate([codes[known], logits[drawn].argmax(1)])
+    counts = np.repeat([1.0, _AGREEMENT / len(drawn)], [len(known), len(drawn)])
+    k = min(_NEIGHBOURS, len(z) - 1)
+    search = NearestNeighbors(n_neighbors=k + 1).fit(z)
+    # The nearest is the point itself.
+    nearest = search.kneighbors(z[np.concatenate([known, drawn])], return_distance=False)[:, 1:]
+    return likeliest_temperature(logits[nearest.ravel()], labels.repeat(k), counts.repeat(k))
+
+
+def likeliest_temperature(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.float64]
+) -> float:
+    """T that maximises Σ w log softmax_y(f / T), from 0.1 to 100 (Guo et al., ICML 2017).
 
     Args:
         logits: f, (m, c).
         labels: y, (m,).
+        counts: w, (m,).
     """
     rows = np.arange(len(labels))
 
     def loss(log_t: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_t), axis=1)[rows, labels].mean())
+        return -float(counts @ log_softmax(logits / np.exp(log_t), axis=1)[rows, labels])
 
     found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(100)), method="bounded")
     return float(np.exp(found.x))

@@ -1,0 +1,207 @@
+"""Held-out log-density: GEDI against a Gaussian mixture and a neural spline flow.
+
+    python benchmarks/density.py --seeds 3 [--data moons wine] [--threads 1]
+
+Nats per point, in the units of the standardised training data: every model gets the same
+standardised points, so all densities are of the same thing. Columns that are constant in the
+training part are dropped; columns of whole numbers get uniform noise from [0, 1), as a density of
+discrete values has no bound. Rivals choose by a fifth of the training part, then fit all of it.
+"""
+
+import argparse
+import itertools
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import zuko
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Generator, Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from common import missing, provenance, write
+from gedi import GEDI
+from gedi.data import constant_features, load
+from gedi.scaling import Scaling
+from toys import HELD_OUT_SEED
+
+Rows = NDArray[np.float64]
+
+TABLES = {"wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
+CLUSTERS = {"moons": 2, "circles": 2, "wine": 3, "breast cancer": 2, "digits": 10}
+TOY_SEEDS = 2
+HELD_OUT, VALIDATION = 0.25, 0.2  # shares
+
+COMPONENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100)
+COVARIANCES = ("full", "tied", "diag")
+REGULARISERS = (1e-6, 1e-3, 1e-2, 1e-1)
+
+WIDTHS = (32, 128)
+STEPS = 2000  # as GEDI's iterations
+EVERY, PATIENCE = 50, 500  # steps of the flow between two looks at the validation part; to the end
+
+
+class Split(NamedTuple):
+    """Points to fit and points held out, standardised."""
+
+    train: Rows
+    held_out: Rows
+
+
+def split(name: str, seed: int) -> Split:
+    """The data of a cell; the same for all models."""
+    if name in TABLES:
+        x = TABLES[name]().data
+        order = np.random.default_rng(seed).permutation(len(x))
+        n = round(HELD_OUT * len(x))
+        return prepare(x[order[n:]], x[order[:n]], seed)
+    train, held_out = load(name, seed=seed), load(name, n_points=2000, seed=seed + HELD_OUT_SEED)
+    return prepare(train.x, held_out.x, seed)
+
+
+def prepare(train: Rows, held_out: Rows, seed: int) -> Split:
+    """Drop constant columns, dequantise whole numbers, standardise; all as the training part is."""
+    varying = np.setdiff1d(np.arange(train.shape[1]), constant_features(train))
+    train, held_out = train[:, varying].astype(float), held_out[:, varying].astype(float)
+    discrete = (train == np.round(train)).all(axis=0)
+    rng = np.random.default_rng(seed)
+    train, held_out = (x + discrete * rng.random(x.shape) for x in (train, held_out))
+    scaling = Scaling.standardise(train)
+    return Split(*(scaling(x, torch.float64).numpy() for x in (train, held_out)))
+
+
+def hold_out(x: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Training and validation part of the points to fit."""
+    order = np.random.default_rng(seed).permutation(len(x))
+    n = round(VALIDATION * len(x))
+    return x[order[n:]], x[order[:n]]
+
+
+def gedi_density(name: str, data: Split, seed: int) -> dict[str, Any]:
+    """Default settings, and how far log Z and the box that it is over can be relied on."""
+    model = GEDI(CLUSTERS[name], random_state=seed).fit(data.train)
+    normalizer, box = model.model_.normalizer, model.model_.box
+    assert normalizer is not None  # as there is a density
+    z = model.model_.scaling(data.held_out)
+    inside = ((z >= box.low) & (z <= box.high)).all(dim=1).numpy()
+    scores = model.score_samples(data.held_out)
+    return {
+        "log-density": float(scores.mean()),
+        "log Z": normalizer.value,
+        "log Z error": normalizer.error,
+        "trusted": normalizer.trusted,
+        "outside": float(1 - inside.mean()),
+        "settings": {"iterations": model.n_iter_, "batch_size": model.settings_.batch_size},
+    }
+
+
+def mixture_density(_: str, data: Split, seed: int) -> dict[str, Any]:
+    """Components, kind of covariance and its regulariser by the validation part."""
+    train, validation = hold_out(data.train, seed)
+
+    def make(n: int, kind: str, regulariser: float) -> GaussianMixture:
+        return GaussianMixture(n, covariance_type=kind, reg_covar=regulariser, random_state=seed)
+
+    def value(chosen: tuple[int, str, float]) -> float:
+        return float(make(*chosen).fit(train).score(validation))
+
+    grid = [
+        chosen
+        for chosen in itertools.product(COMPONENTS, COVARIANCES, REGULARISERS)
+        if chosen[0] < len(train)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        n, kind, regulariser = best = max(grid, key=value)
+        score = make(*best).fit(data.train).score(data.held_out)
+    chosen = {"n_components": n, "covariance_type": kind, "reg_covar": regulariser}
+    return {"log-density": float(score), "settings": chosen}
+
+
+def flow_density(_: str, data: Split, seed: int) -> dict[str, Any]:
+    """Width and number of steps by the validation part."""
+    train, validation = (torch.from_numpy(x).float() for x in hold_out(data.train, seed))
+    scores = {}
+    for width in WIDTHS:
+        best = -math.inf, 0
+        for step, flow in fitted_flows(train, width, seed):
+            if step % EVERY == 0:
+                best = max(best, (mean_log_density(flow, validation), step))
+                if step - best[1] >= PATIENCE:
+                    break
+        scores[width] = best
+    width = max(scores, key=scores.__getitem__)
+    n_steps = scores[width][1]
+    flows = fitted_flows(torch.from_numpy(data.train).float(), width, seed)
+    _, flow = next(itertools.islice(flows, n_steps - 1, None))
+    return {
+        "log-density": mean_log_density(flow, torch.from_numpy(data.held_out).float()),
+        "settings": {"width": width, "steps": n_steps},
+    }
+
+
+def fitted_flows(x: Tensor, width: int, seed: int) -> Iterator[tuple[int, torch.nn.Module]]:
+    """A neural spline flow after each step; the average of its weights, as GEDI's is.
+
+    As many steps as GEDI's iterations at most, of as many points.
+    """
+    torch.manual_seed(seed)
+    d = x.shape[1]
+    flow = zuko.flows.NSF(d, transforms=3, hidden_features=(width, width))
+    average = AveragedModel(flow, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    optimizer = torch.optim.Adam(flow.parameters(), lr=1e-3)
+    generator = Generator().manual_seed(seed)
+    for step in range(1, STEPS + 1):
+        batch = x[torch.randint(len(x), (400 if d <= 2 else 256,), generator=generator)]
+        optimizer.zero_grad()
+        (-flow().log_prob(batch).mean()).backward()
+        optimizer.step()
+        average.update_parameters(flow)
+        yield step, average.module
+
+
+@torch.no_grad()
+def mean_log_density(flow: torch.nn.Module, x: Tensor) -> float:
+    """In nats per point."""
+    return float(flow().log_prob(x).double().mean())
+
+
+METHODS: dict[str, Callable[[str, Split, int], dict[str, Any]]] = {
+    "Gaussian mixture": mixture_density,
+    "neural spline flow": flow_density,
+    "GEDI": gedi_density,
+}
+
+
+def main() -> None:
+    """Fill the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", nargs="+", default=list(CLUSTERS), choices=list(CLUSTERS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for name in options.data:
+        for seed in range(options.seeds if name in TABLES else min(options.seeds, TOY_SEEDS)):
+            data = split(name, seed)
+            for method in options.methods:
+                if not missing("density", data=name, method=method, seed=seed):
+                    continue
+                start = time.perf_counter()
+                row = METHODS[method](name, data, seed)
+                key = {"data": name, "method": method, "seed": seed}
+                sizes = {"n": len(data.train), "d": data.train.shape[1]}
+                seconds = round(time.perf_counter() - start, 1)
+                write("density", key | sizes | {"seconds": seconds} | row | provenance())
+
+
+if __name__ == "__main__":
+    main()
