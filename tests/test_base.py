@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gedi.base import GaussianBase
+from gedi.base import GaussianBase, likeliest_shrinkage
 
 COVARIANCE = torch.tensor([[2.0, 0.6], [0.6, 0.5]], dtype=torch.float64)
 MEAN = torch.tensor([1.0, -3.0], dtype=torch.float64)
@@ -39,12 +39,41 @@ def test_samples_have_its_moments():
 
 
 def test_fit_finds_mean_and_covariance_and_adds_the_noise():
-    x = GaussianBase(MEAN, COVARIANCE).sample((500,), seeded())
+    # 20,000 points in two dimensions: the least shrinkage, and several chunks.
+    x = GaussianBase(MEAN, COVARIANCE).sample((20_000,), seeded())
     base = GaussianBase.fit(x, noise=0.5)
     moments = x.T.cov(correction=0)
-    expected = moments + (0.25 + 1e-3 * moments.diagonal().mean()) * torch.eye(2)
+    level = moments.diagonal().mean()
+    expected = 0.999 * moments + (0.25 + 1e-3 * level) * torch.eye(2).double()
     assert torch.allclose(base.root @ base.root, expected, atol=1e-9)
     assert torch.allclose(base.mean, x.mean(0))
+
+
+@pytest.mark.parametrize(("n", "d", "noise"), [(40, 60, 0.0), (60, 30, 0.3)])
+def test_shrinkage_makes_held_out_points_likeliest(n, d, noise):
+    spread = torch.linspace(0.2, 2, d, dtype=torch.float64)
+    x = 3 + spread * torch.randn(n, d, dtype=torch.float64, generator=seeded())
+    held_out, others = x[::5], x[torch.arange(n) % 5 > 0]
+    moments = others.T.cov(correction=0)
+    level = moments.diagonal().mean()
+
+    def score(rho):
+        # The expected log-density of held-out points with noise, by the covariance itself.
+        shrunk = (1 - rho) * moments + (rho * level + noise**2) * torch.eye(d)
+        law = torch.distributions.MultivariateNormal(others.mean(0), shrunk)
+        return law.log_prob(held_out).mean() - 0.5 * noise**2 * shrunk.inverse().trace()
+
+    rho = likeliest_shrinkage(x, noise)
+    assert 0.001 < rho < 1
+    assert score(rho) >= max(score(rho * factor) for factor in (0.75, min(1.3, 1 / rho)))
+
+
+def test_fewer_points_than_features_leave_a_density_that_held_out_points_fit():
+    d = 60
+    train, test = (torch.randn(40, d, generator=seeded(k)) for k in (0, 1))
+    base = GaussianBase.fit(train, noise=0.0)
+    # Of the true density, |x|² / 2 is d / 2 on average; with a ridge of 0.001 alone it is 20 d.
+    assert -base(test).mean() < d
 
 
 def test_fit_stands_constant_features():

@@ -7,12 +7,19 @@ network only learns the tilt. The base is one function added to every logit, so 
 network's alone.
 """
 
+import math
+from collections.abc import Sequence
+from itertools import chain
 from typing import Self
 
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["GaussianBase"]
+__all__ = ["GaussianBase", "likeliest_shrinkage"]
+
+_CHUNK = 8192  # rows at a time
+_LEAST_SHRINKAGE = 1e-3
+_MANY = 5  # points a feature, from where on a few far points would decide the shrinkage
 
 
 class GaussianBase(nn.Module):
@@ -40,15 +47,19 @@ class GaussianBase(nn.Module):
 
     @classmethod
     def fit(cls, x: Tensor, noise: float) -> Self:
-        """The maximum-likelihood Gaussian of data (n, d) to which noise N(0, s²) is added.
+        """The Gaussian of data (n, d) to which noise N(0, s²) is added, shrunk as the data ask for.
 
-        A thousandth of the mean variance is added too, so that constant features do no harm.
+        Σ = (1 - ρ) S + ρ (tr S / d) I + s² I, with the ρ that makes held-out points likeliest: with
+        fewer points than features S knows nothing of most directions. ρ is at least 0.001, so that
+        constant features do no harm, and no more from five points a feature on.
         """
-        mean = x.mean(0)
-        centred = (x - mean).double()
-        covariance = centred.T @ centred / len(x)
-        ridge = noise**2 + 1e-3 * float(covariance.diagonal().mean()) + 1e-12
-        return cls(mean, covariance + ridge * torch.eye(x.shape[1], dtype=torch.float64))
+        mean, covariance = _moments([x])
+        identity = torch.eye(len(mean), dtype=torch.float64, device=x.device)
+        level = covariance.diagonal().mean()
+        many = len(x) >= _MANY * len(mean)
+        rho = _LEAST_SHRINKAGE if many else likeliest_shrinkage(x, noise)
+        shrunk = (1 - rho) * covariance + (rho * level + noise**2 + 1e-12) * identity
+        return cls(mean.to(x), shrunk)
 
     def forward(self, x: Tensor) -> Tensor:
         """b(x), (..., d) -> (...)."""
@@ -64,3 +75,44 @@ class GaussianBase(nn.Module):
             generator=generator,
         )
         return self.mean + noise @ self.root
+
+
+def likeliest_shrinkage(x: Tensor, noise: float) -> float:
+    """The ρ in [0.001, 1] that makes every fifth point likeliest under the Gaussian of the others.
+
+    All shrunk covariances share the eigenvectors of S, so that the mean log-density is, up to a
+    constant, -½ Σ_i log v_i + (q_i + s²) / v_i with v_i = (1 - ρ) λ_i + ρ tr S / d + s², where λ_i
+    is an eigenvalue of S and q_i the mean square of the held-out points along its eigenvector.
+
+    Args:
+        x: data, (n, d).
+        noise: s.
+    """
+    held_out = x[::5]
+    mean, covariance = _moments([x[start::5] for start in range(1, 5)])
+    values, vectors = torch.linalg.eigh(covariance)
+    squares = torch.zeros_like(values)
+    for rows in torch.split(held_out, _CHUNK):
+        squares += ((rows.double() - mean) @ vectors).square().sum(0) / len(held_out)
+    rhos = torch.logspace(
+        math.log10(_LEAST_SHRINKAGE), 0, 31, dtype=torch.float64, device=x.device
+    )[:, None]
+    variances = (1 - rhos) * values.clamp_min(0) + rhos * values.mean() + noise**2 + 1e-12
+    scores = -(variances.log() + (squares + noise**2) / variances).sum(-1)
+    return float(rhos[scores.argmax()])
+
+
+def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and covariance (d, d) of data in parts (n_i, d), in float64.
+
+    Added up over some rows at a time: a float64 copy of all would be twice the data.
+    """
+    n, d = max(sum(map(len, parts)), 1), parts[0].shape[1]
+    mean = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
+    for rows in chain.from_iterable(torch.split(part, _CHUNK) for part in parts):
+        mean += rows.double().sum(0) / n
+    covariance = torch.zeros(d, d, dtype=torch.float64, device=parts[0].device)
+    for rows in chain.from_iterable(torch.split(part, _CHUNK) for part in parts):
+        centred = rows.double() - mean
+        covariance.addmm_(centred.T, centred, alpha=1 / n)
+    return mean, covariance
