@@ -41,6 +41,7 @@ def report_content(
     plane = dataset.x.shape[1] == 2
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters)
+    by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
     corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
     return ReportContent(
         title=f"GEDI on {dataset.name}",
@@ -59,6 +60,7 @@ def report_content(
         prior=trained.log_prior.exp().double().numpy(),
         restarts=[
             {
+                "start": "k-means" if place >= by_chance else "chance",
                 "warm-up iterations": candidate.warmup,
                 "collapse gap": candidate.gap,
                 "chosen": place == fit.chosen,

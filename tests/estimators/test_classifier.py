@@ -8,11 +8,7 @@ from sklearn.datasets import make_blobs, make_moons
 from sklearn.linear_model import LogisticRegression
 
 from gedi import GEDIClassifier
-from gedi.estimators.classifier import (
-    encode_labels,
-    likeliest_temperature,
-    neighbours_temperature,
-)
+from gedi.estimators.classifier import encode_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -152,31 +148,3 @@ def test_probabilities_follow_the_temperature():
     unsure = (p > 1e-6) & (p < 1 - 1e-6)
     assert unsure.sum() > 10
     np.testing.assert_allclose(odds[unsure], np.log(p / (1 - p))[unsure], rtol=1e-6)
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
-def test_the_temperature_of_drawn_labels_is_found(temperature):
-    rng = np.random.default_rng(0)
-    f = 3 * rng.normal(size=(20_000, 4))
-    cumulated = np.exp(log_softmax(f / temperature, axis=1)).cumsum(1)
-    labels = (cumulated < rng.random((len(f), 1))).sum(1).clip(0, 3)
-    assert likeliest_temperature(f, labels, np.ones(len(f))) == pytest.approx(temperature, rel=0.05)
-
-
-def overlapping(seed, n=1000):
-    """Two classes, 2 % of them on the wrong side, with log-odds five times too sure."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(2, size=n)
-    z = rng.normal(size=(n, 2))
-    z[:, 0] += 4 * y
-    return z, 5 * np.stack([0 * z[:, 0], 4 * (z[:, 0] - 2)], axis=1), y
-
-
-@pytest.mark.parametrize(
-    ("n_labels", "least", "most"), [(1000, 4, 7), (100, 1.5, 10), (10, 1.5, 10), (2, 1.5, 10)]
-)
-def test_few_labels_do_not_leave_the_temperature_to_chance(n_labels, least, most):
-    for seed in range(5):
-        z, f, y = overlapping(seed)
-        codes = np.where(np.arange(len(y)) < n_labels, y, -1)
-        assert least < neighbours_temperature(z, f, codes, seed) < most

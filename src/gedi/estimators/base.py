@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
 from gedi.errors import DataError, NormalizerWarning, SettingsError
+from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, pairs_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.fitting import Fit, Session
@@ -33,7 +34,7 @@ __all__ = ["BaseGEDI"]
 _FLOATS = [np.float64, np.float32]
 
 
-class BaseGEDI(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Training, density, outliers and samples; the parameters are those of `gedi.GEDI`."""
 
     model_: TrainedModel

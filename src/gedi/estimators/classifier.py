@@ -5,10 +5,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
@@ -17,14 +15,12 @@ from torch import Tensor, nn
 from gedi.custom import Custom
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI, positive_pairs
+from gedi.estimators.calibration import neighbours_temperature
 from gedi.observing import Record
 from gedi.settings import Settings
 
 __all__ = ["GEDIClassifier", "encode_labels"]
 
-_NEIGHBOURS = 5
-_CALIBRATED = 1000  # points at most whose neighbours the temperature is fitted on
-_AGREEMENT = 25.0  # labelled points that agreement of neighbours counts for
 _SMOOTHING = 10.0  # points that each class is thought to have been seen with, besides those seen
 
 
@@ -207,52 +203,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def neighbours_temperature(
-    z: NDArray[np.floating], logits: NDArray[np.float64], codes: NDArray[np.int64], seed: int
-) -> float:
-    """T at which the neighbours of labelled points are likeliest to have their labels.
-
-    Few labels have few neighbours that the model is wrong about, or none, which leaves T to chance.
-    So the neighbours of any points count as well, with the predicted classes of these points for
-    labels, all together as much as 25 labelled points.
-
-    Args:
-        z: points, scaled, (n, d).
-        logits: f(z), (n, c).
-        codes: classes, -1 where unknown, (n,).
-        seed: for the choice of points, where there are many.
-    """
-    rng = np.random.default_rng(seed)
-    known = rng.permutation(np.flatnonzero(codes >= 0))[:_CALIBRATED]
-    drawn = rng.permutation(len(z))[:_CALIBRATED]
-    labels = np.concatenate([codes[known], logits[drawn].argmax(1)])
-    counts = np.repeat([1.0, _AGREEMENT / len(drawn)], [len(known), len(drawn)])
-    k = min(_NEIGHBOURS, len(z) - 1)
-    search = NearestNeighbors(n_neighbors=k + 1).fit(z)
-    # The nearest is the point itself.
-    nearest = search.kneighbors(z[np.concatenate([known, drawn])], return_distance=False)[:, 1:]
-    return likeliest_temperature(logits[nearest.ravel()], labels.repeat(k), counts.repeat(k))
-
-
-def likeliest_temperature(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.float64]
-) -> float:
-    """T that maximises Σ w log softmax_y(f / T), from 0.1 to 100 (Guo et al., ICML 2017).
-
-    Args:
-        logits: f, (m, c).
-        labels: y, (m,).
-        counts: w, (m,).
-    """
-    rows = np.arange(len(labels))
-
-    def loss(log_t: float) -> float:
-        return -float(counts @ log_softmax(logits / np.exp(log_t), axis=1)[rows, labels])
-
-    found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(100)), method="bounded")
-    return float(np.exp(found.x))
 
 
 class EncodedLabels(NamedTuple):

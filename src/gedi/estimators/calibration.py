@@ -1,0 +1,59 @@
+"""A temperature for posteriors that are surer than they should be, without labels to spare."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.neighbors import NearestNeighbors
+
+__all__ = ["likeliest_temperature", "neighbours_temperature"]
+
+_NEIGHBOURS = 5
+_CALIBRATED = 1000  # points at most whose neighbours the temperature is fitted on
+_AGREEMENT = 25.0  # labelled points that agreement of neighbours counts for
+
+
+def neighbours_temperature(
+    z: NDArray[np.floating], logits: NDArray[np.float64], codes: NDArray[np.int64], seed: int
+) -> float:
+    """T at which the neighbours of labelled points are likeliest to have their labels.
+
+    Few labels have few neighbours that the model is wrong about, or none, which leaves T to chance.
+    So the neighbours of any points count as well, with the predicted classes of these points for
+    labels, all together as much as 25 labelled points.
+
+    Args:
+        z: points, scaled, (n, d).
+        logits: f(z), (n, c).
+        codes: classes, -1 where unknown, (n,).
+        seed: for the choice of points, where there are many.
+    """
+    rng = np.random.default_rng(seed)
+    known = rng.permutation(np.flatnonzero(codes >= 0))[:_CALIBRATED]
+    drawn = rng.permutation(len(z))[:_CALIBRATED]
+    labels = np.concatenate([codes[known], logits[drawn].argmax(1)])
+    counts = np.repeat([1.0, _AGREEMENT / len(drawn)], [len(known), len(drawn)])
+    k = min(_NEIGHBOURS, len(z) - 1)
+    search = NearestNeighbors(n_neighbors=k + 1).fit(z)
+    # The nearest is the point itself.
+    nearest = search.kneighbors(z[np.concatenate([known, drawn])], return_distance=False)[:, 1:]
+    return likeliest_temperature(logits[nearest.ravel()], labels.repeat(k), counts.repeat(k))
+
+
+def likeliest_temperature(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.float64]
+) -> float:
+    """T that maximises Σ w log softmax_y(f / T), from 0.1 to 100 (Guo et al., ICML 2017).
+
+    Args:
+        logits: f, (m, c).
+        labels: y, (m,).
+        counts: w, (m,).
+    """
+    rows = np.arange(len(labels))
+
+    def loss(log_t: float) -> float:
+        return -float(counts @ log_softmax(logits / np.exp(log_t), axis=1)[rows, labels])
+
+    found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(100)), method="bounded")
+    return float(np.exp(found.x))
