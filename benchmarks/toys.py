@@ -23,7 +23,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     for seed in range(options.seeds):
         for name in options.data:
-            if missing("toys", data=name, seed=seed):
+            if missing("toys", data=name, method="GEDI", seed=seed):
                 held_out = load(name, n_points=2000, seed=seed + HELD_OUT_SEED)
                 row = measure(load(name, seed=seed), "GEDI", held_out=held_out, seed=seed)
                 write("toys", row)

@@ -35,6 +35,7 @@ Listener = Callable[[TrainingState, Record], None]
 Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
 _REPORTED = 10_000  # points on which the final gap is computed
+_ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ class Session:
             self.assembly.bandwidth,
             box,
             base=model.base if isinstance(model.base, GaussianBase) else None,
+            n_temperatures=_temperatures(model),
             generator=Generator().manual_seed(self.settings.seed),
         )
 
@@ -299,3 +301,12 @@ class Session:
         if self.state.iteration < self.state.horizon:
             return "max_time"
         return "converged" if self.state.horizon < self.settings.max_iter else "max_iter"
+
+
+def _temperatures(model: EnergyClassifier) -> int:
+    """Temperatures of annealing at most: large networks wait seconds for log Z, not minutes.
+
+    With fewer than it takes, the weights grow uneven and the result is not trusted.
+    """
+    sizes = [value.numel() for value in (*model.parameters(), *model.buffers())]
+    return min(500, max(20, _ANNEALED // sum(sizes)))
