@@ -63,14 +63,14 @@ def toys() -> str:
     lines = [
         [
             data,
-            "GEDI",
+            method,
             str(len(found)),
             f"{sum(row['NMI'] >= 0.99 for row in found)} of {len(found)}",
             spread(found, "NMI"),
             spread(found, "regret", 4),
             spread(found, "gap"),
         ]
-        for (data,), found in groups(rows, "data").items()
+        for (data, method), found in groups(rows, "data", "method").items()
     ]
     lines += [
         [

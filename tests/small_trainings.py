@@ -14,6 +14,7 @@ from gedi.objective import Weights, uniform_log_prior
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
+from gedi.smoothing import Smoothing
 from gedi.training import Algorithm, TrainingState
 from gedi.views import GaussianNoise
 
@@ -58,7 +59,7 @@ def algorithm(weights=None, *, warmups=(0,), **arguments):
         weights=weights or Weights(1.0, 1.0, 2.0),
         box=BOX,
         batch_size=64,
-        data_noise=0.05,
+        smoothing=Smoothing(0.05),
         **arguments,
     )
 

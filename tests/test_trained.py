@@ -11,6 +11,7 @@ from gedi.errors import DataError
 from gedi.fitting import Session
 from gedi.model import EnergyClassifier
 from gedi.settings import EncoderSettings
+from gedi.smoothing import Smoothing
 from small_trainings import SMALL, heaps
 
 
@@ -94,7 +95,7 @@ def test_noise_is_taken_out_by_its_best_guess(trained):
 
     model = trained.model
     gaussian = Gaussian(model.encoder, 2, generator=seed())
-    noisy = replace(trained, model=gaussian, data_noise=s)
+    noisy = replace(trained, model=gaussian, smoothing=Smoothing(s))
     z = torch.randn(40, 2, generator=seed())
     torch.testing.assert_close(noisy.denoise(z), z * v / (v + s * s))
-    assert replace(trained, data_noise=0.0).denoise(z) is z
+    assert replace(trained, smoothing=Smoothing()).denoise(z) is z

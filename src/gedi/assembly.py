@@ -21,6 +21,7 @@ from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import SamplerSettings, Settings
+from gedi.smoothing import Smoothing
 from gedi.starts import fit_codes, kmeans_codes
 from gedi.trained import TrainedModel
 from gedi.training import Algorithm, TrainingState
@@ -268,6 +269,7 @@ def assemble(
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
+    base, root = _base(data, noise, settings, dataset, previous)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
@@ -278,7 +280,7 @@ def assemble(
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
         learning_rate=settings.learning_rate or 0.0,
-        data_noise=noise,
+        smoothing=Smoothing(noise, root),
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
     )
@@ -292,19 +294,35 @@ def assemble(
         log_prior=_log_prior(settings),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
-        base=_base(data, noise, settings, previous),
+        base=base,
         input_shape=input_shape,
         custom=custom,
     )
 
 
 def _base(
-    data: Tensor, noise: float, settings: Settings, previous: TrainedModel | None
-) -> GaussianBase | None:
-    if previous is None:
-        return GaussianBase.fit(data, noise).to(data.device) if settings.encoder.base else None
-    base = copy.deepcopy(previous.model.base)
-    return base.to(data.device) if isinstance(base, GaussianBase) else None
+    data: Tensor,
+    noise: float,
+    settings: Settings,
+    dataset: Dataset,
+    previous: TrainedModel | None,
+) -> tuple[GaussianBase | None, Tensor | None]:
+    """The Gaussian of the data with their noise, and the shape of the noise.
+
+    Noise in a table follows the covariance of the data, since along a direction in which they
+    hardly vary the same noise would be large.
+    """
+    if previous is not None:
+        base = copy.deepcopy(previous.model.base)
+        shape = previous.smoothing.root
+        kept = base.to(data.device) if isinstance(base, GaussianBase) else None
+        return kept, None if shape is None else shape.to(data.device)
+    if not settings.encoder.base:
+        return None, None
+    if dataset.image_shape is not None:
+        return GaussianBase.fit(data, noise).to(data.device), None
+    gaussian = GaussianBase.fit(data, 0.0).to(data.device)
+    return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
 
 
 def _union(box: Box, previous: Box) -> Box:

@@ -7,6 +7,7 @@ network only learns the tilt. The base is one function added to every logit, so 
 network's alone.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from itertools import chain
@@ -60,6 +61,13 @@ class GaussianBase(nn.Module):
         rho = _LEAST_SHRINKAGE if many else likeliest_shrinkage(x, noise)
         shrunk = (1 - rho) * covariance + (rho * level + noise**2 + 1e-12) * identity
         return cls(mean.to(x), shrunk)
+
+    def widened(self, factor: float) -> Self:
+        """The Gaussian with standard deviations so many times as large."""
+        wider = copy.deepcopy(self)
+        wider.root.mul_(factor)
+        wider.inverse_root.div_(factor)
+        return wider
 
     def forward(self, x: Tensor) -> Tensor:
         """b(x), (..., d) -> (...)."""

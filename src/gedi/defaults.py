@@ -1,18 +1,25 @@
 """Settings that are chosen from the data, when the user leaves them open."""
 
+import math
 from dataclasses import replace
 from typing import TypeVar
 
+from gedi.base import GaussianBase
 from gedi.custom import Custom
 from gedi.data import BUILT_IN, Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
+from gedi.sampling import likeliest_bandwidth
+from gedi.scaling import Scaling
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings, check
 
 __all__ = ["default_prior_weight", "resolve"]
 
 T = TypeVar("T")
 
+_KERNELS = 1000  # points that the width of kernels is read off
+_BY_HEART = 1000  # points that a network learns by heart
+_LEAST_NOISE = 0.01
 _SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
 
 
@@ -55,7 +62,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         settings,
         n_clusters=n_clusters,
         batch_size=batch_size,
-        data_noise=_or(settings.data_noise, 0.0 if dataset.image_shape is None else 0.1),
+        data_noise=settings.data_noise if settings.data_noise is not None else _noise(dataset),
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(weights, small=small),
         encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
@@ -146,6 +153,26 @@ def _restarts(
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
     )
+
+
+def _noise(dataset: Dataset) -> float:
+    """Of images a tenth of half their range; of tables as wide as kernels around the points.
+
+    That is the width at which points are likeliest under kernels around all others, in whitened
+    coordinates: what a network that learns few points by heart should learn at most. It fades as
+    points outnumber what is learned by heart, and in one or two dimensions.
+    """
+    if dataset.image_shape is not None:
+        return 0.1
+    n, d = dataset.x.shape
+    if d <= 2:
+        return 0.0
+    some = dataset.x[:: math.ceil(n / _KERNELS)]
+    z = Scaling.standardise(some)(some)
+    base = GaussianBase.fit(z, 0.0)
+    width = likeliest_bandwidth((z - base.mean) @ base.inverse_root)
+    noise = width * _BY_HEART / (_BY_HEART + n)
+    return noise if noise >= _LEAST_NOISE else 0.0
 
 
 def _known_clusters(dataset: Dataset) -> int:

@@ -68,7 +68,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     others = foils(z, trained.box.low, trained.box.high, generator)
     outlier_energies = {name: trained.model.energy(points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
-    noise = (settings.data_noise or 0.0) * torch.randn(z.shape, generator=generator)
+    smoothed = trained.smoothing(z, generator)
     metrics = _against_labels(dataset, prediction) | _density(trained, dataset, prediction)
     if dataset.image_shape is not None:
         metrics |= {
@@ -83,7 +83,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
         sample_clusters=sample_clusters,
         energies={
             # As GEN saw them, with noise, or they would not compare with samples.
-            "data": trained.model.energy(z + noise).double().numpy(),
+            "data": trained.model.energy(smoothed).double().numpy(),
             "samples": trained.predict(noisy).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },

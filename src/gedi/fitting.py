@@ -26,6 +26,7 @@ from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
 from gedi.restarts import Candidate, choose, single
 from gedi.settings import Settings
+from gedi.smoothing import Smoothing
 from gedi.trained import TrainedModel
 from gedi.training import TrainingState, train
 
@@ -221,6 +222,8 @@ class Session:
         if not named and custom.previous is None:
             order = number_by_size(model, self.assembly.data[:_REPORTED].cpu())
             log_prior = log_prior[order]
+        smoothing = self.assembly.algorithm.smoothing
+        root = smoothing.root
         return TrainedModel(
             model=model,
             scaling=self.assembly.scaling,
@@ -229,7 +232,7 @@ class Session:
             chains=state.buffer.positions.cpu().clone(),
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),
-            data_noise=self.assembly.algorithm.data_noise,
+            smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
         )
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:

@@ -156,8 +156,9 @@ class Settings:
         learning_rate: of Adam. Null: 4e-3 for small networks, else 2e-3; a quarter
             of it for JEM.
         decay: share of the training, at its end, over which the learning rate falls to zero.
-        data_noise: standard deviation of noise that smooths the data for GEN, in scaled units.
-            Null: 0 for tables, 0.1 for images.
+        data_noise: size of the noise that smooths the data for GEN: of images in scaled units, of
+            tables relative to the covariance of the data. Null: 0.1 for images; for tables the
+            width of likeliest kernels, less the more points there are; 0 up to two dimensions.
         seed: of all random numbers.
         device: auto, cpu or cuda.
         precision: of the training, as Lightning Fabric names it.

@@ -18,6 +18,7 @@ from gedi.errors import RunError
 from gedi.evaluation.normalizer import LogNormalizer
 from gedi.scaling import Scaling
 from gedi.settings import Settings
+from gedi.smoothing import Smoothing
 from gedi.trained import TrainedModel
 
 __all__ = ["load_trained", "save_trained"]
@@ -35,6 +36,8 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
         "chains": trained.chains,
         "log_prior": trained.log_prior,
     }
+    if trained.smoothing.root is not None:
+        tensors["smoothing.root"] = trained.smoothing.root
     if trained.normalizer is not None:
         value, error, ess, _ = trained.normalizer
         tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
@@ -98,5 +101,5 @@ def _trained_model(
         chains=tensors["chains"],
         log_prior=tensors["log_prior"],
         normalizer=normalizer,
-        data_noise=settings.data_noise or 0.0,
+        smoothing=Smoothing(settings.data_noise or 0.0, tensors.get("smoothing.root")),
     )

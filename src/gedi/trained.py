@@ -17,6 +17,7 @@ from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.sampling import Energy, Move, evaluate
 from gedi.scaling import Scaling
+from gedi.smoothing import Smoothing
 
 __all__ = ["Prediction", "TrainedModel"]
 
@@ -51,7 +52,7 @@ class TrainedModel:
         chains: where the chains of the training ended, (m, d), scaled.
         log_prior: log π, (c,).
         normalizer: log Z in nats, in scaled units; None where no density was learned.
-        data_noise: s, standard deviation of the noise in the data that p(x) is the density of.
+        smoothing: the noise in the data that p(x) is the density of.
     """
 
     model: EnergyClassifier
@@ -61,7 +62,7 @@ class TrainedModel:
     chains: Tensor
     log_prior: Tensor
     normalizer: LogNormalizer | None = None
-    data_noise: float = 0.0
+    smoothing: Smoothing = Smoothing()
 
     @property
     def n_clusters(self) -> int:
@@ -166,14 +167,14 @@ class TrainedModel:
         return chains.x
 
     def denoise(self, z: Tensor) -> Tensor:
-        """The mean of the clean point given the noisy one, z - s² ∇E(z) (Tweedie's formula).
+        """Take the noise of the training out of samples, by its best guess.
 
         Args:
             z: points, scaled, (n, d).
         """
-        if self.data_noise == 0:
+        if self.smoothing.scale == 0:
             return z
-        return z - self.data_noise**2 * evaluate(self.model.energy, z).gradient
+        return self.smoothing.denoise(z, evaluate(self.model.energy, z).gradient)
 
     @torch.no_grad()
     def _starts(self, n: int, cluster: int | None, generator: Generator) -> Tensor:

@@ -17,6 +17,7 @@ from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.sampling import Move, ReplayBuffer
 from gedi.schedule import Schedule
+from gedi.smoothing import Smoothing
 from gedi.views import View
 
 __all__ = ["Algorithm", "TrainingState", "train"]
@@ -94,7 +95,7 @@ class Algorithm:
         learning_rate: Adam's, before the schedule.
         prior_rate: share of its way to the mean posterior that π goes in each iteration, once there
             is one network; 0 keeps it.
-        data_noise: standard deviation of the noise that smooths the data for GEN.
+        smoothing: the noise with which GEN sees the data.
         average_decay: decay of the average in weight space.
         max_time: seconds after which the training has ended; None for no limit.
         evidence: what is known of some inputs, such as labels; None for nothing.
@@ -107,7 +108,7 @@ class Algorithm:
     batch_size: int = 400
     learning_rate: float = 2e-3
     prior_rate: float = 0.0
-    data_noise: float = 0.0
+    smoothing: Smoothing = Smoothing()
     average_decay: float = 0.998
     max_time: float | None = None
     evidence: Evidence | None = None
@@ -176,7 +177,11 @@ def train(
             if needs_chains
             else None
         )
-        smoothed = _smooth(x, algorithm, generator) if needs_chains else None
+        smoothed = (
+            algorithm.smoothing(x, generator)
+            if needs_chains and algorithm.smoothing.scale > 0
+            else None
+        )
 
         # 3. The gradients of the terms, and one step of Adam on their sum.
         terms = gedi_terms(
@@ -217,13 +222,6 @@ def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> tuple[Te
         generator=state.generator,
     )
     return index, data[index]
-
-
-def _smooth(x: Tensor, algorithm: Algorithm, generator: Generator) -> Tensor | None:
-    if algorithm.data_noise == 0:
-        return None
-    noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
-    return x + algorithm.data_noise * noise
 
 
 @torch.no_grad()

@@ -96,7 +96,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(x) of points in nats, in the units of X, (n,).
 
-        With `log_normalizer_` None (no GEN, so no density was learned) up to a constant.
+        With `log_normalizer_` None (no GEN, so no density was learned) up to a constant. Points
+        outside the box of the training data, over which Z is, have the score of their energy.
 
         Args:
             X: points (n, d), or images as they were fitted.
