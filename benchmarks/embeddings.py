@@ -8,7 +8,6 @@ Every cell runs in a process of its own, so that its peak memory is its own; onl
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -44,7 +43,8 @@ class Embeddings:
     Cluster k has a share of about (k + 1)^-zipf. Its centre is that of one of some topics, plus an
     offset of its own, plus a direction that all share, as embeddings fill a narrow cone. Around
     it points vary in a few directions, the further ones less, bent a little into a few others; a
-    little noise is in all. Everything is then scaled to length 1.
+    little noise is in all. Some points are drawn towards another cluster, by up to half of the way.
+    Everything is then scaled to length 1.
 
     Args:
         n: points.
@@ -57,6 +57,7 @@ class Embeddings:
         spread: largest standard deviation within a cluster.
         bend: curvature.
         noise: length of the noise.
+        between: share of points that are drawn towards another cluster.
         outliers: share of points that belong to no cluster.
         seed: of everything.
     """
@@ -67,10 +68,11 @@ class Embeddings:
     zipf: float = 1.0
     n_topics: int = 6
     cone: float = 1.0
-    offset: float = 0.8
-    spread: float = 0.4
+    offset: float = 0.7
+    spread: float = 0.5
     bend: float = 0.4
     noise: float = 0.5
+    between: float = 0.2
     outliers: float = 0.005
     seed: int = 0
 
@@ -82,6 +84,8 @@ class Embeddings:
         labels[rng.random(self.n) < self.outliers] = OUTLIER
         common = self.cone * _directions(1, self.n_features, rng)
         topics = _directions(self.n_topics, self.n_features, rng)
+        centres = topics[rng.integers(self.n_topics, size=self.n_clusters)]
+        centres = centres + self.offset * _directions(self.n_clusters, self.n_features, rng)
         x = np.empty((self.n, self.n_features), dtype=np.float32)
         for k in range(OUTLIER, self.n_clusters):
             rows = np.flatnonzero(labels == k)
@@ -90,9 +94,10 @@ class Embeddings:
                     2 / self.n_features
                 )
                 continue
-            topic = topics[rng.integers(self.n_topics)]
-            centre = topic + self.offset * _directions(1, self.n_features, rng)
-            x[rows] = common + centre + self._around(len(rows), rng)
+            other = centres[rng.integers(self.n_clusters, size=len(rows))]
+            way = rng.uniform(0, 0.5, len(rows)) * (rng.random(len(rows)) < self.between)
+            towards = way[:, None] * (other - centres[k])
+            x[rows] = common + centres[k] + towards + self._around(len(rows), rng)
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         return x, labels.astype(np.int64)
 
@@ -160,16 +165,16 @@ METHODS: dict[str, Method] = {
 MOST = {"GaussianMixture, full": 10_000, "HDBSCAN": 10_000}
 
 
-def resident() -> int:
-    """Bytes in memory now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def memory(name: str) -> int:
+    """Bytes in memory, now (VmRSS) or at most (VmHWM); getrusage counts the parent's as well."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def measure_cell(file: Path, method: str, seed: int, threads: int) -> dict[str, Any]:
     """One method on the points of a file: scores, time and memory."""
     torch.set_num_threads(threads)
-    before = resident()
+    before = memory("VmRSS")
     with np.load(file) as arrays:
         x, labels = arrays["x"], arrays["labels"]
     # In random order already, so the first ones are a fair subset.
@@ -178,7 +183,7 @@ def measure_cell(file: Path, method: str, seed: int, threads: int) -> dict[str, 
     start = time.perf_counter()
     found = METHODS[method](x, n_clusters, seed)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = memory("VmHWM")
     scored = labels != OUTLIER
     return {
         "points": len(x),

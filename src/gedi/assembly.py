@@ -42,7 +42,7 @@ __all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
 _MONITORED = 2000  # points on which the gap is watched
 _REFERENCES = 2000  # points among which neighbours are looked for
-_CODED = 10_000  # points that k-means sees
+_CODED = 5000  # points that k-means sees
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 __all__ = ["GaussianBase", "likeliest_shrinkage"]
 
-_CHUNK = 8192  # rows at a time
+_CHUNK_VALUES = 2**19  # of the data in float64 at a time, 4 MiB
 _LEAST_SHRINKAGE = 1e-3
 _MANY = 5  # points a feature, from where on a few far points would decide the shrinkage
 
@@ -100,7 +100,7 @@ def likeliest_shrinkage(x: Tensor, noise: float) -> float:
     mean, covariance = _moments([x[start::5] for start in range(1, 5)])
     values, vectors = torch.linalg.eigh(covariance)
     squares = torch.zeros_like(values)
-    for rows in torch.split(held_out, _CHUNK):
+    for rows in _rows(held_out):
         squares += ((rows.double() - mean) @ vectors).square().sum(0) / len(held_out)
     rhos = torch.logspace(
         math.log10(_LEAST_SHRINKAGE), 0, 31, dtype=torch.float64, device=x.device
@@ -117,10 +117,15 @@ def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """
     n, d = max(sum(map(len, parts)), 1), parts[0].shape[1]
     mean = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
-    for rows in chain.from_iterable(torch.split(part, _CHUNK) for part in parts):
+    for rows in chain.from_iterable(map(_rows, parts)):
         mean += rows.double().sum(0) / n
     covariance = torch.zeros(d, d, dtype=torch.float64, device=parts[0].device)
-    for rows in chain.from_iterable(torch.split(part, _CHUNK) for part in parts):
+    for rows in chain.from_iterable(map(_rows, parts)):
         centred = rows.double() - mean
         covariance.addmm_(centred.T, centred, alpha=1 / n)
     return mean, covariance
+
+
+def _rows(x: Tensor) -> tuple[Tensor, ...]:
+    """Data (n, d) in parts (m, d) small enough to be copied."""
+    return torch.split(x, max(1, _CHUNK_VALUES // x.shape[1]))

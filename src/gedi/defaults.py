@@ -143,7 +143,7 @@ def _restarts(
     iterations = chosen.iterations or min(600 if small else 450, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
-    n = chosen.n or (((6 if codes else 4) if small else 8) if clustering else 1)
+    n = chosen.n or ((6 if codes else 4 if small else 8) if clustering else 1)
     return replace(
         chosen,
         n=n,

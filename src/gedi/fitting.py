@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import ArrayLike
-from torch import Generator
+from torch import Generator, Tensor
 
 from gedi.assembly import assemble
 from gedi.base import GaussianBase
@@ -276,17 +276,9 @@ class Session:
         terms, measured = assembly.monitor.measure(
             state.average, state.buffer.positions, state.log_prior
         )
-        box = assembly.algorithm.box
-        log_z, _ = importance_log_normalizer(
-            state.average.energy,
-            assembly.anchors,
-            assembly.bandwidth,
-            box.low,
-            box.high,
-            n_samples=4096,
-            generator=Generator(box.low.device).manual_seed(self.settings.seed),
-        )
-        likelihoods = -measured["energy_data"].double() - log_z
+        likelihoods = torch.zeros_like(measured["gap"])
+        if self.settings.restarts.gen:
+            likelihoods = -measured["energy_data"].double() - self._log_normalizers()
         return [
             Candidate(warmup, float(gap), float(likelihood), float(evidence))
             for warmup, gap, likelihood, evidence in zip(
@@ -297,6 +289,21 @@ class Session:
                 strict=True,
             )
         ]
+
+    def _log_normalizers(self) -> Tensor:
+        """Log Z of every restart, roughly, (members,)."""
+        assembly = self.assembly
+        box = assembly.algorithm.box
+        log_z, _ = importance_log_normalizer(
+            self.state.average.energy,
+            assembly.anchors,
+            assembly.bandwidth,
+            box.low,
+            box.high,
+            n_samples=4096,
+            generator=Generator(box.low.device).manual_seed(self.settings.seed),
+        )
+        return log_z
 
     def _ending(self) -> Ending:
         if self.assembly.algorithm.progress(self.state) < 1:

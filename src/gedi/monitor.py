@@ -12,6 +12,8 @@ from gedi.views import View
 
 __all__ = ["Monitor", "Plateau"]
 
+_PART = 500  # points at a time: several large networks on all of them take more than the data
+
 
 @dataclass(frozen=True)
 class Monitor:
@@ -46,11 +48,17 @@ class Monitor:
             The terms, and `gap`, `energy_data`, `energy_samples` in nats.
         """
         generator = torch.Generator(self.x.device).manual_seed(self.seed)
-        x = self.x.expand(*chains.shape[:-2], *self.x.shape)
-        index = None if self.index is None else self.index.expand(x.shape[:-1])
-        view = self.view(x, posterior=model.posterior, generator=generator, index=index)
-        logits = model(x)
-        inv = invariance(model(view), logits)
+        members = chains.shape[:-2]
+        logits = self.x.new_empty(*members, len(self.x), model.n_clusters)
+        view_logits = torch.empty_like(logits)
+        for start in range(0, len(self.x), _PART):
+            part = slice(start, start + _PART)
+            x = self.x[part].expand(*members, -1, -1)
+            index = None if self.index is None else self.index[part].expand(*members, -1)
+            view = self.view(x, posterior=model.posterior, generator=generator, index=index)
+            logits[..., part, :] = model(x)
+            view_logits[..., part, :] = model(view)
+        inv = invariance(view_logits, logits)
         prior = prior_agreement(logits, log_prior)
         energy_data = energy_of_logits(logits)
         energy_samples = model.energy(chains)

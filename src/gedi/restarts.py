@@ -21,7 +21,7 @@ class Candidate:
     Args:
         warmup: its iterations of GEN alone.
         gap: its collapse gap, in nats.
-        log_likelihood: of data, estimated, in nats; breaks ties.
+        log_likelihood: of data, estimated, in nats; breaks ties. 0 where GEN took no part.
         evidence: log-likelihood of what is known of some inputs, in nats; 0 if nothing is.
     """
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["Scaling"]
 
-_CHUNK = 4096  # rows
+_CHUNK = 1024  # rows
 
 
 class Scaling(NamedTuple):

@@ -120,7 +120,7 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 for small networks (4 without k-means), else 8.
+        n: how many. Null: 6 with k-means; else 4 for small networks, and 8 for large ones.
         kmeans: so many of them start from k-means. Null: a third; none for images, whose distances
             mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,

@@ -21,7 +21,7 @@ from gedi.smoothing import Smoothing
 
 __all__ = ["Prediction", "TrainedModel"]
 
-_CHUNK = 4096  # points at a time, so that memory does not grow with the data
+_CHUNK = 1024  # points at a time, so that memory does not grow with the data
 
 
 class Prediction(NamedTuple):
@@ -121,12 +121,14 @@ class TrainedModel:
 
     def _in_parts(self, network: nn.Module, x: NDArray[np.floating]) -> Tensor:
         """The network's output for points in the user's units, some at a time."""
-        return torch.cat(
-            [
-                network(self.scaling(x[start : start + _CHUNK], torch.float64))
-                for start in range(0, len(x), _CHUNK)
-            ]
-        )
+        first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
+        # Kept parts between freed ones would leave memory in pieces, more than the data in all.
+        outputs = first.new_empty(len(x), first.shape[1])
+        outputs[:_CHUNK] = first
+        for start in range(_CHUNK, len(x), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            outputs[part] = network(self.scaling(x[part], torch.float64))
+        return outputs
 
     def sample(
         self,
