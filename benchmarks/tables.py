@@ -60,7 +60,11 @@ def main() -> None:
                         "accuracy": accuracy(table.labels, found),
                     }
                     write("tables", row | {"hardware": hardware()})
-            priors = {"GEDI": None, "GEDI, prior given": shares}
+            priors = {
+                "GEDI": None,
+                "GEDI, prior given": shares,
+                "GEDI, prior learned": "learned",
+            }
             for method, prior in priors.items():
                 if missing("tables", data=table.name, method=method, seed=seed):
                     row = measure(table, "GEDI", seed=seed, n_clusters=c, prior=prior)
