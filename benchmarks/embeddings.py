@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -134,8 +135,10 @@ def fit_gedi(prior: str | None) -> "Method":
     """GEDI with defaults but for the prior."""
 
     def run(x: Points, n_clusters: int, seed: int) -> Codes:
-        settings = gedi.Settings(prior=prior, seed=seed, device="cpu")
-        return gedi.fit(x, n_clusters, settings=settings).trained.predict(x).clusters
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a log Z that nobody asks for here
+            model = gedi.GEDI(n_clusters, prior=prior, random_state=seed, device="cpu")
+            return model.fit_predict(x)
 
     return run
 

@@ -199,10 +199,37 @@ def tables() -> str:
     return (
         "## Tables that no default was chosen on\n\nWine (178 x 13), breast cancer (569 x 30), and "
         "blobs of 1000, 500, 250, 150 and 100 points in 20 dimensions. *Prior given*: the true "
-        "shares of the clusters as `prior`.\n\n"
+        "shares of the clusters as `prior`; *prior learned*: `prior='learned'`.\n\n"
         + table(["data", "model", "seeds", "NMI", "accuracy"], lines)
         + "\n"
         + made_by(rows, "python benchmarks/tables.py --seeds 5")
+    )
+
+
+def embeddings() -> str:
+    """Clusters of unequal sizes among embeddings, and of plain tables."""
+    rows = read("embeddings")
+    lines = [
+        [
+            f"{data}, {found[0]['points']:,} of {found[0]['n']:,}" if found[0].get("n") else data,
+            method,
+            str(len(found)),
+            spread(found, "NMI"),
+            spread(found, "ARI"),
+            spread(found, "seconds", 1),
+            spread(found, "peak memory", 2) if found[0].get("n") else "-",
+        ]
+        for (data, method), found in groups(rows, "data", "method").items()
+    ]
+    return (
+        "## Embeddings\n\nSynthetic unit vectors of 384 dimensions in 20 clusters with shares of "
+        "about 1/1, 1/2, ... 1/20, each curved and of few dimensions, a fifth of the points drawn "
+        "towards another cluster; and plain digits, wine and breast cancer. Memory is the peak "
+        "above that after the imports, in sizes of the data. Methods that do not reach all points "
+        "in reasonable time or memory get 10,000. HDBSCAN is not told the number of clusters.\n\n"
+        + table(["data", "model", "seeds", "NMI", "ARI", "seconds", "memory"], lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/embeddings.py")
     )
 
 
@@ -311,6 +338,7 @@ def main() -> None:
         "textbook": textbook,
         "digits": digits,
         "tables": tables,
+        "embeddings": embeddings,
         "labels": labels,
         "density": density,
     }
