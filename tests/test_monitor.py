@@ -6,6 +6,7 @@ import torch
 
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms, Weights
+from gedi.smoothing import Smoothing
 from small_trainings import blobs, fresh_state, view
 
 
@@ -60,3 +61,16 @@ def test_the_distance_of_samples_counts_either_way():
         zero = torch.tensor(0.0)
         plateau.reached(0, Terms(torch.tensor(2.0 * sign), zero, zero))
         assert plateau.best == 2.0
+
+
+def test_energies_of_data_are_those_that_gen_sees():
+    state = fresh_state()
+    clean, noisy = (
+        monitor(smoothing=Smoothing(s)).measure(
+            state.average, state.buffer.positions, state.log_prior
+        )
+        for s in (0.0, 0.5)
+    )
+    assert noisy[1]["energy_data"] > clean[1]["energy_data"] + 0.01
+    assert noisy[1]["gap"] == clean[1]["gap"]
+    assert noisy[1]["energy_samples"] == clean[1]["energy_samples"]

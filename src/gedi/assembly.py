@@ -290,7 +290,9 @@ def assemble(
         scaling=scaling,
         data=data,
         algorithm=algorithm,
-        monitor=Monitor(data[watched], view, settings.seed, watched, algorithm.evidence),
+        monitor=Monitor(
+            data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
+        ),
         log_prior=_log_prior(settings),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),

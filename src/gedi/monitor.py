@@ -8,6 +8,7 @@ from torch import Tensor
 from gedi.evidence import Evidence
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.objective import Terms, Weights, collapse_gap, contrast, invariance, prior_agreement
+from gedi.smoothing import Smoothing
 from gedi.views import View
 
 __all__ = ["Monitor", "Plateau"]
@@ -25,6 +26,7 @@ class Monitor:
         seed: of the views.
         index: places of the points in the data, (n,); None where they are others.
         evidence: what is known of some inputs.
+        smoothing: the noise with which GEN sees the data, and energies of data are told.
     """
 
     x: Tensor
@@ -32,6 +34,7 @@ class Monitor:
     seed: int = 0
     index: Tensor | None = None
     evidence: Evidence | None = None
+    smoothing: Smoothing = Smoothing()
 
     @torch.no_grad()
     def measure(
@@ -60,7 +63,12 @@ class Monitor:
             view_logits[..., part, :] = model(view)
         inv = invariance(view_logits, logits)
         prior = prior_agreement(logits, log_prior)
-        energy_data = energy_of_logits(logits)
+        # As GEN sees them, or they would not compare with samples.
+        energy_data = (
+            energy_of_logits(logits)
+            if self.smoothing.scale == 0
+            else model.energy(self.smoothing(self.x, generator).expand(*members, -1, -1))
+        )
         energy_samples = model.energy(chains)
         evidence = torch.zeros_like(inv)
         if self.evidence is not None:
