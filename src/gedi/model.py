@@ -14,6 +14,9 @@ from gedi.encoders import MemberLinear
 __all__ = ["EnergyClassifier", "energy_of_logits", "member", "number_by_size", "weight_average"]
 
 
+_PART = 500  # points at a time, so that memory does not grow with them
+
+
 def energy_of_logits(logits: Tensor) -> Tensor:
     """E = -logsumexp_y f_y, (..., c) -> (...)."""
     return -torch.logsumexp(logits, -1)
@@ -88,7 +91,8 @@ def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
     Returns:
         The old number of each cluster, (c,).
     """
-    sizes = torch.bincount(model(x).argmax(-1), minlength=model.n_clusters)
+    clusters = torch.cat([model(part).argmax(-1) for part in torch.split(x, _PART)])
+    sizes = torch.bincount(clusters, minlength=model.n_clusters)
     order = sizes.argsort(descending=True, stable=True)
     model.head.weight.copy_(model.head.weight[:, order])
     model.head.bias.copy_(model.head.bias[:, order])

@@ -13,7 +13,7 @@ from gedi.views import View
 
 __all__ = ["Monitor", "Plateau"]
 
-_PART = 500  # points at a time: several large networks on all of them take more than the data
+_PART = 200  # points at a time: several large networks on all of them take more than the data
 
 
 @dataclass(frozen=True)
