@@ -22,7 +22,7 @@ demo: $(READY)  ## train on scikit-learn's digits and write a report
 check: test lint types  ## what must hold before a commit
 
 test: $(READY)  ## run the tests (minutes)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 test-slow: $(READY)  ## run the long tests as well
 	$(BIN)/pytest -m 'slow or not slow'
