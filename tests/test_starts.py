@@ -8,6 +8,7 @@ import torch
 from sklearn.datasets import make_blobs
 from torch import Generator
 
+from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.encoders import MLP
 from gedi.errors import SettingsError
@@ -102,6 +103,12 @@ def test_a_learned_prior_survives_a_pause():
     resumed.load_state_dict(paused.state_dict(), paused.observer.history)
     resumed.run()
     assert torch.equal(resumed.state.log_prior, straight.state.log_prior)
+
+
+def test_a_learned_prior_goes_on_with_its_model():
+    first = Session(UNEQUAL, LEARNED).run().trained
+    again = Session(UNEQUAL, LEARNED, custom=Custom(previous=first))
+    assert torch.equal(again.state.log_prior, first.log_prior)
 
 
 def test_images_do_not_start_from_kmeans_and_tables_do():

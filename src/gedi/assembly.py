@@ -143,8 +143,14 @@ class Assembly:
         chosen = torch.randperm(len(self.data), generator=generator)[:_CODED]
         x = self.data[chosen.to(self.data.device)].cpu()
         found = [kmeans_codes(x, self.log_prior, generator) for _ in range(n)]
+        # Without the base, which all logits share: it says nothing of the codes.
         group = build_model(
-            settings, self.input_shape, self.base, members=(n,), generator=generator
+            settings,
+            self.input_shape,
+            None,
+            encoder=self.custom.encoder,
+            members=(n,),
+            generator=generator,
         )
         fit_codes(
             group,
@@ -293,7 +299,11 @@ def assemble(
         monitor=Monitor(
             data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
         ),
-        log_prior=_log_prior(settings),
+        log_prior=(
+            previous.log_prior
+            if previous is not None and settings.prior == "learned"
+            else _log_prior(settings)
+        ),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
         base=base,

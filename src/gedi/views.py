@@ -127,7 +127,9 @@ class FeatureDropout:
         """(..., n, d) -> (..., n, d)."""
         dropped = torch.rand(x.shape, device=x.device, generator=generator) < self.rate
         row = torch.randint(len(self.reference), x.shape, device=x.device, generator=generator)
-        return torch.where(dropped, self.reference[row, torch.arange(x.shape[-1])], x)
+        return torch.where(
+            dropped, self.reference[row, torch.arange(x.shape[-1], device=x.device)], x
+        )
 
 
 @dataclass(frozen=True)

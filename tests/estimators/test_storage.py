@@ -92,6 +92,7 @@ def test_saving_again_replaces_and_other_things_are_left_alone(tmp_path):
     assert np.array_equal(GEDI.load(tmp_path / "model").predict_proba(X), other.predict_proba(X))
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")  # of something else
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(ValueError, match="not overwritten"):
         model.save(tmp_path / "mine")

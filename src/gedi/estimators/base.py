@@ -20,7 +20,7 @@ from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
-from gedi.estimators.inputs import flatten, image_shape_of, pairs_of, seed_of, split_views
+from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.fitting import Fit, Session
 from gedi.observing import Record
@@ -337,8 +337,3 @@ def _settled(fit: Fit) -> bool:
         return False
     gained = gaps[-2 * last : -last].mean() - gaps[-last:].mean()
     return bool(gained < max(0.05, 0.1 * abs(gaps[-last:].mean())))
-
-
-def positive_pairs(positives: Any, n: int) -> NDArray[np.int64] | None:
-    """The user's positives as pairs of rows; None if there are none."""
-    return None if positives is None else pairs_of(positives, n)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from gedi.custom import Custom
 from gedi.errors import DataError
-from gedi.estimators.base import BaseGEDI, positive_pairs
+from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
+from gedi.estimators.inputs import pairs_of
 from gedi.observing import Record
 from gedi.settings import Settings
 
@@ -135,7 +136,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             n_clusters=len(classes),
             prior=counts / counts.sum() if self.prior is None else self.prior,
             custom=Custom(
-                positives=positive_pairs(positives, len(rows)),
+                positives=pairs_of(positives, len(rows)),
                 classes=codes,
                 evidence_weight=self.w_evidence,
             ),

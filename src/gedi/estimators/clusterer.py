@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from gedi.custom import Custom
 from gedi.errors import SettingsError
-from gedi.estimators.base import BaseGEDI, positive_pairs
+from gedi.estimators.base import BaseGEDI
+from gedi.estimators.inputs import pairs_of
 from gedi.observing import Record
 from gedi.settings import Settings
 
@@ -151,7 +152,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             input_shape,
             n_clusters=int(n_clusters),
             prior=self.prior,
-            custom=Custom(positives=positive_pairs(positives, len(rows))),
+            custom=Custom(positives=pairs_of(positives, len(rows))),
         )
         return self
 

@@ -60,20 +60,22 @@ def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int, int] | None:
     return channels, height, width
 
 
-def pairs_of(positives: Any, n: int) -> NDArray[np.int64]:
+def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
     """Pairs of rows that belong together.
 
     Args:
         positives: pairs (m, 2), or a sparse matrix (n, n) whose entries mark them, as
-            `sklearn.neighbors.kneighbors_graph` returns.
+            `sklearn.neighbors.kneighbors_graph` returns; None if there are none.
         n: how many rows there are.
 
     Returns:
-        Places of the rows, (m, 2).
+        Places of the rows, (m, 2), or None.
 
     Raises:
         DataError: for another shape, no pairs, or rows that do not exist.
     """
+    if positives is None:
+        return None
     if sparse.issparse(positives):
         if positives.shape != (n, n):
             raise DataError(

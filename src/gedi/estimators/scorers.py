@@ -1,6 +1,5 @@
 """What to search settings by, when there are no labels."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from gedi.assembly import make_view
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of
 from gedi.monitor import Monitor
-from gedi.settings import Settings, ViewSettings
+from gedi.settings import Settings
 
 __all__ = ["collapse_gap_scorer"]
 
@@ -31,12 +30,11 @@ def collapse_gap_scorer(estimator: BaseGEDI, X: Any, y: Any = None) -> float:  #
         X: points (n, d), or images as they were fitted.
         y: not used.
     """
-    trained = estimator.model_
     rows = estimator._rows(X)
+    trained = estimator.model_
     z = trained.scaling(rows)
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_SEED))]
-    fixed = replace(Settings(), views=ViewSettings())
-    view = make_view(fixed, z, image_shape_of(estimator.input_shape_))
+    view = make_view(Settings(), z, image_shape_of(estimator.input_shape_))
     monitor = Monitor(z[:_POINTS], view, _SEED)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return -float(measured["gap"])

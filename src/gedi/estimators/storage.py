@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
     Raises:
         RunError: if there is something at that path that is no saved estimator, or writing fails.
     """
-    if path.exists() and not (path / _CONFIG).is_file():
+    if path.exists() and not _is_saved(path):
         raise RunError(f"{path}: exists and is no saved estimator, so it is not overwritten")
     config = {
         "format": _FORMAT,
@@ -46,17 +45,26 @@ def save_estimator(estimator: Any, path: Path) -> None:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        beside, before = (path.with_name(f".{path.name}.{end}") for end in ("partial", "before"))
+        shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
+        beside.mkdir()
         try:
             (beside / _CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
             save_trained(estimator.model_, beside / _MODEL)
-            if path.exists():
-                shutil.rmtree(path)
+            if path.exists():  # so what was kept of it, if anything, is older
+                shutil.rmtree(before, ignore_errors=True)
+                path.rename(before)
             beside.rename(path)
+            shutil.rmtree(before, ignore_errors=True)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _is_saved(path: Path) -> bool:
+    """Whether a folder holds a saved estimator and nothing else that would be lost with it."""
+    return path.is_dir() and {file.name for file in path.iterdir()} == {_CONFIG, _MODEL}
 
 
 def load_estimator(kind: type[BaseEstimator], path: Path, encoder: nn.Module | None) -> Any:
