@@ -8,6 +8,7 @@ import torch
 from gedi.base import GaussianBase
 from gedi.encoders import MLP
 from gedi.model import EnergyClassifier, energy_of_logits, member, number_by_size, weight_average
+from gedi.spectral import SpectralMatrix
 
 
 def seeded(seed=0):
@@ -28,7 +29,7 @@ def x():
 @pytest.fixture
 def base():
     covariance = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64)
-    return GaussianBase(torch.ones(2, dtype=torch.float64), covariance)
+    return GaussianBase(torch.ones(2, dtype=torch.float64), SpectralMatrix.of(covariance))
 
 
 def test_energy_is_minus_logsumexp_of_the_logits(x):

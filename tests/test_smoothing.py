@@ -11,6 +11,7 @@ from gedi.data import Dataset
 from gedi.defaults import resolve
 from gedi.fitting import Session
 from gedi.smoothing import Smoothing
+from gedi.spectral import SpectralMatrix
 from small_trainings import SMALL
 
 
@@ -20,8 +21,7 @@ def seeded(seed=0):
 
 def test_noise_has_the_covariance_it_should():
     covariance = torch.tensor([[2.0, 0.6], [0.6, 0.5]])
-    values, vectors = torch.linalg.eigh(covariance)
-    root = vectors * values.sqrt() @ vectors.T
+    root = SpectralMatrix.of(covariance).power(0.5)
     noise = Smoothing(0.5, root)(torch.zeros(200_000, 2), seeded())
     torch.testing.assert_close(noise.T.cov(), 0.25 * covariance, atol=0.01, rtol=0.02)
     plain = Smoothing(0.5)(torch.zeros(200_000, 2), seeded())
@@ -38,7 +38,7 @@ def test_the_best_guess_of_a_gaussian_is_exact():
     v, c, s = torch.diag(torch.tensor([2.0, 1.0])), torch.diag(torch.tensor([1.0, 0.25])), 0.7
     total = torch.linalg.inv(v + s**2 * c)
     x = torch.randn(30, 2, generator=seeded())
-    guess = Smoothing(s, c.sqrt()).denoise(x, x @ total)
+    guess = Smoothing(s, SpectralMatrix.of(c).power(0.5)).denoise(x, x @ total)
     torch.testing.assert_close(guess, x @ total @ v)
 
 

@@ -22,6 +22,7 @@ from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import SamplerSettings, Settings
 from gedi.smoothing import Smoothing
+from gedi.spectral import SpectralMatrix
 from gedi.starts import fit_codes, kmeans_codes
 from gedi.trained import TrainedModel
 from gedi.training import Algorithm, TrainingState
@@ -236,7 +237,9 @@ def build_sampler(
         metropolis=chosen.metropolis,
         target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
         max_gradient=chosen.max_gradient,
-        preconditioner=base.root if chosen.precondition and base is not None else None,
+        preconditioner=(
+            copy.deepcopy(base.root) if chosen.precondition and base is not None else None
+        ),
         box=box,
         boundary=chosen.boundary,
         members=members,
@@ -318,7 +321,7 @@ def _base(
     settings: Settings,
     dataset: Dataset,
     previous: TrainedModel | None,
-) -> tuple[GaussianBase | None, Tensor | None]:
+) -> tuple[GaussianBase | None, SpectralMatrix | None]:
     """The Gaussian of the data with their noise, and the shape of the noise.
 
     Noise in a table follows the covariance of the data, since along a direction in which they
@@ -328,7 +331,7 @@ def _base(
         base = copy.deepcopy(previous.model.base)
         shape = previous.smoothing.root
         kept = base.to(data.device) if isinstance(base, GaussianBase) else None
-        return kept, None if shape is None else shape.to(data.device)
+        return kept, None if shape is None else copy.deepcopy(shape).to(data.device)
     if not settings.encoder.base:
         return None, None
     if dataset.image_shape is not None:

@@ -16,6 +16,8 @@ from typing import Self
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.spectral import SpectralMatrix
+
 __all__ = ["GaussianBase", "likeliest_shrinkage"]
 
 _CHUNK_VALUES = 2**19  # of the data in float64 at a time, 4 MiB
@@ -32,19 +34,17 @@ class GaussianBase(nn.Module):
     """
 
     mean: Tensor
-    root: Tensor
-    inverse_root: Tensor
 
-    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
+    def __init__(self, mean: Tensor, covariance: SpectralMatrix) -> None:
         super().__init__()
-        values, vectors = torch.linalg.eigh(covariance.double())
-        if not bool((values > 0).all()):
+        least = torch.minimum(covariance.values.min(), covariance.rest)
+        if not bool(least > 0):
             raise ValueError(
-                f"expected a positive definite covariance, got least eigenvalue {values.min():.3g}"
+                f"expected a positive definite covariance, got least eigenvalue {least:.3g}"
             )
         self.register_buffer("mean", mean)
-        self.register_buffer("root", (vectors * values.sqrt() @ vectors.T).to(mean))
-        self.register_buffer("inverse_root", (vectors / values.sqrt() @ vectors.T).to(mean))
+        self.root = covariance.power(0.5).to(mean)
+        self.precision = covariance.power(-1.0).to(mean)
 
     @classmethod
     def fit(cls, x: Tensor, noise: float) -> Self:
@@ -52,26 +52,32 @@ class GaussianBase(nn.Module):
 
         Σ = (1 - ρ) S + ρ (tr S / d) I + s² I, with the ρ that makes held-out points likeliest: with
         fewer points than features S knows nothing of most directions. ρ is at least 0.001, so that
-        constant features do no harm, and no more from five points a feature on.
+        constant features do no harm, and no more from five points a feature on. Of S in many
+        dimensions the leading eigenvectors are kept; see `SpectralMatrix`.
         """
         mean, covariance = _moments([x])
-        identity = torch.eye(len(mean), dtype=torch.float64, device=x.device)
         level = covariance.diagonal().mean()
         many = len(x) >= _MANY * len(mean)
         rho = _LEAST_SHRINKAGE if many else likeliest_shrinkage(x, noise)
-        shrunk = (1 - rho) * covariance + (rho * level + noise**2 + 1e-12) * identity
+        shrunk = SpectralMatrix.of(covariance).plus(1 - rho, rho * level + noise**2 + 1e-12)
         return cls(mean.to(x), shrunk)
 
     def widened(self, factor: float) -> Self:
         """The Gaussian with standard deviations so many times as large."""
         wider = copy.deepcopy(self)
-        wider.root.mul_(factor)
-        wider.inverse_root.div_(factor)
+        wider.root = self.root.plus(factor, 0.0)
+        wider.precision = self.precision.plus(factor**-2, 0.0)
         return wider
 
     def forward(self, x: Tensor) -> Tensor:
         """b(x), (..., d) -> (...)."""
-        return -0.5 * ((x - self.mean) @ self.inverse_root).square().sum(-1)
+        log_density: Tensor = -0.5 * self.precision.quadratic(x - self.mean)
+        return log_density
+
+    def whiten(self, x: Tensor) -> Tensor:
+        """(x - μ) Σ^(-1/2), (..., d) -> (..., d)."""
+        white: Tensor = self.precision.power(0.5)(x - self.mean)
+        return white
 
     def sample(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Points from N(μ, Σ), (*shape, d)."""
@@ -82,7 +88,8 @@ class GaussianBase(nn.Module):
             device=self.mean.device,
             generator=generator,
         )
-        return self.mean + noise @ self.root
+        points: Tensor = self.mean + self.root(noise)
+        return points
 
 
 def likeliest_shrinkage(x: Tensor, noise: float) -> float:
@@ -98,15 +105,25 @@ def likeliest_shrinkage(x: Tensor, noise: float) -> float:
     """
     held_out = x[::5]
     mean, covariance = _moments([x[start::5] for start in range(1, 5)])
-    values, vectors = torch.linalg.eigh(covariance)
-    squares = torch.zeros_like(values)
+    spectrum = SpectralMatrix.of(covariance)
+    d, k = spectrum.vectors.shape
+    along, total = torch.zeros_like(spectrum.values), torch.zeros_like(spectrum.rest)
     for rows in _rows(held_out):
-        squares += ((rows.double() - mean) @ vectors).square().sum(0) / len(held_out)
+        centred = rows.double() - mean
+        along += (centred @ spectrum.vectors).square().sum(0) / len(held_out)
+        total += centred.square().sum() / len(held_out)
+    # All directions without an eigenvector share one eigenvalue.
+    outside = (total - along.sum()).clamp_min(0) / max(1, d - k)
+    squares = torch.cat([along, outside[None]])
+    values = torch.cat([spectrum.values, spectrum.rest[None]]).clamp_min(0)
+    directions = torch.ones_like(values)
+    directions[-1] = d - k
+    level = covariance.diagonal().mean()
     rhos = torch.logspace(
         math.log10(_LEAST_SHRINKAGE), 0, 31, dtype=torch.float64, device=x.device
     )[:, None]
-    variances = (1 - rhos) * values.clamp_min(0) + rhos * values.mean() + noise**2 + 1e-12
-    scores = -(variances.log() + (squares + noise**2) / variances).sum(-1)
+    variances = (1 - rhos) * values + rhos * level + noise**2 + 1e-12
+    scores = -(variances.log() + (squares + noise**2) / variances) @ directions
     return float(rhos[scores.argmax()])
 
 

@@ -170,7 +170,7 @@ def _noise(dataset: Dataset) -> float:
     some = dataset.x[:: math.ceil(n / _KERNELS)]
     z = Scaling.standardise(some)(some)
     base = GaussianBase.fit(z, 0.0)
-    width = likeliest_bandwidth((z - base.mean) @ base.inverse_root)
+    width = likeliest_bandwidth(base.whiten(z))
     noise = width * _BY_HEART / (_BY_HEART + n)
     return noise if noise >= _LEAST_NOISE else 0.0
 

@@ -223,7 +223,7 @@ class Session:
             order = number_by_size(model, self.assembly.data[:_REPORTED].cpu())
             log_prior = log_prior[order]
         smoothing = self.assembly.algorithm.smoothing
-        root = smoothing.root
+        root = copy.deepcopy(smoothing.root)
         return TrainedModel(
             model=model,
             scaling=self.assembly.scaling,

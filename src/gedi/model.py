@@ -62,7 +62,8 @@ class EnergyClassifier(nn.Module):
 
     def posterior(self, x: Tensor) -> Tensor:
         """p(y|x), (..., d) -> (..., c)."""
-        logits: Tensor = self(x)
+        # Without the base, which all logits share and which costs as much as a layer.
+        logits: Tensor = self.head(self.encoder(x))
         return logits.softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:

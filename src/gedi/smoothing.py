@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from gedi.spectral import SpectralMatrix
+
 __all__ = ["Smoothing"]
 
 
@@ -18,18 +20,18 @@ class Smoothing(NamedTuple):
 
     Attributes:
         scale: s; 0 leaves points as they are.
-        root: C^(1/2), symmetric, (d, d); None is the identity.
+        root: C^(1/2), (d, d); None is the identity.
     """
 
     scale: float = 0.0
-    root: Tensor | None = None
+    root: SpectralMatrix | None = None
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
         """Points with noise, (..., d) -> (..., d)."""
         if self.scale == 0:
             return x
         noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
-        return x + self.scale * (noise if self.root is None else noise @ self.root)
+        return x + self.scale * (noise if self.root is None else self.root(noise))
 
     def denoise(self, x: Tensor, gradient: Tensor) -> Tensor:
         """The mean of the clean point given the noisy one, x - s² C ∇E(x) (Tweedie's formula).
@@ -41,5 +43,5 @@ class Smoothing(NamedTuple):
         if self.scale == 0:
             return x
         if self.root is not None:
-            gradient = gradient @ self.root @ self.root
+            gradient = self.root(self.root(gradient))
         return x - self.scale**2 * gradient

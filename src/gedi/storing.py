@@ -19,6 +19,7 @@ from gedi.evaluation.normalizer import LogNormalizer
 from gedi.scaling import Scaling
 from gedi.settings import Settings
 from gedi.smoothing import Smoothing
+from gedi.spectral import SpectralMatrix
 from gedi.trained import TrainedModel
 
 __all__ = ["load_trained", "save_trained"]
@@ -37,7 +38,8 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
         "log_prior": trained.log_prior,
     }
     if trained.smoothing.root is not None:
-        tensors["smoothing.root"] = trained.smoothing.root
+        root = trained.smoothing.root.state_dict()
+        tensors |= {f"smoothing.root.{name}": value for name, value in root.items()}
     if trained.normalizer is not None:
         value, error, ess, _ = trained.normalizer
         tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
@@ -82,7 +84,7 @@ def _trained_model(
         }
 
     d = math.prod(input_shape)
-    base = GaussianBase(torch.zeros(d), torch.eye(d)) if settings.encoder.base else None
+    base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
     model = build_model(settings, input_shape, base, encoder=encoder, generator=Generator())
     model.load_state_dict(part("model."))
     box = Box(tensors["box.low"], tensors["box.high"])
@@ -93,6 +95,10 @@ def _trained_model(
     if "normalizer" in tensors:
         value, error, ess = tensors["normalizer"].tolist()
         normalizer = LogNormalizer(value, error, ess, "annealing" if ess < math.inf else "grid")
+    root = None
+    if "smoothing.root.rest" in tensors:
+        root = SpectralMatrix.blank(d)
+        root.load_state_dict(part("smoothing.root."))
     return TrainedModel(
         model=model.requires_grad_(False).eval(),
         scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
@@ -101,5 +107,5 @@ def _trained_model(
         chains=tensors["chains"],
         log_prior=tensors["log_prior"],
         normalizer=normalizer,
-        smoothing=Smoothing(settings.data_noise or 0.0, tensors.get("smoothing.root")),
+        smoothing=Smoothing(settings.data_noise or 0.0, root),
     )

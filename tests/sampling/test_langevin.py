@@ -14,6 +14,7 @@ from chain_statistics import effective_sample_size, split_r_hat, within
 from gedi import toy
 from gedi.box import Box
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, evaluate
+from gedi.spectral import SpectralMatrix
 
 COVARIANCE = torch.tensor([[0.5, 0.3], [0.3, 0.8]], dtype=torch.float64)
 MEAN = torch.tensor([2.0, -1.0], dtype=torch.float64)
@@ -111,7 +112,7 @@ def test_preconditioned_mala_is_exact_and_mixes_on_a_narrow_gaussian():
         return draws @ torch.linalg.inv(root)
 
     identity, zero = torch.eye(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
-    exact = Langevin(0.4, 2, metropolis=True, preconditioner=root)
+    exact = Langevin(0.4, 2, metropolis=True, preconditioner=SpectralMatrix.of(root))
     assert is_gaussian(whitened(exact), identity, zero)
     assert float(exact.acceptance) > 0.5
     # The wide direction is out of reach for steps that fit the narrow one.
@@ -121,7 +122,7 @@ def test_preconditioned_mala_is_exact_and_mixes_on_a_narrow_gaussian():
 
 def test_preconditioner_is_only_about_pace_when_it_is_not_the_covariance():
     root = torch.tensor([[0.9, -0.3], [-0.3, 0.7]], dtype=torch.float64)
-    move = Langevin(0.3, 3, metropolis=True, preconditioner=root)
+    move = Langevin(0.3, 3, metropolis=True, preconditioner=SpectralMatrix.of(root))
     assert is_gaussian(draw(move, gaussian(), BAD_START, 600, 100))
 
 
@@ -263,7 +264,9 @@ def test_one_step_is_the_formula():
     xi = torch.randn(x.shape, dtype=torch.float64, generator=seeded(2))
     plain = Langevin(0.03, 1).step(energy, start, seeded(2)).x
     assert torch.allclose(plain, x - 0.03 * start.gradient + math.sqrt(0.06) * xi, atol=1e-7)
-    shaped = Langevin(0.03, 1, preconditioner=root).step(energy, start, seeded(2)).x
+    shaped = (
+        Langevin(0.03, 1, preconditioner=SpectralMatrix.of(root)).step(energy, start, seeded(2)).x
+    )
     expected = x - 0.03 * start.gradient @ root @ root + math.sqrt(0.06) * xi @ root
     assert torch.allclose(shaped, expected, atol=1e-7)
 
@@ -388,7 +391,10 @@ BOX = Box(torch.zeros(2), torch.ones(2))
         ({"metropolis": True, "noise": 0.01}, "noise=None"),
         ({"metropolis": True, "box": BOX, "boundary": "clamp"}, "'reject' or 'reflect'"),
         ({"box": BOX, "boundary": "reject"}, "needs metropolis=True"),
-        ({"box": BOX, "boundary": "reflect", "preconditioner": torch.eye(2)}, "preconditioned"),
+        (
+            {"box": BOX, "boundary": "reflect", "preconditioner": SpectralMatrix.blank(2)},
+            "preconditioned",
+        ),
         ({"target_acceptance": 0.6}, "target_acceptance needs"),
     ],
 )

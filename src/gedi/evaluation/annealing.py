@@ -124,7 +124,7 @@ class _Start:
         log_root = math.log(2 * math.pi) / 2
         norms = (
             dims * (math.log(bandwidth) + log_root) + math.log(m),
-            float(torch.linalg.slogdet(base.root.double()).logabsdet) + dims * log_root,
+            base.root.log_det + dims * log_root,
             float((box.high.double() - box.low.double()).log().sum()),
         )
         half = (1 - _UNIFORM_SHARE) / 2

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from gedi.box import Box
 from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
+from gedi.spectral import SpectralMatrix
 
 __all__ = ["Langevin"]
 
@@ -31,7 +32,7 @@ class Langevin(Move):
         target_acceptance: in training mode, ε is moved until this share of steps is accepted
             (about 0.6 is best for smooth energies; Roberts & Rosenthal, JRSS B 1998).
         max_gradient: each point's ∇E is shortened to this norm.
-        preconditioner: C^(1/2), (d, d), symmetric; None is the identity. Drift and noise follow the
+        preconditioner: C^(1/2), (d, d); None is the identity. Drift and noise follow the
             shape of the data, so that narrow and wide directions mix at the same pace.
         box: where points live; None is all of space.
         boundary: Π; "reject" refuses steps that leave the box, "reflect" mirrors them back: both
@@ -44,7 +45,6 @@ class Langevin(Move):
             for reflection of preconditioned steps; for rejection without the test.
     """
 
-    preconditioner: Tensor | None
     low: Tensor | None
     high: Tensor | None
     log_step_size: Tensor
@@ -58,7 +58,7 @@ class Langevin(Move):
         metropolis: bool = False,
         target_acceptance: float | None = None,
         max_gradient: float | None = None,
-        preconditioner: Tensor | None = None,
+        preconditioner: SpectralMatrix | None = None,
         box: Box | None = None,
         boundary: Literal["reject", "reflect", "clamp"] = "reflect",
         members: tuple[int, ...] = (),
@@ -84,7 +84,7 @@ class Langevin(Move):
         self.target_acceptance = target_acceptance
         self.max_gradient = max_gradient
         self.boundary = boundary
-        self.register_buffer("preconditioner", preconditioner)
+        self.preconditioner = preconditioner
         self.register_buffer("low", None if box is None else box.low)
         self.register_buffer("high", None if box is None else box.high)
         self.register_buffer("log_step_size", torch.full(members, math.log(step_size)))
@@ -135,7 +135,7 @@ class Langevin(Move):
         return chains
 
     def _whole(self, step: Tensor) -> Tensor:
-        return step if self.preconditioner is None else step @ self.preconditioner
+        return step if self.preconditioner is None else self.preconditioner(step)
 
     def _drift(self, chains: Chains) -> Tensor:
         """The gradient in whitened coordinates, C^(1/2) ∇E, shortened if asked for."""
