@@ -331,6 +331,43 @@ def density() -> str:
     )
 
 
+def normalizer() -> str:
+    """Log Z where it is known."""
+    rows = read("normalizer")
+    lines = [
+        [
+            data,
+            str(d),
+            str(len(found)),
+            f"{fmean(row['off'] for row in found):+.3f}",
+            f"{fmean(row['off'] ** 2 for row in found) ** 0.5:.3f}",
+            f"{median(row['error'] for row in found):.3f}",
+            f"{fmean(abs(row['off']) < 2 * row['error'] for row in found):.0%}",
+            f"{sum(row['trusted'] for row in found)} of {len(found)}",
+            f"{median(row['seconds'] for row in found):.1f}",
+        ]
+        for (data, d), found in groups(rows, "data", "d").items()
+    ]
+    titles = [
+        "energy",
+        "dimensions",
+        "seeds",
+        "mean error",
+        "root mean square error",
+        "error bar",
+        "within two bars",
+        "trusted",
+        "seconds",
+    ]
+    return (
+        "## The normaliser\n\nErrors, in nats, of log Z by annealing with default settings on "
+        "energies whose log Z is known (`benchmarks/known_energies.py`).\n\n"
+        + table(titles, lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/normalizer.py")
+    )
+
+
 def main() -> None:
     """Write the page."""
     sections: dict[str, Callable[[], str]] = {
@@ -341,6 +378,7 @@ def main() -> None:
         "embeddings": embeddings,
         "labels": labels,
         "density": density,
+        "normalizer": normalizer,
     }
     parts = [HEAD, *(write() for name, write in sections.items() if read(name))]
     PAGE.write_text("\n".join(parts), encoding="utf-8")

@@ -19,7 +19,7 @@ from gedi.settings import (
 )
 from small_trainings import SMALL, heaps, same
 
-GROUP = replace(SMALL, restarts=RestartSettings(n=2, iterations=25, warmup=8, ramp=5))
+GROUP = replace(SMALL, restarts=RestartSettings(n=2, kmeans=0, iterations=25, warmup=8, ramp=5))
 
 
 def session(settings=SMALL, **arguments):

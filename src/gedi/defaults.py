@@ -143,16 +143,23 @@ def _restarts(
     iterations = chosen.iterations or min(600 if small else 450, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
-    n = chosen.n or ((6 if codes else 4 if small else 8) if clustering else 1)
+    n = chosen.n or (_starts(codes, small=small) if clustering else 1)
     return replace(
         chosen,
         n=n,
-        kmeans=_or(chosen.kmeans, n // 3 if codes else 0),
+        kmeans=_or(chosen.kmeans, math.ceil(n / 3) if codes and n > 1 else 0),
         iterations=iterations,
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
     )
+
+
+def _starts(codes: bool, *, small: bool) -> int:
+    """Networks side by side: large ones on tables take as much memory as the data."""
+    if codes:
+        return 6 if small else 4
+    return 4 if small else 8
 
 
 def _noise(dataset: Dataset) -> float:

@@ -50,10 +50,14 @@ class Monitor:
         Returns:
             The terms, and `gap`, `energy_data`, `energy_samples` in nats.
         """
-        generator = torch.Generator(self.x.device).manual_seed(self.seed)
+        generator, noise = (
+            torch.Generator(self.x.device).manual_seed(seed) for seed in (self.seed, self.seed + 1)
+        )
         members = chains.shape[:-2]
         logits = self.x.new_empty(*members, len(self.x), model.n_clusters)
-        view_logits = torch.empty_like(logits)
+        view_logits, smoothed_logits = torch.empty_like(logits), logits
+        if self.smoothing.scale > 0:
+            smoothed_logits = torch.empty_like(logits)
         for start in range(0, len(self.x), _PART):
             part = slice(start, start + _PART)
             x = self.x[part].expand(*members, -1, -1)
@@ -61,18 +65,16 @@ class Monitor:
             view = self.view(x, posterior=model.posterior, generator=generator, index=index)
             logits[..., part, :] = model(x)
             view_logits[..., part, :] = model(view)
+            if self.smoothing.scale > 0:
+                smoothed_logits[..., part, :] = model(self.smoothing(x, noise))
         inv = invariance(view_logits, logits)
         prior = prior_agreement(logits, log_prior)
         # As GEN sees them, or they would not compare with samples.
-        energy_data = (
-            energy_of_logits(logits)
-            if self.smoothing.scale == 0
-            else model.energy(self.smoothing(self.x, generator).expand(*members, -1, -1))
-        )
+        energy_data = energy_of_logits(smoothed_logits)
         energy_samples = model.energy(chains)
         evidence = torch.zeros_like(inv)
         if self.evidence is not None:
-            observed = self.evidence.draw(tuple(chains.shape[:-2]), generator)
+            observed = self.evidence.draw(tuple(members), generator)
             evidence = observed.log_likelihood(model(observed.x))
         terms = Terms(contrast(energy_data, energy_samples), inv, prior, evidence)
         return terms, {

@@ -120,9 +120,10 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means; else 4 for small networks, and 8 for large ones.
-        kmeans: so many of them start from k-means. Null: a third; none for images, whose distances
-            mean little, and where an encoder or classes are given.
+        n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
+            and 8 for large ones.
+        kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
+            whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
             else 450, and at most a third of max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are

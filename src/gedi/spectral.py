@@ -32,7 +32,8 @@ class SpectralMatrix(nn.Module):
 
     def __init__(self, vectors: Tensor, values: Tensor, rest: Tensor) -> None:
         super().__init__()
-        self.register_buffer("vectors", vectors)
+        # As they come back from a file, where rounding hangs on the order in memory.
+        self.register_buffer("vectors", vectors.contiguous())
         self.register_buffer("values", values)
         self.register_buffer("rest", rest)
 

@@ -10,80 +10,23 @@ from gedi.evaluation import annealing
 from gedi.evaluation.annealing import annealed_log_normalizer
 from gedi.evaluation.density import grid_log_normalizer
 from gedi.sampling import likeliest_bandwidth
+from known_energies import (
+    LOG_ROOT,
+    banana,
+    cube,
+    flat,
+    gaussian,
+    heavy_tails,
+    normal,
+    shifted,
+    three_modes,
+)
 
 torch.set_num_threads(1)
-
-LOG_ROOT = math.log(2 * math.pi) / 2
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def cube(dims, low=-10.0, high=10.0):
-    return Box(torch.full((dims,), low), torch.full((dims,), high))
-
-
-def normal(m, dims, seed=1):
-    return torch.randn(m, dims, generator=seeded(seed))
-
-
-def gaussian(dims):
-    """Correlated, with condition number 100."""
-    rotation = torch.linalg.qr(normal(dims, dims, 2)).Q
-    values = torch.logspace(0, -2, dims)
-    precision = (rotation / values) @ rotation.T
-    anchors = normal(200, dims) @ (rotation * values.sqrt()) @ rotation.T
-    log_z = dims * LOG_ROOT + 0.5 * float(values.log().sum())
-    return lambda x: 0.5 * ((x @ precision) * x).sum(-1), anchors, cube(dims), log_z
-
-
-def shifted(dims):
-    """The Gaussian with anchors beside it, and too widely spread."""
-    energy, anchors, box, log_z = gaussian(dims)
-    return energy, 1.3 * anchors + 0.3, box, log_z
-
-
-def three_modes(dims):
-    """Shares 0.6, 0.3 and 0.1, of different shapes, with as many anchors at each."""
-    middles = torch.zeros(3, dims)
-    middles[0, 0], middles[1, 0], middles[2, -1] = -5.0, 5.0, 5.0
-    scales = torch.stack(
-        [torch.full((dims,), 0.5), torch.full((dims,), 0.8), torch.linspace(0.3, 1, dims)]
-    )
-    log_shares = torch.tensor([0.6, 0.3, 0.1]).log()
-
-    def energy(x):
-        squares = ((x[..., None, :] - middles) / scales).square().sum(-1)
-        logs = log_shares - squares / 2 - scales.log().sum(-1) - dims * LOG_ROOT
-        return 3 - logs.logsumexp(-1)
-
-    mode = torch.arange(210) % 3
-    return energy, middles[mode] + scales[mode] * normal(210, dims), cube(dims), -3.0
-
-
-def banana(dims):
-    """x_2 follows x_1²: a shear of a Gaussian, which keeps volumes."""
-
-    def energy(x):
-        across = (x[..., 1] - 0.5 * x[..., 0].square()) / 0.3
-        return 0.5 * (across.square() + x[..., 0].square() + x[..., 2:].square().sum(-1))
-
-    anchors = normal(200, dims)
-    anchors[:, 1] = 0.3 * anchors[:, 1] + 0.5 * anchors[:, 0].square()
-    return energy, anchors, cube(dims, -15.0, 25.0), dims * LOG_ROOT + math.log(0.3)
-
-
-def heavy_tails(dims):
-    """Independent Cauchy coordinates, cut off by the box."""
-    angles = math.atan(50) * (2 * torch.rand(200, dims, generator=seeded(1)) - 1)
-    log_z = dims * math.log(2 * math.atan(50))
-    return lambda x: x.square().log1p().sum(-1), angles.tan(), cube(dims, -50.0, 50.0), log_z
-
-
-def flat(dims):
-    """Z is the volume; the anchors fill an eighth of each side."""
-    return lambda x: 0 * x.sum(-1), 0.25 + normal(200, dims) / 8, cube(dims, -1.0, 1.0), None
 
 
 def estimate(case, seed=0, **options):

@@ -36,7 +36,7 @@ _STEP_ESS = 0.995  # share of the sample size that a step of β may leave
 _STEPS = 2  # Langevin steps at each temperature
 _TARGET_ACCEPTANCE = 0.6
 _TUNING = 25  # steps under q, before the first temperature, that tune ε; they cost no energy
-_DRAWN = 4096  # points of q drawn at once
+_DRAWN = 1024  # points of q drawn at once
 _LEAST_INSIDE = 4096  # of which so many must lie in the box, for its share to be well known
 _MOST_DRAWN = 262_144
 # Of what is left of β: candidates for the next step, about a fifth apart.

@@ -112,10 +112,8 @@ def likeliest_bandwidth(anchors: Tensor) -> float:
     widest = torch.maximum(3 * typical, anchors.double().std(0).max())
     steps = torch.linspace(0, 1, 60, dtype=torch.float64, device=anchors.device)
     widths = 0.1 * typical * (widest / (0.1 * typical)) ** steps
-    scores = torch.stack(
-        [
-            torch.logsumexp(-squares / (2 * h * h), -1).mean() - anchors.shape[1] * h.log()
-            for h in widths
-        ]
-    )
+    scores = torch.empty_like(widths)
+    for k, h in enumerate(widths):
+        # Not into a list: what is kept between large blocks that are freed keeps them from use.
+        scores[k] = torch.logsumexp(squares / (-2 * h * h), -1).mean() - anchors.shape[1] * h.log()
     return float(widths[scores.argmax()])
