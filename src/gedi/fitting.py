@@ -36,6 +36,7 @@ Listener = Callable[[TrainingState, Record], None]
 Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
 _REPORTED = 10_000  # points on which the final gap is computed
+_SMALL = 50_000  # numbers of a network that many chains cost seconds
 _ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
 
 
@@ -247,6 +248,7 @@ class Session:
             self.assembly.bandwidth,
             box,
             base=model.base if isinstance(model.base, GaussianBase) else None,
+            most_chains=2048 if _n_values(model) < _SMALL else 512,
             n_temperatures=_temperatures(model),
             generator=Generator().manual_seed(self.settings.seed),
         )
@@ -318,5 +320,8 @@ def _temperatures(model: EnergyClassifier) -> int:
 
     With fewer than it takes, the weights grow uneven and the result is not trusted.
     """
-    sizes = [value.numel() for value in (*model.parameters(), *model.buffers())]
-    return min(500, max(20, _ANNEALED // sum(sizes)))
+    return min(500, max(20, _ANNEALED // _n_values(model)))
+
+
+def _n_values(model: EnergyClassifier) -> int:
+    return sum(value.numel() for value in (*model.parameters(), *model.buffers()))

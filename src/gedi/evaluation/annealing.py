@@ -52,10 +52,14 @@ def annealed_log_normalizer(
     *,
     base: GaussianBase | None = None,
     n_chains: int = 512,
+    most_chains: int = 2048,
+    tolerance: float = 0.05,
     n_temperatures: int = 500,
     generator: Generator,
 ) -> LogNormalizer:
     """Log Z in any dimension, with its error; consistent in the number of chains.
+
+    Where the error is above the tolerance, it is tried again with four times as many chains.
 
     The chains move by preconditioned Metropolis-adjusted Langevin steps and one anchored jump at
     each temperature: four gradients of the energy for every chain.
@@ -67,7 +71,9 @@ def annealed_log_normalizer(
         bandwidth: of the kernels around them; see `gedi.sampling.likeliest_bandwidth`.
         box: over which Z is.
         base: a Gaussian as near to the density as one is known; None is that of the anchors.
-        n_chains: n; the error falls as 1 / sqrt(n).
+        n_chains: n to begin with; the error falls as 1 / sqrt(n).
+        most_chains: n in the end, at most.
+        tolerance: error in nats that is good enough.
         n_temperatures: at most. The last step goes all the way, and where it is too far the
             weights show it: the result is then not trusted.
         generator: source of all randomness, on the device of the anchors.
@@ -80,10 +86,21 @@ def annealed_log_normalizer(
     _check(anchors, bandwidth, box, n_chains, n_temperatures)
     box = box.to(anchors)
     start = _Start(anchors, bandwidth, base or GaussianBase.fit(anchors, 0.0), box)
+    found = _anneal(energy, start, n_chains, n_temperatures, generator)
+    while not found.error <= tolerance and 4 * n_chains <= most_chains:
+        n_chains *= 4
+        found = _anneal(energy, start, n_chains, n_temperatures, generator)
+    return found
+
+
+def _anneal(
+    energy: Energy, start: "_Start", n_chains: int, n_temperatures: int, generator: Generator
+) -> LogNormalizer:
+    """Log Z from one population of chains."""
     x, share, share_variance = start.draw_inside(n_chains, generator)
     moves = _Moves(start)
     x = moves.tuned(x, generator)
-    weights = _Weights(n_chains, anchors.device)
+    weights = _Weights(n_chains, x.device)
     beta = 0.0
     for left in range(n_temperatures - 1, -1, -1):
         here, there = evaluate(start.energy, x), evaluate(energy, x)
