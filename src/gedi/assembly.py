@@ -17,6 +17,7 @@ from gedi.evidence import Labels
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
+from gedi.points import Points
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
@@ -43,6 +44,7 @@ __all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
 _MONITORED = 2000  # points on which the gap is watched
 _REFERENCES = 2000  # points among which neighbours are looked for
+_MEASURED = 20_000  # points that the base is the Gaussian of
 _CODED = 5000  # points that k-means sees
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
@@ -57,7 +59,7 @@ class Assembly:
     Attributes:
         settings: resolved settings.
         scaling: from the user's units to the network's.
-        data: all points, scaled, (n, d), on the device.
+        data: all points, on the device.
         algorithm: the fixed ingredients of Algorithm 1.
         monitor: what watches the training.
         log_prior: log π that the training starts from, (c,), on the CPU.
@@ -70,7 +72,7 @@ class Assembly:
 
     settings: Settings
     scaling: Scaling
-    data: Tensor
+    data: Points
     algorithm: Algorithm
     monitor: Monitor
     log_prior: Tensor
@@ -264,21 +266,20 @@ def assemble(
     """
     previous = custom.previous
     scaling = _scaling(dataset) if previous is None else previous.scaling
-    data = scaling(dataset.x)
-    if bool((data == data[0]).all()):
+    data = Points(dataset.x, scaling, device)
+    if data.are_all_the_same:
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
-    data = data.to(device)
     generator = Generator().manual_seed(settings.seed)
-    chosen = torch.randperm(len(data), generator=generator)
+    chosen = torch.randperm(len(data), generator=generator).to(device)
     anchors = data[chosen[: settings.sampler.n_anchors]]
-    input_shape = dataset.image_shape or (data.shape[1],)
+    input_shape = dataset.image_shape or (data.n_features,)
     views = make_views(
         settings, data[chosen[: max(_REFERENCES, len(anchors))]], dataset.image_shape
     )
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
-    base, root = _base(data, noise, settings, dataset, previous)
+    base, root = _base(data[chosen[:_MEASURED]], noise, settings, dataset, previous)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
@@ -293,7 +294,7 @@ def assemble(
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
     )
-    watched = chosen[:_MONITORED].to(device)
+    watched = chosen[:_MONITORED]
     return Assembly(
         settings=settings,
         scaling=scaling,
@@ -345,7 +346,7 @@ def _union(box: Box, previous: Box) -> Box:
     return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
 
 
-def _evidence(custom: Custom, data: Tensor, settings: Settings) -> Labels | None:
+def _evidence(custom: Custom, data: Points, settings: Settings) -> Labels | None:
     """The known classes, a quarter of a batch at a time."""
     if custom.classes is None:
         return None
@@ -355,7 +356,7 @@ def _evidence(custom: Custom, data: Tensor, settings: Settings) -> Labels | None
 
 
 def _own_views(
-    custom: Custom, data: Tensor, scaling: Scaling, input_shape: tuple[int, ...]
+    custom: Custom, data: Points, scaling: Scaling, input_shape: tuple[int, ...]
 ) -> list[View]:
     own: list[View] = [Own(function, scaling, input_shape) for function in custom.views]
     if custom.positives is not None:
@@ -370,9 +371,9 @@ def _scaling(dataset: Dataset) -> Scaling:
     return Scaling.from_range(low, high, dataset.x.shape[1])
 
 
-def _box(data: Tensor, noise: float) -> Box:
+def _box(data: Points, noise: float) -> Box:
     """Wide enough that data and their noise meet no wall, also where a feature is constant."""
-    box = Box.around(data, _MARGIN)
+    box = data.box(_MARGIN)
     pad = 4 * noise + 0.1
     return Box(box.low - pad, box.high + pad)
 

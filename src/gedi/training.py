@@ -15,6 +15,7 @@ from gedi.evidence import Evidence
 from gedi.methods import gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
+from gedi.points import Points
 from gedi.sampling import Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
@@ -129,7 +130,7 @@ class Algorithm:
 def train(
     fabric: Fabric,
     state: TrainingState,
-    data: Tensor,
+    data: Tensor | Points,
     algorithm: Algorithm,
     *,
     until: int | None = None,
@@ -213,7 +214,9 @@ def train(
         paused = observe(state, terms)
 
 
-def _batch(data: Tensor, algorithm: Algorithm, state: TrainingState) -> tuple[Tensor, Tensor]:
+def _batch(
+    data: Tensor | Points, algorithm: Algorithm, state: TrainingState
+) -> tuple[Tensor, Tensor]:
     """Points drawn with replacement: their places (*members, n), and they (*members, n, d)."""
     index = torch.randint(
         len(data),

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
 from gedi.objective import invariance
+from gedi.points import Points
 from gedi.scaling import Scaling
 
 __all__ = [
@@ -210,7 +211,7 @@ class Positives:
         ValueError: when it is called for points that are not from the data.
     """
 
-    def __init__(self, data: Tensor, pairs: Tensor) -> None:
+    def __init__(self, data: Tensor | Points, pairs: Tensor) -> None:
         self.data = data
         both = torch.cat([pairs, pairs.flip(-1)])
         both = both[both[:, 0].argsort(stable=True)]
