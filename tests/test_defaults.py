@@ -9,7 +9,14 @@ from gedi.data import Dataset
 from gedi.defaults import default_prior_weight, resolve
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
-from gedi.settings import RestartSettings, SamplerSettings, Settings, WeightSettings, check
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    WeightSettings,
+    check,
+)
 
 
 def table(n=50, d=3):
@@ -81,3 +88,18 @@ def test_mistakes_are_told():
     with pytest.raises(SettingsError, match=r"restarts\.warmup"):
         resolve(Settings(n_clusters=2, restarts=late), table())
     resolve(Settings(n_clusters=2, restarts=replace(late, ramp=2)), table())
+
+
+def images(side):
+    x = np.random.default_rng(0).integers(0, 256, size=(30, side * side), dtype=np.uint8)
+    return Dataset("images", x, image_shape=(1, side, side), value_range=(0.0, 255.0))
+
+
+def test_images_of_some_size_get_convolutions():
+    assert resolve(Settings(n_clusters=3), images(28)).encoder.kind == "conv"
+    assert resolve(Settings(n_clusters=3), images(8)).encoder.kind == "mlp"
+    assert resolve(Settings(n_clusters=3), table(d=800)).encoder.kind == "mlp"
+    said = Settings(n_clusters=3, encoder=EncoderSettings(kind="mlp"))
+    assert resolve(said, images(28)).encoder.kind == "mlp"
+    with pytest.raises(SettingsError, match=r"encoder.kind: conv is for images"):
+        resolve(Settings(n_clusters=3, encoder=EncoderSettings(kind="conv")), table())

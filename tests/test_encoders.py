@@ -117,3 +117,10 @@ def test_dropout_of_an_own_encoder_is_off():
 def test_modules_that_will_not_do(module, message):
     with pytest.raises(SettingsError, match=message):
         OwnEncoder(module, (3,))
+
+
+def test_own_encoders_may_differ():
+    first, second = (nn.Linear(3, 2) for _ in range(2))
+    encoder = OwnEncoder(first, (3,), members=(2,), others=[second])
+    x = torch.randn(4, 3, generator=seeded())
+    torch.testing.assert_close(encoder(x), torch.stack([first(x), second(x)]))

@@ -12,11 +12,14 @@ from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.fitting import Session
 from gedi.settings import (
+    EncoderSettings,
     RestartSettings,
     SamplerSettings,
+    Settings,
     ViewSettings,
     WeightSettings,
 )
+from gedi.storing import load_trained, save_trained
 from small_trainings import SMALL, heaps, same
 
 GROUP = replace(SMALL, restarts=RestartSettings(n=2, kmeans=0, iterations=25, warmup=8, ramp=5))
@@ -294,3 +297,22 @@ def test_samples_of_one_cluster_lie_there():
     for cluster in (0, 1):
         _, clusters = trained.sample(100, generator=generator, cluster=cluster)
         assert (clusters == cluster).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["conv", "resnet8"])
+def test_images_of_bytes_train_convolutions(kind, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(40, 2 * 16 * 16), dtype=np.uint8)
+    dataset = Dataset("images", x, image_shape=(2, 16, 16), value_range=(0.0, 255.0))
+    settings = Settings(
+        n_clusters=2,
+        max_iter=4,
+        batch_size=8,
+        encoder=EncoderSettings(kind=kind),
+        restarts=RestartSettings(n=2, iterations=2),
+    )
+    fit = Session(dataset, settings).run()
+    first, second = (candidate.gap for candidate in fit.candidates)
+    assert first != second  # members start from weights of their own
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    back = load_trained(tmp_path / "model.safetensors", fit.settings, (2, 16, 16))
+    assert np.array_equal(back.predict(x).energy, fit.trained.predict(x).energy)

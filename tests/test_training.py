@@ -164,3 +164,16 @@ def test_learning_rate_follows_the_schedule():
     expected = [chosen.learning_rate * chosen.schedule.learning_rate(i, i / 40) for i in range(40)]
     assert rates == pytest.approx(expected)
     assert rates[-1] < 0.05 * max(rates)
+
+
+def test_gen_takes_part_when_the_chains_move_and_counts_as_often():
+    chosen = algorithm(gen_every=3)
+    state = fresh_state()
+    weights, moved = [], []
+    for until in range(1, 8):
+        weights.append(chosen.weights_at(state).gen)
+        before = state.buffer.positions.clone()
+        run(state, chosen, until=until)
+        moved.append(not torch.equal(before, state.buffer.positions))
+    assert weights == [3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0]
+    assert moved == [weight > 0 for weight in weights]

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.base import GaussianBase
 from gedi.box import Box
+from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.encoders import MLP, OwnEncoder
@@ -21,7 +22,7 @@ from gedi.points import Points
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
-from gedi.settings import SamplerSettings, Settings
+from gedi.settings import EncoderSettings, SamplerSettings, Settings
 from gedi.smoothing import Smoothing
 from gedi.spectral import SpectralMatrix
 from gedi.starts import fit_codes, kmeans_codes
@@ -195,16 +196,30 @@ def build_model(
     generator: Generator,
 ) -> EnergyClassifier:
     """The network with fresh weights, on the CPU; a user's encoder keeps those it has."""
-    assert settings.encoder.hidden is not None  # resolved
     assert settings.n_clusters is not None  # resolved
-    below: nn.Module = (
-        MLP(math.prod(input_shape), settings.encoder.hidden, members=members, generator=generator)
+    below = (
+        _encoder(settings.encoder, input_shape, members, generator)
         if encoder is None
         else OwnEncoder(encoder, input_shape, members=members)
     )
     return EnergyClassifier(
         below, settings.n_clusters, base=base, members=members, generator=generator
     )
+
+
+def _encoder(
+    chosen: EncoderSettings,
+    input_shape: tuple[int, ...],
+    members: tuple[int, ...],
+    generator: Generator,
+) -> nn.Module:
+    if chosen.kind == "mlp":
+        assert chosen.hidden is not None  # resolved
+        return MLP(math.prod(input_shape), chosen.hidden, members=members, generator=generator)
+    channels, height, width = input_shape
+    make = {"conv": SmallConvNet, "resnet8": ResNet8, "resnet18": ResNet18}[str(chosen.kind)]
+    first, *others = (make((channels, height, width), generator) for _ in range(math.prod(members)))
+    return OwnEncoder(first, input_shape, members=members, others=others)
 
 
 def _take_over(previous: EnergyClassifier, model: EnergyClassifier) -> None:
@@ -291,6 +306,7 @@ def assemble(
         batch_size=settings.batch_size or 0,
         learning_rate=settings.learning_rate or 0.0,
         smoothing=Smoothing(noise, root),
+        gen_every=settings.sampler.every,
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
     )

@@ -11,7 +11,14 @@ from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
 from gedi.sampling import likeliest_bandwidth
 from gedi.scaling import Scaling
-from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings, check
+from gedi.settings import (
+    EncoderKind,
+    EncoderSettings,
+    RestartSettings,
+    Settings,
+    WeightSettings,
+    check,
+)
 
 __all__ = ["default_prior_weight", "resolve"]
 
@@ -20,6 +27,7 @@ T = TypeVar("T")
 _KERNELS = 1000  # points that the width of kernels is read off
 _BY_HEART = 1000  # points that a network learns by heart
 _LEAST_NOISE = 0.01
+_CONVOLVED = 16  # pixels a side, from where on networks are convolutional
 _SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
 
 
@@ -52,7 +60,10 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    small = _size(d, hidden, custom) < _SMALL
+    kind = settings.encoder.kind or _kind(dataset, custom)
+    if kind != "mlp" and dataset.image_shape is None:
+        raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
+    small = kind == "mlp" and _size(d, hidden, custom) < _SMALL
     weights = replace(
         settings.weights,
         gen=_or(settings.weights.gen, min(1.0, 4 / d)),
@@ -64,14 +75,15 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         batch_size=batch_size,
         data_noise=settings.data_noise if settings.data_noise is not None else _noise(dataset),
         weights=weights,
-        learning_rate=settings.learning_rate or _learning_rate(weights, small=small),
-        encoder=EncoderSettings(hidden, _or(settings.encoder.base, d > 2)),
+        learning_rate=settings.learning_rate or _learning_rate(weights, kind, small=small),
+        encoder=EncoderSettings(kind, hidden, _or(settings.encoder.base, d > 2)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
         restarts=_restarts(
             settings.restarts,
             weights,
             settings.max_iter,
             custom,
+            kind,
             small=small,
             image=dataset.image_shape is not None,
         ),
@@ -117,13 +129,14 @@ def _check_restarts(settings: Settings) -> None:
         )
 
 
-def _learning_rate(weights: WeightSettings, *, small: bool) -> float:
+def _learning_rate(weights: WeightSettings, kind: EncoderKind, *, small: bool) -> float:
     """A quarter where GEN is alone, as Adam then spends all of its step on it.
 
     At half, two of three seeds on digits drifted away from the data.
     """
     alone = weights.inv == 0 and weights.prior == 0
-    return (4e-3 if small else 2e-3) * (0.25 if alone else 1.0)
+    full = 4e-3 if small else 2e-3 if kind == "mlp" else 1e-3
+    return full * (0.25 if alone else 1.0)
 
 
 def _restarts(
@@ -131,6 +144,7 @@ def _restarts(
     weights: WeightSettings,
     max_iter: int,
     custom: Custom,
+    kind: EncoderKind,
     *,
     small: bool,
     image: bool,
@@ -140,10 +154,11 @@ def _restarts(
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
     gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
-    iterations = chosen.iterations or min(600 if small else 450, max(1, max_iter // 3))
+    usual = 600 if small else 450 if kind == "mlp" else 300
+    iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
-    n = chosen.n or (_starts(codes, small=small) if clustering else 1)
+    n = chosen.n or (_starts(codes, kind, small=small) if clustering else 1)
     return replace(
         chosen,
         n=n,
@@ -155,8 +170,10 @@ def _restarts(
     )
 
 
-def _starts(codes: bool, *, small: bool) -> int:
+def _starts(codes: bool, kind: EncoderKind, *, small: bool) -> int:
     """Networks side by side: large ones on tables take as much memory as the data."""
+    if kind != "mlp":  # these gain nothing by being side by side
+        return 3
     if codes:
         return 6 if small else 4
     return 4 if small else 8
@@ -180,6 +197,12 @@ def _noise(dataset: Dataset) -> float:
     width = likeliest_bandwidth(base.whiten(z))
     noise = width * _BY_HEART / (_BY_HEART + n)
     return noise if noise >= _LEAST_NOISE else 0.0
+
+
+def _kind(dataset: Dataset, custom: Custom) -> EncoderKind:
+    """Convolutions pay where images have some size."""
+    small = dataset.image_shape is None or min(dataset.image_shape[1:]) < _CONVOLVED
+    return "mlp" if small or custom.encoder is not None else "conv"
 
 
 def _known_clusters(dataset: Dataset) -> int:

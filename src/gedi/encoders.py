@@ -89,7 +89,7 @@ class MLP(nn.Module):
 
 
 class OwnEncoder(nn.Module):
-    """Any module of the user's as encoder, with its weights as they are given.
+    """Any module as encoder, with its weights as they are given.
 
     Its parameters are stacked over the members, as those of all our encoders, and the module is
     called once for each member. It runs in evaluation mode, as chains need an energy that is the
@@ -99,13 +99,20 @@ class OwnEncoder(nn.Module):
         module: maps (n, *input_shape) to (n, ...).
         input_shape: of one point, (d,) or (C, H, W).
         members: leading dimensions, () or (k,).
+        others: modules of the same kind, whose weights the second member and those after it have;
+            without any, all have the same.
 
     Raises:
         SettingsError: for a module that does not map such batches, or that normalises by batches.
     """
 
     def __init__(
-        self, module: nn.Module, input_shape: tuple[int, ...], *, members: tuple[int, ...] = ()
+        self,
+        module: nn.Module,
+        input_shape: tuple[int, ...],
+        *,
+        members: tuple[int, ...] = (),
+        others: Sequence[nn.Module] = (),
     ) -> None:
         super().__init__()
         _refuse_batch_statistics(module)
@@ -115,7 +122,9 @@ class OwnEncoder(nn.Module):
         self.stacked = nn.ParameterDict(
             {
                 name.replace(".", "/"): nn.Parameter(
-                    value.detach().expand(*members, *value.shape).clone()
+                    torch.stack([each.get_parameter(name).detach() for each in (module, *others)])
+                    if others
+                    else value.detach().expand(*members, *value.shape).clone()
                 )
                 for name, value in module.named_parameters()
             }

@@ -237,8 +237,12 @@ class Session:
         )
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
-        """Log Z by a grid where there is one, else by annealing; None without a density."""
-        if self.assembly.algorithm.weights.gen == 0:
+        """Log Z by a grid where there is one, else by annealing.
+
+        None without a density, and for convolutional networks: in the hundreds of dimensions of
+        their images annealing takes minutes for a value that is not to be trusted.
+        """
+        if self.assembly.algorithm.weights.gen == 0 or self.settings.encoder.kind != "mlp":
             return None
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from gedi.errors import SettingsError
 
 __all__ = [
+    "EncoderKind",
     "EncoderSettings",
     "RestartSettings",
     "SamplerSettings",
@@ -22,6 +23,9 @@ __all__ = [
     "from_dict",
     "method_name",
 ]
+
+
+EncoderKind = Literal["mlp", "conv", "resnet8", "resnet18"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class EncoderSettings:
     """The network.
 
     Args:
-        hidden: widths of the layers. Null: [100, 100] for up to 32 features, else [512, 512].
+        kind: mlp; or for images conv (small), resnet8, resnet18. Null: conv for images of 16
+            pixels and more a side, else mlp.
+        hidden: widths of an mlp's layers. Null: [100, 100] for up to 32 features, else [512, 512].
         base: start the energy from the Gaussian of the data instead of from nothing. Null: above
             two dimensions, where chains need to be led to the data.
     """
 
+    kind: EncoderKind | None = None
     hidden: list[int] | None = None
     base: bool | None = None
 
@@ -61,7 +68,9 @@ class SamplerSettings:
 
     Args:
         step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
-        n_steps: Langevin steps an iteration.
+        n_steps: Langevin steps when the chains move.
+        every: iterations from one move of the chains to the next. GEN takes part when they move,
+            with so many times its weight.
         metropolis: accept or refuse each step, so that the samples' law is exact.
         target_acceptance: share of accepted steps to adapt ε to. Null: ε stays.
         noise: σ of a step. Null: sqrt(2 ε), temperature 1. JEM's habit is smaller (with metropolis
@@ -70,7 +79,7 @@ class SamplerSettings:
         precondition: let steps follow the covariance of the data.
         boundary: at the walls of the box: reject, reflect (without precondition) or clamp (without
             metropolis).
-        jumps: jumps between data points an iteration, tested by Metropolis.
+        jumps: jumps between data points when the chains move, tested by Metropolis.
         n_anchors: data points that jumps, and local scales of the views, refer to.
         buffer_size: chains kept. Null: as many as the batch has points.
         reinit: probability that a chain is started anew.
@@ -78,6 +87,7 @@ class SamplerSettings:
 
     step_size: float = 0.02
     n_steps: int = 4
+    every: int = 1
     metropolis: bool = True
     target_acceptance: float | None = 0.6
     noise: float | None = None
@@ -121,11 +131,11 @@ class RestartSettings:
 
     Args:
         n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            and 8 for large ones.
+            8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            else 450, and at most a third of max_iter.
+            else 450 (convolutional ones: 300), and at most a third of max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
             cheap; for large ones GEN joins the chosen one.
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
@@ -154,8 +164,8 @@ class Settings:
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam. Null: 4e-3 for small networks, else 2e-3; a quarter
-            of it for JEM.
+        learning_rate: of Adam. Null: 4e-3 for small networks, 2e-3 for large ones, 1e-3 for
+            convolutional ones; a quarter of it for JEM.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: size of the noise that smooths the data for GEN: of images in scaled units, of
             tables relative to the covariance of the data. Null: 0.1 for images; for tables the
@@ -327,6 +337,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "weights.prior": _AT_LEAST_ZERO,
     "sampler.step_size": _POSITIVE,
     "sampler.n_steps": _AT_LEAST_ONE,
+    "sampler.every": _AT_LEAST_ONE,
     "sampler.target_acceptance": _SHARE,
     "sampler.noise": _AT_LEAST_ZERO,
     "sampler.max_gradient": _POSITIVE,

@@ -98,6 +98,7 @@ class Algorithm:
             is one network; 0 keeps it.
         smoothing: the noise with which GEN sees the data.
         average_decay: decay of the average in weight space.
+        gen_every: iterations from one with GEN to the next, in which it counts as often.
         max_time: seconds after which the training has ended; None for no limit.
         evidence: what is known of some inputs, such as labels; None for nothing.
     """
@@ -111,6 +112,7 @@ class Algorithm:
     prior_rate: float = 0.0
     smoothing: Smoothing = Smoothing()
     average_decay: float = 0.998
+    gen_every: int = 1
     max_time: float | None = None
     evidence: Evidence | None = None
 
@@ -119,7 +121,9 @@ class Algorithm:
         clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
         if not state.members:  # by now every warm-up is over
             clustering = clustering[0]
-        return self.weights.scaled(gen=self.schedule.gen(state.iteration), clustering=clustering)
+        moves = state.iteration % self.gen_every == 0
+        gen = self.gen_every * self.schedule.gen(state.iteration) if moves else 0.0
+        return self.weights.scaled(gen=gen, clustering=clustering)
 
     def progress(self, state: TrainingState) -> float:
         """Share of the training that is done, by iterations or by time, whichever is further."""
