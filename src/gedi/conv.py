@@ -1,0 +1,203 @@
+"""Image encoders: from images (n, C, H, W) in [-1, 1] to embeddings (n, n_features).
+
+All are smooth, as Langevin chains follow the input gradient, and without batch statistics, as
+the energy of an image must not hang on its companions. Weights come from the given generator.
+"""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import avg_pool2d, silu
+
+__all__ = ["ResNet8", "ResNet18", "SmallConvNet", "convolution", "dense"]
+
+
+def convolution(
+    n_inputs: int,
+    n_outputs: int,
+    size: int,
+    stride: int = 1,
+    *,
+    bias: bool = True,
+    generator: Generator,
+) -> nn.Conv2d:
+    """A convolution padded to keep the image's size at stride 1, drawn like `dense`."""
+    layer = nn.Conv2d(
+        n_inputs, n_outputs, size, stride, padding=size // 2, bias=bias, device="meta"
+    ).to_empty(device=generator.device)
+    _draw(layer, generator)
+    return layer
+
+
+def dense(n_inputs: int, n_outputs: int, *, generator: Generator) -> nn.Linear:
+    """An affine map with weights uniform in ±sqrt(6 / n_inputs) and a bias of zero.
+
+    Their variance of 2 / n_inputs keeps that of activations through layers that are half off
+    (He et al., ICCV 2015), which matters where no normalisation does it.
+    """
+    # Without storage at first, as a layer's own start draws from the global random state.
+    layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(device=generator.device)
+    _draw(layer, generator)
+    return layer
+
+
+class SmallConvNet(nn.Module):
+    """Three convolutions and a dense layer: 5x5/2 32, 3x3/2 64, 3x3 64, 256.
+
+    Enough for handwritten digits, and fast without a GPU.
+
+    Args:
+        image_shape: (C, H, W).
+        generator: source of the initial weights.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], generator: Generator) -> None:
+        super().__init__()
+        channels, height, width = image_shape
+        self.convolutions = nn.ModuleList(
+            [
+                convolution(channels, 32, 5, 2, generator=generator),
+                convolution(32, 64, 3, 2, generator=generator),
+                convolution(64, 64, 3, generator=generator),
+            ]
+        )
+        self.n_features = 256
+        # Two strides of 2, each rounding up.
+        n_flat = 64 * math.ceil(height / 4) * math.ceil(width / 4)
+        self.dense = dense(n_flat, self.n_features, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, C, H, W) -> (n, 256)."""
+        for layer in self.convolutions:
+            x = silu(layer(x))
+        return silu(self.dense(x.flatten(1)))
+
+
+class ResNet8(nn.Module):
+    """Eight convolutions in four residual blocks of 128 channels, without normalisation.
+
+    The critic of spectrally normalised GANs (Miyato et al., ICLR 2018) without its spectral norm,
+    as the published code of VERA has it (Grathwohl et al., ICLR 2021), with SiLU for LeakyReLU.
+    Two blocks halve the image; the mean over what is left is the embedding.
+
+    Args:
+        image_shape: (C, H, W); H and W at least 4.
+        generator: source of the initial weights.
+        width: channels of all blocks.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int], generator: Generator, width: int = 128
+    ) -> None:
+        super().__init__()
+        self.n_features = width
+        self.blocks = nn.Sequential(
+            _PlainBlock(image_shape[0], width, halve=True, first=True, generator=generator),
+            _PlainBlock(width, width, halve=True, generator=generator),
+            _PlainBlock(width, width, generator=generator),
+            _PlainBlock(width, width, generator=generator),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, C, H, W) -> (n, width)."""
+        return silu(self.blocks(x)).mean((-2, -1))
+
+
+class ResNet18(nn.Module):
+    """The residual network of 18 layers (He et al., CVPR 2016), for images of about 32 pixels.
+
+    Its first convolution is 3x3 with stride 1, and no pooling follows, so that small images are
+    not shrunk at once. Normalised by groups of channels (Wu & He, ECCV 2018) instead of batches.
+
+    Args:
+        image_shape: (C, H, W).
+        generator: source of the initial weights.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], generator: Generator) -> None:
+        super().__init__()
+        widths = (64, 128, 256, 512)
+        self.n_features = widths[-1]
+        self.stem = convolution(image_shape[0], 64, 3, bias=False, generator=generator)
+        self.norm = _groups(64)
+        blocks, n_inputs = [], 64
+        for stage, n_outputs in enumerate(widths):
+            for stride in (1 if stage == 0 else 2, 1):
+                blocks.append(_GroupedBlock(n_inputs, n_outputs, stride, generator=generator))
+                n_inputs = n_outputs
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, C, H, W) -> (n, 512)."""
+        features: Tensor = self.blocks(silu(self.norm(self.stem(x))))
+        return features.mean((-2, -1))
+
+
+class _PlainBlock(nn.Module):
+    """x + conv(silu(conv(silu(x)))), halved by averaging on demand; the first sees raw pixels."""
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        halve: bool = False,
+        first: bool = False,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.halve = halve
+        self.first = first
+        self.conv1 = convolution(n_inputs, n_outputs, 3, generator=generator)
+        self.conv2 = convolution(n_outputs, n_outputs, 3, generator=generator)
+        self.shortcut: nn.Module = (
+            nn.Identity()
+            if n_inputs == n_outputs
+            else convolution(n_inputs, n_outputs, 1, generator=generator)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = self.conv2(silu(self.conv1(x if self.first else silu(x))))
+        if self.halve:
+            # The shortcut commutes with averaging and is cheaper after it.
+            branch, x = avg_pool2d(branch, 2), avg_pool2d(x, 2)
+        total: Tensor = branch + self.shortcut(x)
+        return total
+
+
+class _GroupedBlock(nn.Module):
+    """silu(x + norm(conv(silu(norm(conv(x))))))."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, stride: int, *, generator: Generator) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            convolution(n_inputs, n_outputs, 3, stride, bias=False, generator=generator),
+            _groups(n_outputs),
+            nn.SiLU(),
+            convolution(n_outputs, n_outputs, 3, bias=False, generator=generator),
+            _groups(n_outputs),
+        )
+        self.shortcut: nn.Module = (
+            nn.Identity()
+            if n_inputs == n_outputs
+            else nn.Sequential(
+                convolution(n_inputs, n_outputs, 1, stride, bias=False, generator=generator),
+                _groups(n_outputs),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return silu(self.branch(x) + self.shortcut(x))
+
+
+def _groups(n_channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(32, n_channels)
+
+
+@torch.no_grad()
+def _draw(layer: nn.Conv2d | nn.Linear, generator: Generator) -> None:
+    bound = math.sqrt(6 / layer.weight[0].numel())
+    layer.weight.uniform_(-bound, bound, generator=generator)
+    if layer.bias is not None:
+        layer.bias.zero_()
