@@ -126,8 +126,8 @@ class VeraSampler(nn.Module):
         posterior_scale: widths η of the posterior at the start; they are learned.
         widening: the importance sampling draws with widths of this many η. The published code has
             1, but the z it draws around is itself a draw from the posterior, so the others lie
-            about sqrt(2) η away from it: with less, weights have no bounded variance and the
-            sampler comes out too narrow.
+            about sqrt(2) η away from it. With less, weights may have no bounded variance, and
+            samplers of Gaussians in two dimensions came out too narrow.
 
     Raises:
         ValueError: for scales that are not positive, or a σ outside its range.
