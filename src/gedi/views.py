@@ -6,8 +6,7 @@ user's positives need the points' places in the data; the others ignore both.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from torch.nn.functional import normalize
 
 from gedi.objective import invariance
 from gedi.points import Points
+from gedi.random_state import lent_random_state
 from gedi.scaling import Scaling
 
 __all__ = [
@@ -271,7 +271,7 @@ class Own:
         """(..., n, d) -> (..., n, d)."""
         shift, scale = self.scaling.shift.to(x), self.scaling.scale.to(x)
         own = (x * scale + shift).reshape(-1, *self.input_shape)
-        with _lent_random_state(x, generator):
+        with lent_random_state(x, generator):
             seen = torch.as_tensor(self.function(own))
         if seen.shape != own.shape:
             raise ValueError(
@@ -322,7 +322,7 @@ class Affine:
     ) -> Tensor:
         """(..., n, d) -> (..., n, d)."""
         images = x.reshape(-1, *self.image_shape)
-        with _lent_random_state(x, generator):
+        with lent_random_state(x, generator):
             moved: Tensor = self.transform(images)
         return moved.reshape(x.shape)
 
@@ -358,15 +358,6 @@ class Split:
             ],
             dim=-2,
         )
-
-
-@contextmanager
-def _lent_random_state(x: Tensor, generator: Generator) -> Iterator[None]:
-    """For code that draws from the global random state: one that our generator decides."""
-    seed = torch.randint(2**62, (), device=generator.device, generator=generator)
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        torch.manual_seed(int(seed))
-        yield
 
 
 def _similarity(x: Tensor, reference: Tensor) -> Tensor:

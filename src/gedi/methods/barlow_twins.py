@@ -1,0 +1,40 @@
+"""Barlow Twins: embeddings of two views whose features agree and are not redundant.
+
+A rival to compare with. It has no clusters of its own; those of its embeddings, by k-means, are
+what is compared.
+"""
+
+from torch import Tensor
+
+__all__ = ["barlow_twins_loss"]
+
+_FLOOR = 1e-5  # added to variances, as the batch normalisation of the published code does
+
+
+def barlow_twins_loss(z1: Tensor, z2: Tensor, off_diagonal_weight: float = 5e-3) -> Tensor:
+    """The distance of the views' cross-correlation from the identity; no nats, a pure number.
+
+    L = Σ_i (1 - C_ii)² + λ Σ_{i≠j} C_ij²,  C = (1/n) Σ_k u_k v_kᵀ,
+
+    u and v being z1 and z2 with each feature standardised over the batch (Zbontar et al.,
+    ICML 2021).
+
+    Args:
+        z1: embeddings of one view, (..., n, d).
+        z2: embeddings of the other view of the same points, (..., n, d).
+        off_diagonal_weight: λ.
+
+    Returns:
+        The loss, (...). Gradients flow through both arguments.
+    """
+    correlation = _standardised(z1).mT @ _standardised(z2) / z1.shape[-2]
+    diagonal = correlation.diagonal(dim1=-2, dim2=-1)
+    on = (diagonal - 1).square().sum(-1)
+    off = correlation.square().sum((-2, -1)) - diagonal.square().sum(-1)
+    return on + off_diagonal_weight * off
+
+
+def _standardised(z: Tensor) -> Tensor:
+    """Each feature with mean 0 and variance 1 over the batch, (..., n, d)."""
+    centred = z - z.mean(-2, keepdim=True)
+    return centred / (centred.square().mean(-2, keepdim=True) + _FLOOR).sqrt()
