@@ -15,6 +15,7 @@ from PIL import Image
 from gedi.data import load
 from gedi.errors import DataError
 from gedi.images import PRESETS, holds_images
+from gedi.runs import Run, Source
 from gedi.scaling import Scaling
 
 REAL = os.environ.get("GEDI_DATA")  # a folder of real sets, in the layout of the hub
@@ -629,3 +630,20 @@ def test_real_sets(name, split, n, shape, mean, names):  # noqa: PLR0917
     assert data.x.shape == (n, np.prod(shape)) and data.image_shape == shape
     assert data.x.mean() == pytest.approx(mean, abs=1e-3)
     assert data.class_names[:3] == names and (data.labels is None) == (names == ())
+
+
+def test_a_source_passes_on_what_it_says_of_images():
+    for i in range(3):
+        write(f"set/test/{i}.png", b"bad" if i == 1 else grey(i, 6, 4 + i))
+        write(f"set/train/{i}.png", grey(i))
+    data = Source("set", split="test", image_size=4, skip_bad=True).load()
+    assert data.image_shape == (1, 4, 4) and data.n_skipped == 1
+
+
+def test_other_images_are_brought_to_the_size_of_the_training():
+    for i in range(3):
+        write(f"set/{i}.png", grey(i, 6, 4 + i))
+    run = Run(Path("run"), Source("set", image_size=4), 16, (), (1, 4, 4))
+    assert run.new_data("set").image_shape == (1, 4, 4)
+    np.save("other.npy", np.zeros((2, 4, 4), np.uint8))
+    assert run.new_data("other.npy").image_shape == (1, 4, 4)
