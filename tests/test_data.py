@@ -263,6 +263,12 @@ def test_subset_selects_rows_and_labels():
     np.testing.assert_array_equal(data.subset(data.labels == 1).x, X[[1, 3]])
 
 
+def test_bytes_of_images_stay_bytes_and_those_of_tables_do_not():
+    images = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    assert load(npy(images)).x.dtype == np.uint8
+    assert load(npy(images.reshape(2, 16))).x.dtype == np.float32
+
+
 # Mistakes with the file
 
 
@@ -284,8 +290,10 @@ def test_a_file_of_a_built_in_name_is_reached_by_its_path():
 
 def test_directory():
     Path("folder").mkdir()
-    with pytest.raises(DataError, match="folder is a directory: give the path of a file"):
+    with pytest.raises(DataError, match="folder is a directory without images"):
         load("folder")
+    with pytest.raises(DataError, match="folder is a directory: give the path of a file"):
+        load(npy(X), label="folder")
 
 
 def test_a_path_that_cannot_be_looked_at():
@@ -540,6 +548,11 @@ def test_check_points():
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
     np.testing.assert_array_equal(check_points(frame, 2), frame)
     assert check_points(np.zeros((3, 1, 2, 2)), 4).shape == (3, 4)
+
+
+def test_check_points_makes_no_copy_of_bytes():
+    images = np.arange(32, dtype=np.uint8).reshape(2, 1, 4, 4)
+    assert np.shares_memory(check_points(images, 16), images)
 
 
 @pytest.mark.parametrize(

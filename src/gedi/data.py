@@ -13,18 +13,31 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi import toy
 from gedi.errors import DataError
+from gedi.images import PRESETS, holds_images, read_images
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUILT_IN", "Dataset", "check_points", "constant_features", "load", "value_range_of"]
+__all__ = [
+    "BUILT_IN",
+    "Dataset",
+    "Values",
+    "check_points",
+    "constant_features",
+    "load",
+    "value_range_of",
+]
+
+# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. What computes
+# with them takes either, so that the type does not tell them apart.
+Values = NDArray[Any]
 
 BUILT_IN = ("moons", "circles", "digits")
 
@@ -49,21 +62,23 @@ class Dataset:
 
     Args:
         name: of the set, for reports.
-        x: rows (n, d), images flattened.
+        x: rows (n, d), images flattened; floats, or for images perhaps bytes (uint8).
         labels: codes (n,) into `class_names`, for evaluation only; None if unknown.
         class_names: one name a code, in the order of the codes.
         feature_names: d names, or empty for images.
         image_shape: (C, H, W) with C * H * W = d; None if the rows are not images.
         value_range: fixed range of an image's values; None if the rows are not images.
+        n_skipped: how many images were left out, as they cannot be read.
     """
 
     name: str
-    x: NDArray[np.floating]
+    x: Values
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     image_shape: tuple[int, int, int] | None = None
     value_range: tuple[float, float] | None = None
+    n_skipped: int = 0
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
@@ -80,17 +95,23 @@ def load(
     noise: float = 0.05,
     seed: int = 0,
     min_rows: int = 2,
+    split: str | None = None,
+    image_size: int | None = None,
+    skip_bad: bool = False,
 ) -> Dataset:
-    """Load a built-in set or a file.
+    """Load a built-in set, a file, a folder of images, or a set of images from the hub.
 
     A .npy file holds points (n, d) or images (n, H, W) or (n, C, H, W). A .npz file holds them
     as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
     `labels`. A .csv or .parquet file holds one numeric column a feature, and perhaps a column
     of labels; booleans count as 0 and 1, and an unnamed column that only counts the rows is
-    left out. Floats stay as wide as they are; other numbers become floats that hold them.
+    left out. Floats stay as wide as they are; other numbers become floats that hold them, but
+    images of bytes stay bytes. `gedi.images` tells how folders of images, .parquet files of images
+    and sets on the Hugging Face hub are read.
 
     Args:
-        source: "moons", "circles", "digits", or the path of a file; a file of such a name is
+        source: "moons", "circles", "digits", the path of a file or a folder, or images on the hub:
+            "mnist", "cifar10", "cifar100", "svhn", "hf://owner/name"; a file of such a name is
             reached as "./moons".
         label: the column or the array of labels; for a .npy file the path of a second one.
         features: take these columns of a table, in this order, and ignore all others; new data
@@ -99,6 +120,10 @@ def load(
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
         min_rows: fewest rows accepted.
+        split: of images in splits, as train and test; by default train, or the only one.
+        image_size: resize images to this many pixels on the shorter side, and keep the square in
+            the middle; for sets of image files only.
+        skip_bad: leave out image files that cannot be read, and count them in `n_skipped`.
 
     Raises:
         DataError: the source cannot be read, or its values cannot be trained on.
@@ -106,26 +131,22 @@ def load(
     if source in BUILT_IN:
         if label is not None:
             raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
+        _refuse_image_options(source, split, image_size, skip_bad)
         return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
-    path = _existing_file(source, known=BUILT_IN)
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        data = _from_npy(path, label)
-    elif suffix == ".npz":
-        data = _from_npz(path, label)
-    elif suffix in {".csv", ".parquet"}:
-        data = _from_table(path, label, features)
+    # Who asks for features of a .parquet file takes it for a table.
+    images = features is None and holds_images(source)
+    path = Path(source) if images else _existing_file(source, known=(*BUILT_IN, *PRESETS))
+    if images:
+        data = _from_images(source, label, split, image_size, skip_bad)
     else:
-        raise DataError(
-            f"{path}: unknown kind of file {suffix or 'without suffix'}: "
-            f"expected one of {', '.join(_SUFFIXES)}"
-        )
+        _refuse_image_options(source, split, image_size, skip_bad)
+        data = _from_file(path, label, features)
     if len(data.x) < min_rows:
-        raise DataError(f"{path}: expected at least {min_rows} rows, got {len(data.x)}")
+        raise DataError(f"{source}: expected at least {min_rows} rows, got {len(data.x)}")
     return data
 
 
-def check_points(x: ArrayLike, n_features: int) -> NDArray[np.floating]:
+def check_points(x: ArrayLike, n_features: int) -> Values:
     """Check new points for a model trained on `n_features` features.
 
     Args:
@@ -133,12 +154,12 @@ def check_points(x: ArrayLike, n_features: int) -> NDArray[np.floating]:
         n_features: what the model was trained on.
 
     Returns:
-        Points (n, n_features), images flattened.
+        Points (n, n_features), images flattened; bytes stay bytes, all else becomes floats.
 
     Raises:
         DataError: another number of features, no rows, or values that are not finite numbers.
     """
-    points, _ = _rows(np.asarray(x), where="x")
+    points, _ = _rows(np.asarray(x), where="x", keep_bytes=True)
     if points.shape[1] != n_features:
         raise DataError(f"x: expected {n_features} features, got {points.shape[1]}")
     if len(points) == 0:
@@ -146,7 +167,7 @@ def check_points(x: ArrayLike, n_features: int) -> NDArray[np.floating]:
     return points
 
 
-def constant_features(x: NDArray[np.floating]) -> NDArray[np.intp]:
+def constant_features(x: Values) -> NDArray[np.intp]:
     """Indices of the columns of x (n, d) that hold one value only."""
     return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
 
@@ -177,6 +198,51 @@ def _digits() -> Dataset:
 
 
 # Files
+
+
+def _from_file(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _from_npy(path, label)
+    if suffix == ".npz":
+        return _from_npz(path, label)
+    if suffix in {".csv", ".parquet"}:
+        return _from_table(path, label, features)
+    raise DataError(
+        f"{path}: unknown kind of file {suffix or 'without suffix'}: "
+        f"expected one of {', '.join(_SUFFIXES)}, or a folder of images"
+    )
+
+
+def _from_images(
+    source: str, label: str | None, split: str | None, image_size: int | None, skip_bad: bool
+) -> Dataset:
+    images = read_images(source, label=label, split=split, image_size=image_size, skip_bad=skip_bad)
+    n, *shape = images.x.shape
+    labels, class_names = images.labels, images.class_names
+    codes = None
+    if labels is not None and class_names:
+        codes = labels.astype(np.int64)
+    elif labels is not None:
+        codes, class_names = _label_codes(labels, f"{source}, labels", n)
+    return Dataset(
+        images.name,
+        images.x.reshape(n, -1),
+        codes,
+        class_names,
+        image_shape=(shape[0], shape[1], shape[2]),
+        value_range=value_range_of(images.x),
+        n_skipped=images.n_skipped,
+    )
+
+
+def _refuse_image_options(
+    source: str, split: str | None, image_size: int | None, skip_bad: bool
+) -> None:
+    options = {"split": split is not None, "image_size": image_size is not None}
+    given = [name for name, is_given in (options | {"skip_bad": skip_bad}).items() if is_given]
+    if given:
+        raise DataError(f"{source} is not a set of image files: leave out {', '.join(given)}")
 
 
 def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
@@ -442,9 +508,15 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
 
 
 def _rows(
-    array: NDArray[np.generic], where: str, names: Sequence[str] = ()
-) -> tuple[NDArray[np.floating], tuple[int, int, int] | None]:
-    """Finite rows (n, d), float32 or float64, and the shape of one image if they are images."""
+    array: NDArray[np.generic],
+    where: str,
+    names: Sequence[str] = (),
+    keep_bytes: bool = False,
+) -> tuple[Values, tuple[int, int, int] | None]:
+    """Finite rows (n, d), and the shape of one image if they are images.
+
+    They are float32 or float64; or bytes, of images that are, and of all that is if so asked.
+    """
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{where}: expected real numbers, got values of type {array.dtype}: convert them, "
@@ -454,6 +526,8 @@ def _rows(
     flat = array.reshape(len(array), math.prod(array.shape[1:]))
     if flat.shape[1] == 0:
         raise DataError(f"{where}: there are no feature columns, its shape is {array.shape}")
+    if flat.dtype == np.uint8 and (image_shape is not None or keep_bytes):
+        return flat.astype(np.uint8, copy=False), image_shape
     # In native byte order, and wide enough for every value: long integers need 64 bits.
     wide = np.result_type(flat.dtype.newbyteorder("="), np.float32)
     with np.errstate(over="ignore"):

@@ -27,7 +27,7 @@ class Points:
     """
 
     def __init__(
-        self, x: NDArray[np.floating] | NDArray[np.uint8], scaling: Scaling, device: torch.device
+        self, x: NDArray[np.floating | np.uint8], scaling: Scaling, device: torch.device
     ) -> None:
         self._bytes = x.dtype == np.uint8
         values = torch.from_numpy(np.ascontiguousarray(x)) if self._bytes else scaling(x)

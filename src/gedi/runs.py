@@ -24,6 +24,7 @@ import yaml
 
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError, SettingsError
+from gedi.images import holds_images
 from gedi.observing import Record
 from gedi.settings import Settings, from_dict
 from gedi.storing import load_trained, save_trained
@@ -43,12 +44,18 @@ class Source:
         label: the column or array of labels.
         n_points: of a toy set.
         seed: of a toy set.
+        split: of a set of images.
+        image_size: to bring images to.
+        skip_bad: leave out images that cannot be read.
     """
 
     data: str
     label: str | None = None
     n_points: int = 10_000
     seed: int = 0
+    split: str | None = None
+    image_size: int | None = None
+    skip_bad: bool = False
 
     def load(self) -> Dataset:
         """The data set.
@@ -56,7 +63,15 @@ class Source:
         Raises:
             DataError: if it cannot be read.
         """
-        return load(self.data, label=self.label, n_points=self.n_points, seed=self.seed)
+        return load(
+            self.data,
+            label=self.label,
+            n_points=self.n_points,
+            seed=self.seed,
+            split=self.split,
+            image_size=self.image_size,
+            skip_bad=self.skip_bad,
+        )
 
 
 @dataclass(frozen=True)
@@ -249,15 +264,31 @@ class Run:
             raise RunError(f"{file}: cannot be read: {error}") from error
         return content
 
-    def new_data(self, path: str, label: str | None = None) -> Dataset:
-        """Other data for the trained model, with the columns it was trained on.
+    def new_data(
+        self,
+        path: str,
+        label: str | None = None,
+        *,
+        split: str | None = None,
+        skip_bad: bool = False,
+    ) -> Dataset:
+        """Other data for the trained model: the columns, or the size, it was trained on.
 
         Raises:
             DataError: if they cannot be read, or have another number of features.
         """
         table = Path(path).suffix.lower() in {".csv", ".parquet"}
         features = self.feature_names if table and self.feature_names else None
-        dataset = load(path, label=label, features=features, min_rows=1)
+        images = features is None and holds_images(path)
+        dataset = load(
+            path,
+            label=label,
+            features=features,
+            min_rows=1,
+            split=split,
+            image_size=self.source.image_size if images else None,
+            skip_bad=skip_bad,
+        )
         if dataset.x.shape[1] != self.n_features:
             raise DataError(
                 f"{path}: expected {self.n_features} features, as {self.path} was trained on, "

@@ -29,7 +29,7 @@ class Scaling(NamedTuple):
     scale: Tensor
 
     @classmethod
-    def standardise(cls, x: NDArray[np.floating]) -> Self:
+    def standardise(cls, x: NDArray[np.floating | np.uint8]) -> Self:
         """Mean 0 and standard deviation 1 for every feature; constant features are only centred."""
         low, high = x.min(0).astype(np.float64), x.max(0).astype(np.float64)
         # Moments of x / size, as those of 1e200 would overflow.
@@ -50,7 +50,9 @@ class Scaling(NamedTuple):
             torch.full((n_features,), half, dtype=torch.float64),
         )
 
-    def __call__(self, x: NDArray[np.number], dtype: torch.dtype = torch.float32) -> Tensor:
+    def __call__(
+        self, x: NDArray[np.floating | np.uint8], dtype: torch.dtype = torch.float32
+    ) -> Tensor:
         """(n, d) in the user's units -> (n, d) scaled, on the CPU."""
         z = torch.empty(x.shape, dtype=dtype)
         shift, scale = self.shift.numpy(), self.scale.numpy()
@@ -69,7 +71,7 @@ class Scaling(NamedTuple):
         return -math.fsum(self.scale.log().tolist())
 
 
-def _parts(x: NDArray[np.number]) -> Iterator[NDArray[np.float64]]:
+def _parts(x: NDArray[np.floating | np.uint8]) -> Iterator[NDArray[np.float64]]:
     """The rows of x, some at a time, in float64."""
     for start in range(0, max(len(x), 1), _CHUNK):
         yield x[start : start + _CHUNK].astype(np.float64)

@@ -20,14 +20,18 @@ def run(options: Namespace) -> int:
     """Measure a trained model and print what was found."""
     folder = Run.open(Path(options.folder))
     trained = folder.load_model()
-    tell_findings(find(trained, _data(folder, options.data, options.label), folder.settings()))
+    tell_findings(find(trained, _data(folder, options), folder.settings()))
     return 0
 
 
-def _data(folder: Run, data: str | None, label: str | None) -> Dataset:
-    if data is not None:
-        return folder.new_data(data, label)
+def _data(folder: Run, options: Namespace) -> Dataset:
+    if options.data is not None:
+        return folder.new_data(
+            options.data, options.label, split=options.split, skip_bad=options.skip_bad
+        )
     if folder.source.data in ("moons", "circles"):
         seed = folder.source.seed + _FRESH_SEED
         return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).load()
-    return folder.source.load()
+    source = folder.source
+    skip_bad = options.skip_bad or source.skip_bad
+    return replace(source, split=options.split or source.split, skip_bad=skip_bad).load()

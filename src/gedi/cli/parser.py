@@ -25,7 +25,9 @@ One network, trained without labels, that clusters, scores and generates.
 """
 
 _TRAIN = """\
-Train on a built-in set (moons, circles, digits) or on a file (.npy, .npz, .csv, .parquet).
+Train on a built-in set (moons, circles, digits), on a file (.npy, .npz, .csv, .parquet), on a
+folder of images, or on images of the Hugging Face hub (mnist, cifar10, cifar100, svhn, or
+hf://owner/name).
 
 Labels are never trained on; if there are some, the report compares the clusters with them.
 Settings can come from a YAML file (--config) and be overridden one by one; --print-config shows
@@ -74,7 +76,9 @@ def _one_line(error: ArgumentError) -> str:
 
 def _train() -> ArgumentParser:
     parser = _subparser(_TRAIN)
-    parser.add_argument("data", type=str, help="moons, circles, digits, or a file")
+    parser.add_argument(
+        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
+    )
     parser.add_argument("--config", action="config", help="a YAML file of settings")
     parser.add_argument(
         "--label",
@@ -82,6 +86,11 @@ def _train() -> ArgumentParser:
         help="column or array of labels, for evaluation only; for a .npy file another .npy file",
     )
     parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
+    _split(parser)
+    parser.add_argument(
+        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
+    )
+    _skip_bad(parser)
     parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"
@@ -104,6 +113,8 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("--data", type=str | None, help="a file to measure on instead")
     parser.add_argument("--label", type=str | None, help="its column or array of labels")
+    _split(parser)
+    _skip_bad(parser)
     return parser
 
 
@@ -113,7 +124,8 @@ def _predict() -> ArgumentParser:
         "log-density in nats (up to a constant above two dimensions); low means unusual."
     )
     parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("data", type=str, help="points: a .npy, .npz, .csv or .parquet file")
+    parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
+    _split(parser)
     parser.add_argument("--out", type=str, default="clusters.csv", help="file to write")
     return parser
 
@@ -133,6 +145,18 @@ def _sample() -> ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
     return parser
+
+
+def _split(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--split", type=str | None, help="of a set of images; by default train, or the only one"
+    )
+
+
+def _skip_bad(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out images that cannot be read"
+    )
 
 
 def _subparser(description: str) -> ArgumentParser:

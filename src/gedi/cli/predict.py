@@ -17,7 +17,7 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     with writable(options.out, suffix=".csv") as out:
         trained = folder.load_model()
-        dataset = folder.new_data(options.data)
+        dataset = folder.new_data(options.data, split=options.split)
         prediction = trained.predict(dataset.x)
         probabilities = {
             f"probability_{cluster}": np.round(column, 6)

@@ -1,5 +1,6 @@
 """`gedi train`."""
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,8 +21,18 @@ def run(options: Namespace) -> int:
         raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
     tree = options.as_dict()
     settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
-    source = Source(options.data, options.label, options.n_points, settings.seed)
+    source = Source(
+        options.data,
+        options.label,
+        options.n_points,
+        settings.seed,
+        split=options.split,
+        image_size=options.image_size,
+        skip_bad=options.skip_bad,
+    )
     dataset = source.load()
+    if dataset.n_skipped:
+        print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
     session = Session(dataset, settings)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
