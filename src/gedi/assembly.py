@@ -12,9 +12,11 @@ from gedi.box import Box
 from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset
-from gedi.encoders import MLP, OwnEncoder
+from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Labels
+from gedi.methods import Method, barlow_twins_terms, gedi_terms, swav_terms
+from gedi.methods.rivals import SWAV_TEMPERATURE
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
@@ -22,7 +24,7 @@ from gedi.points import Points
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
-from gedi.settings import EncoderSettings, SamplerSettings, Settings
+from gedi.settings import EncoderSettings, MethodKind, SamplerSettings, Settings
 from gedi.smoothing import Smoothing
 from gedi.spectral import SpectralMatrix
 from gedi.starts import fit_codes, kmeans_codes
@@ -43,6 +45,13 @@ from gedi.views import (
 
 __all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
+_TOLD = 10_000
+_METHODS: dict[MethodKind, Method] = {
+    "gedi": gedi_terms,
+    "barlow-twins": barlow_twins_terms,
+    "swav": swav_terms,
+}
+_PROJECTED = 128  # outputs of the head that Barlow Twins compares
 _MONITORED = 2000  # points on which the gap is watched
 _REFERENCES = 2000  # points among which neighbours are looked for
 _MEASURED = 20_000  # points that the base is the Gaussian of
@@ -63,6 +72,7 @@ class Assembly:
         data: all points, on the device.
         algorithm: the fixed ingredients of Algorithm 1.
         monitor: what watches the training.
+        sample: places of up to 10,000 points at random, on which the end result is told.
         log_prior: log π that the training starts from, (c,), on the CPU.
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
@@ -76,6 +86,7 @@ class Assembly:
     data: Points
     algorithm: Algorithm
     monitor: Monitor
+    sample: Tensor
     log_prior: Tensor
     anchors: Tensor
     bandwidth: float
@@ -193,17 +204,32 @@ def build_model(
     *,
     encoder: nn.Module | None = None,
     members: tuple[int, ...] = (),
+    ended: bool = False,
     generator: Generator,
 ) -> EnergyClassifier:
-    """The network with fresh weights, on the CPU; a user's encoder keeps those it has."""
+    """The network with fresh weights, on the CPU; a user's encoder keeps those it has.
+
+    While Barlow Twins trains, its head is a projection; when it has ended, clusters of k-means.
+    """
     assert settings.n_clusters is not None  # resolved
     below = (
         _encoder(settings.encoder, input_shape, members, generator)
         if encoder is None
         else OwnEncoder(encoder, input_shape, members=members)
     )
+    n_outputs, head = settings.n_clusters, None
+    if settings.method == "barlow-twins" and not ended:
+        n_outputs = _PROJECTED
+    if settings.method == "swav":
+        head = CosineHead(
+            int(below.n_features),  # type: ignore[arg-type]
+            n_outputs,
+            SWAV_TEMPERATURE,
+            members=members,
+            generator=generator,
+        )
     return EnergyClassifier(
-        below, settings.n_clusters, base=base, members=members, generator=generator
+        below, n_outputs, base=base, head=head, members=members, generator=generator
     )
 
 
@@ -309,6 +335,8 @@ def assemble(
         gen_every=settings.sampler.every,
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
+        method=_METHODS[settings.method],
+        two_views=settings.method != "gedi",
     )
     watched = chosen[:_MONITORED]
     return Assembly(
@@ -319,6 +347,7 @@ def assemble(
         monitor=Monitor(
             data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
         ),
+        sample=chosen[:_TOLD],
         log_prior=(
             previous.log_prior
             if previous is not None and settings.prior == "learned"
@@ -395,7 +424,8 @@ def _box(data: Points, noise: float) -> Box:
 
 
 def _log_prior(settings: Settings) -> Tensor:
-    shares = [1.0] * (settings.n_clusters or 0)
+    n = _PROJECTED if settings.method == "barlow-twins" else settings.n_clusters or 0
+    shares = [1.0] * n
     if settings.prior is not None and settings.prior != "learned":
         shares = list(settings.prior)
     prior = torch.tensor(shares, dtype=torch.float64)

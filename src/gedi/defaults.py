@@ -64,11 +64,14 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     if kind != "mlp" and dataset.image_shape is None:
         raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
     small = kind == "mlp" and _size(d, hidden, custom) < _SMALL
+    rival = settings.method != "gedi"
     weights = replace(
         settings.weights,
-        gen=_or(settings.weights.gen, min(1.0, 4 / d)),
-        prior=_or(settings.weights.prior, default_prior_weight(n_clusters)),
+        gen=_or(settings.weights.gen, 0.0 if rival else min(1.0, 4 / d)),
+        prior=_or(settings.weights.prior, 0.0 if rival else default_prior_weight(n_clusters)),
     )
+    if rival:
+        _check_rival(settings, weights, custom)
     resolved = replace(
         settings,
         n_clusters=n_clusters,
@@ -76,10 +79,10 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         data_noise=settings.data_noise if settings.data_noise is not None else _noise(dataset),
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(weights, kind, small=small),
-        encoder=EncoderSettings(kind, hidden, _or(settings.encoder.base, d > 2)),
+        encoder=EncoderSettings(kind, hidden, _or(settings.encoder.base, d > 2 and not rival)),
         sampler=replace(settings.sampler, buffer_size=buffer_size),
         restarts=_restarts(
-            settings.restarts,
+            replace(settings.restarts, n=1) if rival else settings.restarts,
             weights,
             settings.max_iter,
             custom,
@@ -126,6 +129,22 @@ def _check_restarts(settings: Settings) -> None:
         raise SettingsError(
             "settings restarts.warmup and restarts.ramp: expected a sum of at most "
             f"restarts.iterations, {iterations}, got {warmup + ramp}"
+        )
+
+
+def _check_rival(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
+    """Rivals have one term, no density, no gap to choose by, and take no labels."""
+    alone = weights.gen == 0 and weights.prior == 0 and weights.inv != 0 and custom.classes is None
+    if (
+        not alone
+        or settings.prior is not None
+        or settings.encoder.base
+        or (settings.restarts.n or 1) > 1
+    ):
+        raise SettingsError(
+            f"setting method: {settings.method} has a single term, in place of INV: expected "
+            "weights.gen and weights.prior 0, weights.inv not 0, no labels, prior or encoder.base, "
+            "and one restart"
         )
 
 

@@ -13,11 +13,11 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import silu
+from torch.nn.functional import normalize, silu
 
 from gedi.errors import SettingsError
 
-__all__ = ["MLP", "MemberLinear", "OwnEncoder"]
+__all__ = ["MLP", "CosineHead", "MemberLinear", "OwnEncoder"]
 
 
 class MemberLinear(nn.Module):
@@ -51,6 +51,35 @@ class MemberLinear(nn.Module):
         if self.weight.ndim == 2 and x.ndim == 2:
             return torch.addmm(self.bias, x, self.weight)
         return x @ self.weight + self.bias
+
+
+class CosineHead(MemberLinear):
+    """Cosines between points and prototypes, over a temperature: ⟨x / |x|, w / |w|⟩ / τ.
+
+    Args:
+        n_inputs: d.
+        n_outputs: c.
+        temperature: τ.
+        members: leading dimensions of the parameters.
+        generator: source of the initial prototypes.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        temperature: float,
+        *,
+        members: tuple[int, ...] = (),
+        generator: Generator,
+    ) -> None:
+        super().__init__(n_inputs, n_outputs, members=members, generator=generator)
+        self.bias.requires_grad_(False).zero_()
+        self.temperature = temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*members, n, d) -> (*members, n, c)."""
+        return normalize(x, dim=-1) @ normalize(self.weight, dim=-2) / self.temperature
 
 
 class MLP(nn.Module):

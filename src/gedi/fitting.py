@@ -1,6 +1,7 @@
 """From data and settings to a trained model: `fit`, and the session behind it."""
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from gedi.observing import Observer, Record
 from gedi.restarts import Candidate, choose, single
 from gedi.settings import Settings
 from gedi.smoothing import Smoothing
+from gedi.starts import kmeans_head
 from gedi.trained import TrainedModel
 from gedi.training import TrainingState, train
 
@@ -35,7 +37,6 @@ __all__ = ["Ending", "Fit", "Listener", "Session", "fit"]
 Listener = Callable[[TrainingState, Record], None]
 Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
-_REPORTED = 10_000  # points on which the final gap is computed
 _SMALL = 50_000  # numbers of a network that many chains cost seconds
 _ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
 
@@ -185,12 +186,11 @@ class Session:
         """What there is so far, as a finished training would be returned."""
         trained = self.trained_model()
         assembly = self.assembly
-        points = assembly.data[:_REPORTED]
         report = Monitor(
-            points,
+            assembly.data[assembly.sample],
             assembly.algorithm.view,
             self.settings.seed,
-            torch.arange(len(points), device=points.device),
+            assembly.sample,
         )
         _, measured = report.measure(
             self.state.average, self.state.buffer.positions, self.state.log_prior
@@ -218,10 +218,15 @@ class Session:
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
         custom = self.assembly.custom
+        some = self.assembly.data[self.assembly.sample].cpu()
         log_prior = state.log_prior.cpu()
+        if self.settings.method == "barlow-twins":
+            assert self.settings.n_clusters is not None  # resolved
+            model = kmeans_head(model, some, self.settings.n_clusters, self.settings.seed).eval()
+            log_prior = torch.full((model.n_clusters,), -math.log(model.n_clusters))
         named = isinstance(self.settings.prior, list) or custom.classes is not None
         if not named and custom.previous is None:
-            order = number_by_size(model, self.assembly.data[:_REPORTED].cpu())
+            order = number_by_size(model, some)
             log_prior = log_prior[order]
         smoothing = self.assembly.algorithm.smoothing
         root = copy.deepcopy(smoothing.root)

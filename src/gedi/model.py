@@ -31,6 +31,7 @@ class EnergyClassifier(nn.Module):
         encoder: a module (..., d) -> (..., e) with the attribute `n_features` = e.
         n_clusters: c.
         base: b, a module (..., d) -> (...); None is zero.
+        head: another head than the linear one, with `weight` and `bias` as that has them.
         members: leading dimensions of the head; those of the encoder.
         generator: source of the head's initial weights.
     """
@@ -41,12 +42,13 @@ class EnergyClassifier(nn.Module):
         n_clusters: int,
         *,
         base: nn.Module | None = None,
+        head: MemberLinear | None = None,
         members: tuple[int, ...] = (),
         generator: Generator,
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = MemberLinear(
+        self.head = head or MemberLinear(
             int(encoder.n_features),  # type: ignore[arg-type]
             n_clusters,
             members=members,

@@ -14,6 +14,7 @@ from gedi.errors import SettingsError
 __all__ = [
     "EncoderKind",
     "EncoderSettings",
+    "MethodKind",
     "RestartSettings",
     "SamplerSettings",
     "Settings",
@@ -26,6 +27,7 @@ __all__ = [
 
 
 EncoderKind = Literal["mlp", "conv", "resnet8", "resnet18"]
+MethodKind = Literal["gedi", "barlow-twins", "swav"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class Settings:
     """Settings of a training.
 
     Args:
+        method: gedi (JEM and GEDI no gen by its weights), or for comparison barlow-twins or swav,
+            whose loss takes the place of INV, alone; they have no density.
         n_clusters: number of clusters c. Null: known for the built-in data sets.
         prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
             start equal, or as k-means says, and follow the clusters found. Null: equal.
@@ -181,6 +185,7 @@ class Settings:
         restarts: trainings side by side.
     """
 
+    method: MethodKind = "gedi"
     n_clusters: int | None = None
     prior: list[float] | Literal["learned"] | None = None
     max_iter: int = 2000

@@ -15,9 +15,12 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.encoders import MemberLinear
 from gedi.model import EnergyClassifier
 
-__all__ = ["Codes", "fit_codes", "kmeans_codes"]
+__all__ = ["Codes", "fit_codes", "kmeans_codes", "kmeans_head"]
+
+_PART = 500  # points embedded at a time
 
 
 class Codes(NamedTuple):
@@ -51,6 +54,29 @@ def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
     # Fewer different points than clusters leave some of them empty.
     shares = torch.from_numpy(counts.clip(1)[np.argsort(place)]).double()
     return Codes(torch.from_numpy(place[found]), (shares / shares.sum()).log().float())
+
+
+@torch.no_grad()
+def kmeans_head(model: EnergyClassifier, x: Tensor, n_clusters: int, seed: int) -> EnergyClassifier:
+    """Give a single model the clusters that k-means finds in its embedding.
+
+    The nearest of the middles m_y is where f_y = ⟨x, m_y⟩ - |m_y|² / 2 is largest: a linear head.
+
+    Args:
+        model: its head is replaced.
+        x: points, scaled, (n, d), on the CPU.
+        n_clusters: c.
+        seed: of k-means, the best of ten runs.
+    """
+    embedding = torch.cat([model.encoder(part) for part in torch.split(x, _PART)])
+    found = KMeans(n_clusters, n_init=10, random_state=seed).fit(embedding.numpy())
+    middles = torch.from_numpy(found.cluster_centers_).to(embedding)
+    head = MemberLinear(middles.shape[1], n_clusters, generator=Generator())
+    head.weight.copy_(middles.T)
+    head.bias.copy_(-0.5 * middles.square().sum(-1))
+    return EnergyClassifier(
+        model.encoder, n_clusters, base=model.base, head=head, generator=Generator()
+    )
 
 
 def fit_codes(

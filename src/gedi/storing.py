@@ -85,7 +85,9 @@ def _trained_model(
 
     d = math.prod(input_shape)
     base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
-    model = build_model(settings, input_shape, base, encoder=encoder, generator=Generator())
+    model = build_model(
+        settings, input_shape, base, encoder=encoder, ended=True, generator=Generator()
+    )
     model.load_state_dict(part("model."))
     box = Box(tensors["box.low"], tensors["box.high"])
     anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from gedi.box import Box
 from gedi.evidence import Evidence
-from gedi.methods import gedi_terms
+from gedi.methods import Method, gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.points import Points
@@ -101,6 +101,8 @@ class Algorithm:
         gen_every: iterations from one with GEN to the next, in which it counts as often.
         max_time: seconds after which the training has ended; None for no limit.
         evidence: what is known of some inputs, such as labels; None for nothing.
+        method: from a batch to the terms.
+        two_views: whether the method compares two views, instead of a view with the point.
     """
 
     view: View
@@ -115,6 +117,8 @@ class Algorithm:
     gen_every: int = 1
     max_time: float | None = None
     evidence: Evidence | None = None
+    method: Method = gedi_terms
+    two_views: bool = False
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
@@ -168,6 +172,8 @@ def train(
             if needs_views
             else None
         )
+        if algorithm.two_views:
+            x = algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
         observed = (
             None
             if algorithm.evidence is None
@@ -189,7 +195,7 @@ def train(
         )
 
         # 3. The gradients of the terms, and one step of Adam on their sum.
-        terms = gedi_terms(
+        terms = algorithm.method(
             model,
             x,
             view,
