@@ -171,6 +171,8 @@ def test_unknown_names_are_refused(tree, words):
 
 
 def test_method_names():
-    assert method_name(WeightSettings(inv=0, prior=0)) == "JEM"
-    assert method_name(WeightSettings(gen=0)) == "GEDI no gen"
-    assert method_name(WeightSettings()) == "GEDI"
+    assert method_name(Settings(weights=WeightSettings(inv=0, prior=0))) == "JEM"
+    assert method_name(Settings(weights=WeightSettings(gen=0))) == "GEDI no gen"
+    assert method_name(Settings()) == "GEDI"
+    assert method_name(Settings(method="barlow-twins")) == "Barlow Twins"
+    assert method_name(Settings(method="swav")) == "SwAV"

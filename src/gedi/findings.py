@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator
+from torch import Generator, Tensor
 
 from gedi import toy
 from gedi.assembly import make_view
@@ -19,7 +19,8 @@ from gedi.trained import Prediction, TrainedModel
 __all__ = ["Findings", "find"]
 
 _SAMPLES = 512
-_POINTS = 10_000  # on which the gap is computed
+_POINTS = 10_000  # on which the gap is computed, and beside which foils are put
+_PART = 500
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,15 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
-    z = trained.scaling(dataset.x)
-    chosen = z[torch.randperm(len(z), generator=generator)]
-    view = make_view(settings, chosen, dataset.image_shape)
-    monitor = Monitor(chosen[:_POINTS], view, settings.seed)
+    chosen = torch.randperm(len(dataset.x), generator=generator)[:_POINTS].numpy()
+    z = trained.scaling(dataset.x[chosen])
+    view = make_view(settings, z, dataset.image_shape)
+    monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     noisy, sample_clusters = trained.sample(_SAMPLES, generator=generator, denoise=False)
     samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
     others = foils(z, trained.box.low, trained.box.high, generator)
-    outlier_energies = {name: trained.model.energy(points) for name, points in others.items()}
+    outlier_energies = {name: _energies(trained, points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
     smoothed = trained.smoothing(z, generator)
     metrics = _against_labels(dataset, prediction) | _density(trained, dataset, prediction)
@@ -83,12 +84,17 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
         sample_clusters=sample_clusters,
         energies={
             # As GEN saw them, with noise, or they would not compare with samples.
-            "data": trained.model.energy(smoothed).double().numpy(),
+            "data": _energies(trained, smoothed).double().numpy(),
             "samples": trained.predict(noisy).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
     )
+
+
+def _energies(trained: TrainedModel, z: Tensor) -> Tensor:
+    """Energies of scaled points (n, d), some at a time, (n,)."""
+    return torch.cat([trained.model.energy(part) for part in torch.split(z, _PART)])
 
 
 def _against_labels(dataset: Dataset, prediction: Prediction) -> dict[str, float]:

@@ -49,7 +49,7 @@ def report_content(
         n_points=len(dataset.x),
         n_features=dataset.x.shape[1],
         n_clusters=trained.n_clusters,
-        method=method_name(fit.settings.weights),
+        method=method_name(fit.settings),
         stopped=ENDINGS[fit.ended],
         seconds=fit.seconds,
         iterations=fit.iterations,

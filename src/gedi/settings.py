@@ -207,8 +207,11 @@ class Settings:
     restarts: RestartSettings = field(default_factory=RestartSettings)
 
 
-def method_name(weights: WeightSettings) -> str:
-    """What the weights make of the bound, in the words of the paper."""
+def method_name(settings: Settings) -> str:
+    """The method, in the words of the paper."""
+    weights = settings.weights
+    if settings.method != "gedi":
+        return {"barlow-twins": "Barlow Twins", "swav": "SwAV"}[settings.method]
     if weights.inv == 0 and weights.prior == 0:
         return "JEM"
     return "GEDI no gen" if weights.gen == 0 else "GEDI"
