@@ -96,7 +96,9 @@ def images(side):
 
 
 def test_images_of_some_size_get_convolutions():
-    assert resolve(Settings(n_clusters=3), images(28)).encoder.kind == "conv"
+    resolved = resolve(Settings(n_clusters=3), images(28))
+    assert resolved.encoder.kind == "conv" and resolve(resolved, images(28)) == resolved
+    assert (resolved.data_noise, resolved.sampler.n_steps, resolved.sampler.every) == (0.3, 10, 5)
     assert resolve(Settings(n_clusters=3), images(8)).encoder.kind == "mlp"
     assert resolve(Settings(n_clusters=3), table(d=800)).encoder.kind == "mlp"
     said = Settings(n_clusters=3, encoder=EncoderSettings(kind="mlp"))

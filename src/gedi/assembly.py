@@ -275,7 +275,7 @@ def build_sampler(
     """The moves of the chains: Langevin steps, then jumps."""
     langevin = Langevin(
         chosen.step_size,
-        chosen.n_steps,
+        chosen.n_steps or 0,
         noise=chosen.noise,
         metropolis=chosen.metropolis,
         target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
@@ -332,7 +332,7 @@ def assemble(
         batch_size=settings.batch_size or 0,
         learning_rate=settings.learning_rate or 0.0,
         smoothing=Smoothing(noise, root),
-        gen_every=settings.sampler.every,
+        gen_every=settings.sampler.every or 0,
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
         method=_METHODS[settings.method],

@@ -76,11 +76,16 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         settings,
         n_clusters=n_clusters,
         batch_size=batch_size,
-        data_noise=settings.data_noise if settings.data_noise is not None else _noise(dataset),
+        data_noise=_or(settings.data_noise, _noise(dataset, kind)),
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(weights, kind, small=small),
         encoder=EncoderSettings(kind, hidden, _or(settings.encoder.base, d > 2 and not rival)),
-        sampler=replace(settings.sampler, buffer_size=buffer_size),
+        sampler=replace(
+            settings.sampler,
+            buffer_size=buffer_size,
+            n_steps=settings.sampler.n_steps or (4 if kind == "mlp" else 10),
+            every=settings.sampler.every or (1 if kind == "mlp" else 5),
+        ),
         restarts=_restarts(
             replace(settings.restarts, n=1) if rival else settings.restarts,
             weights,
@@ -198,15 +203,20 @@ def _starts(codes: bool, kind: EncoderKind, *, small: bool) -> int:
     return 4 if small else 8
 
 
-def _noise(dataset: Dataset) -> float:
-    """Of images a tenth of half their range; of tables as wide as kernels around the points.
+def _noise(dataset: Dataset, kind: EncoderKind) -> float:
+    """Of images a tenth of half their range, or three where networks are convolutional.
+
+    Convolutional energies of sharp images are so steep that the steps of the chains shrink to
+    nothing, and the energies run away: on MNIST within 1,500 iterations at 0.1.
+
+    Of tables as wide as kernels around the points.
 
     That is the width at which points are likeliest under kernels around all others, in whitened
     coordinates: what a network that learns few points by heart should learn at most. It fades as
     points outnumber what is learned by heart, and in one or two dimensions.
     """
     if dataset.image_shape is not None:
-        return 0.1
+        return 0.1 if kind == "mlp" else 0.3
     n, d = dataset.x.shape
     if d <= 2:
         return 0.0

@@ -70,9 +70,9 @@ class SamplerSettings:
 
     Args:
         step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
-        n_steps: Langevin steps when the chains move.
+        n_steps: Langevin steps when the chains move. Null: 10 for convolutional networks, else 4.
         every: iterations from one move of the chains to the next. GEN takes part when they move,
-            with so many times its weight.
+            with so many times its weight. Null: 5 for convolutional networks, else 1.
         metropolis: accept or refuse each step, so that the samples' law is exact.
         target_acceptance: share of accepted steps to adapt ε to. Null: ε stays.
         noise: σ of a step. Null: sqrt(2 ε), temperature 1. JEM's habit is smaller (with metropolis
@@ -88,8 +88,8 @@ class SamplerSettings:
     """
 
     step_size: float = 0.02
-    n_steps: int = 4
-    every: int = 1
+    n_steps: int | None = None
+    every: int | None = None
     metropolis: bool = True
     target_acceptance: float | None = 0.6
     noise: float | None = None
@@ -172,8 +172,9 @@ class Settings:
             convolutional ones; a quarter of it for JEM.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: size of the noise that smooths the data for GEN: of images in scaled units, of
-            tables relative to the covariance of the data. Null: 0.1 for images; for tables the
-            width of likeliest kernels, less the more points there are; 0 up to two dimensions.
+            tables relative to the covariance of the data. Null: 0.1 for images, 0.3 with
+            convolutional networks; for tables the width of likeliest kernels, less the more points
+            there are; 0 up to two dimensions.
         seed: of all random numbers.
         device: auto, cpu or cuda.
         precision: of the training, as Lightning Fabric names it.
