@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -18,6 +19,17 @@ def shared():
     if not folder.is_dir():
         pytest.skip("no folder of golden values: set GEDI_SHARED to one")
     return folder
+
+
+@pytest.fixture
+def golden(shared):
+    """Inputs, losses and gradient norms of public implementations, in float64."""
+    path = shared / "golden" / "ssl_losses.json"
+    if not path.is_file():
+        pytest.skip("no golden/ssl_losses.json in the folder of golden values")
+    cases = json.loads(path.read_text())
+    assert cases
+    return cases
 
 
 @pytest.fixture

@@ -103,5 +103,10 @@ def test_images_of_some_size_get_convolutions():
     assert resolve(Settings(n_clusters=3), table(d=800)).encoder.kind == "mlp"
     said = Settings(n_clusters=3, encoder=EncoderSettings(kind="mlp"))
     assert resolve(said, images(28)).encoder.kind == "mlp"
+    widths = resolve(Settings(n_clusters=3, encoder=EncoderSettings(hidden=[7])), images(28))
+    assert widths.encoder.kind == "mlp" and widths.encoder.hidden == [7]
+    both = EncoderSettings(kind="conv", hidden=[7])
+    with pytest.raises(SettingsError, match=r"encoder.hidden: conv has widths of its own"):
+        resolve(Settings(n_clusters=3, encoder=both), images(28))
     with pytest.raises(SettingsError, match=r"encoder.kind: conv is for images"):
         resolve(Settings(n_clusters=3, encoder=EncoderSettings(kind="conv")), table())

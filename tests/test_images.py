@@ -1,7 +1,6 @@
 """Sets of images: pixels, orders and names that come out, and one test for each mistake."""
 
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from gedi.errors import DataError
 from gedi.images import PRESETS, holds_images
 from gedi.runs import Run, Source
 from gedi.scaling import Scaling
-
-REAL = os.environ.get("GEDI_DATA")  # a folder of real sets, in the layout of the hub
 
 
 @pytest.fixture(autouse=True)
@@ -623,10 +620,11 @@ def test_bytes_are_scaled_as_floats_are():
         ("svhn_unlabelled", None, 1083, (3, 32, 32), 118.195, ()),
     ],
 )
-def test_real_sets(name, split, n, shape, mean, names):  # noqa: PLR0917
-    if REAL is None or not (Path(REAL) / name).is_dir():
-        pytest.skip(f"needs the environment variable GEDI_DATA: a folder that holds {name}")
-    data = load(str(Path(REAL) / name), split=split)
+def test_real_sets(shared, name, split, n, shape, mean, names):  # noqa: PLR0917
+    folder = shared / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"no data/{name} in the folder of golden values and data")
+    data = load(str(folder), split=split)
     assert data.x.shape == (n, np.prod(shape)) and data.image_shape == shape
     assert data.x.mean() == pytest.approx(mean, abs=1e-3)
     assert data.class_names[:3] == names and (data.labels is None) == (names == ())

@@ -1,6 +1,5 @@
 """The terms of the bound against golden values, finite differences and their inequalities."""
 
-import json
 import math
 
 import pytest
@@ -38,16 +37,6 @@ def gap_of(logits, view_logits, log_prior):
     return collapse_gap(
         invariance(logits, view_logits), prior_agreement(logits, log_prior), log_prior
     )
-
-
-@pytest.fixture
-def golden(shared):
-    path = shared / "golden" / "ssl_losses.json"
-    if not path.is_file():
-        pytest.skip("no golden/ssl_losses.json in the folder of golden values")
-    cases = json.loads(path.read_text())
-    assert cases
-    return cases
 
 
 def assert_golden(loss, z1, z2, expected):

@@ -45,7 +45,7 @@ from gedi.views import (
 
 __all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
 
-_TOLD = 10_000
+_TOLD = 10_000  # points on which the end result is told
 _METHODS: dict[MethodKind, Method] = {
     "gedi": gedi_terms,
     "barlow-twins": barlow_twins_terms,

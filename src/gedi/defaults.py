@@ -60,9 +60,13 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    kind = settings.encoder.kind or _kind(dataset, custom)
+    kind = settings.encoder.kind or _kind(settings, dataset, custom)
     if kind != "mlp" and dataset.image_shape is None:
         raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
+    if kind != "mlp" and settings.encoder.hidden is not None:
+        raise SettingsError(
+            f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
+        )
     small = kind == "mlp" and _size(d, hidden, custom) < _SMALL
     rival = settings.method != "gedi"
     weights = replace(
@@ -79,7 +83,11 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         data_noise=_or(settings.data_noise, _noise(dataset, kind)),
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(weights, kind, small=small),
-        encoder=EncoderSettings(kind, hidden, _or(settings.encoder.base, d > 2 and not rival)),
+        encoder=EncoderSettings(
+            kind,
+            hidden if kind == "mlp" else None,
+            _or(settings.encoder.base, d > 2 and not rival),
+        ),
         sampler=replace(
             settings.sampler,
             buffer_size=buffer_size,
@@ -228,10 +236,11 @@ def _noise(dataset: Dataset, kind: EncoderKind) -> float:
     return noise if noise >= _LEAST_NOISE else 0.0
 
 
-def _kind(dataset: Dataset, custom: Custom) -> EncoderKind:
-    """Convolutions pay where images have some size."""
+def _kind(settings: Settings, dataset: Dataset, custom: Custom) -> EncoderKind:
+    """Convolutions pay where images have some size; widths or a module given say otherwise."""
+    given = settings.encoder.hidden is not None or custom.encoder is not None
     small = dataset.image_shape is None or min(dataset.image_shape[1:]) < _CONVOLVED
-    return "mlp" if small or custom.encoder is not None else "conv"
+    return "mlp" if small or given else "conv"
 
 
 def _known_clusters(dataset: Dataset) -> int:

@@ -19,6 +19,8 @@ from gedi.trained import Prediction, TrainedModel
 __all__ = ["Findings", "find"]
 
 _SAMPLES = 512
+_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them
+_LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # on which the gap is computed, and beside which foils are put
 _PART = 500
 
@@ -64,7 +66,13 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     view = make_view(settings, z, dataset.image_shape)
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
-    noisy, sample_clusters = trained.sample(_SAMPLES, generator=generator, denoise=False)
+    convolved = settings.encoder.kind not in (None, "mlp")
+    noisy, sample_clusters = trained.sample(
+        _COSTLY_SAMPLES if convolved else _SAMPLES,
+        generator=generator,
+        n_steps=_LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS),
+        denoise=False,
+    )
     samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
     others = foils(z, trained.box.low, trained.box.high, generator)
     outlier_energies = {name: _energies(trained, points) for name, points in others.items()}

@@ -53,7 +53,7 @@ class EncoderSettings:
 
     Args:
         kind: mlp; or for images conv (small), resnet8, resnet18. Null: conv for images of 16
-            pixels and more a side, else mlp.
+            pixels and more a side unless `hidden` is given, else mlp.
         hidden: widths of an mlp's layers. Null: [100, 100] for up to 32 features, else [512, 512].
         base: start the energy from the Gaussian of the data instead of from nothing. Null: above
             two dimensions, where chains need to be led to the data.

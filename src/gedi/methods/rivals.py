@@ -1,5 +1,7 @@
 """Rivals of GEDI with its trainer: their losses in place of INV, on two views of each point."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,44 +16,33 @@ __all__ = ["SWAV_TEMPERATURE", "barlow_twins_terms", "swav_terms"]
 SWAV_TEMPERATURE = 0.1  # between cosines and logits
 
 
-def barlow_twins_terms(
-    model: EnergyClassifier,
-    x: Tensor,
-    view: Tensor | None,
-    negatives: Tensor | None,
-    log_prior: Tensor,
-    *,
-    smoothed: Tensor | None = None,
-    observed: Observed | None = None,
-) -> Terms:
-    """Barlow Twins as the term INV, on what the head makes of two views; see `gedi_terms`."""
-    first, second = _outputs(model, x, view)
-    return _alone(-barlow_twins_loss(first, second))
+def _of_two_views(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Terms]:
+    """A loss of the model's outputs (..., n, c) for two views as the term INV; see `gedi_terms`."""
+
+    def terms(
+        model: EnergyClassifier,
+        x: Tensor,
+        view: Tensor | None,
+        negatives: Tensor | None,
+        log_prior: Tensor,
+        *,
+        smoothed: Tensor | None = None,
+        observed: Observed | None = None,
+    ) -> Terms:
+        if view is None:
+            raise ValueError("expected a second view, got None")
+        first, second = model(torch.cat([x, view], -2)).chunk(2, -2)
+        term = -loss(first, second)
+        zero = torch.zeros_like(term)
+        return Terms(zero, term, zero, zero)
+
+    return terms
 
 
-def swav_terms(
-    model: EnergyClassifier,
-    x: Tensor,
-    view: Tensor | None,
-    negatives: Tensor | None,
-    log_prior: Tensor,
-    *,
-    smoothed: Tensor | None = None,
-    observed: Observed | None = None,
-) -> Terms:
-    """SwAV as the term INV; logits are cosines over its temperature; see `gedi_terms`."""
-    first, second = (SWAV_TEMPERATURE * logits for logits in _outputs(model, x, view))
-    return _alone(-swav_loss(first, second, SWAV_TEMPERATURE))
+def _swav_loss_of_logits(logits1: Tensor, logits2: Tensor) -> Tensor:
+    cosines1, cosines2 = SWAV_TEMPERATURE * logits1, SWAV_TEMPERATURE * logits2
+    return swav_loss(cosines1, cosines2, SWAV_TEMPERATURE)
 
 
-def _outputs(model: EnergyClassifier, x: Tensor, view: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Outputs for both views from a single pass."""
-    if view is None:
-        raise ValueError("expected a second view, got None")
-    first, second = model(torch.cat([x, view], -2)).chunk(2, -2)
-    return first, second
-
-
-def _alone(term: Tensor) -> Terms:
-    zero = torch.zeros_like(term)
-    return Terms(zero, term, zero, zero)
+barlow_twins_terms = _of_two_views(barlow_twins_loss)
+swav_terms = _of_two_views(_swav_loss_of_logits)
