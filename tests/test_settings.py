@@ -5,7 +5,14 @@ from dataclasses import asdict, replace
 import pytest
 
 from gedi.errors import SettingsError
-from gedi.settings import Settings, WeightSettings, check, from_dict, method_name
+from gedi.settings import (
+    Settings,
+    WeightSettings,
+    check,
+    from_dict,
+    learns_density,
+    method_name,
+)
 
 NAN, INF = float("nan"), float("inf")
 
@@ -176,3 +183,10 @@ def test_method_names():
     assert method_name(Settings()) == "GEDI"
     assert method_name(Settings(method="barlow-twins")) == "Barlow Twins"
     assert method_name(Settings(method="swav")) == "SwAV"
+
+
+def test_a_density_needs_gen():
+    assert learns_density(Settings())
+    assert learns_density(Settings(weights=WeightSettings(inv=0, prior=0)))
+    assert not learns_density(Settings(weights=WeightSettings(gen=0)))
+    assert not learns_density(Settings(method="swav"))

@@ -22,6 +22,7 @@ __all__ = [
     "WeightSettings",
     "check",
     "from_dict",
+    "learns_density",
     "method_name",
 ]
 
@@ -216,6 +217,11 @@ def method_name(settings: Settings) -> str:
     if weights.inv == 0 and weights.prior == 0:
         return "JEM"
     return "GEDI no gen" if weights.gen == 0 else "GEDI"
+
+
+def learns_density(settings: Settings) -> bool:
+    """Whether such a training gives a density to sample from and to score by."""
+    return settings.method == "gedi" and settings.weights.gen != 0
 
 
 def check(settings: Settings) -> None:

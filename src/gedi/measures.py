@@ -1,0 +1,352 @@
+"""A trained model measured on data: what its clusters, embedding, samples and scores are worth.
+
+Data are in the user's units. Labels are compared with, never trained on.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from gedi.data import Dataset, Values
+from gedi.errors import DataError, GediError
+from gedi.evaluation.clustering import accuracy, ari, nmi
+from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy
+from gedi.evaluation.generation import generation_report
+from gedi.evaluation.out_of_distribution import (
+    Scored,
+    confidence_score,
+    detection,
+    gradient_score,
+    image_foils,
+    log_density_score,
+)
+from gedi.trained import TrainedModel
+
+__all__ = [
+    "SCORES",
+    "Scores",
+    "as_bytes",
+    "clustering_measures",
+    "compare_scores",
+    "detection_measures",
+    "detection_scores",
+    "embedding_measures",
+    "generation_measures",
+    "outlier_sets",
+    "some_of",
+]
+
+# By name of the score, (n,); higher for points that are more like the data.
+Scores = Mapping[str, NDArray[np.float64]]
+
+_MOST = 10_000
+_NEIGHBOURS = 20
+_LEAST_IMAGES = 4  # of a side, for precision and recall by the third neighbour
+_PART = 500  # samples at a time, so that memory does not grow with them
+
+
+# Clusters and embedding
+
+
+def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float]:
+    """Agreement of the clusters with known classes: "nmi", "ari" and "accuracy".
+
+    Args:
+        trained: the model.
+        test: labelled points.
+
+    Raises:
+        DataError: for points without labels, or that do not fit the model.
+    """
+    labels = _labels_of(test)
+    clusters = trained.predict(test.x).clusters
+    return {
+        "nmi": nmi(labels, clusters),
+        "ari": ari(labels, clusters),
+        "accuracy": accuracy(labels, clusters),
+    }
+
+
+def embedding_measures(
+    trained: TrainedModel,
+    train: Dataset,
+    test: Dataset,
+    *,
+    n_train: int = _MOST,
+    generator: Generator,
+) -> dict[str, float]:
+    """What the encoder's output tells of known classes: "knn accuracy", "linear probe accuracy".
+
+    Classes are matched by their names, as two files need not number them alike.
+
+    Args:
+        trained: the model.
+        train: labelled points, to whose embeddings the classifiers are fitted.
+        test: other labelled points, which are scored.
+        n_train: so many of the training points at most, drawn without replacement.
+        generator: draws them.
+
+    Raises:
+        DataError: for points without labels or that do not fit the model, or fewer than two
+            classes among the training points.
+    """
+    known, labels = some_of(train, n_train, generator), _labels_of(test)
+    known_labels = _labels_of(known)
+    if len(np.unique(known_labels)) < 2:
+        raise DataError(f"{train.name}: expected labels of at least 2 classes to learn from, got 1")
+    # A class that the training points lack keeps a code of its own, which no guess can be.
+    codes = {name: code for code, name in enumerate(train.class_names)}
+    renamed = [codes.get(name, len(codes) + i) for i, name in enumerate(test.class_names)]
+    labels = np.array(renamed, dtype=np.int64)[labels]
+    embedded, scored = trained.embed(known.x), trained.embed(test.x)
+    k = min(_NEIGHBOURS, len(embedded))
+    return {
+        "knn accuracy": knn_accuracy(embedded, known_labels, scored, labels, k),
+        "linear probe accuracy": linear_probe_accuracy(
+            embedded, known_labels, scored, labels, generator=generator
+        ),
+    }
+
+
+def _labels_of(dataset: Dataset) -> NDArray[np.int64]:
+    if dataset.labels is None:
+        raise DataError(
+            f"{dataset.name} has no labels, with which this compares: give data that have some"
+        )
+    return dataset.labels
+
+
+# Samples
+
+
+def generation_measures(
+    trained: TrainedModel,
+    real: Dataset,
+    feature_net: nn.Module,
+    *,
+    n: int = _MOST,
+    n_steps: int = 100,
+    generator: Generator,
+) -> dict[str, float]:
+    """How near samples of p(x) are to real images: "FID", "KID", "precision" and "recall".
+
+    Both sides have equally many images, of 256 levels of value (see `as_bytes`): samples lie
+    between the levels, and a network could tell them by that alone. Distances compare only within
+    one feature network and one number of images. Chains start where those of the training ended,
+    so with few steps, samples beyond their number resemble each other and recall suffers.
+
+    Args:
+        trained: a model that has learned a density; see `gedi.settings.learns_density`.
+        real: images that the samples are to be like, best ones that were not trained on.
+        feature_net: from images (n, C·H·W), bytes, to features, as
+            `gedi.evaluation.features.FeatureNet` does.
+        n: images of each side, at most as many as there are.
+        n_steps: rounds of the sampler's moves to each sample.
+        generator: draws images, samples, and subsets for KID.
+
+    Raises:
+        DataError: if the real points are no images, or fewer than 4.
+        GediError: if samples are not finite, or torchmetrics is not installed.
+    """
+    if real.image_shape is None or real.value_range is None:
+        raise DataError(f"{real.name}: expected images to compare samples with, got vectors")
+    images = some_of(real, n, generator)
+    if len(images.x) < _LEAST_IMAGES:
+        raise DataError(
+            f"{real.name}: expected at least {_LEAST_IMAGES} images to compare samples with, "
+            f"got {len(images.x)}"
+        )
+    parts = [
+        as_bytes(
+            trained.sample(min(_PART, len(images.x) - start), generator=generator, n_steps=n_steps)[
+                0
+            ],
+            real.value_range,
+        )
+        for start in range(0, len(images.x), _PART)
+    ]
+    return generation_report(
+        as_bytes(images.x, real.value_range), torch.cat(parts), feature_net, generator
+    )
+
+
+def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
+    """Images (n, d) with their range of values brought to the whole numbers 0 to 255, uint8.
+
+    Bytes stay as they are; what is out of range is cut off.
+
+    Args:
+        x: images.
+        value_range: lowest and highest value.
+
+    Raises:
+        GediError: for values that are not finite.
+    """
+    if x.dtype == np.uint8 and value_range == (0.0, 255.0):
+        return torch.from_numpy(x)
+    if not np.isfinite(x).all():
+        raise GediError("expected images, got values that are not finite: the training diverged")
+    low, high = value_range
+    levels = np.rint(255 * (np.clip(x, low, high) - low) / ((high - low) or 1.0))
+    return torch.from_numpy(levels.astype(np.uint8))
+
+
+# Outliers
+
+
+class _Ranked:
+    """The model in float32, with a posterior in float64.
+
+    Energies in float32 are off by a millionth, too little to reorder sets of points, and with
+    convolutions take a sixth of the time. A confidence in float32 would be 1 for most points of a
+    good clustering, and ties rank nothing.
+    """
+
+    def __init__(self, trained: TrainedModel) -> None:
+        self.model = trained.model
+
+    def energy(self, x: Tensor) -> Tensor:
+        return self.model.energy(x)
+
+    def posterior(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        return logits.double().softmax(-1)
+
+
+SCORES: Mapping[str, Callable[[Scored, Tensor], Tensor]] = {
+    "log density": log_density_score,
+    "confidence": confidence_score,
+    "approximate mass": gradient_score,
+}
+
+
+def detection_scores(trained: TrainedModel, x: Values) -> dict[str, NDArray[np.float64]]:
+    """The scores of `SCORES` for points (n, d) in the user's units, (n,) each.
+
+    They are those of the network, in scaled units: the log density in nats up to a constant, the
+    approximate mass in nats per unit.
+    """
+    z, model = trained.scaling(x), _Ranked(trained)
+    return {name: score(model, z).double().numpy() for name, score in SCORES.items()}
+
+
+def compare_scores(
+    inliers: Scores, outliers: Mapping[str, Scores]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """How well each score tells each set of outliers: score -> set -> AUROC, AUPR and FPR95.
+
+    Args:
+        inliers: scores of points like the data.
+        outliers: by name of the set, its scores.
+
+    Raises:
+        GediError: for scores that are NaN.
+    """
+    for name, scores in (("the data", inliers), *outliers.items()):
+        if any(np.isnan(values).any() for values in scores.values()):
+            raise GediError(f"the scores of {name} are not numbers: the training diverged")
+    return {
+        score: {
+            name: detection(torch.from_numpy(inside), torch.from_numpy(scores[score]))
+            for name, scores in outliers.items()
+        }
+        for score, inside in inliers.items()
+    }
+
+
+def detection_measures(
+    trained: TrainedModel, test: Dataset, outliers: Mapping[str, Values]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """How well outliers are told from data: score -> set of outliers -> AUROC, AUPR and FPR95.
+
+    Args:
+        trained: the model; without GEN, its log density and approximate mass are by-products.
+        test: points like the data, best ones that were not trained on.
+        outliers: points (m, d) in the user's units by name, as `outlier_sets` makes them.
+
+    Raises:
+        GediError: for scores that are NaN.
+    """
+    return compare_scores(
+        detection_scores(trained, test.x),
+        {name: detection_scores(trained, x) for name, x in outliers.items()},
+    )
+
+
+def outlier_sets(
+    test: Dataset,
+    others: Mapping[str, Dataset] | None = None,
+    *,
+    n: int = _MOST,
+    generator: Generator,
+) -> dict[str, Values]:
+    """Foils made from images, and further sets of the user's; at most n points each.
+
+    Of images of bytes the foils are rounded to bytes too, or values between them would give them
+    away. No foils are made from tables: their columns have units of their own, which shuffling or
+    turning over would mix.
+
+    Args:
+        test: points like the data.
+        others: further sets by name, with points of the same shape.
+        n: points of each set at most, drawn without replacement.
+        generator: draws them.
+
+    Raises:
+        DataError: for a set of another shape or kind of values, or with the name of a foil.
+    """
+    made: dict[str, Values] = {}
+    if test.image_shape is not None:
+        x = torch.from_numpy(some_of(test, n, generator).x)
+        floats = x if x.is_floating_point() else x.float()
+        for name, foil in image_foils(floats, test.image_shape, generator).items():
+            made[name] = (foil if x.is_floating_point() else foil.round().to(x.dtype)).numpy()
+    for name, other in (others or {}).items():
+        if name in made:
+            raise DataError(f"outliers {name!r}: expected another name, as foils have this one")
+        _check_alike(test, other, name)
+        made[name] = some_of(other, n, generator).x
+    return made
+
+
+def some_of(dataset: Dataset, n: int, generator: Generator) -> Dataset:
+    """At most n of the points, drawn without replacement; the set itself where it has no more.
+
+    Args:
+        dataset: the points.
+        n: how many at most.
+        generator: draws them; it is not used where all are kept.
+    """
+    if len(dataset.x) <= n:
+        return dataset
+    order = torch.randperm(len(dataset.x), generator=generator, device=generator.device)
+    return dataset.subset(order[:n].cpu().numpy())
+
+
+def _check_alike(test: Dataset, other: Dataset, name: str) -> None:
+    if test.image_shape != other.image_shape:
+        raise DataError(
+            f"outliers {name!r}: expected {_shape_words(test)}, got {_shape_words(other)}: grey "
+            "and colour are not turned into each other, and nothing is resized"
+        )
+    if test.x.shape[1] != other.x.shape[1]:
+        raise DataError(
+            f"outliers {name!r}: expected {test.x.shape[1]} features, got {other.x.shape[1]}"
+        )
+    if (test.x.dtype == np.uint8) != (other.x.dtype == np.uint8):
+        ranges = " and ".join(str(data.value_range) for data in (test, other))
+        raise DataError(
+            f"outliers {name!r}: expected values in the range of the data, but only one of the "
+            f"two has bytes, the ranges are {ranges}: save both alike"
+        )
+
+
+def _shape_words(dataset: Dataset) -> str:
+    if dataset.image_shape is None:
+        return "vectors"
+    channels, height, width = dataset.image_shape
+    kind = {1: "grey images", 3: "colour images"}.get(channels, f"images of {channels} channels")
+    return f"{kind} of {width} x {height} pixels"
