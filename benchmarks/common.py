@@ -1,27 +1,21 @@
 """What the benchmarks share: one training measured, rows stored as they end, tables rendered."""
 
 import json
-import os
-import platform
 import time
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import gedi
 from gedi.data import Dataset
 from gedi.findings import find
 from gedi.fitting import Session
+from gedi.machine import provenance
 from gedi.settings import Settings
 
 RESULTS = Path(__file__).parent / "results"
 
 __all__ = [
     "METHODS",
-    "hardware",
     "measure",
     "missing",
     "provenance",
@@ -36,19 +30,6 @@ METHODS: dict[str, dict[str, float]] = {
     "no gen": {"gen": 0.0},
     "JEM": {"inv": 0.0, "prior": 0.0},
 }
-
-
-def hardware() -> str:
-    """One line that says where a figure was made."""
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, gedi {gedi.__version__}"
-    )
-
-
-def provenance() -> dict[str, str]:
-    """Where and when a figure was made, for its row."""
-    return {"hardware": hardware(), "date": date.today().isoformat()}
 
 
 def settings_for(method: str, **changes: Any) -> Settings:

@@ -28,8 +28,9 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 import gedi
-from common import hardware, missing, write
+from common import missing, write
 from gedi.evaluation.clustering import ari, nmi
+from gedi.machine import hardware
 
 OUTLIER = -1  # its label; outliers are clustered like all points, and not scored
 

@@ -12,9 +12,10 @@ from sklearn.datasets import load_breast_cancer, load_wine, make_blobs
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
-from common import hardware, measure, missing, write
+from common import measure, missing, write
 from gedi.data import Dataset
 from gedi.evaluation.clustering import accuracy, nmi
+from gedi.machine import hardware
 
 SIZES = [1000, 500, 250, 150, 100]
 

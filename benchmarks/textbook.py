@@ -20,7 +20,8 @@ from sklearn.datasets import make_moons
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from common import hardware, write
+from common import write
+from gedi.machine import hardware
 
 
 def textbook(iterations: int = 7000) -> None:

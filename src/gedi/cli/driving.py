@@ -1,5 +1,6 @@
 """A training on the command line: progress, metrics, checkpoints, Ctrl-C, and the report."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -22,10 +23,10 @@ from gedi.progress import Progress
 from gedi.runs import Run
 from gedi.training import TrainingState
 
-__all__ = ["drive"]
+__all__ = ["INTERRUPTED", "drive", "taken_up", "train_to_end"]
 
+INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 _CHECKPOINT_SECONDS = 30.0
-_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 def drive(run: Run, session: Session, dataset: Dataset) -> int:
@@ -34,8 +35,45 @@ def drive(run: Run, session: Session, dataset: Dataset) -> int:
     for feature in constant_features(dataset.x) if dataset.image_shape is None else ():
         name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
         console.print(f"note: {name} is constant, so it tells nothing", markup=False)
+    fit = train_to_end(run, session, console)
+    if fit.ended == "interrupted":
+        console.print(
+            f"Interrupted after {fit.iterations} iterations; the checkpoint is kept. "
+            f"Go on with: gedi resume {run.path}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return INTERRUPTED
+    findings = find(fit.trained, dataset, fit.settings)
+    _write_result(run, fit, findings)
+    steps = _next_steps(run)
+    report.write(run.path / "report.html", report_content(fit, findings, dataset, steps))
+    tell(fit, findings, run.path)
+    return 0
+
+
+def taken_up(run: Run, dataset: Dataset) -> Session:
+    """The session of a run folder as its last checkpoint has it.
+
+    Raises:
+        RunError: if there is no checkpoint, or it cannot be read.
+    """
+    saved = run.load_checkpoint()
+    session = Session(dataset, run.settings())
+    session.load_state_dict(saved, run.metrics())
+    run.rewrite_metrics(session.observer.history)
+    return session
+
+
+def train_to_end(
+    run: Run, session: Session, console: Console, *, deadline: float = math.inf
+) -> Fit:
+    """Train, keeping metrics and checkpoints, and in the end the model.
+
+    Ctrl-C, SIGTERM or the deadline (of `time.monotonic`) end it between two iterations.
+    """
     with (
-        _interruptible(session, console),
+        _interruptible(session, deadline),
         SummaryWriter(
             str(run.path / "tensorboard"), purge_step=session.state.iteration or None
         ) as board,
@@ -49,21 +87,9 @@ def drive(run: Run, session: Session, dataset: Dataset) -> int:
         ]
         fit = session.run()
     run.save_checkpoint(session.state_dict())
-    if fit.ended == "interrupted":
-        console.print(
-            f"Interrupted after {fit.iterations} iterations; the checkpoint is kept. "
-            f"Go on with: gedi resume {run.path}",
-            markup=False,
-            soft_wrap=True,
-        )
-        return _INTERRUPTED
-    run.save_model(fit.trained)
-    findings = find(fit.trained, dataset, fit.settings)
-    _write_result(run, fit, findings)
-    steps = _next_steps(run)
-    report.write(run.path / "report.html", report_content(fit, findings, dataset, steps))
-    tell(fit, findings, run.path)
-    return 0
+    if fit.ended != "interrupted":
+        run.save_model(fit.trained)
+    return fit
 
 
 def _next_steps(run: Run) -> list[str]:
@@ -112,7 +138,7 @@ class _Checkpoints:
 
 
 @contextmanager
-def _interruptible(session: Session, console: Console) -> Iterator[None]:
+def _interruptible(session: Session, deadline: float) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the training between two iterations; a second one at once."""
     asked = False
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -125,7 +151,7 @@ def _interruptible(session: Session, console: Console) -> Iterator[None]:
 
     for number in before:
         signal.signal(number, ask)
-    session.observer.interrupted = lambda: asked
+    session.observer.interrupted = lambda: asked or time.monotonic() > deadline
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 import gedi
 from gedi.errors import SettingsError
+from gedi.experiments import Budget, PresetName, TableName
 from gedi.settings import Settings
 
 __all__ = ["build_parser", "parse"]
@@ -34,6 +35,12 @@ Settings can come from a YAML file (--config) and be overridden one by one; --pr
 all of them. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
 """
 
+_REPRODUCE = """\
+Train and measure GEDI, GEDI no gen, JEM, Barlow Twins and SwAV on the same data, encoder, views
+and budget, and print a table. Every cell (method, data, seed) is kept in a run folder of its own
+as it ends, a training that was stopped goes on where it was, and only gaps are filled.
+"""
+
 
 def build_parser() -> ArgumentParser:
     """The parser with all subcommands."""
@@ -48,6 +55,7 @@ def build_parser() -> ArgumentParser:
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
         ("predict", _predict, "cluster and score points"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
+        ("reproduce", _reproduce, "compare methods in the paper's tables"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
@@ -144,6 +152,34 @@ def _sample() -> ArgumentParser:
         help="take out the noise with which training smoothed images",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    return parser
+
+
+def _reproduce() -> ArgumentParser:
+    parser = _subparser(_REPRODUCE)
+    parser.add_argument("table", type=TableName, help="clustering, generation, ood or toy")
+    parser.add_argument("--preset", type=PresetName, default="cpu", help="cpu, gpu or paper")
+    parser.add_argument(
+        "--data", type=str, nargs="+", help="data sets, as for train; by default the preset's"
+    )
+    parser.add_argument(
+        "--against", type=str, nargs="+", help="ood: further sets of images, as outliers"
+    )
+    parser.add_argument("--image-size", type=int | None, help="of all sets; see train")
+    parser.add_argument("--methods", type=str, nargs="+", help="by default all five")
+    parser.add_argument("--seeds", type=int | None, help="how many; by default the preset's")
+    parser.add_argument(
+        "--budget",
+        type=Budget,
+        default="updates",
+        help="what all methods have as much of: updates or minutes",
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the budget `minutes`")
+    parser.add_argument("--max-iter", type=int | None, help="updates, instead of the preset's")
+    parser.add_argument(
+        "--stop-after", type=float | None, help="minutes after which to stop, to go on later"
+    )
+    parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")
     return parser
 
 

@@ -1,0 +1,306 @@
+"""`gedi reproduce`."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from jsonargparse import Namespace
+from rich.console import Console
+from torch import Generator
+
+from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
+from gedi.cli.writing import writable
+from gedi.data import Dataset
+from gedi.defaults import resolve
+from gedi.errors import RunError, SettingsError
+from gedi.evaluation.features import cached_feature_net
+from gedi.experiments import (
+    METHODS,
+    PRESETS,
+    TOYS,
+    Cell,
+    PresetName,
+    TableName,
+    Tree,
+    cells,
+    markdown,
+    settings_of,
+)
+from gedi.findings import find
+from gedi.fitting import Session
+from gedi.machine import provenance
+from gedi.measures import (
+    as_bytes,
+    clustering_measures,
+    detection_measures,
+    embedding_measures,
+    generation_measures,
+    outlier_sets,
+)
+from gedi.runs import Run, Source
+from gedi.settings import Settings, learns_density
+from gedi.trained import TrainedModel
+
+__all__ = ["run"]
+
+_FRESH_SEED = 1_000_003  # of the toys' test points, far from any seed of a training
+_TEST_POINTS = 2000
+_GENERATED = 2000  # images of each side of a distance
+_ROUNDS = 20  # of the sampler's moves to each of them
+_OUTLIERS = 2000  # of each set
+_MEASURES = "measures.json"
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What the cells of one data set share: points to train and to measure on, and outliers."""
+
+    source: Source
+    train: Dataset
+    test: Dataset
+    others: Mapping[str, Dataset]
+    features: Path
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was asked for."""
+
+    table: TableName
+    preset: PresetName
+    out: Path
+    minutes: float
+    changes: Tree
+    against: Sequence[str]
+    image_size: int | None
+    deadline: float
+    console: Console
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+
+def run(options: Namespace) -> int:
+    """Fill the gaps of a table, as far as time goes, and print it."""
+    _check(options)
+    table: TableName = options.table
+    preset = PRESETS[options.preset]
+    minutes = math.inf if options.stop_after is None else options.stop_after
+    request = _Request(
+        table,
+        options.preset,
+        Path(options.out),
+        options.minutes,
+        {} if options.max_iter is None else {"max_iter": options.max_iter},
+        (options.against or preset.against) if table == "ood" else (),
+        options.image_size,
+        time.monotonic() + 60 * minutes,
+        Console(stderr=True),
+    )
+    wanted = cells(
+        options.preset,
+        options.data or (TOYS if table == "toy" else preset.data),
+        options.methods or list(METHODS),
+        options.seeds or (preset.toy_seeds if table == "toy" else preset.seeds),
+        options.budget,
+    )
+    found: list[tuple[Cell, Tree]] = []
+    for data, own in groupby(wanted, key=lambda cell: cell.data):
+        material = _material(data, request)
+        for cell in own:
+            measured = _filled(cell, material, request)
+            if measured is None:
+                request.console.print(
+                    f"Stopped with {len(found)} of {len(wanted)} cells done. "
+                    "The same command goes on with the rest."
+                )
+                return 0 if request.is_late else INTERRUPTED
+            found.append((cell, measured))
+    text = markdown(table, found)
+    with writable(str(request.out / f"{table}.md"), suffix=".md") as file:
+        file.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _check(options: Namespace) -> None:
+    """Refuse numbers that no table could be made with."""
+    for name in ("seeds", "minutes", "max_iter", "stop_after"):
+        value = getattr(options, name)
+        if value is not None and value <= 0:
+            raise SettingsError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
+
+
+def _material(name: str, request: _Request) -> _Material:
+    """Load the data of a table.
+
+    Raises:
+        DataError: if they cannot be read.
+        SettingsError: for toys in another table than theirs, or other data in it.
+    """
+    features = request.out / f"features-{Path(name).stem}.safetensors"
+    if (name in TOYS) != (request.table == "toy"):
+        raise SettingsError(
+            f"--data: expected {' or '.join(TOYS)} for the table toy, and images for the others; "
+            f"got {name} for {request.table}"
+        )
+    if name in TOYS:
+        source = Source(name)
+        fresh = replace(source, n_points=_TEST_POINTS, seed=_FRESH_SEED)
+        return _Material(source, source.load(), fresh.load(), {}, features)
+    source = Source(name, split="train", image_size=request.image_size)
+    others = {
+        Path(other).stem: replace(source, data=other, split=None).load()
+        for other in request.against
+    }
+    return _Material(source, source.load(), replace(source, split="test").load(), others, features)
+
+
+def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
+    """The measures of a cell, which is trained and measured where it is not; None if stopped."""
+    folder = request.out / cell.name
+    n_points = len(material.train.x)
+    chosen = settings_of(cell, n_points, request.minutes, request.changes)
+    settings = resolve(chosen, material.train)
+    if folder.exists() and (folder / "run.json").is_file():
+        _check_same(folder, settings)
+    measured = _measures(folder)
+    if request.table in measured.get("tables", ()):
+        return measured
+    if request.is_late:
+        return None
+    request.console.print(cell.name, markup=False)
+    trained = _trained(folder, material, settings, request)
+    if trained is None:
+        return None
+    measured = _measures(folder)
+    generator = Generator().manual_seed(cell.seed)
+    measured |= _MEASURED[request.table](trained, material, settings, generator)
+    measured["tables"] = [*measured.get("tables", ()), request.table]
+    _write(folder, measured)
+    return measured
+
+
+def _trained(
+    folder: Path, material: _Material, settings: Settings, request: _Request
+) -> TrainedModel | None:
+    """The model of a cell: read, or trained from where it was; None if stopped before its end."""
+    if _measures(folder):
+        return Run.open(folder).load_model()
+    if (folder / "checkpoint.pt").is_file():
+        run = Run.open(folder)
+        session = taken_up(run, material.train)
+    else:
+        session = Session(material.train, settings)
+        run = Run.create(folder, material.source, material.train, session.settings, overwrite=True)
+    fit = train_to_end(run, session, request.console, deadline=request.deadline)
+    if fit.ended == "interrupted":
+        return None
+    _write(
+        folder,
+        {
+            "iterations": fit.iterations,
+            "seconds": round(fit.seconds, 1),
+            "collapse_gap": fit.collapse_gap,
+            **provenance(),
+        },
+    )
+    return fit.trained
+
+
+def _check_same(folder: Path, settings: Settings) -> None:
+    if Run.open(folder).settings() != settings:
+        raise RunError(
+            f"{folder}: was made with other settings than are asked for now; choose another --out, "
+            "or remove the folder"
+        )
+
+
+def _measures(folder: Path) -> Tree:
+    """What was measured on a cell; empty where its training has not ended.
+
+    Raises:
+        RunError: if the file cannot be read.
+    """
+    file = folder / _MEASURES
+    if not file.is_file():
+        return {}
+    try:
+        tree: Tree = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file}: cannot be read: {error}") from error
+    return tree
+
+
+def _write(folder: Path, measured: Tree) -> None:
+    with writable(str(folder / _MEASURES), suffix=".json") as file:
+        file.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+
+
+# What the tables show, by table
+
+
+def _clustering(
+    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+) -> Tree:
+    return {
+        "clustering": clustering_measures(trained, material.test),
+        "embedding": embedding_measures(
+            trained, material.train, material.test, generator=generator
+        ),
+    }
+
+
+def _generation(
+    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+) -> Tree:
+    if not learns_density(settings):
+        return {}
+    train = material.train
+    if train.labels is None or train.image_shape is None or train.value_range is None:
+        raise SettingsError(
+            f"{train.name}: expected images with labels, to train the network whose features "
+            "distances are measured in"
+        )
+
+    net = cached_feature_net(
+        material.features,
+        as_bytes(train.x, train.value_range),
+        torch.from_numpy(train.labels),
+        train.image_shape,
+        generator=Generator().manual_seed(0),
+    )
+    return {
+        "generation": generation_measures(
+            trained, material.test, net, n=_GENERATED, n_steps=_ROUNDS, generator=generator
+        )
+    }
+
+
+def _ood(
+    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+) -> Tree:
+    test = material.test
+    outliers = outlier_sets(test, material.others, n=_OUTLIERS, generator=generator)
+    return {"ood": detection_measures(trained, test, outliers)}
+
+
+def _toy(
+    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+) -> Tree:
+    metrics = find(trained, material.test, settings).metrics
+    return {"toy": metrics}
+
+
+_MEASURED: Mapping[TableName, Callable[[TrainedModel, _Material, Settings, Generator], Tree]] = {
+    "clustering": _clustering,
+    "generation": _generation,
+    "ood": _ood,
+    "toy": _toy,
+}
