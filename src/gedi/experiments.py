@@ -170,12 +170,15 @@ def cells(
     ]
 
 
-def settings_of(cell: Cell, n_points: int, minutes: float, changes: Tree) -> Settings:
+def settings_of(
+    cell: Cell, n_points: int, n_classes: int, minutes: float, changes: Tree
+) -> Settings:
     """The settings of a cell's training, not yet resolved.
 
     Args:
         cell: which.
         n_points: of the data.
+        n_classes: of the data, which is all that is told of them.
         minutes: of a training, if the budget is `minutes`.
         changes: over those of the preset, for every method.
 
@@ -183,7 +186,7 @@ def settings_of(cell: Cell, n_points: int, minutes: float, changes: Tree) -> Set
         SettingsError: for changes that do not fit.
     """
     preset = PRESETS[cell.preset]
-    tree: Tree = {"patience": _FOREVER, "seed": cell.seed}
+    tree: Tree = {"n_clusters": n_classes, "patience": _FOREVER, "seed": cell.seed}
     toy = cell.data in TOYS
     for part in (
         preset.toy if toy else preset.settings,

@@ -17,7 +17,7 @@ from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
 from gedi.cli.writing import writable
 from gedi.data import Dataset
 from gedi.defaults import resolve
-from gedi.errors import RunError, SettingsError
+from gedi.errors import DataError, RunError, SettingsError
 from gedi.evaluation.features import cached_feature_net
 from gedi.experiments import (
     METHODS,
@@ -141,7 +141,7 @@ def _material(name: str, request: _Request) -> _Material:
     """Load the data of a table.
 
     Raises:
-        DataError: if they cannot be read.
+        DataError: if they cannot be read, or have no labels.
         SettingsError: for toys in another table than theirs, or other data in it.
     """
     features = request.out / f"features-{Path(name).stem}.safetensors"
@@ -155,6 +155,10 @@ def _material(name: str, request: _Request) -> _Material:
         fresh = replace(source, n_points=_TEST_POINTS, seed=_FRESH_SEED)
         return _Material(source, source.load(), fresh.load(), {}, features)
     source = Source(name, split="train", image_size=request.image_size)
+    train, test = source.load(), replace(source, split="test").load()
+    for dataset in (train, test):
+        if dataset.labels is None:
+            raise DataError(f"{name}: expected labels, with which tables compare the clusters")
     others = {
         Path(other).stem: replace(source, data=other, split=None).load()
         for other in request.against
@@ -165,9 +169,11 @@ def _material(name: str, request: _Request) -> _Material:
 def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
     """The measures of a cell, which is trained and measured where it is not; None if stopped."""
     folder = request.out / cell.name
-    n_points = len(material.train.x)
-    chosen = settings_of(cell, n_points, request.minutes, request.changes)
-    settings = resolve(chosen, material.train)
+    train = material.train
+    chosen = settings_of(
+        cell, len(train.x), len(train.class_names), request.minutes, request.changes
+    )
+    settings = resolve(chosen, train)
     if folder.exists() and (folder / "run.json").is_file():
         _check_same(folder, settings)
     measured = _measures(folder)
@@ -263,11 +269,8 @@ def _generation(
     if not learns_density(settings):
         return {}
     train = material.train
-    if train.labels is None or train.image_shape is None or train.value_range is None:
-        raise SettingsError(
-            f"{train.name}: expected images with labels, to train the network whose features "
-            "distances are measured in"
-        )
+    assert train.labels is not None and train.image_shape is not None  # refused before
+    assert train.value_range is not None
 
     net = cached_feature_net(
         material.features,
