@@ -69,6 +69,8 @@ class Dataset:
         image_shape: (C, H, W) with C * H * W = d; None if the rows are not images.
         value_range: fixed range of an image's values; None if the rows are not images.
         n_skipped: how many images were left out, as they cannot be read.
+        n_classes: how many classes a set known by its name has; None for all others, as labels are
+            for evaluation only.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     value_range: tuple[float, float] | None = None
     n_skipped: int = 0
+    n_classes: int | None = None
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
@@ -180,7 +183,8 @@ def _toy(name: str, n_points: int, noise: float, seed: int) -> Dataset:
         x, labels = toy.moons(n_points, noise=noise, seed=seed)
     else:
         x, labels = toy.circles(n_points, noise=noise, seed=seed)
-    return Dataset(name, x.astype(np.float32), labels, ("0", "1"), ("x0", "x1"))
+    x, names = x.astype(np.float32), ("x0", "x1")
+    return Dataset(name, x, labels, ("0", "1"), names, n_classes=2)
 
 
 def _digits() -> Dataset:
@@ -194,6 +198,7 @@ def _digits() -> Dataset:
         class_names=tuple(str(name) for name in digits.target_names),
         image_shape=(1, 8, 8),
         value_range=(0.0, 16.0),
+        n_classes=10,
     )
 
 
@@ -233,6 +238,7 @@ def _from_images(
         image_shape=(shape[0], shape[1], shape[2]),
         value_range=value_range_of(images.x),
         n_skipped=images.n_skipped,
+        n_classes=PRESETS[source].n_classes if source in PRESETS else None,
     )
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from gedi.data import load
-from gedi.errors import DataError
+from gedi.defaults import resolve
+from gedi.errors import DataError, SettingsError
 from gedi.images import PRESETS
+from gedi.settings import Settings
 from small_images import colour, encoded, grey, hub_set, on_hub, write
 
 
@@ -38,6 +40,26 @@ def test_presets(monkeypatch):
         ("uoft-cs/cifar100", test),
         ("ufldl-stanford/svhn", "cropped_digits", test),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("mnist", 10), ("cifar10", 10), ("cifar100", 100), ("svhn", 10)]
+)
+def test_presets_know_how_many_clusters_there_are_to_be(monkeypatch, name, n):
+    image = {"bytes": encoded(grey()), "path": None}
+    on_hub(monkeypatch, hub_set([image] * n))  # without labels
+    assert resolve(Settings(), load(name)).n_clusters == n
+    assert resolve(Settings(n_clusters=3), load(name)).n_clusters == 3
+
+
+def test_labels_do_not_tell_how_many_clusters_there_are_to_be(monkeypatch):
+    image = {"bytes": encoded(grey()), "path": None}
+    on_hub(monkeypatch, hub_set([image] * 4, label=[0, 1, 0, 1]))
+    for name in ("mnist/u", "mnist/v"):
+        write(f"{name}/a.png", grey())
+    for source in ("hf://someone/mnist", "./mnist"):
+        with pytest.raises(SettingsError, match="n_clusters: expected the number of clusters"):
+            resolve(Settings(), load(source))
 
 
 def test_rows_of_the_hub_are_named(monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gedi.errors import DataError
 from gedi.images.labels import class_names_of, label_column, labels_of
@@ -9,13 +10,26 @@ from gedi.images.pile import PART, Encoded, Pile
 from gedi.images.shards import encoded_in, image_column
 from gedi.images.wording import reason
 
-__all__ = ["HUB", "PRESETS", "hub_pile"]
+__all__ = ["HUB", "PRESETS", "Preset", "hub_pile"]
+
+
+class Preset(NamedTuple):
+    """A set that is known by a short name.
+
+    Attributes:
+        address: on the hub.
+        n_classes: how many classes it is known to have.
+    """
+
+    address: str
+    n_classes: int
+
 
 PRESETS = {
-    "mnist": "hf://ylecun/mnist",
-    "cifar10": "hf://uoft-cs/cifar10",
-    "cifar100": "hf://uoft-cs/cifar100",
-    "svhn": "hf://ufldl-stanford/svhn/cropped_digits",
+    "mnist": Preset("hf://ylecun/mnist", 10),
+    "cifar10": Preset("hf://uoft-cs/cifar10", 10),
+    "cifar100": Preset("hf://uoft-cs/cifar100", 100),
+    "svhn": Preset("hf://ufldl-stanford/svhn/cropped_digits", 10),
 }
 
 HUB = "hf://"
@@ -39,7 +53,8 @@ def hub_pile(source: str, label: str | None, split: str | None) -> Pile:
             f"{source} is read by the package datasets, which is not installed: "
             f"pip install 'gedi[images]'"
         ) from error
-    parts = PRESETS.get(source, source).removeprefix(HUB).split("/")
+    address = PRESETS[source].address if source in PRESETS else source
+    parts = address.removeprefix(HUB).split("/")
     if len(parts) not in {2, 3} or not all(parts):
         raise DataError(f"{source}: expected hf://owner/name or hf://owner/name/configuration")
     name, split = "/".join(parts[:2]), split or "train"
