@@ -140,7 +140,7 @@ def test_damaged_bytes_never_escape_as_another_error(kind, suffix):
     assert load("set", skip_bad=True, image_size=4).n_skipped > 20
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 def test_a_huge_image_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     write("set/a.png", grey(0, 5, 5))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
 from gedi.errors import RunError
 from gedi.fitting import Session
@@ -18,7 +19,8 @@ def run(options: Namespace) -> int:
     saved = folder.load_checkpoint()
     if folder.result().get("ended", "interrupted") != "interrupted":
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
-    dataset = folder.source.load()
+    with decoding_shown() as watch:
+        dataset = folder.source.load(watch)
     session = Session(dataset, folder.settings())
     session.load_state_dict(saved, folder.metrics())
     folder.rewrite_metrics(session.observer.history)

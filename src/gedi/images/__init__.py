@@ -12,7 +12,18 @@ are read by pyarrow and Pillow rather than by `datasets`, which would first copy
 and could not say which file or row is damaged.
 """
 
+from gedi.images.cache import cache_folder
 from gedi.images.hub_sets import PRESETS
-from gedi.images.reading import Images, holds_images, read_images
+from gedi.images.reading import STREAM_ABOVE, Images, holds_images, read_images
+from gedi.images.streaming import Watch, unwatched
 
-__all__ = ["PRESETS", "Images", "holds_images", "read_images"]
+__all__ = [
+    "PRESETS",
+    "STREAM_ABOVE",
+    "Images",
+    "Watch",
+    "cache_folder",
+    "holds_images",
+    "read_images",
+    "unwatched",
+]

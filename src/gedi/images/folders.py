@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from gedi.errors import DataError
-from gedi.images.pile import PART, Pile
+from gedi.images.pile import PART, Pile, marks_of
 from gedi.images.shards import shards_pile
 from gedi.images.wording import listed
 
@@ -78,6 +78,7 @@ def _files_pile(name: str, folder: Path, images: list[Path], folders: list[Path]
         len(images),
         lambda: (images[i : i + PART] for i in range(0, len(images), PART)),
         lambda i: str(images[i]),
+        lambda: marks_of(images),
         labels,
         tuple(classes),
     )

@@ -83,4 +83,12 @@ def hub_pile(source: str, label: str | None, split: str | None) -> Pile:
     values = [] if column is None else rows.select_columns(column)[:][column].to_pylist()
     labels = labels_of(values, column, class_names, where)
     short = source if source in PRESETS else parts[1]
-    return Pile(short, len(found), encoded, where, labels, () if labels is None else class_names)
+    return Pile(
+        short,
+        len(found),
+        encoded,
+        where,
+        lambda: [f"{name} {split} {found._fingerprint}"],
+        labels,
+        () if labels is None else class_names,
+    )

@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.errors import DataError
-from gedi.images.decoding import decode
+from gedi.images.decoding import TooLargeError, decode
 from gedi.images.folders import folder_pile
 from gedi.images.hub_sets import HUB, PRESETS, hub_pile
 from gedi.images.shards import image_columns, schema_of, shards_pile
+from gedi.images.streaming import Watch, stream, unwatched
 
-__all__ = ["Images", "holds_images", "read_images"]
+__all__ = ["STREAM_ABOVE", "Images", "holds_images", "read_images"]
+
+STREAM_ABOVE = 2 * 2**30  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +24,7 @@ class Images:
 
     Args:
         name: of the set.
-        x: images (n, C, H, W).
+        x: images (n, C, H, W), in memory or mapped from a file.
         labels: one value an image; codes into `class_names` if there are some; None if unknown.
         class_names: one name a code; empty where the labels are values of their own.
         n_skipped: how many images were left out, as they cannot be read.
@@ -57,6 +60,8 @@ def read_images(
     split: str | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
+    stream_above: int = STREAM_ABOVE,
+    watch: Watch = unwatched,
 ) -> Images:
     """Read and decode a set of images.
 
@@ -73,6 +78,9 @@ def read_images(
         image_size: resize all images to this many pixels on the shorter side, and keep the square
             in the middle.
         skip_bad: leave out images that cannot be read, instead of refusing them all.
+        stream_above: decoded images of more bytes than this are kept in a file, and `Images.x` is
+            mapped from it; see `gedi.images.cache`. The pixels are the same.
+        watch: called with the number of images decoded and that of all, where a file is written.
 
     Raises:
         DataError: there are no images, they differ in size, one cannot be read, or some lack
@@ -88,6 +96,9 @@ def read_images(
         if split is not None:
             raise DataError(f"{source} is one file, without splits: leave out split={split!r}")
         pile = shards_pile(Path(source).stem, [Path(source)], label)
-    x, kept = decode(pile, image_size, skip_bad)
+    try:
+        x, kept = decode(pile, image_size, skip_bad, most_bytes=stream_above)
+    except TooLargeError:
+        x, kept = stream(pile, image_size, skip_bad, watch)
     labels = None if pile.labels is None else pile.labels[kept]
     return Images(pile.name, x, labels, pile.class_names, pile.n - len(x))

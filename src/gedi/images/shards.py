@@ -8,7 +8,7 @@ import numpy as np
 
 from gedi.errors import DataError
 from gedi.images.labels import class_names_of, label_column, labels_of
-from gedi.images.pile import PART, Encoded, Pile
+from gedi.images.pile import PART, Encoded, Pile, marks_of
 from gedi.images.wording import listed, reason
 
 if TYPE_CHECKING:
@@ -85,7 +85,15 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
         for batch in _batches(shards, files, column):
             values += batch.column(0).to_pylist()
     labels = labels_of(values, column, class_names, where)
-    return Pile(name, int(starts[-1]), parts, where, labels, () if labels is None else class_names)
+    return Pile(
+        name,
+        int(starts[-1]),
+        parts,
+        where,
+        lambda: marks_of(shards),
+        labels,
+        () if labels is None else class_names,
+    )
 
 
 def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator["pa.RecordBatch"]:
