@@ -1,10 +1,12 @@
 """All data of a training, scaled where they are used."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from gedi.points import Points
+from gedi.points import Points, affordable
 from gedi.scaling import Scaling
 
 CPU = torch.device("cpu")
@@ -28,6 +30,45 @@ def test_bytes_come_as_floats_would():
     torch.testing.assert_close(small[index], wide[index])
     torch.testing.assert_close(small[:2], torch.from_numpy(x[:2] / 127.5 - 1).float())
     assert len(small) == len(wide) == 5 and small.n_features == 12
+
+
+def mapped(folder, x):
+    np.save(folder / "x.npy", x)
+    return np.load(folder / "x.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("view", [lambda x: x, np.asarray, lambda x: x.reshape(5, 3, 4)])
+def test_bytes_in_a_file_stay_there(tmp_path, view):
+    small, _, x = both()
+    file = view(mapped(tmp_path, x)).reshape(5, 12)
+    points = Points(file, Scaling.from_range(0, 255, 12), CPU)
+    assert np.shares_memory(points._values._x, file)
+    known = torch.tensor([True, False, True, False, True])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of arrays that are not to be written to
+        for index in (torch.tensor([[3, 0], [1, 1]]), slice(1, 4), slice(None), known):
+            rows = points[index]
+            assert torch.equal(rows, small[index])
+            rows.zero_()
+            assert torch.equal(points[index], small[index])
+        assert points.box(0.1)[0].equal(small.box(0.1)[0])
+    assert len(points) == 5 and points.n_features == 12 and points.device == CPU
+    assert not points.are_all_the_same
+
+
+def test_arrays_that_are_not_to_be_written_to_are_copied():
+    x = images()
+    x.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        points = Points(x, Scaling.from_range(0, 255, 12), CPU)
+    assert not np.shares_memory(points._values.numpy(), x)
+
+
+def test_large_points_are_looked_at_in_smaller_numbers():
+    assert affordable(20_000, 3072) == 20_000
+    assert affordable(20_000, 3 * 224 * 224) == 2**28 // (3 * 224 * 224)
+    assert affordable(10, 2**30) == 1
 
 
 def test_bytes_stay_bytes():

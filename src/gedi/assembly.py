@@ -20,7 +20,7 @@ from gedi.methods.rivals import SWAV_TEMPERATURE
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
-from gedi.points import Points
+from gedi.points import Points, affordable
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
@@ -69,7 +69,7 @@ class Assembly:
     Attributes:
         settings: resolved settings.
         scaling: from the user's units to the network's.
-        data: all points, on the device.
+        data: all points, on the device, or in the file they are mapped from.
         algorithm: the fixed ingredients of Algorithm 1.
         monitor: what watches the training.
         sample: places of up to 10,000 points at random, on which the end result is told.
@@ -315,12 +315,15 @@ def assemble(
     anchors = data[chosen[: settings.sampler.n_anchors]]
     input_shape = dataset.image_shape or (data.n_features,)
     views = make_views(
-        settings, data[chosen[: max(_REFERENCES, len(anchors))]], dataset.image_shape
+        settings,
+        data[chosen[: max(affordable(_REFERENCES, data.n_features), len(anchors))]],
+        dataset.image_shape,
     )
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
-    base, root = _base(data[chosen[:_MEASURED]], noise, settings, dataset, previous)
+    measured = chosen[: affordable(_MEASURED, data.n_features)]
+    base, root = _base(data[measured], noise, settings, dataset, previous)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
@@ -338,7 +341,7 @@ def assemble(
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )
-    watched = chosen[:_MONITORED]
+    watched = chosen[: affordable(_MONITORED, data.n_features)]
     return Assembly(
         settings=settings,
         scaling=scaling,
@@ -347,7 +350,7 @@ def assemble(
         monitor=Monitor(
             data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
         ),
-        sample=chosen[:_TOLD],
+        sample=chosen[: affordable(_TOLD, data.n_features)],
         log_prior=(
             previous.log_prior
             if previous is not None and settings.prior == "learned"

@@ -20,7 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from gedi import toy
 from gedi.errors import DataError
-from gedi.images import PRESETS, holds_images, read_images
+from gedi.images import (
+    PRESETS,
+    STREAM_ABOVE,
+    Images,
+    Watch,
+    holds_images,
+    read_images,
+    unwatched,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +70,16 @@ class Dataset:
 
     Args:
         name: of the set, for reports.
-        x: rows (n, d), images flattened; floats, or for images perhaps bytes (uint8).
+        x: rows (n, d), images flattened; floats, or for images perhaps bytes (uint8), in memory or
+            mapped from a file.
         labels: codes (n,) into `class_names`, for evaluation only; None if unknown.
         class_names: one name a code, in the order of the codes.
         feature_names: d names, or empty for images.
         image_shape: (C, H, W) with C * H * W = d; None if the rows are not images.
         value_range: fixed range of an image's values; None if the rows are not images.
         n_skipped: how many images were left out, as they cannot be read.
+        n_classes: how many classes a set known by its name has; None for all others, as labels are
+            for evaluation only.
     """
 
     name: str
@@ -79,6 +90,7 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     value_range: tuple[float, float] | None = None
     n_skipped: int = 0
+    n_classes: int | None = None
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
@@ -98,6 +110,8 @@ def load(
     split: str | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
+    stream_above: int = STREAM_ABOVE,
+    watch: Watch = unwatched,
 ) -> Dataset:
     """Load a built-in set, a file, a folder of images, or a set of images from the hub.
 
@@ -124,6 +138,9 @@ def load(
         image_size: resize images to this many pixels on the shorter side, and keep the square in
             the middle; for sets of image files only.
         skip_bad: leave out image files that cannot be read, and count them in `n_skipped`.
+        stream_above: images of more bytes than this, decoded or in a .npy file of bytes, stay on
+            disk: `Dataset.x` is mapped from a file. Trainings are the same, and take less memory.
+        watch: called with the number of images decoded and that of all, where that is for a file.
 
     Raises:
         DataError: the source cannot be read, or its values cannot be trained on.
@@ -134,13 +151,22 @@ def load(
         _refuse_image_options(source, split, image_size, skip_bad)
         return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
     # Who asks for features of a .parquet file takes it for a table.
-    images = features is None and holds_images(source)
-    path = Path(source) if images else _existing_file(source, known=(*BUILT_IN, *PRESETS))
-    if images:
-        data = _from_images(source, label, split, image_size, skip_bad)
+    of_images = features is None and holds_images(source)
+    path = Path(source) if of_images else _existing_file(source, known=(*BUILT_IN, *PRESETS))
+    if of_images:
+        images = read_images(
+            source,
+            label=label,
+            split=split,
+            image_size=image_size,
+            skip_bad=skip_bad,
+            stream_above=stream_above,
+            watch=watch,
+        )
+        data = _from_images(source, images)
     else:
         _refuse_image_options(source, split, image_size, skip_bad)
-        data = _from_file(path, label, features)
+        data = _from_file(path, label, features, stream_above)
     if len(data.x) < min_rows:
         raise DataError(f"{source}: expected at least {min_rows} rows, got {len(data.x)}")
     return data
@@ -180,7 +206,8 @@ def _toy(name: str, n_points: int, noise: float, seed: int) -> Dataset:
         x, labels = toy.moons(n_points, noise=noise, seed=seed)
     else:
         x, labels = toy.circles(n_points, noise=noise, seed=seed)
-    return Dataset(name, x.astype(np.float32), labels, ("0", "1"), ("x0", "x1"))
+    x, names = x.astype(np.float32), ("x0", "x1")
+    return Dataset(name, x, labels, ("0", "1"), names, n_classes=2)
 
 
 def _digits() -> Dataset:
@@ -194,16 +221,19 @@ def _digits() -> Dataset:
         class_names=tuple(str(name) for name in digits.target_names),
         image_shape=(1, 8, 8),
         value_range=(0.0, 16.0),
+        n_classes=10,
     )
 
 
 # Files
 
 
-def _from_file(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
+def _from_file(
+    path: Path, label: str | None, features: Sequence[str] | None, stream_above: int
+) -> Dataset:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return _from_npy(path, label)
+        return _from_npy(path, label, stream_above)
     if suffix == ".npz":
         return _from_npz(path, label)
     if suffix in {".csv", ".parquet"}:
@@ -214,10 +244,7 @@ def _from_file(path: Path, label: str | None, features: Sequence[str] | None) ->
     )
 
 
-def _from_images(
-    source: str, label: str | None, split: str | None, image_size: int | None, skip_bad: bool
-) -> Dataset:
-    images = read_images(source, label=label, split=split, image_size=image_size, skip_bad=skip_bad)
+def _from_images(source: str, images: Images) -> Dataset:
     n, *shape = images.x.shape
     labels, class_names = images.labels, images.class_names
     codes = None
@@ -233,6 +260,7 @@ def _from_images(
         image_shape=(shape[0], shape[1], shape[2]),
         value_range=value_range_of(images.x),
         n_skipped=images.n_skipped,
+        n_classes=PRESETS[source].n_classes if source in PRESETS else None,
     )
 
 
@@ -271,12 +299,13 @@ def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     )
 
 
-def _from_npy(path: Path, label: str | None) -> Dataset:
+def _from_npy(path: Path, label: str | None, stream_above: int) -> Dataset:
     labels = None
     if label is not None:
         label_path = _existing_file(label)
         labels = (_read_npy(label_path), str(label_path))
-    return _from_array(path, _read_npy(path), str(path), labels)
+    array = _read_npy(path, mapped=path.stat().st_size > stream_above)
+    return _from_array(path, array, str(path), labels)
 
 
 def _from_npz(path: Path, label: str | None) -> Dataset:
@@ -333,9 +362,10 @@ def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
 
 
-def _read_npy(path: Path) -> NDArray[np.generic]:
+def _read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
+    """An array, which may be mapped from the file."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npy", error) from error
     if not isinstance(array, np.ndarray):

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from gedi.base import GaussianBase
 from gedi.custom import Custom
-from gedi.data import BUILT_IN, Dataset
+from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
 from gedi.sampling import likeliest_bandwidth
@@ -49,7 +49,11 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     """
     check(settings)
     n, d = dataset.x.shape
-    n_clusters = settings.n_clusters or _known_clusters(dataset)
+    n_clusters = settings.n_clusters or dataset.n_classes
+    if n_clusters is None:
+        raise SettingsError(
+            "setting n_clusters: expected the number of clusters, as it is not known"
+        )
     if n < n_clusters:
         raise DataError(f"{dataset.name}: {n} points cannot form {n_clusters} clusters")
     hidden = settings.encoder.hidden or ([100, 100] if d <= 32 else [512, 512])
@@ -241,12 +245,6 @@ def _kind(settings: Settings, dataset: Dataset, custom: Custom) -> EncoderKind:
     given = settings.encoder.hidden is not None or custom.encoder is not None
     small = dataset.image_shape is None or min(dataset.image_shape[1:]) < _CONVOLVED
     return "mlp" if small or given else "conv"
-
-
-def _known_clusters(dataset: Dataset) -> int:
-    if dataset.name in BUILT_IN and dataset.class_names:
-        return len(dataset.class_names)
-    raise SettingsError("setting n_clusters: expected the number of clusters, as it is not known")
 
 
 def _size(n_features: int, hidden: list[int], custom: Custom) -> int:

@@ -13,6 +13,7 @@ from gedi.data import Dataset
 from gedi.evaluation.clustering import accuracy, ari, cluster_sizes, nmi
 from gedi.evaluation.outliers import auroc, foils
 from gedi.monitor import Monitor
+from gedi.points import affordable
 from gedi.settings import Settings
 from gedi.trained import Prediction, TrainedModel
 
@@ -61,7 +62,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
-    chosen = torch.randperm(len(dataset.x), generator=generator)[:_POINTS].numpy()
+    n, d = dataset.x.shape
+    chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
     z = trained.scaling(dataset.x[chosen])
     view = make_view(settings, z, dataset.image_shape)
     monitor = Monitor(z, view, settings.seed)

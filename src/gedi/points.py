@@ -1,5 +1,9 @@
-"""All data of a training on its device, as small as they come, and scaled where they are used."""
+"""All data of a training, as small as they come, and scaled where they are used.
 
+They are on the device, or stay in the file that they are mapped from.
+"""
+
+import mmap
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,28 +14,40 @@ from torch import Tensor
 from gedi.box import Box
 from gedi.scaling import Scaling
 
-__all__ = ["Points"]
+__all__ = ["Points", "affordable"]
 
 _CHUNK_VALUES = 2**22  # of images scaled at a time, 16 MiB
+_MOST_VALUES = 2**28  # of points looked at together, 1 GiB
+
+
+def affordable(n: int, n_features: int) -> int:
+    """N points, or as many as take 1 GiB in float32: of CIFAR-10 all, of photographs fewer."""
+    return min(n, max(1, _MOST_VALUES // n_features))
 
 
 class Points:
     """Rows (n, d) of which any selection comes scaled, in float32.
 
-    Images of bytes stay bytes, a quarter of the memory; all other data are scaled once.
+    Images of bytes stay bytes, a quarter of the memory. Those mapped from a file stay there, and
+    only the rows asked for are read. All other data are scaled once.
 
     Args:
         x: rows in the user's units, (n, d).
         scaling: to the network's units.
-        device: where they live.
+        device: where they live; selections of those in a file come there.
     """
 
     def __init__(
         self, x: NDArray[np.floating | np.uint8], scaling: Scaling, device: torch.device
     ) -> None:
         self._bytes = x.dtype == np.uint8
-        values = torch.from_numpy(np.ascontiguousarray(x)) if self._bytes else scaling(x)
-        self._values = values.to(device)
+        self._values: Tensor | _Mapped
+        if not self._bytes:
+            self._values = scaling(x).to(device)
+        elif _is_mapped(x):
+            self._values = _Mapped(x, device)
+        else:
+            self._values = _tensor(x).to(device)
         self._shift = scaling.shift.float().to(device)
         self._scale = scaling.scale.float().to(device)
 
@@ -41,13 +57,13 @@ class Points:
 
     @property
     def device(self) -> torch.device:
-        """Where they live."""
+        """Where selections come."""
         return self._values.device
 
     @property
     def n_features(self) -> int:
         """D."""
-        return self._values.shape[1]
+        return int(self._values.shape[1])
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
         """Rows by their places (...,), scaled, (..., d)."""
@@ -57,15 +73,48 @@ class Points:
     @property
     def are_all_the_same(self) -> bool:
         """Whether every row is the first one."""
-        return all(bool((part == self._values[0]).all()) for part in self._parts())
+        first = self._values[:1]
+        return all(bool((part == first).all()) for part in self._parts())
 
     def box(self, margin: float) -> Box:
         """The box around all of them; see `Box.around`."""
-        corners = [torch.stack([part.amin(0), part.amax(0)]) for part in self._parts()]
-        low, high = torch.cat(corners).aminmax(dim=0)
+        low = high = self._values[:1][0]
+        for part in self._parts():
+            low, high = torch.minimum(low, part.amin(0)), torch.maximum(high, part.amax(0))
         if self._bytes:
             low, high = ((corner - self._shift) / self._scale for corner in (low, high))
         return Box.around(torch.stack([low, high]), margin)
 
     def _parts(self) -> Iterator[Tensor]:
-        yield from torch.split(self._values, max(1, _CHUNK_VALUES // self.n_features))
+        rows = max(1, _CHUNK_VALUES // self.n_features)
+        for start in range(0, len(self), rows):
+            yield self._values[start : start + rows]
+
+
+class _Mapped:
+    """Rows of bytes in a file, of which those asked for come to a device."""
+
+    def __init__(self, x: NDArray[np.generic], device: torch.device) -> None:
+        self._x = x
+        self.device = device
+        self.shape = x.shape
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        rows = self._x[index if isinstance(index, slice) else index.cpu().numpy()]
+        return _tensor(rows).to(self.device)
+
+
+def _tensor(x: NDArray[np.generic]) -> Tensor:
+    """The array; a copy if it is read-only, as slices of a mapped file are and tensors are not."""
+    return torch.from_numpy(np.require(x, requirements=["C", "W"]))
+
+
+def _is_mapped(x: NDArray[np.generic]) -> bool:
+    """Whether this is, or is a view of, an array that is mapped from a file."""
+    owner: object = x
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, mmap.mmap)

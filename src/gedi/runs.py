@@ -24,7 +24,7 @@ import yaml
 
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError, SettingsError
-from gedi.images import holds_images
+from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
 from gedi.settings import Settings, from_dict
 from gedi.storing import load_trained, save_trained
@@ -47,6 +47,7 @@ class Source:
         split: of a set of images.
         image_size: to bring images to.
         skip_bad: leave out images that cannot be read.
+        stream_above: bytes from where on images stay on disk.
     """
 
     data: str
@@ -56,9 +57,13 @@ class Source:
     split: str | None = None
     image_size: int | None = None
     skip_bad: bool = False
+    stream_above: int = STREAM_ABOVE
 
-    def load(self) -> Dataset:
+    def load(self, watch: Watch = unwatched) -> Dataset:
         """The data set.
+
+        Args:
+            watch: told how many images are decoded; see `gedi.data.load`.
 
         Raises:
             DataError: if it cannot be read.
@@ -71,6 +76,8 @@ class Source:
             split=self.split,
             image_size=self.image_size,
             skip_bad=self.skip_bad,
+            stream_above=self.stream_above,
+            watch=watch,
         )
 
 
@@ -271,6 +278,7 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        watch: Watch = unwatched,
     ) -> Dataset:
         """Other data for the trained model: the columns, or the size, it was trained on.
 
@@ -288,6 +296,8 @@ class Run:
             split=split,
             image_size=self.source.image_size if images else None,
             skip_bad=skip_bad,
+            stream_above=self.source.stream_above,
+            watch=watch,
         )
         if dataset.x.shape[1] != self.n_features:
             raise DataError(

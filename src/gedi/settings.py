@@ -161,7 +161,7 @@ class Settings:
     Args:
         method: gedi (JEM and GEDI no gen by its weights), or for comparison barlow-twins or swav,
             whose loss takes the place of INV, alone; they have no density.
-        n_clusters: number of clusters c. Null: known for the built-in data sets.
+        n_clusters: number of clusters c. Null: known for sets with a name, such as moons and mnist.
         prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
             start equal, or as k-means says, and follow the clusters found. Null: equal.
         max_iter: iterations at most.

@@ -99,6 +99,12 @@ def _train() -> ArgumentParser:
         "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
     )
     _skip_bad(parser)
+    parser.add_argument(
+        "--stream-above",
+        type=float | None,
+        help="GiB of decoded images from where on they stay on disk instead of in memory; "
+        "by default 2",
+    )
     parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
+from gedi.cli.decoding import decoding_shown
 from gedi.cli.writing import writable
 from gedi.runs import Run
 
@@ -17,7 +18,8 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     with writable(options.out, suffix=".csv") as out:
         trained = folder.load_model()
-        dataset = folder.new_data(options.data, split=options.split)
+        with decoding_shown() as watch:
+            dataset = folder.new_data(options.data, split=options.split, watch=watch)
         prediction = trained.predict(dataset.x)
         probabilities = {
             f"probability_{cluster}": np.round(column, 6)

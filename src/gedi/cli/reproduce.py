@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 from rich.console import Console
 from torch import Generator
 
+from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
 from gedi.cli.writing import writable
 from gedi.data import Dataset
@@ -155,7 +156,8 @@ def _material(name: str, request: _Request) -> _Material:
         fresh = replace(source, n_points=_TEST_POINTS, seed=_FRESH_SEED)
         return _Material(source, source.load(), fresh.load(), {}, features)
     source = Source(name, split="train", image_size=request.image_size)
-    train, test = source.load(), replace(source, split="test").load()
+    with decoding_shown() as watch:
+        train, test = source.load(watch), replace(source, split="test").load(watch)
     for dataset in (train, test):
         if dataset.labels is None:
             raise DataError(f"{name}: expected labels, with which tables compare the clusters")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive, taken_up
 from gedi.errors import RunError
 from gedi.runs import Run
@@ -16,5 +17,6 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     if folder.result().get("ended", "interrupted") != "interrupted":
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
-    dataset = folder.source.load()
+    with decoding_shown() as watch:
+        dataset = folder.source.load(watch)
     return drive(folder, taken_up(folder, dataset), dataset)

@@ -1,14 +1,17 @@
 """`gedi train`."""
 
+import math
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
 from gedi.errors import SettingsError
 from gedi.fitting import Session
+from gedi.images import STREAM_ABOVE
 from gedi.runs import Run, Source
 from gedi.settings import Settings, from_dict
 
@@ -29,14 +32,24 @@ def run(options: Namespace) -> int:
         split=options.split,
         image_size=options.image_size,
         skip_bad=options.skip_bad,
+        stream_above=_stream_above(options.stream_above),
     )
-    dataset = source.load()
+    with decoding_shown() as watch:
+        dataset = source.load(watch)
     if dataset.n_skipped:
         print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
     session = Session(dataset, settings)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
     return drive(folder, session, dataset)
+
+
+def _stream_above(gibibytes: float | None) -> int:
+    if gibibytes is None:
+        return STREAM_ABOVE
+    if not 0 <= gibibytes < math.inf:
+        raise SettingsError(f"--stream-above: expected 0 GiB or more, got {gibibytes}")
+    return round(gibibytes * 2**30)
 
 
 def _free(path: Path) -> Path:

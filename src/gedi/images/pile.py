@@ -1,0 +1,43 @@
+"""Encoded images in their order, wherever they come from."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PART", "Encoded", "Pile", "marks_of"]
+
+PART = 1024  # encoded images that are held at a time
+
+Encoded = bytes | Path | None
+
+
+@dataclass(frozen=True)
+class Pile:
+    """Encoded images in their order.
+
+    Args:
+        name: of the set.
+        n: how many.
+        parts: gives them, some at a time.
+        where: words for the place of one, for messages.
+        marks: what tells these images from any others, and from themselves when they change.
+        labels: one an image, or None.
+        class_names: what codes among the labels mean, or empty.
+    """
+
+    name: str
+    n: int
+    parts: Callable[[], Iterator[Sequence[Encoded]]]
+    where: Callable[[int], str]
+    marks: Callable[[], Sequence[str]]
+    labels: NDArray[np.generic] | None = None
+    class_names: tuple[str, ...] = ()
+
+
+def marks_of(files: Iterable[Path]) -> list[str]:
+    """Name, size and time of the last change of each file."""
+    found = [(file.resolve(), file.stat()) for file in files]
+    return [f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in found]
