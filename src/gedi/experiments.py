@@ -146,6 +146,16 @@ class Cell:
         method = self.method.lower().replace(" ", "-")
         return f"{self.data_name}-{self.preset}-{self.budget}-{method}-{self.seed}"
 
+    def row(self) -> dict[str, str | int]:
+        """What the cell is, for those who read its measures elsewhere."""
+        return {
+            "data": self.data_name,
+            "preset": self.preset,
+            "budget": self.budget,
+            "method": self.method,
+            "seed": self.seed,
+        }
+
 
 def cells(
     preset: PresetName,

@@ -184,7 +184,7 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
     if request.is_late:
         return None
     request.console.print(cell.name, markup=False)
-    trained = _trained(folder, material, settings, request)
+    trained = _trained(cell, material, settings, request)
     if trained is None:
         return None
     measured = _measures(folder)
@@ -196,9 +196,10 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
 
 
 def _trained(
-    folder: Path, material: _Material, settings: Settings, request: _Request
+    cell: Cell, material: _Material, settings: Settings, request: _Request
 ) -> TrainedModel | None:
     """The model of a cell: read, or trained from where it was; None if stopped before its end."""
+    folder = request.out / cell.name
     if _measures(folder):
         return Run.open(folder).load_model()
     if (folder / "checkpoint.pt").is_file():
@@ -213,6 +214,7 @@ def _trained(
     _write(
         folder,
         {
+            **cell.row(),
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 1),
             "collapse_gap": fit.collapse_gap,
