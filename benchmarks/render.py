@@ -434,11 +434,43 @@ def stabilisers() -> str:
     )
 
 
+def step_shares() -> str:
+    """What an iteration spends its time on."""
+    rows = read("step_shares")
+    kinds = {"move": "chains move", "no move": "they do not", "cycle": "mean over a cycle"}
+    lines = []
+    for row in rows:
+        for kind, parts in row["seconds"].items():
+            total = sum(parts.values())
+            lines.append(
+                [
+                    f"{row['data']}, {row['device']}",
+                    kinds[kind],
+                    f"{1000 * total:,.0f}",
+                    *(f"{seconds / total:.1%}" for seconds in parts.values()),
+                ]
+            )
+    cycles = {row["data"]: row["cycles"] for row in rows}
+    titles = ["data, network, device", "iteration", "ms", *rows[0]["seconds"]["cycle"]]
+    return (
+        "## The parts of an iteration\n\nShares of the time of one GEDI iteration (one network, all "
+        f"terms, batch {rows[0]['batch']}) on random bytes of 1x28x28 and 3x32x32. Chains move in one "
+        f"of {rows[0]['every']} iterations. Each kind of view sees a third of the batch; image views "
+        "are those of the preset. Medians over "
+        + ", ".join(f"{n} cycles ({data})" for data, n in cycles.items())
+        + ".\n\n"
+        + table(titles, lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/step_shares.py")
+    )
+
+
 def main() -> None:
     """Write the page."""
     sections: dict[str, Callable[[], str]] = {
         "toys": toys,
         "textbook": textbook,
+        "step_shares": step_shares,
         "digits": digits,
         "tables": tables,
         "embeddings": embeddings,

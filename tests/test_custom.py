@@ -14,7 +14,7 @@ from gedi.fitting import Session
 from gedi.settings import ViewSettings
 from small_trainings import SMALL, heaps
 
-NO_VIEWS = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0)
+NO_VIEWS = ViewSettings(noise=0, adversarial=0, neighbours=0)
 
 
 def run(settings=SMALL, **custom):

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from gedi.data import Dataset
-from gedi.defaults import default_prior_weight, resolve
+from gedi.defaults import default_prior_weight, resolve, resolve_views
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
+from gedi.presets import NEUTRAL, preset
 from gedi.settings import (
     EncoderSettings,
     RestartSettings,
     SamplerSettings,
     Settings,
+    ViewSettings,
     WeightSettings,
     check,
 )
@@ -35,6 +37,8 @@ def test_every_open_setting_is_filled_in():
         resolved.encoder.hidden,
         resolved.encoder.base,
         resolved.sampler.buffer_size,
+        resolved.views.adversarial,
+        resolved.views.neighbours,
         resolved.restarts.n,
         resolved.restarts.iterations,
         resolved.restarts.gen,
@@ -90,9 +94,77 @@ def test_mistakes_are_told():
     resolve(Settings(n_clusters=2, restarts=replace(late, ramp=2)), table())
 
 
-def images(side):
-    x = np.random.default_rng(0).integers(0, 256, size=(30, side * side), dtype=np.uint8)
-    return Dataset("images", x, image_shape=(1, side, side), value_range=(0.0, 255.0))
+def images(side, channels=1):
+    size = (30, channels * side * side)
+    x = np.random.default_rng(0).integers(0, 256, size=size, dtype=np.uint8)
+    return Dataset("images", x, image_shape=(channels, side, side), value_range=(0.0, 255.0))
+
+
+def image_views(views):
+    return {name: getattr(views, name) for name in NEUTRAL}
+
+
+def test_the_preset_follows_the_channels():
+    grey, colour = (
+        resolve(Settings(n_clusters=3), images(8, channels)).views for channels in (1, 3)
+    )
+    assert (grey.preset, colour.preset) == ("digits", "natural")
+    assert image_views(grey) == preset("digits")
+    assert image_views(colour) == preset("natural")
+    for views in (grey, colour):
+        assert (views.adversarial, views.neighbours) == (0.18, 10)
+    resolved = resolve(Settings(n_clusters=3), images(8, 3))
+    assert resolve(resolved, images(8, 3)) == resolved
+
+
+def test_strengths_given_win_over_the_preset():
+    said = ViewSettings(preset="digits", rotate=0.0, crop=0.5, jitter=0.25, neighbours=3)
+    views = resolve_views(said, (3, 8, 8))
+    assert image_views(views) == preset("digits") | {"rotate": 0.0, "crop": 0.5, "jitter": 0.25}
+    assert (views.preset, views.neighbours, views.adversarial) == ("digits", 3, 0.18)
+
+
+def test_colour_is_left_out_without_it():
+    views = resolve_views(ViewSettings(preset="natural"), (1, 8, 8))
+    assert image_views(views) == preset("natural") | {"jitter": 0.0, "grey": 0.0}
+    assert resolve_views(ViewSettings(grey=0.0), (1, 8, 8)).grey == 0
+    with pytest.raises(SettingsError, match=r"views\.grey: .*three channels, but these have 1"):
+        resolve(Settings(n_clusters=3, views=ViewSettings(grey=0.5)), images(8))
+
+
+def test_tables_have_no_image_views():
+    views = resolve(Settings(n_clusters=3), table()).views
+    assert views == ViewSettings(adversarial=0.18, neighbours=10)
+    neutral = ViewSettings(**NEUTRAL)
+    assert image_views(resolve(Settings(n_clusters=3, views=neutral), table()).views) == NEUTRAL
+    for changes in ({"rotate": 10.0}, {"crop": 0.5}, {"preset": "digits"}):
+        with pytest.raises(
+            SettingsError, match=rf"setting views\.{next(iter(changes))}: is for im"
+        ):
+            resolve(Settings(n_clusters=3, views=ViewSettings(**changes)), table())
+
+
+@pytest.mark.parametrize("method", ["swav", "barlow-twins"])
+def test_rivals_see_images_through_the_preset_alone(method):
+    rival = Settings(method=method, n_clusters=3)
+    views = resolve(rival, images(8)).views
+    assert (views.adversarial, views.neighbours) == (0, 0)
+    assert image_views(views) == preset("digits")
+    views = resolve(replace(rival, views=ViewSettings(adversarial=0.3)), images(8)).views
+    assert (views.adversarial, views.neighbours) == (0.3, 0)
+    views = resolve(rival, table()).views
+    assert (views.adversarial, views.neighbours) == (0.18, 10)
+
+
+def test_some_view_must_be_left():
+    none = ViewSettings(noise=0.0, adversarial=0.0, neighbours=0, **NEUTRAL)
+    with pytest.raises(SettingsError, match="one of noise, dropout, adversarial, neighbours"):
+        resolve(Settings(n_clusters=3, views=none), table())
+    with pytest.raises(SettingsError, match=r"one of rotate, .*pixel_noise.*or crop below 1, for"):
+        resolve(Settings(n_clusters=3, views=replace(none, aspect=1.5, noise=1.0)), images(8))
+    for changes in ({"crop": 0.5}, {"flip": 0.5}, {"neighbours": 1}):
+        views = replace(none, **changes)
+        assert resolve(Settings(n_clusters=3, views=views), images(8)).views.crop == views.crop
 
 
 def test_images_of_some_size_get_convolutions():

@@ -20,6 +20,7 @@ from gedi.settings import (
     WeightSettings,
 )
 from gedi.storing import load_trained, save_trained
+from gedi.views import Neighbour, VirtualAdversarial
 from small_trainings import SMALL, heaps, same
 
 GROUP = replace(SMALL, restarts=RestartSettings(n=2, kmeans=0, iterations=25, warmup=8, ramp=5))
@@ -189,7 +190,7 @@ def test_special_cases_train(weights):
 
 
 def test_jem_needs_no_views():
-    none = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0, shear=0)
+    none = ViewSettings(noise=0, adversarial=0, neighbours=0)
     weights = WeightSettings(gen=1, inv=0, prior=0)
     fit = session(replace(SMALL, max_iter=10, views=none, weights=weights)).run()
     assert fit.iterations == 10
@@ -211,12 +212,35 @@ def test_images_have_views_of_their_own():
     assert fit.iterations == 5
 
 
+@pytest.mark.parametrize("method", ["gedi", "swav"])
+def test_settings_decide_the_views_of_images(method):
+    def view(**views):
+        settings = Settings(method=method, n_clusters=2, batch_size=16, views=ViewSettings(**views))
+        return Session(images(), settings).assembly.algorithm.view
+
+    found = view()
+    if method == "gedi":
+        found, *others = found.views
+        assert [type(other) for other in others] == [VirtualAdversarial, Neighbour]
+    assert [type(step).__name__ for step in found.steps] == ["RandomAffine"]
+    strengths = {"rotate": 0, "shift": 0, "zoom": 0, "crop": 0.5, "pixel_noise": 0.25}
+    found = view(adversarial=0, neighbours=0, **strengths)
+    assert [type(step).__name__ for step in found.steps] == ["RandomResizedCrop"]
+    assert found.pixel_noise == 0.25
+
+
+def test_images_are_scaled_to_the_range_that_their_views_keep():
+    unknown = replace(images(), value_range=None)
+    x = Session(unknown, replace(SMALL, batch_size=16)).assembly.data[:]
+    assert (float(x.min()), float(x.max())) == (-1, 1)
+
+
 def test_views_that_do_not_suit_the_data_are_no_views():
     noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0)
-    rotation = replace(noise, noise=0, rotate=10)
-    with pytest.raises(SettingsError, match="views"):
+    rotation = ViewSettings(rotate=10)
+    with pytest.raises(SettingsError, match="settings views: expected one of rotate"):
         Session(images(), replace(SMALL, batch_size=16, views=noise))
-    with pytest.raises(SettingsError, match="views"):
+    with pytest.raises(SettingsError, match=r"setting views\.rotate: is for images"):
         session(replace(SMALL, views=rotation))
 
 

@@ -3,16 +3,21 @@
 import pytest
 import torch
 
-from gedi.image_views import ImageViews, preset
+from gedi.image_views import ImageViews
+from gedi.presets import NEUTRAL, preset
 
 GREY, COLOUR = (1, 12, 12), (3, 12, 12)
 STEPS = {
+    "rotate": {"rotate": 30.0},
+    "shift": {"shift": 0.2},
+    "zoom": {"zoom": 0.3},
+    "shear": {"shear": 20.0},
     "crop": {"crop": 0.3},
     "flip": {"flip": 0.5},
     "jitter": {"jitter": 0.8},
     "grey": {"grey": 0.5},
     "blur": {"blur": 1.0},
-    "noise": {"noise": 0.3},
+    "noise": {"pixel_noise": 0.3},
 }
 each_step = pytest.mark.parametrize("step", STEPS)
 
@@ -64,7 +69,7 @@ def test_the_generator_moves_on(step):
     assert not torch.equal(view(x, posterior=unused, generator=generator), first)
 
 
-@pytest.mark.parametrize("step", ["crop", "jitter", "blur", "noise"])
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in ("flip", "grey")])
 def test_drawn_anew_for_every_image(step):
     settings = {**STEPS[step], "jitter_probability": 1.0, "blur_probability": 1.0}
     x = points(1).expand(6, -1)
@@ -74,6 +79,62 @@ def test_drawn_anew_for_every_image(step):
 def test_without_strength_nothing_changes():
     x = points(5)
     torch.testing.assert_close(see(ImageViews(COLOUR), x), x)
+    assert not ImageViews(COLOUR, **NEUTRAL).steps
+
+
+def test_steps_come_in_their_order():
+    every = {name: value for step in STEPS.values() for name, value in step.items()}
+    view = ImageViews(COLOUR, **every)
+    assert [type(step).__name__ for step in view.steps] == [
+        "RandomAffine",
+        "RandomResizedCrop",
+        "RandomHorizontalFlip",
+        "ColorJitter",
+        "RandomGrayscale",
+        "RandomGaussianBlur",
+    ]
+    # Noise comes last, so that nothing smooths it.
+    smooth = ImageViews(GREY, blur=2.0, blur_probability=1.0, pixel_noise=0.1)
+    assert float(see(smooth, torch.zeros(200, 144)).std()) == pytest.approx(0.1, rel=0.03)
+
+
+def ramp(n):
+    """From -1 at the left to 1 at the right, n times."""
+    return torch.linspace(-1, 1, 12).expand(GREY).reshape(1, -1).expand(n, -1)
+
+
+def across(seen):
+    """Mean differences of neighbours inside the image, (n,): left to right, and downwards."""
+    inner = seen.reshape(-1, 12, 12)[:, 4:8, 4:8]
+    return inner.diff(dim=-1).mean((1, 2)), inner.diff(dim=-2).mean((1, 2))
+
+
+def test_rotations_turn_up_to_their_angle():
+    right, down = across(see(ImageViews(GREY, rotate=30.0), ramp(400)))
+    angles = torch.atan2(down, right).rad2deg()
+    assert 28 < angles.max() < 30.5 and -30.5 < angles.min() < -28
+    torch.testing.assert_close(right.hypot(down), torch.full((400,), 2 / 11), rtol=1e-3, atol=0)
+
+
+def test_shifts_go_up_to_their_share_and_repeat_the_border():
+    seen = see(ImageViews(GREY, shift=0.25), ramp(400)).reshape(400, 12, 12)
+    moved = (seen[:, 6, 6] - ramp(1).reshape(12, 12)[6, 6]) / (2 / 11)  # in pixels
+    assert 2.9 < moved.max() < 3.01 and -3.01 < moved.min() < -2.9
+    uncovered = seen[moved > 1][:, :, -1]
+    torch.testing.assert_close(uncovered, torch.full_like(uncovered, 1.0))
+
+
+def test_zooms_go_up_to_their_share():
+    right, down = across(see(ImageViews(GREY, zoom=0.2), ramp(400)))
+    scale = (2 / 11) / right
+    assert 1.19 < scale.max() < 1.21 and 0.79 < scale.min() < 0.81
+    torch.testing.assert_close(down, torch.zeros(400), rtol=0, atol=1e-5)
+
+
+def test_shears_go_up_to_their_angle():
+    right, down = across(see(ImageViews(GREY, shear=20.0), ramp(400)))
+    angles = torch.atan2(down, right).rad2deg()
+    assert 18.5 < angles.max() < 20.5 and -20.5 < angles.min() < -18.5
 
 
 def test_flip_mirrors_left_to_right_in_its_share():
@@ -99,9 +160,7 @@ def test_colour_is_for_three_channels(step):
 
 
 def test_crop_enlarges_a_part():
-    # Left to right from -1 to 1: in a part, neighbours differ by less.
-    ramp = torch.linspace(-1, 1, 12).expand(GREY).reshape(1, -1)
-    seen = see(ImageViews(GREY, crop=0.3, aspect=1.0), ramp.expand(200, -1))
+    seen = see(ImageViews(GREY, crop=0.3, aspect=1.0), ramp(200))  # neighbours differ by less
     span = seen.reshape(200, 12, 12)[:, 0]
     spans = (span[:, -1] - span[:, 0]) / 2
     assert spans.min() > 0.4 and spans.max() < 1.01
@@ -117,27 +176,35 @@ def test_blur_brings_neighbours_together():
 
 
 def test_noise_has_the_deviation_it_says():
-    seen = see(ImageViews(GREY, noise=0.1), torch.zeros(200, 144))
+    seen = see(ImageViews(GREY, pixel_noise=0.1), torch.zeros(200, 144))
     assert float(seen.std()) == pytest.approx(0.1, rel=0.03)
 
 
-def test_presets():
-    digits, natural = preset("digits"), preset("natural")
-    assert not {"flip", "jitter", "grey"} & set(digits)
-    for shape, settings in [(GREY, digits), (COLOUR, natural), (GREY, natural)]:
-        x = points(10, shape=shape)
-        assert not torch.equal(see(ImageViews(shape, **settings), x), x)
-    with pytest.raises(ValueError, match="one of digits, natural, got 'maps'"):
-        preset("maps")
+@pytest.mark.parametrize("shape", [(1, 4, 6), (1, 1, 5), (3, 2, 2)])
+def test_images_smaller_than_the_blur(shape):
+    x = points(20, shape=shape)
+    seen = see(ImageViews(shape, blur=5.0, blur_probability=1.0), x)
+    assert seen.isfinite().all() and seen.std() < x.std()
+
+
+@pytest.mark.parametrize("kind", ["digits", "natural"])
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+def test_presets_are_views(kind, shape):
+    x = points(10, shape=shape)
+    assert not torch.equal(see(ImageViews(shape, **preset(kind)), x), x)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"flip": 1.5}, "flip: expected a number in"),
-        ({"crop": 0.0}, r"expected crop > 0.*got 0\.0"),
+        ({"rotate": 181.0}, r"expected rotate in \[0, 180\].*got 181\.0"),
+        ({"shift": -0.1}, "shift: expected a number in"),
+        ({"zoom": 1.0}, "zoom < 1"),
+        ({"shear": 90.0}, r"shear in \[0, 90\)"),
+        ({"crop": 0.0}, r"crop > 0.*got 0\.0, 0\.0"),
         ({"aspect": 0.5}, "aspect >= 1"),
-        ({"noise": -1.0}, "noise >= 0"),
+        ({"pixel_noise": -1.0}, "pixel_noise >= 0"),
     ],
 )
 def test_settings_out_of_range(settings, message):

@@ -11,16 +11,18 @@ from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
-from gedi.data import Dataset
+from gedi.data import Dataset, value_range_of
 from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Labels
+from gedi.image_views import ImageViews
 from gedi.methods import Method, barlow_twins_terms, gedi_terms, swav_terms
 from gedi.methods.rivals import SWAV_TEMPERATURE
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
 from gedi.objective import Weights
 from gedi.points import Points, affordable
+from gedi.presets import NEUTRAL, changes_images
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
@@ -31,7 +33,6 @@ from gedi.starts import fit_codes, kmeans_codes
 from gedi.trained import TrainedModel
 from gedi.training import Algorithm, TrainingState
 from gedi.views import (
-    Affine,
     FeatureDropout,
     GaussianNoise,
     LocalScale,
@@ -413,9 +414,9 @@ def _own_views(
 
 
 def _scaling(dataset: Dataset) -> Scaling:
-    if dataset.image_shape is None or dataset.value_range is None:
+    if dataset.image_shape is None:
         return Scaling.standardise(dataset.x)
-    low, high = dataset.value_range
+    low, high = dataset.value_range or value_range_of(dataset.x)
     return Scaling.from_range(low, high, dataset.x.shape[1])
 
 
@@ -469,12 +470,12 @@ def make_views(
     chosen = settings.views
     reference = data[:_REFERENCES]
     local = LocalScale(data[: settings.sampler.n_anchors], _LOCAL)
+    assert chosen.adversarial is not None and chosen.neighbours is not None  # resolved
     views: list[View] = []
     if image_shape is not None:
-        if max(chosen.rotate, chosen.shift, chosen.zoom, chosen.shear) > 0:
-            views.append(
-                Affine(image_shape, chosen.rotate, chosen.shift, chosen.zoom, chosen.shear)
-            )
+        strengths = {name: getattr(chosen, name) for name in NEUTRAL}
+        if changes_images(strengths):
+            views.append(ImageViews(image_shape, **strengths))
     else:
         if chosen.noise > 0:
             views.append(GaussianNoise(chosen.noise, local))

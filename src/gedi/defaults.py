@@ -9,18 +9,21 @@ from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.objective import balance_threshold
+from gedi.presets import NEUTRAL, changes_images, preset
 from gedi.sampling import likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.settings import (
     EncoderKind,
     EncoderSettings,
+    MethodKind,
     RestartSettings,
     Settings,
+    ViewSettings,
     WeightSettings,
     check,
 )
 
-__all__ = ["default_prior_weight", "resolve"]
+__all__ = ["default_prior_weight", "resolve", "resolve_views"]
 
 T = TypeVar("T")
 
@@ -29,6 +32,9 @@ _BY_HEART = 1000  # points that a network learns by heart
 _LEAST_NOISE = 0.01
 _CONVOLVED = 16  # pixels a side, from where on networks are convolutional
 _SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
+_ADVERSARIAL = 0.18  # of the local scale
+_NEIGHBOURS = 10
+_COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
 def default_prior_weight(n_clusters: int) -> float:
@@ -98,6 +104,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             n_steps=settings.sampler.n_steps or (4 if kind == "mlp" else 10),
             every=settings.sampler.every or (1 if kind == "mlp" else 5),
         ),
+        views=resolve_views(settings.views, dataset.image_shape, settings.method),
         restarts=_restarts(
             replace(settings.restarts, n=1) if rival else settings.restarts,
             weights,
@@ -115,19 +122,74 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     return resolved
 
 
+def resolve_views(
+    views: ViewSettings,
+    image_shape: tuple[int, int, int] | None,
+    method: MethodKind = "gedi",
+) -> ViewSettings:
+    """Fill in the strengths of the views; those of images stay open where there are none.
+
+    Rivals see images through the preset alone: they compare two views of each image, and what is
+    near by the network's own measure, or by that of pixels, is no part of their methods.
+
+    Args:
+        views: the user's.
+        image_shape: (C, H, W); None for tables.
+        method: that is trained with them.
+
+    Raises:
+        SettingsError: for views that the data cannot have.
+    """
+    if image_shape is None:
+        _check_no_image_views(views)
+        strengths: dict[str, float] = {}
+        kind = None
+    else:
+        kind = views.preset or ("natural" if image_shape[0] == 3 else "digits")
+        strengths = preset(kind)
+        if image_shape[0] != 3:
+            _check_no_colour(views, image_shape[0])
+            strengths |= {name: NEUTRAL[name] for name in _COLOURS}
+    alone = method != "gedi" and image_shape is not None
+    given = {name: getattr(views, name) for name in strengths}
+    return replace(
+        views,
+        adversarial=_or(views.adversarial, 0.0 if alone else _ADVERSARIAL),
+        neighbours=_or(views.neighbours, 0 if alone else _NEIGHBOURS),
+        preset=kind,
+        **{name: _or(given[name], strength) for name, strength in strengths.items()},
+    )
+
+
+def _check_no_image_views(views: ViewSettings) -> None:
+    for name, nothing in (("preset", None), *NEUTRAL.items()):
+        if getattr(views, name) not in (None, nothing):
+            raise SettingsError(f"setting views.{name}: is for images, but these are vectors")
+
+
+def _check_no_colour(views: ViewSettings, n_channels: int) -> None:
+    for name in _COLOURS:
+        if getattr(views, name) not in (None, NEUTRAL[name]):
+            raise SettingsError(
+                f"setting views.{name}: is for images of three channels, but these have "
+                f"{n_channels}: leave it out"
+            )
+
+
 def _check_views(settings: Settings, dataset: Dataset) -> None:
     """Some kind of view that suits the data must be left, where views count."""
-    views = settings.views
-    own = (
-        {"noise": views.noise, "dropout": views.dropout}
-        if dataset.image_shape is None
-        else {name: getattr(views, name) for name in ("rotate", "shift", "zoom", "shear")}
-    )
-    strengths = {**own, "adversarial": views.adversarial, "neighbours": views.neighbours}
-    if settings.weights.inv > 0 and max(strengths.values()) <= 0:
+    views, image_shape = settings.views, dataset.image_shape
+    if image_shape is None:
+        steps, crop = ["noise", "dropout"], ""
+        seen = max(views.noise, views.dropout) > 0
+    else:
+        unfit = {"crop", "aspect", *(_COLOURS if image_shape[0] != 3 else ())}
+        steps, crop = [name for name in NEUTRAL if name not in unfit], ", or crop below 1,"
+        seen = changes_images({name: getattr(views, name) for name in NEUTRAL})
+    if settings.weights.inv > 0 and not (seen or views.adversarial or views.neighbours):
         raise SettingsError(
-            f"settings views: expected one of {', '.join(strengths)} above zero for this kind of "
-            "data, as weights.inv is not zero"
+            f"settings views: expected one of {', '.join(steps)}, adversarial, neighbours above "
+            f"zero{crop} for this kind of data, as weights.inv is not zero"
         )
 
 

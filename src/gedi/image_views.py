@@ -1,10 +1,10 @@
 """Views of images, as contrastive learning uses them, for a whole batch at once on its device.
 
-Crop, mirror, colour, blur and noise: what SimCLR (Chen et al., ICML 2020) found to matter, in its
-order. Each change is drawn anew for every image (kornia).
+Small affine changes, then crop, mirror, colour, blur and noise: what SimCLR (Chen et al., ICML
+2020) found to matter, in its order. Each change is drawn anew for every image (kornia).
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -12,17 +12,22 @@ from torch import Generator, Tensor
 from gedi.random_state import lent_random_state
 from gedi.views import Posterior
 
-__all__ = ["ImageViews", "preset"]
+__all__ = ["ImageViews"]
 
 
 class ImageViews:
-    """Cropped, mirrored, recoloured, blurred and noisy images; what is left at 0 is left out.
+    """Moved, cropped, mirrored, recoloured, blurred and noisy images; a step left at 0 is left out.
 
     Images are in [-1, 1], and so are their views. The steps of colour are for three channels
-    (red, green, blue) and left out for all others.
+    (red, green, blue) and left out for all others. Where a rotation or a shift uncovers something,
+    pixels of the border are repeated.
 
     Args:
         image_shape: (C, H, W) of the images that the points are, flattened.
+        rotate: largest rotation, in degrees.
+        shift: largest shift, as a share of the image.
+        zoom: largest change of size, as a share.
+        shear: largest shear, in degrees.
         crop: least share of the area that is kept, and then enlarged to the whole image; 1 leaves
             images whole.
         aspect: largest ratio of the sides of what is kept, either way; at least 1.
@@ -31,9 +36,10 @@ class ImageViews:
             to 0.2 s of the circle (SimCLR's strength of colour).
         jitter_probability: of the change of colour.
         grey: probability of losing the colour.
-        blur: largest standard deviation of the Gaussian blur, in pixels; the least is a tenth.
+        blur: largest standard deviation of the Gaussian blur, in pixels; the least a tenth of it.
         blur_probability: of the blur.
-        noise: standard deviation of the Gaussian noise on every pixel, on the scale of [-1, 1].
+        pixel_noise: standard deviation of the Gaussian noise on every pixel, on the scale of
+            [-1, 1].
 
     Raises:
         ValueError: for a share or probability outside [0, 1], or another number out of range.
@@ -43,6 +49,10 @@ class ImageViews:
         self,
         image_shape: tuple[int, int, int],
         *,
+        rotate: float = 0.0,
+        shift: float = 0.0,
+        zoom: float = 0.0,
+        shear: float = 0.0,
         crop: float = 1.0,
         aspect: float = 4 / 3,
         flip: float = 0.0,
@@ -51,9 +61,11 @@ class ImageViews:
         grey: float = 0.0,
         blur: float = 0.0,
         blur_probability: float = 0.5,
-        noise: float = 0.0,
+        pixel_noise: float = 0.0,
     ) -> None:
         shares = {
+            "shift": shift,
+            "zoom": zoom,
             "crop": crop,
             "flip": flip,
             "jitter": jitter,
@@ -64,17 +76,23 @@ class ImageViews:
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name}: expected a number in [0, 1], got {share}")
-        if crop == 0 or aspect < 1 or blur < 0 or noise < 0:
+        if not (0 <= rotate <= 180 and 0 <= shear < 90):
             raise ValueError(
-                "expected crop > 0, aspect >= 1, blur >= 0 and noise >= 0, "
-                f"got {crop}, {aspect}, {blur} and {noise}"
+                f"expected rotate in [0, 180] and shear in [0, 90), got {rotate} and {shear}"
+            )
+        if zoom == 1 or crop == 0 or aspect < 1 or blur < 0 or pixel_noise < 0:
+            raise ValueError(
+                "expected zoom < 1, crop > 0, aspect >= 1, blur >= 0 and pixel_noise >= 0, "
+                f"got {zoom}, {crop}, {aspect}, {blur} and {pixel_noise}"
             )
         self.image_shape = image_shape
-        self.noise = noise
+        self.pixel_noise = pixel_noise
         self.steps = [
-            *_geometry(image_shape, crop, aspect, flip),
+            *_affine(rotate, shift, zoom, shear),
+            *_crop(image_shape, crop, aspect),
+            *_flip(flip),
             *(_colour(jitter, jitter_probability, grey) if image_shape[0] == 3 else []),
-            *_blur(blur, blur_probability),
+            *_blur(image_shape, blur, blur_probability),
         ]
 
     def __call__(
@@ -92,53 +110,48 @@ class ImageViews:
             for step in self.steps:
                 images = step(images)
         seen = 2 * images.reshape(x.shape) - 1
-        if self.noise:
+        if self.pixel_noise:
             xi = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
-            seen = seen + self.noise * xi
+            seen = seen + self.pixel_noise * xi
         return seen.clamp(-1, 1)
 
 
-def preset(kind: Literal["digits", "natural"]) -> dict[str, float]:
-    """Settings of `ImageViews` for a kind of images, to be passed on as keyword arguments.
+def _affine(rotate: float, shift: float, zoom: float, shear: float) -> list[Any]:
+    from kornia.augmentation import RandomAffine  # noqa: PLC0415 - slow to import
 
-    Args:
-        kind: "digits" for written signs, whose mirror images are other signs; "natural" for
-            photographs of about 32 pixels: SimCLR's settings for CIFAR-10 (Chen et al., ICML 2020,
-            appendix B.9), which do without blur, but with crops of at least a fifth.
-
-    Raises:
-        ValueError: for any other kind.
-    """
-    presets: dict[str, dict[str, float]] = {
-        "digits": {"crop": 0.6, "aspect": 1.2, "noise": 0.1},
-        "natural": {"crop": 0.2, "flip": 0.5, "jitter": 0.5, "grey": 0.2},
-    }
-    if kind not in presets:
-        raise ValueError(f"expected one of {', '.join(presets)}, got {kind!r}")
-    return presets[kind]
-
-
-def _geometry(
-    image_shape: tuple[int, int, int], crop: float, aspect: float, flip: float
-) -> list[Any]:
-    from kornia.augmentation import (  # noqa: PLC0415 - slow to import
-        RandomHorizontalFlip,
-        RandomResizedCrop,
-    )
-
-    steps: list[Any] = []
-    if crop < 1:
-        steps.append(
-            RandomResizedCrop(
-                image_shape[1:],
-                scale=(crop, 1.0),
-                ratio=(1 / aspect, aspect),
-                cropping_mode="resample",  # the whole batch at once; "slice" goes one by one
-            )
+    if max(rotate, shift, zoom, shear) == 0:
+        return []
+    return [
+        RandomAffine(
+            rotate,
+            translate=(shift, shift),
+            scale=(1 - zoom, 1 + zoom),
+            shear=shear or None,
+            padding_mode="border",
+            p=1.0,
         )
-    if flip:
-        steps.append(RandomHorizontalFlip(p=flip))
-    return steps
+    ]
+
+
+def _crop(image_shape: tuple[int, int, int], crop: float, aspect: float) -> list[Any]:
+    from kornia.augmentation import RandomResizedCrop  # noqa: PLC0415
+
+    if crop == 1:
+        return []
+    return [
+        RandomResizedCrop(
+            image_shape[1:],
+            scale=(crop, 1.0),
+            ratio=(1 / aspect, aspect),
+            cropping_mode="resample",  # the whole batch at once; "slice" goes one by one
+        )
+    ]
+
+
+def _flip(flip: float) -> list[Any]:
+    from kornia.augmentation import RandomHorizontalFlip  # noqa: PLC0415
+
+    return [RandomHorizontalFlip(p=flip)] if flip else []
 
 
 def _colour(jitter: float, probability: float, grey: float) -> list[Any]:
@@ -153,10 +166,12 @@ def _colour(jitter: float, probability: float, grey: float) -> list[Any]:
     return steps
 
 
-def _blur(blur: float, probability: float) -> list[Any]:
+def _blur(image_shape: tuple[int, int, int], blur: float, probability: float) -> list[Any]:
     from kornia.augmentation import RandomGaussianBlur  # noqa: PLC0415
 
     if not blur or not probability:
         return []
-    size = 2 * max(1, round(2 * blur)) + 1  # two standard deviations to either side
-    return [RandomGaussianBlur((size, size), (blur / 10, blur), p=probability)]
+    # Two standard deviations to either side, or as far as padding by reflection reaches.
+    reach = max(1, round(2 * blur))
+    height, width = (2 * min(reach, side - 1) + 1 for side in image_shape[1:])
+    return [RandomGaussianBlur((height, width), (blur / 10, blur), p=probability)]

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from gedi.errors import SettingsError
+from gedi.presets import PresetKind
 
 __all__ = [
     "EncoderKind",
@@ -107,25 +108,48 @@ class SamplerSettings:
 class ViewSettings:
     """The views T(x'|x): equal shares of the batch for each kind whose strength is not zero.
 
+    Of images, one kind is all of the preset's changes one after the other, in the order below.
+
     Args:
-        noise: length of Gaussian noise, in units of the local scale.
-        dropout: share of a table's features that take the value of another point.
-        adversarial: length of the worst-case change, in units of the local scale.
-        neighbours: so many nearest data points are views of each other; 0 for none.
-        rotate: images: largest rotation in degrees. Views of images replace Gaussian noise.
-        shift: images: largest shift, as a share of the image.
-        zoom: images: largest change of size, as a share.
-        shear: images: largest shear in degrees.
+        noise: tables: length of Gaussian noise, in units of the local scale.
+        dropout: tables: share of features that take the value of another point.
+        adversarial: length of the worst-case change, in units of the local scale. Null: 0.18, but 0
+            for images under barlow-twins and swav, which compare two views of one kind.
+        neighbours: so many nearest data points are views of each other; 0 for none. Null: 10, but 0
+            for images under barlow-twins and swav.
+        preset: images: digits (written signs) or natural (photographs); decides what is null
+            below. Null: natural for images of three channels, else digits.
+        rotate: images: largest rotation in degrees. Null: by the preset.
+        shift: images: largest shift, as a share of the image. Null: by the preset.
+        zoom: images: largest change of size, as a share. Null: by the preset.
+        shear: images: largest shear in degrees. Null: by the preset.
+        crop: images: least share of the area that is kept and enlarged; 1 keeps all. Null: by the
+            preset.
+        aspect: images: largest ratio of the sides of what is kept. Null: by the preset.
+        flip: images: probability of mirroring left to right. Null: by the preset.
+        jitter: images of three channels: strength of the change of colour. Null: by the preset.
+        grey: images of three channels: probability of losing the colour. Null: by the preset.
+        blur: images: largest standard deviation of the blur, in pixels. Null: by the preset.
+        pixel_noise: images: standard deviation of the noise on pixels scaled to [-1, 1]. Null: by
+            the preset.
     """
 
     noise: float = 0.5
     dropout: float = 0.0
-    adversarial: float = 0.18
-    neighbours: int = 10
-    rotate: float = 10.0
-    shift: float = 0.1
-    zoom: float = 0.1
-    shear: float = 0.0
+    adversarial: float | None = None
+    neighbours: int | None = None
+    preset: PresetKind | None = None
+    rotate: float | None = None
+    shift: float | None = None
+    zoom: float | None = None
+    shear: float | None = None
+    crop: float | None = None
+    aspect: float | None = None
+    flip: float | None = None
+    jitter: float | None = None
+    grey: float | None = None
+    blur: float | None = None
+    pixel_noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -237,12 +261,6 @@ def check(settings: Settings) -> None:
         low, high, words = _RANGES[name]
         if not low <= value <= high:
             raise SettingsError(f"setting {name}: expected {words}, got {value}")
-    for name, choices in _CHOICES.items():
-        value = _flat(asdict(settings))[name]
-        if value not in choices:
-            raise SettingsError(
-                f"setting {name}: expected one of {', '.join(choices)}; got {value}"
-            )
     if settings.prior is not None and settings.prior != "learned":
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
@@ -273,13 +291,13 @@ def _check_types(group: Any, path: str = "") -> None:
         if is_dataclass(value):
             _check_types(value, f"{name}.")
             continue
-        kinds = get_args(hint) or (hint,)
-        if kinds[0] not in _TYPES or (value is None and type(None) in kinds):
-            continue
-        fits, words = _TYPES[kinds[0]]
+        kinds = (hint,) if get_origin(hint) is Literal else get_args(hint) or (hint,)
         named = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
-        if isinstance(value, str) and value in named:
+        if (isinstance(value, str) and value in named) or (value is None and type(None) in kinds):
             continue
+        if kinds[0] not in _TYPES:
+            raise SettingsError(f"setting {name}: expected one of {', '.join(named)}; got {value}")
+        fits, words = _TYPES[kinds[0]]
         words = " or ".join([words, *named])
         if not fits(value):
             raise SettingsError(f"setting {name}: expected {words}, got {value!r}")
@@ -293,7 +311,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-# By type: what fits, and what is expected in words. Choices among words are checked apart.
+# By type: what fits, and what is expected in words.
 _TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), "true or false"),
     int: (_is_whole, "a whole number"),
@@ -368,17 +386,18 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "views.shift": _SHARE,
     "views.zoom": (0, 0.99, "a number from 0 to 0.99"),
     "views.shear": (0, 89, "degrees from 0 to 89"),
+    "views.crop": (0.01, 1, "a number from 0.01 to 1"),
+    "views.aspect": (1, 100, "a ratio from 1 to 100"),
+    "views.flip": _SHARE,
+    "views.jitter": _SHARE,
+    "views.grey": _SHARE,
+    "views.blur": (0, 100, "pixels from 0 to 100"),
+    "views.pixel_noise": _AT_LEAST_ZERO,
     "restarts.n": _AT_LEAST_ONE,
     "restarts.kmeans": _AT_LEAST_ZERO,
     "restarts.warmup": _AT_LEAST_ZERO,
     "restarts.ramp": _AT_LEAST_ZERO,
     "restarts.iterations": _AT_LEAST_ONE,
-}
-
-_CHOICES = {
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("32-true", "64-true", "16-mixed", "bf16-mixed"),
-    "sampler.boundary": ("reject", "reflect", "clamp"),
 }
 
 

@@ -20,7 +20,6 @@ from gedi.random_state import lent_random_state
 from gedi.scaling import Scaling
 
 __all__ = [
-    "Affine",
     "FeatureDropout",
     "GaussianNoise",
     "LocalScale",
@@ -279,52 +278,6 @@ class Own:
                 f"given, got {tuple(seen.shape)}"
             )
         return (seen.to(x).reshape(x.shape) - shift) / scale
-
-
-class Affine:
-    """Rotated, shifted, scaled and sheared images, drawn anew for every image (kornia).
-
-    Args:
-        image_shape: (C, H, W) of the images that the points are, flattened.
-        degrees: largest rotation.
-        translate: largest shift, as a share of the image.
-        scale: largest change of size, as a share.
-        shear: largest shear, in degrees.
-    """
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        degrees: float,
-        translate: float,
-        scale: float,
-        shear: float = 0.0,
-    ) -> None:
-        from kornia.augmentation import RandomAffine  # noqa: PLC0415 - slow to import
-
-        self.image_shape = image_shape
-        self.transform = RandomAffine(
-            degrees,
-            translate=(translate, translate),
-            scale=(1 - scale, 1 + scale),
-            shear=shear or None,
-            padding_mode="border",
-            p=1.0,
-        )
-
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
-        images = x.reshape(-1, *self.image_shape)
-        with lent_random_state(x, generator):
-            moved: Tensor = self.transform(images)
-        return moved.reshape(x.shape)
 
 
 class Split:

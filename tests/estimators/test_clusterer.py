@@ -22,7 +22,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
 from gedi import GEDI, Settings, collapse_gap_scorer
-from gedi.settings import SamplerSettings
+from gedi.presets import NEUTRAL, preset
+from gedi.settings import SamplerSettings, ViewSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -265,6 +266,23 @@ def test_views_by_name(views):
     names = {views} if isinstance(views, str) else set(views)
     for name in ("noise", "dropout", "adversarial", "neighbours"):
         assert (getattr(chosen, name) > 0) == (name in names)
+
+
+def test_image_views_by_name():
+    images = load_digits(n_class=3).images
+    settings = Settings(views=ViewSettings(shift=0.0, crop=0.5))
+    few = {"settings": settings, "max_iter": 5, "w_gen": 0}
+    named = quick(views=["image"], **few).fit(images).settings_.views
+    assert (named.shift, named.crop, named.rotate) == (0, 0.5, preset("digits")["rotate"])
+    assert (named.adversarial, named.neighbours) == (0, 0)
+    others = quick(views=["neighbours"], **few).fit(images).settings_.views
+    assert others.neighbours > 0 and {name: getattr(others, name) for name in NEUTRAL} == NEUTRAL
+
+
+def test_images_are_searched_by_gap_under_the_usual_views():
+    images = load_digits(n_class=3).images
+    model = quick(views=["neighbours"], max_iter=5, w_gen=0).fit(images)
+    assert -collapse_gap_scorer(model, images) > 0
 
 
 def test_a_view_is_any_function_of_a_batch():

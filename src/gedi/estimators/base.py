@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,12 +18,14 @@ from torch import Generator, Tensor, nn
 
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
+from gedi.defaults import resolve_views
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.fitting import Fit, Session
 from gedi.observing import Record
+from gedi.presets import NEUTRAL
 from gedi.progress import Progress
 from gedi.settings import Settings, ViewSettings
 from gedi.trained import Prediction, TrainedModel
@@ -319,14 +321,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
 def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
     """The same views with a strength of zero for all others; those named are at least as usual."""
-    usual = ViewSettings(dropout=0.1, shear=views.shear)
-    chosen = {
-        known.name: (getattr(views, known.name) or getattr(usual, known.name))
-        if known.name in strengths
-        else type(getattr(views, known.name))(0)
-        for known in fields(views)
+    usual = resolve_views(ViewSettings(dropout=0.1), None)
+    nothing = NEUTRAL | {"noise": 0.0, "dropout": 0.0, "adversarial": 0.0, "neighbours": 0}
+    others: Any = {name: zero for name, zero in nothing.items() if name not in strengths}
+    # Single steps of the image views may well be left out.
+    named: Any = {
+        name: getattr(views, name) or getattr(usual, name)
+        for name in strengths
+        if name not in NEUTRAL
     }
-    return ViewSettings(**chosen)
+    return replace(views, **others, **named)
 
 
 def _settled(fit: Fit) -> bool:

@@ -35,7 +35,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         encoder: widths of the hidden layers, or a module from batches of points (or of images
             (n, C, H, W)) to features; None: (100, 100) for up to 32 features, else (512, 512).
         views: small changes that should not change the cluster: names among "noise", "dropout",
-            "adversarial", "neighbours" and, for images, "affine"; functions from a batch in the
+            "adversarial", "neighbours" and, for images, "image"; functions from a batch in the
             units of X to one like it; or a list of both. None: the usual ones.
         contamination: share of the training points that `predict_outliers` calls outliers.
         max_iter: iterations at most.

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from gedi.errors import DataError, SettingsError
+from gedi.presets import NEUTRAL
 
 __all__ = ["flatten", "image_shape_of", "pairs_of", "seed_of", "split_views"]
 
@@ -19,7 +20,7 @@ _VIEWS = {
     "dropout": ("dropout",),
     "adversarial": ("adversarial",),
     "neighbours": ("neighbours",),
-    "affine": ("rotate", "shift", "zoom", "shear"),
+    "image": tuple(NEUTRAL),
 }
 
 

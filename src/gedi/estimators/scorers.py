@@ -6,10 +6,11 @@ import torch
 from torch import Generator
 
 from gedi.assembly import make_view
+from gedi.defaults import resolve_views
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of
 from gedi.monitor import Monitor
-from gedi.settings import Settings
+from gedi.settings import Settings, ViewSettings
 
 __all__ = ["collapse_gap_scorer"]
 
@@ -34,7 +35,9 @@ def collapse_gap_scorer(estimator: BaseGEDI, X: Any, y: Any = None) -> float:  #
     trained = estimator.model_
     z = trained.scaling(rows)
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_SEED))]
-    view = make_view(Settings(), z, image_shape_of(estimator.input_shape_))
+    image_shape = image_shape_of(estimator.input_shape_)
+    usual = Settings(views=resolve_views(ViewSettings(), image_shape))
+    view = make_view(usual, z, image_shape)
     monitor = Monitor(z[:_POINTS], view, _SEED)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return -float(measured["gap"])
