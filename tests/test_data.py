@@ -568,3 +568,17 @@ def test_check_points_makes_no_copy_of_bytes():
 def test_check_points_mistakes(x, message):
     with pytest.raises(DataError, match=message):
         check_points(x, 2)
+
+
+def test_large_files_of_bytes_are_mapped(tmp_path):
+    x = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    np.save(tmp_path / "bytes.npy", x)
+    size = (tmp_path / "bytes.npy").stat().st_size
+    mapped = load(str(tmp_path / "bytes.npy"), stream_above=size - 1)
+    assert isinstance(mapped.x, np.memmap) and not mapped.x.flags.writeable
+    np.testing.assert_array_equal(mapped.x, x.reshape(3, 20))
+    assert mapped.value_range == (0.0, 255.0) and mapped.image_shape == (1, 4, 5)
+    assert not isinstance(load(str(tmp_path / "bytes.npy"), stream_above=size).x, np.memmap)
+    (tmp_path / "bytes.npy").write_bytes((tmp_path / "bytes.npy").read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"cannot be read as \.npy and may be damaged"):
+        load(str(tmp_path / "bytes.npy"), stream_above=0)

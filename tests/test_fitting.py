@@ -340,3 +340,23 @@ def test_images_of_bytes_train_convolutions(kind, tmp_path):
     save_trained(fit.trained, tmp_path / "model.safetensors")
     back = load_trained(tmp_path / "model.safetensors", fit.settings, (2, 16, 16))
     assert np.array_equal(back.predict(x).energy, fit.trained.predict(x).energy)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_images_in_a_file_train_as_those_in_memory_do(restarts, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(60, 1, 5, 5), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    held = gedi.load(str(tmp_path / "x.npy"))
+    mapped = gedi.load(str(tmp_path / "x.npy"), stream_above=0)
+    assert isinstance(mapped.x, np.memmap) and not isinstance(held.x, np.memmap)
+    settings = replace(GROUP, batch_size=16, restarts=replace(GROUP.restarts, n=restarts))
+    whole, broken = Session(held, settings), Session(mapped, settings)
+    whole.run()
+    broken.advance(until=20)
+    resumed = Session(mapped, settings)
+    resumed.load_state_dict(saved(broken), broken.observer.history)
+    resumed.run()
+    assert same(whole.state_dict(), resumed.state_dict())
+    trained = resumed.trained_model()
+    for a, b in zip(trained.predict(mapped.x), trained.predict(held.x), strict=True):
+        np.testing.assert_array_equal(a, b)

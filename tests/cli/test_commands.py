@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
@@ -244,3 +245,49 @@ def test_print_config(table, capsys):
         main(["train", table, "--print-config"])
     assert ended.value.code in (0, None)
     assert yaml.safe_load(capsys.readouterr().out)["max_iter"] == 2000
+
+
+IMAGES = ["--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"]
+IMAGES += ["--batch-size", "8", "--max-iter", "5", "--weights.gen", "0"]
+
+
+def write_images(folder, n=12):
+    """Images of several sizes in folders of classes and splits; one in each split is damaged."""
+    for split in ("train", "test"):
+        for i in range(n):
+            file = folder / split / f"c{i % 2}" / f"{i:02}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(i).integers(256, size=(6, 6 + i % 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(file)
+    for split in ("train", "test"):
+        (folder / split / "c0" / "02.png").write_bytes(b"damaged")
+    return str(folder)
+
+
+def test_a_folder_of_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_images(Path("set"))
+    train = ["train", "set", *IMAGES]
+    assert "set/train/c0/02.png is damaged" in refused([*train, "--image-size", "4"], capsys, ".")
+    assert "give image_size (--image-size)" in refused([*train, "--skip-bad"], capsys, ".")
+    assert "no split 'val'" in refused([*train, "--split", "val"], capsys, ".")
+    assert "--stream-above" in refused([*train, "--stream-above", "-1"], capsys, ".")
+    train += ["--image-size", "4", "--skip-bad"]
+    assert main([*train, "--out", "held"]) == 0
+    assert "1 images cannot be read and are left out" in capsys.readouterr().err
+    assert not Path("cache").exists()
+    assert main([*train, "--out", "mapped", "--stream-above", "0"]) == 0
+    told = f"12 images are too large for memory, and are decoded once into {tmp_path / 'cache'}"
+    assert told in capsys.readouterr().err
+    held, mapped = (Path(out, "model.safetensors").read_bytes() for out in ("held", "mapped"))
+    assert held == mapped
+    run = Run.open(Path("mapped"))
+    assert run.source.stream_above == 0 and run.image_shape == (1, 4, 4)
+    for split in ("train", "test"):  # of which the first is decoded already
+        assert main(["evaluate", "mapped", "--split", split]) == 0
+        out, err = capsys.readouterr()
+        assert "NMI" in out and ("decoded once" in err) == (split == "test")
+    Path("set/test/c0/02.png").unlink()
+    assert main(["predict", "held", "set", "--split", "test"]) == 0
+    assert len(pd.read_csv("clusters.csv")) == 11
