@@ -36,3 +36,8 @@ def test_learning_rate_rises_stays_and_falls_to_zero():
 
 def test_without_decay_it_stays():
     assert Schedule(decay=0.0).learning_rate(1000, 1.0) == 1
+
+
+def test_learning_rate_is_less_while_gen_takes_part():
+    schedule = Schedule(learning_rate_warmup=1, gen_start=100, gen_slowdown=0.25)
+    assert [schedule.learning_rate(i, 0.0) for i in (99, 100)] == [1.0, 0.25]

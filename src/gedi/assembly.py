@@ -447,6 +447,7 @@ def _schedule(settings: Settings) -> Schedule:
         ramp=restarts.ramp or 0,
         learning_rate_warmup=min(100, max(1, settings.max_iter // 10)),
         decay=settings.decay,
+        gen_slowdown=settings.gen_slowdown or 1.0,
     )
 
 

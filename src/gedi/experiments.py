@@ -94,6 +94,7 @@ PRESETS: Mapping[PresetName, Preset] = {
         settings={
             "batch_size": 64,
             "learning_rate": 1e-4,
+            "gen_slowdown": 1.0,
             "decay": 0.0,
             "encoder": {"kind": "resnet8", "base": False},
             "restarts": {"n": 1},

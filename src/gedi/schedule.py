@@ -23,6 +23,7 @@ class Schedule:
         ramp: iterations over which terms that start late come in.
         learning_rate_warmup: iterations over which the learning rate rises to its full value.
         decay: share of the training, at its end, over which the learning rate falls to zero.
+        gen_slowdown: factor of the learning rate while GEN takes part.
     """
 
     warmups: tuple[int, ...] = (0,)
@@ -30,6 +31,7 @@ class Schedule:
     ramp: int = 1
     learning_rate_warmup: int = 100
     decay: float = 0.5
+    gen_slowdown: float = 1.0
 
     def clustering(self, iteration: int, device: torch.device | str = "cpu") -> Tensor:
         """Factor of INV and PRIOR for each member, (members,)."""
@@ -44,7 +46,7 @@ class Schedule:
         return min(max((iteration + 1 - self.gen_start) / max(self.ramp, 1), 0.0), 1.0)
 
     def learning_rate(self, iteration: int, progress: float) -> float:
-        """Factor of the learning rate: up, level, and down along half a cosine.
+        """Factor of the learning rate: up, level, and down along half a cosine; less under GEN.
 
         Args:
             iteration: iterations done.
@@ -52,4 +54,5 @@ class Schedule:
         """
         rise = min(1.0, (iteration + 1) / max(self.learning_rate_warmup, 1))
         falling = (progress - (1 - self.decay)) / self.decay if self.decay > 0 else 0.0
-        return rise * 0.5 * (1 + math.cos(math.pi * min(max(falling, 0.0), 1.0)))
+        level = self.gen_slowdown if iteration >= self.gen_start else 1.0
+        return level * rise * 0.5 * (1 + math.cos(math.pi * min(max(falling, 0.0), 1.0)))

@@ -193,8 +193,10 @@ class Settings:
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam. Null: 4e-3 for small networks, 2e-3 for large ones, 1e-3 for
-            convolutional ones; a quarter of it for JEM.
+        learning_rate: of Adam. Null: 4e-3 for small networks, 3e-3 for conv, 2e-3 for large mlps,
+            1e-3 for the others.
+        gen_slowdown: factor of the learning rate while GEN takes part. Null: a quarter for JEM and
+            for convolutional networks, else 1.
         decay: share of the training, at its end, over which the learning rate falls to zero.
         data_noise: size of the noise that smooths the data for GEN: of images in scaled units, of
             tables relative to the covariance of the data. Null: 0.1 for images, 0.3 with
@@ -220,6 +222,7 @@ class Settings:
     patience: int = 1000
     batch_size: int | None = None
     learning_rate: float | None = None
+    gen_slowdown: float | None = None
     decay: float = 0.5
     data_noise: float | None = None
     seed: int = 0
@@ -361,6 +364,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "patience": _AT_LEAST_ONE,
     "batch_size": (2, _INF, "at least 2"),
     "learning_rate": _POSITIVE,
+    "gen_slowdown": (1e-30, 1, "a positive number, at most 1"),
     "decay": _SHARE,
     "data_noise": _AT_LEAST_ZERO,
     "seed": (0, 2**62, "0 or more"),
