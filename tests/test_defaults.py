@@ -15,6 +15,7 @@ from gedi.settings import (
     RestartSettings,
     SamplerSettings,
     Settings,
+    VeraSettings,
     ViewSettings,
     WeightSettings,
     check,
@@ -182,3 +183,48 @@ def test_images_of_some_size_get_convolutions():
         resolve(Settings(n_clusters=3, encoder=both), images(28))
     with pytest.raises(SettingsError, match=r"encoder.kind: conv is for images"):
         resolve(Settings(n_clusters=3, encoder=EncoderSettings(kind="conv")), table())
+
+
+VERA = Settings(n_clusters=3, sampler=SamplerSettings(kind="vera"))
+
+
+def test_vera_has_gen_wait_until_one_restart_is_chosen():
+    resolved = resolve(VERA, table())
+    assert resolved.restarts.n > 1 and resolved.restarts.gen is False
+    assert resolve(resolved, table()) == resolved
+    alone = resolve(replace(VERA, restarts=RestartSettings(n=1)), table())
+    assert alone.restarts.gen is True
+    assert resolve(replace(VERA, sampler=SamplerSettings()), table()).restarts.gen is True
+
+
+def test_latents_and_importance_of_vera():
+    cases = ((table(), (3, 20)), (table(d=100), (64, 20)), (table(d=1), (2, 20)))
+    for data, expected in (*cases, (images(8), (64, 5))):
+        vera = resolve(VERA, data).sampler.vera
+        assert (vera.latents, vera.n_importance) == expected
+    said = VeraSettings(latents=7, n_importance=3)
+    kept = resolve(replace(VERA, sampler=SamplerSettings(kind="vera", vera=said)), table())
+    assert kept.sampler.vera == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"restarts": RestartSettings(n=2, gen=True)}, "restarts.gen: expected false.*2 restarts"),
+        (
+            {"restarts": RestartSettings(n=2), "weights": WeightSettings(1.0, 0.0, 0.0)},
+            "restarts.gen: expected false.*2 restarts",
+        ),
+        ({"weights": WeightSettings(gen=0.0)}, "sampler.kind: vera makes the negatives of GEN"),
+        ({"method": "swav"}, "sampler.kind: vera makes the negatives of GEN"),
+    ],
+)
+def test_contradictions_with_vera(changes, words):
+    with pytest.raises(SettingsError, match=f"setting {words}"):
+        resolve(replace(VERA, **changes), table())
+
+
+def test_sides_of_images_that_vera_makes():
+    with pytest.raises(SettingsError, match=r"multiples of 4 pixels, got 10 x 10"):
+        resolve(VERA, images(10))
+    assert resolve(VERA, images(12)).sampler.kind == "vera"

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 import gedi
+from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.fitting import Session
+from gedi.sampling import Cycle
 from gedi.settings import (
     EncoderSettings,
     RestartSettings,
@@ -360,3 +362,62 @@ def test_images_in_a_file_train_as_those_in_memory_do(restarts, tmp_path):
     trained = resumed.trained_model()
     for a, b in zip(trained.predict(mapped.x), trained.predict(held.x), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+VERA = replace(SMALL, sampler=SamplerSettings(kind="vera", n_anchors=64))
+VERA_GROUP = replace(VERA, restarts=RestartSettings(n=2, kmeans=0, iterations=25, ramp=5))
+
+
+def test_vera_finds_two_heaps_and_leaves_chains_that_move():
+    x, labels = heaps(d=3)
+    fit = Session(Dataset("heaps", x), replace(VERA, max_iter=200)).run()
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+    assert np.isfinite(fit.history[-1]["energy_vera"])
+    assert isinstance(fit.trained.sampler, Cycle)
+    assert fit.history[-1]["step_size"] != fit.settings.sampler.step_size
+
+
+@pytest.mark.parametrize("settings", [VERA, VERA_GROUP], ids=["one", "group"])
+@pytest.mark.parametrize("at", [7, 40])
+def test_a_saved_session_with_vera_goes_on_with_the_same_bits(settings, at):
+    whole = session(settings)
+    expected = whole.run()
+    holder, _, interrupted = interrupted_at(at)
+    holder.append(session(settings, interrupted=interrupted))
+    paused = holder[0].run()
+    resumed = session(settings)
+    resumed.load_state_dict(saved(holder[0]), paused.history)
+    fit = resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert without_clock(fit.history[-1:]) == without_clock(expected.history[-1:])
+
+
+def test_vera_makes_images_and_what_it_trained_comes_back(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(40, 16 * 16), dtype=np.uint8)
+    dataset = Dataset("images", x, image_shape=(1, 16, 16), value_range=(0.0, 255.0))
+    settings = Settings(
+        n_clusters=2,
+        max_iter=8,
+        batch_size=8,
+        sampler=SamplerSettings(kind="vera"),
+        restarts=RestartSettings(n=2, iterations=2),
+    )
+    one = Session(dataset, settings)
+    fit = one.run()
+    assert fit.settings.encoder.kind == "conv"
+    assert np.isfinite(fit.history[-1]["energy_vera"])
+    assert one.state.sampler.start((3,), torch.Generator().manual_seed(0)).shape == (3, 256)
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    back = load_trained(tmp_path / "model.safetensors", fit.settings, (1, 16, 16))
+    first, second = (
+        trained.sample(4, generator=torch.Generator().manual_seed(0), n_steps=2)[0]
+        for trained in (fit.trained, back)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_going_on_with_vera_from_a_trained_model():
+    previous = session(VERA).run().trained
+    fit = session(replace(VERA, max_iter=20), custom=Custom(previous=previous)).run()
+    assert fit.iterations == 20
+    assert accuracy(fit.trained.predict(heaps()[0]).clusters, heaps()[1]) > 0.9

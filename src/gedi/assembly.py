@@ -23,7 +23,9 @@ from gedi.monitor import Monitor
 from gedi.objective import Weights
 from gedi.points import Points, affordable
 from gedi.presets import NEUTRAL, changes_images
-from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, likeliest_bandwidth
+from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
+from gedi.sampling.vera import ImageGenerator, VectorGenerator, VeraSampler
+from gedi.sampling.vera_source import VeraSource
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import EncoderSettings, MethodKind, SamplerSettings, Settings
@@ -59,6 +61,9 @@ _MEASURED = 20_000  # points that the base is the Gaussian of
 _CODED = 5000  # points that k-means sees
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
+_VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
+_VERA_CHANNELS = 32  # of the network that makes images
+_VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
@@ -121,27 +126,29 @@ class Assembly:
         optimizer = torch.optim.Adam(
             model.parameters(), lr=self.algorithm.learning_rate, fused=True
         )
-        assert settings.sampler.buffer_size is not None  # resolved
-        buffer = ReplayBuffer(
-            settings.sampler.buffer_size,
-            self._start,
-            reinit=settings.sampler.reinit,
-            members=members,
-            generator=Generator(device).manual_seed(settings.seed),
-        )
-        sampler = build_sampler(
+        vera = settings.sampler.kind == "vera"
+        moves = build_sampler(
             settings.sampler,
             self.algorithm.box,
             self.anchors,
             self.bandwidth,
             self.base,
-            members=members,
+            members=() if vera else members,
         )
         if previous is not None:
             step_size = "moves.0.log_step_size"
-            sampler.load_state_dict(
+            moves.load_state_dict(
                 {step_size: previous.sampler.state_dict()[step_size]}, strict=False
             )
+        sampler: Move = self._vera(moves, generator) if vera else moves
+        assert settings.sampler.buffer_size is not None  # resolved
+        buffer = ReplayBuffer(
+            settings.sampler.buffer_size,
+            sampler.start if isinstance(sampler, VeraSource) and previous is None else self._start,
+            reinit=settings.sampler.reinit,
+            members=members,
+            generator=Generator(device).manual_seed(settings.seed),
+        )
         return TrainingState(
             model=model,
             average=copy.deepcopy(model).requires_grad_(False),
@@ -181,6 +188,43 @@ class Assembly:
             for target, source in zip(model.parameters(), group.parameters(), strict=True):
                 target[-n:] = source
         return torch.stack([each.log_shares for each in found])
+
+    def _vera(self, moves: Cycle, generator: Generator) -> VeraSource:
+        """A fresh amortised sampler; of vectors it draws in the coordinates that the base whitens.
+
+        Its noise starts at that of the smoothed data, which no sample needs to be sharper than.
+        """
+        chosen, noise = self.settings.sampler, self.settings.data_noise or 0.0
+        assert chosen.vera.latents is not None and chosen.vera.n_importance is not None  # resolved
+        is_image = len(self.input_shape) == 3
+        network: nn.Module
+        if is_image:
+            channels, height, width = self.input_shape
+            network = ImageGenerator(
+                chosen.vera.latents, (channels, height, width), _VERA_CHANNELS, generator=generator
+            )
+        else:
+            network = VectorGenerator(
+                chosen.vera.latents,
+                self.input_shape[0],
+                self.settings.encoder.hidden or _VERA_WIDTHS,
+                generator=generator,
+            )
+        low, first, high = _VERA_NOISE
+        sampler = VeraSampler(
+            network, noise=max(first, noise), noise_range=(low, max(high, 2 * noise))
+        )
+        base = None if is_image or not chosen.precondition else self.base
+        return VeraSource(
+            sampler.to(self.data.device),
+            moves,
+            self.algorithm.box,
+            learning_rate=chosen.vera.learning_rate,
+            entropy_weight=chosen.vera.entropy_weight,
+            n_importance=chosen.vera.n_importance,
+            centre=None if base is None else base.mean.clone(),
+            preconditioner=None if base is None else copy.deepcopy(base.root),
+        ).to(self.data.device)
 
     def _start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """New chains: from the base, or all over the box; inside it, or they could not move.

@@ -18,6 +18,7 @@ from gedi.settings import (
     MethodKind,
     RestartSettings,
     Settings,
+    VeraSettings,
     ViewSettings,
     WeightSettings,
     check,
@@ -104,6 +105,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             buffer_size=buffer_size,
             n_steps=settings.sampler.n_steps or (4 if kind == "mlp" else 10),
             every=settings.sampler.every or (1 if kind == "mlp" else 5),
+            vera=_vera(settings.sampler.vera, dataset),
         ),
         views=resolve_views(settings.views, dataset.image_shape, settings.method),
         restarts=_restarts(
@@ -114,12 +116,15 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             kind,
             small=small,
             image=dataset.image_shape is not None,
+            vera=settings.sampler.kind == "vera",
         ),
     )
     check(resolved)
     if not custom.has_views:
         _check_views(resolved, dataset)
     _check_restarts(resolved)
+    if resolved.sampler.kind == "vera":
+        _check_vera(resolved, dataset)
     return resolved
 
 
@@ -228,6 +233,35 @@ def _check_rival(settings: Settings, weights: WeightSettings, custom: Custom) ->
         )
 
 
+def _check_vera(settings: Settings, dataset: Dataset) -> None:
+    """One sampler learns one energy, and makes images by doubling their sides twice."""
+    restarts, shape = settings.restarts, dataset.image_shape
+    if restarts.gen and (restarts.n or 1) > 1:
+        raise SettingsError(
+            "setting restarts.gen: expected false with sampler.kind vera and several restarts, or "
+            "restarts.n 1, as its sampler follows one network; got "
+            f"true with {restarts.n} restarts"
+        )
+    if settings.weights.gen == 0:
+        raise SettingsError(
+            "setting sampler.kind: vera makes the negatives of GEN, which weights.gen 0 leaves out"
+        )
+    if shape is not None and (shape[1] % 4 or shape[2] % 4):
+        raise SettingsError(
+            "setting sampler.kind: vera makes images whose sides are multiples of 4 pixels, got "
+            f"{shape[1]} x {shape[2]}; take langevin, or bring them to another size (--image-size)"
+        )
+
+
+def _vera(chosen: VeraSettings, dataset: Dataset) -> VeraSettings:
+    is_image = dataset.image_shape is not None
+    return replace(
+        chosen,
+        latents=chosen.latents or min(64, max(2, dataset.x.shape[1])),
+        n_importance=chosen.n_importance or (5 if is_image else 20),
+    )
+
+
 def _learning_rate(kind: EncoderKind, *, small: bool) -> float:
     return 4e-3 if small else {"mlp": 2e-3, "conv": 3e-3}.get(kind, 1e-3)
 
@@ -252,17 +286,19 @@ def _restarts(
     *,
     small: bool,
     image: bool,
+    vera: bool,
 ) -> RestartSettings:
     if custom.previous is not None:  # what was found already goes on, all terms at once
         return replace(chosen, n=1, kmeans=0, iterations=1, gen=weights.gen != 0, warmup=0, ramp=0)
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
-    gen = weights.gen != 0 and (_or(chosen.gen, small) or not clustering)
     usual = 600 if small else 450 if kind == "mlp" else 300
     iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
     n = chosen.n or (_starts(codes, kind, small=small) if clustering else 1)
+    together = small and not (vera and n > 1)  # as VERA's sampler follows one network
+    gen = weights.gen != 0 and (_or(chosen.gen, together) or not clustering)
     return replace(
         chosen,
         n=n,

@@ -234,7 +234,7 @@ class Session:
             model=model,
             scaling=self.assembly.scaling,
             box=box,
-            sampler=copy.deepcopy(state.sampler).cpu().eval(),
+            sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
             chains=state.buffer.positions.cpu().clone(),
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),

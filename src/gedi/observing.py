@@ -10,6 +10,7 @@ from torch import Tensor
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
 from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
+from gedi.sampling.vera_source import VeraSource
 from gedi.training import Algorithm, TrainingState
 
 __all__ = ["Observer", "Record"]
@@ -91,9 +92,15 @@ class Observer:
 
 
 def _rates(sampler: Move) -> dict[str, Tensor]:
-    """How the moves fare: what share of each kind is accepted, and the step size."""
+    """How the moves fare: what share of each kind is accepted, and the step size.
+
+    Of VERA also the energy of its negatives, and σ.
+    """
     rates: dict[str, Tensor] = {}
-    for move in sampler if isinstance(sampler, Cycle) else [sampler]:
+    if isinstance(sampler, VeraSource):
+        rates |= {"energy_vera": sampler.energy, "noise_vera": sampler.sampler.noise.detach()}
+    moves = sampler.chain_moves()
+    for move in moves if isinstance(moves, Cycle) else [moves]:
         if isinstance(move, Langevin):
             rates |= {"acceptance": move.acceptance, "step_size": move.step_size}
         elif isinstance(move, AnchoredJump):

@@ -66,13 +66,7 @@ def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingSt
     member(group.model, alone.model, index)
     member(group.average, alone.average, index)
     alone.optimizer.load_state_dict(_pick_moments(group.optimizer.state_dict(), index))
-    shapes = {name: value.ndim for name, value in alone.sampler.state_dict().items()}
-    alone.sampler.load_state_dict(
-        {
-            name: value[index] if value.ndim > shapes[name] else value
-            for name, value in group.sampler.state_dict().items()
-        }
-    )
+    alone.sampler.load_member(group.sampler, index)
     alone.buffer.positions.copy_(group.buffer.positions[index])
     alone.log_prior = group.log_prior[index].clone()
     alone.generator.set_state(group.generator.get_state())

@@ -17,8 +17,10 @@ __all__ = [
     "EncoderSettings",
     "MethodKind",
     "RestartSettings",
+    "SamplerKind",
     "SamplerSettings",
     "Settings",
+    "VeraSettings",
     "ViewSettings",
     "WeightSettings",
     "check",
@@ -30,6 +32,7 @@ __all__ = [
 
 EncoderKind = Literal["mlp", "conv", "resnet8", "resnet18"]
 MethodKind = Literal["gedi", "barlow-twins", "swav"]
+SamplerKind = Literal["langevin", "vera"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,36 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True)
-class SamplerSettings:
-    """How the chains move.
+class VeraSettings:
+    """The amortised sampler, where sampler.kind is vera.
 
     Args:
+        latents: how many Gaussian numbers a sample is made from. Null: one for each feature, at
+            least 2 and at most 64.
+        learning_rate: of its Adam.
+        entropy_weight: weight of its entropy against the energy; below 1 its samples are sharper
+            than the density.
+        n_importance: latents with which the score of a sample is estimated. Null: 20, 5 for images.
+    """
+
+    latents: int | None = None
+    learning_rate: float = 1e-3
+    entropy_weight: float = 1.0
+    n_importance: int | None = None
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Where GEN's negatives come from, and how the chains move.
+
+    Args:
+        kind: langevin: from the chains; or vera: from a network that learns to sample, in which
+            case few chains move in training, and GEN waits until one restart is chosen.
         step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
         n_steps: Langevin steps when the chains move. Null: 10 for convolutional networks, else 4.
         every: iterations from one move of the chains to the next. GEN takes part when they move,
-            with so many times its weight. Null: 5 for convolutional networks, else 1.
+            with so many times its weight, and VERA takes a step. Null: 5 for convolutional
+            networks, else 1.
         metropolis: accept or refuse each step, so that the samples' law is exact.
         target_acceptance: share of accepted steps to adapt ε to. Null: ε stays.
         noise: σ of a step. Null: sqrt(2 ε), temperature 1. JEM's habit is smaller (with metropolis
@@ -87,8 +112,10 @@ class SamplerSettings:
         n_anchors: data points that jumps, and local scales of the views, refer to.
         buffer_size: chains kept. Null: as many as the batch has points.
         reinit: probability that a chain is started anew.
+        vera: the amortised sampler.
     """
 
+    kind: SamplerKind = "langevin"
     step_size: float = 0.02
     n_steps: int | None = None
     every: int | None = None
@@ -102,6 +129,7 @@ class SamplerSettings:
     n_anchors: int = 256
     buffer_size: int | None = None
     reinit: float = 0.01
+    vera: VeraSettings = field(default_factory=VeraSettings)
 
 
 @dataclass(frozen=True)
@@ -208,7 +236,7 @@ class Settings:
         evaluate_every: iterations between evaluations.
         weights: of the bound's terms.
         encoder: the network.
-        sampler: the chains.
+        sampler: the chains, and what else makes negatives.
         views: small changes that should not change the cluster.
         restarts: trainings side by side.
     """
@@ -382,6 +410,10 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sampler.n_anchors": (2, _INF, "at least 2"),
     "sampler.buffer_size": _AT_LEAST_ONE,
     "sampler.reinit": _SHARE,
+    "sampler.vera.latents": _AT_LEAST_ONE,
+    "sampler.vera.learning_rate": _POSITIVE,
+    "sampler.vera.entropy_weight": _AT_LEAST_ZERO,
+    "sampler.vera.n_importance": _AT_LEAST_ONE,
     "views.noise": _AT_LEAST_ZERO,
     "views.dropout": _SHARE,
     "views.adversarial": _AT_LEAST_ZERO,

@@ -32,7 +32,8 @@ class TrainingState:
         model: the network θ; its parameters may have leading member dimensions.
         average: its running average in weight space, the one that is kept in the end.
         optimizer: Adam over θ.
-        sampler: the moves of the chains, with their adapted step size.
+        sampler: what makes the negatives: the moves of the chains, with their adapted step size,
+            or an amortised sampler with its optimizer.
         buffer: the chains.
         log_prior: log π, (*members, c); restarts may differ in it, and it may be learned.
         generator: the only source of randomness.
@@ -180,7 +181,8 @@ def train(
             else algorithm.evidence.draw(state.members, generator)
         )
 
-        # 2. Advance the chains and put them back; GEN sees the data with a little noise.
+        # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
+        # with a little noise.
         negatives = (
             state.sampler.sample(
                 state.model.energy, state.buffer, algorithm.batch_size, generator=generator

@@ -110,6 +110,25 @@ def test_methods_by_weights(table, tmp_path, weights):
     assert (out / "report.html").is_file()
 
 
+def test_vera_from_the_command_line(table, tmp_path):
+    out = str(tmp_path / "o")
+    process = start(
+        "train", table, "--label", "kind", *SHORT, "--sampler.kind", "vera", "--out", out
+    )
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "energy_vera" in (tmp_path / "o" / "metrics.csv").read_text()
+    drawn = str(tmp_path / "s.npz")
+    assert main(["sample", out, "-n", "5", "--n-steps", "3", "--out", drawn]) == 0
+    process = start(
+        *("train", table, "--label", "kind", *SHORT, "--sampler.kind", "vera"),
+        *("--restarts.n", "2", "--restarts.gen", "true", "--out", str(tmp_path / "p")),
+    )
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2 and "restarts.gen: expected false" in err
+    assert "Traceback" not in err and not (tmp_path / "p").exists()
+
+
 def test_a_constant_feature_trains_with_a_note(tmp_path, capsys):
     path = write_table(tmp_path / "t.csv", flat=1.0)
     out = str(tmp_path / "o")

@@ -88,6 +88,20 @@ class Move(nn.Module):
         buffer.put(index, chains.x)
         return chains.x
 
+    def chain_moves(self) -> "Move":
+        """What moves chains once the training is over; self, where chains made the negatives."""
+        return self
+
+    def load_member(self, group: "Move", index: int) -> None:
+        """Take over the state of one member of a group of the same moves."""
+        shapes = {name: value.ndim for name, value in self.state_dict().items()}
+        self.load_state_dict(
+            {
+                name: value[index] if value.ndim > shapes[name] else value
+                for name, value in group.state_dict().items()
+            }
+        )
+
 
 class Cycle(Move):
     """Several moves, one after the other.
