@@ -133,6 +133,23 @@ def test_colour_is_left_out_without_it():
         resolve(Settings(n_clusters=3, views=ViewSettings(grey=0.5)), images(8))
 
 
+def test_large_images_are_changed_less_and_have_no_neighbours():
+    views = resolve_views(ViewSettings(), (1, 16, 16))
+    assert (views.adversarial, views.neighbours) == (0.15, 0)
+
+
+def test_gen_pulls_harder_and_more_slowly_on_convolutional_networks():
+    plain = resolve(Settings(n_clusters=3), images(16))
+    assert (plain.encoder.kind, plain.learning_rate, plain.gen_slowdown) == ("conv", 3e-3, 0.25)
+    assert plain.weights.gen == pytest.approx(40 / 256)
+    no_gen = resolve(Settings(n_clusters=3, weights=WeightSettings(gen=0.0)), images(16))
+    assert no_gen.gen_slowdown == 1
+    mlp = resolve(Settings(n_clusters=3), images(8))
+    assert (mlp.weights.gen, mlp.gen_slowdown) == (pytest.approx(4 / 64), 1)
+    alone = WeightSettings(inv=0.0, prior=0.0)
+    assert resolve(Settings(n_clusters=3, weights=alone), images(8)).gen_slowdown == 0.25
+
+
 def test_tables_have_no_image_views():
     views = resolve(Settings(n_clusters=3), table()).views
     assert views == ViewSettings(adversarial=0.18, neighbours=10)

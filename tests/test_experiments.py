@@ -23,8 +23,8 @@ def test_settings_of_every_cell_can_be_trained_with_and_are_of_its_method(method
 def test_methods_share_all_settings_that_do_not_set_them_apart():
     told = [asdict(settings_of(cell(method), 1000, 10, 10.0, {})) for method in METHODS]
     for tree in told:
-        tree.pop("method")
-        tree.pop("weights")
+        for name in ("method", "weights", "restarts", "max_iter"):
+            tree.pop(name)
     assert all(tree == told[0] for tree in told)
 
 
@@ -39,6 +39,14 @@ def test_methods_share_all_settings_that_do_not_set_them_apart():
 def test_paper_preset_counts_epochs(data, n_points, expected):
     settings = settings_of(cell(data=data, preset="paper"), n_points, 10, 10.0, {})
     assert expected <= settings.max_iter < expected + 1
+
+
+def test_methods_train_on_as_many_batches_counting_those_of_restarts():
+    for method in METHODS:
+        settings = settings_of(cell(method), 1000, 10, 10.0, {})
+        n, chosen_at = settings.restarts.n or 1, settings.restarts.iterations or 0
+        assert n * chosen_at + settings.max_iter - chosen_at == PRESETS["cpu"].updates
+        assert (n > 1) == (method in ("GEDI", "GEDI no gen"))
 
 
 def test_paper_preset_has_what_the_paper_fixes():

@@ -24,7 +24,7 @@ NEUTRAL: dict[str, float] = {
 
 # What differs from it. Aspects count only where images are cropped.
 _PRESETS: dict[PresetKind, dict[str, float]] = {
-    "digits": {"rotate": 10.0, "shift": 0.1, "zoom": 0.1, "aspect": 1.2},
+    "digits": {"rotate": 15.0, "shift": 0.08, "zoom": 0.15, "shear": 8.6, "aspect": 1.2},
     "natural": {"crop": 0.2, "aspect": 4 / 3, "flip": 0.5, "jitter": 0.5, "grey": 0.2},
 }
 

@@ -42,7 +42,8 @@ class WeightSettings:
     `--weights.inv 0 --weights.prior 0` is JEM without labels, `--weights.gen 0` is GEDI no gen.
 
     Args:
-        gen: w_gen, log-likelihood. Null: min(1, 4 / d) for d features.
+        gen: w_gen, log-likelihood. Null: min(1, 4 / d) for d features, 40 / d for convolutional
+            networks.
         inv: w_inv, agreement between views.
         prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
     """
@@ -141,10 +142,11 @@ class ViewSettings:
     Args:
         noise: tables: length of Gaussian noise, in units of the local scale.
         dropout: tables: share of features that take the value of another point.
-        adversarial: length of the worst-case change, in units of the local scale. Null: 0.18, but 0
-            for images under barlow-twins and swav, which compare two views of one kind.
+        adversarial: length of the worst-case change, in units of the local scale. Null: 0.18, for
+            images of 16 pixels and more a side 0.15; 0 for images under barlow-twins and swav,
+            which compare two views of one kind.
         neighbours: so many nearest data points are views of each other; 0 for none. Null: 10, but 0
-            for images under barlow-twins and swav.
+            for images of 16 pixels and more a side, and all those under barlow-twins and swav.
         preset: images: digits (written signs) or natural (photographs); decides what is null
             below. Null: natural for images of three channels, else digits.
         rotate: images: largest rotation in degrees. Null: by the preset.
@@ -186,11 +188,11 @@ class RestartSettings:
 
     Args:
         n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            8 for large ones, and 3 for convolutional ones.
+            8 for large ones, and 4 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            else 450 (convolutional ones: 300), and at most a third of max_iter.
+            else 450 (convolutional ones: 250), and at most a third of max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
             cheap; for large ones GEN joins the chosen one.
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
