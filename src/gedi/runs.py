@@ -241,7 +241,7 @@ class Run:
             raise RunError(
                 f"{self.path}: holds no model.safetensors yet; `gedi resume {self.path}` goes on"
             )
-        return load_trained(file, self.settings(), (self.n_features,))
+        return load_trained(file, self.settings(), self.image_shape or (self.n_features,))
 
     # --- result
 
