@@ -120,8 +120,10 @@ def test_nothing_is_overwritten_unasked(run, session):
     with pytest.raises(RunError, match="--overwrite"):
         Run.create(run.path, *arguments, overwrite=False)
     (run.path / "own.txt").write_text("mine")
+    (run.path / "features.safetensors").write_text("of other images")
     Run.create(run.path, *arguments, overwrite=True)
     assert not (run.path / "model.safetensors").exists()
+    assert not (run.path / "features.safetensors").exists()
     assert (run.path / "own.txt").read_text() == "mine"
 
 

@@ -69,6 +69,8 @@ class Dataset:
         image_shape: (C, H, W) with C * H * W = d; None if the rows are not images.
         value_range: fixed range of an image's values; None if the rows are not images.
         n_skipped: how many images were left out, as they cannot be read.
+        files: the path of each image's file in the folder they come from; empty if they come from
+            elsewhere.
     """
 
     name: str
@@ -79,11 +81,13 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     value_range: tuple[float, float] | None = None
     n_skipped: int = 0
+    files: tuple[str, ...] = ()
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
         labels = None if self.labels is None else self.labels[index]
-        return replace(self, x=self.x[index], labels=labels)
+        files = tuple(np.array(self.files, dtype=object)[index]) if self.files else ()
+        return replace(self, x=self.x[index], labels=labels, files=files)
 
 
 def load(
@@ -233,6 +237,7 @@ def _from_images(
         image_shape=(shape[0], shape[1], shape[2]),
         value_range=value_range_of(images.x),
         n_skipped=images.n_skipped,
+        files=images.files,
     )
 
 

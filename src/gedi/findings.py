@@ -16,7 +16,7 @@ from gedi.monitor import Monitor
 from gedi.settings import Settings
 from gedi.trained import Prediction, TrainedModel
 
-__all__ = ["Findings", "find"]
+__all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
 _COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them
@@ -70,7 +70,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     noisy, sample_clusters = trained.sample(
         _COSTLY_SAMPLES if convolved else _SAMPLES,
         generator=generator,
-        n_steps=_LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS),
+        n_steps=sampling_rounds(settings),
         denoise=False,
     )
     samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
@@ -98,6 +98,11 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
         },
         metrics=metrics,
     )
+
+
+def sampling_rounds(settings: Settings) -> int:
+    """Rounds of the sampler's moves that make up 400 Langevin steps, from chains to samples."""
+    return max(1, _LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS))
 
 
 def _energies(trained: TrainedModel, z: Tensor) -> Tensor:

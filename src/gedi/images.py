@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,6 +65,7 @@ class Images:
         labels: one value an image; codes into `class_names` if there are some; None if unknown.
         class_names: one name a code; empty where the labels are values of their own.
         n_skipped: how many images were left out, as they cannot be read.
+        files: the path of each image's file from the folder that was read, or empty.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Images:
     labels: NDArray[np.generic] | None
     class_names: tuple[str, ...]
     n_skipped: int
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class _Pile:
         where: words for the place of one, for messages.
         labels: one an image, or None.
         class_names: what codes among the labels mean, or empty.
+        files: the path of each image's file from the folder that is read, or empty.
     """
 
     name: str
@@ -92,6 +96,7 @@ class _Pile:
     where: Callable[[int], str]
     labels: NDArray[np.generic] | None = None
     class_names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class _UnreadableError(Exception):
@@ -154,14 +159,15 @@ def read_images(
         pile = _shards_pile(Path(source).stem, [Path(source)], label)
     x, kept = _decode(pile, image_size, skip_bad)
     labels = None if pile.labels is None else pile.labels[kept]
-    return Images(pile.name, x, labels, pile.class_names, pile.n - len(x))
+    files = tuple(compress(pile.files, kept))
+    return Images(pile.name, x, labels, pile.class_names, pile.n - len(x), files)
 
 
 # Folders
 
 
 def _folder_pile(folder: Path, label: str | None, split: str | None) -> _Pile:
-    name = folder.resolve().name
+    name, root = folder.resolve().name, folder
     files, folders = _entries(folder)
     shards = [path for path in files if path.suffix.lower() == ".parquet"]
     if shards:
@@ -181,11 +187,13 @@ def _folder_pile(folder: Path, label: str | None, split: str | None) -> _Pile:
         raise DataError(
             f"{folder}: the classes of images are their folders: leave out the label {label!r}"
         )
-    return _files_pile(name, folder, images, folders)
+    return _files_pile(name, root, folder, images, folders)
 
 
-def _files_pile(name: str, folder: Path, images: list[Path], folders: list[Path]) -> _Pile:
-    """Images beside each other, or in one folder a class."""
+def _files_pile(
+    name: str, root: Path, folder: Path, images: list[Path], folders: list[Path]
+) -> _Pile:
+    """Images beside each other, or in one folder a class; `root` is what the user named."""
     classes = {path.name: found for path in folders if (found := _images_among(_entries(path)[0]))}
     if images and classes:
         raise DataError(
@@ -209,6 +217,7 @@ def _files_pile(name: str, folder: Path, images: list[Path], folders: list[Path]
         lambda i: str(images[i]),
         labels,
         tuple(classes),
+        tuple(path.relative_to(root).as_posix() for path in images),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
+from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import writable
 from gedi.runs import Run
 
@@ -17,19 +18,22 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     with writable(options.out, suffix=".csv") as out:
         trained = folder.load_model()
-        dataset = folder.new_data(options.data, split=options.split)
+        dataset = folder.new_data(options.data, split=options.split, skip_bad=options.skip_bad)
+        tell_skipped(dataset)
         prediction = trained.predict(dataset.x)
         probabilities = {
             f"probability_{cluster}": np.round(column, 6)
             for cluster, column in enumerate(prediction.probabilities.T)
         }
         table = pd.DataFrame(
-            {
+            ({"file": pd.Series(dataset.files, dtype=object)} if dataset.files else {})
+            | {
                 "cluster": prediction.clusters,
                 **probabilities,
                 "log_density": prediction.log_density,
             }
         )
-        table.to_csv(out, index=False)
+        # Names of files may hold bytes that are no text; they are written as they are.
+        table.to_csv(out, index=False, errors="surrogateescape")
     print(f"{len(table)} points written to {options.out}")
     return 0

@@ -1,12 +1,12 @@
 """`gedi train`."""
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gedi.cli.driving import drive
+from gedi.cli.telling import tell_skipped
 from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.runs import Run, Source
@@ -31,8 +31,7 @@ def run(options: Namespace) -> int:
         skip_bad=options.skip_bad,
     )
     dataset = source.load()
-    if dataset.n_skipped:
-        print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
+    tell_skipped(dataset)
     session = Session(dataset, settings)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
