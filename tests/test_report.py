@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
 from gedi import report
+from gedi.pictures import tiles
 from gedi.report import ReportContent, write
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -327,8 +328,8 @@ def test_galleries_open_with_the_most_typical(digits, tmp_path):
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
     # The same pictures come of a run that holds nothing but those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
-    tiles = report._tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
-    assert galleries[0].typical.source == tiles.source
+    strip = tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
+    assert galleries[0].typical.source == strip.source
 
 
 def test_a_cluster_without_samples_says_so(digits, tmp_path):
