@@ -19,7 +19,9 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from gedi import plot
+from gedi.measures import Detection
 from gedi.pictures import MAX_LOSSLESS_SIDE, Picture, chart, tiles
+from gedi.report_outliers import outliers_part
 
 __all__ = ["ReportContent", "write"]
 
@@ -100,6 +102,10 @@ class ReportContent:
         settings: the settings of the run, nested.
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
+        outliers: of images, scores of some and of foils made from them.
+        walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
+            last position without the noise of the training.
+        walk_rounds: after how many rounds of moves the positions but the last are.
     """
 
     title: str
@@ -135,6 +141,9 @@ class ReportContent:
     settings: Mapping[str, object]
     next_steps: Sequence[str]
     confusion_clusters: Sequence[int] | None = None
+    outliers: Detection | None = None
+    walk: Floats | None = None
+    walk_rounds: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -240,6 +249,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "plane": _plane_pictures(content) if is_plane else [],
         "galleries": _galleries(content, rows) if is_image else [],
         "n_clusters": content.n_clusters,
+        "outliers": None if content.outliers is None else outliers_part(content.outliers),
+        "walk": None if content.walk is None else _walk_picture(content, content.walk),
         "unlikely_images": _unlikely_images(content) if is_image else None,
         "feature_clusters": [] if is_image or is_plane else _largest_clusters(content, rows),
         "feature_rows": [] if is_image or is_plane else _feature_rows(content),
@@ -550,6 +561,22 @@ def _unlikely_images(content: ReportContent) -> Picture | None:
     captions = [f"{content.log_density[row]:.1f}" for row in rows]
     images = _images(content, content.x[rows])
     return tiles(images, 8, "Least likely inputs", "log-density in nats under each", captions)
+
+
+def _walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
+    """The way of chains, one a row."""
+    n_chains, n_places, d = walk.shape
+    # So many rows that the strip of tiles is no larger than those of all galleries.
+    room = 2 * _tiles_in_a_strip(content.image_shape or (1, 1, 1), 1) // n_places
+    shown = walk[: max(2, min(n_chains, 4 * room))]
+    rounds = [f"{number:,}" for number in content.walk_rounds]
+    return tiles(
+        _images(content, shown.reshape(-1, d)),
+        n_places,
+        f"Chains from noise to samples, one a row, after {_sentence_list(rounds)} rounds",
+        f"one chain a row; from left to right after {_sentence_list(rounds)} rounds of moves, and "
+        "at the end without the noise that the training adds",
+    )
 
 
 def _images(content: ReportContent, x: Floats) -> Floats:
