@@ -9,6 +9,7 @@ from gedi.data import Dataset, load
 from gedi.findings import find
 from gedi.fitting import Session
 from gedi.presenting import report_content
+from gedi.settings import WeightSettings
 from small_trainings import SMALL, heaps
 
 
@@ -39,6 +40,35 @@ def test_sizes_and_energies_are_those_of_the_data(fit, labelled):
     np.testing.assert_array_equal(found.sizes, np.bincount(found.prediction.clusters, minlength=2))
     assert found.energies["noise"].mean() > found.energies["data"].mean()
     assert found.collapse_gap >= 0
+
+
+@pytest.fixture(scope="module")
+def images():
+    x = np.random.default_rng(0).integers(0, 256, size=(60, 16), dtype=np.uint8)
+    return Dataset("images", x, image_shape=(1, 4, 4), value_range=(0.0, 255.0))
+
+
+@pytest.mark.parametrize("gen", [None, 0.0])
+def test_of_images_outliers_are_scored_and_chains_are_followed(images, gen):
+    settings = replace(SMALL, max_iter=3, batch_size=16, weights=WeightSettings(gen=gen))
+    fit = Session(images, settings).run()
+    found = find(fit.trained, images, fit.settings)
+    assert found.outliers.scores.keys() == found.outliers.figures.keys()
+    for score, sets in found.outliers.scores.items():
+        assert list(sets) == ["data", *found.outliers.figures[score]]
+        assert all(values.shape == (60,) for values in sets.values())
+    if gen is None:
+        assert found.walk.shape == (8, len(found.walk_rounds) + 1, 16)
+        assert found.walk_rounds == (0, 2, 5, 10, 25, 50, 100)
+    else:
+        assert found.walk is None
+    content = report_content(fit, found, images, [])
+    assert content.outliers is found.outliers and content.walk is found.walk
+
+
+def test_no_outliers_are_made_of_vectors(fit, labelled):
+    found = find(fit.trained, labelled, fit.settings)
+    assert found.outliers is None and found.walk is None
 
 
 def test_regret_is_measured_where_the_truth_is_known():

@@ -238,3 +238,12 @@ def test_image_grid_shows_the_images():
     plot.image_grid(black, np.zeros((4, 1, 8, 8)), 4)
     plot.image_grid(white, np.ones((4, 1, 8, 8)), 4)
     assert pixels(black).mean() < pixels(white).mean()
+
+
+def test_legends_of_many_sets_take_several_lines(ax):
+    sets = {f"a long name {i}": np.arange(9.0) + i for i in range(7)}
+    plot.energy_histogram(ax, sets, label="something else")
+    assert ax.get_legend()._ncols == 3 and ax.get_xlabel() == "something else"
+    few = Figure().subplots()
+    plot.energy_histogram(few, dict(list(sets.items())[:5]))
+    assert few.get_legend()._ncols == 5

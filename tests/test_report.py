@@ -9,6 +9,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
 from gedi import report
+from gedi.measures import Detection
+from gedi.pictures import tiles
 from gedi.report import ReportContent, write
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -327,8 +329,8 @@ def test_galleries_open_with_the_most_typical(digits, tmp_path):
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
     # The same pictures come of a run that holds nothing but those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
-    tiles = report._tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
-    assert galleries[0].typical.source == tiles.source
+    strip = tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
+    assert galleries[0].typical.source == strip.source
 
 
 def test_a_cluster_without_samples_says_so(digits, tmp_path):
@@ -497,3 +499,23 @@ def test_pictures_are_pictures(moons_page):
         kind, _, data = address.partition(";base64,")
         assert kind == "data:image/png"
         assert base64.b64decode(data).startswith(b"\x89PNG")
+
+
+def test_chains_are_shown_one_a_row(digits, tmp_path):
+    walk = digits.x[:12].reshape(3, 4, 64)
+    shown = replace(digits, walk=walk, walk_rounds=(0, 5, 40))
+    strip = tiles(digits.x[:12].reshape(-1, 1, 8, 8) / 16, 4, "", "")
+    picture = report._walk_picture(shown, walk)
+    assert picture.source == strip.source and "after 0, 5 and 40 rounds" in picture.caption
+    words = words_of(page_of(tmp_path, shown))
+    assert "From noise to samples" in words
+    assert "From noise to samples" not in words_of(page_of(tmp_path, digits))
+
+
+def test_outliers_have_a_part_where_there_are_some(digits, tmp_path):
+    scores = {"log density": {"data": np.arange(9.0), "foils <b>": np.arange(9.0) - 20}}
+    figures = {"log density": {"foils <b>": {"AUROC": 0.9375, "AUPR": 1.0, "FPR95": 0.0}}}
+    page = page_of(tmp_path, replace(digits, outliers=Detection(scores, figures)))
+    assert "<h2>Out of distribution</h2>" in page and "foils &lt;b&gt;" in page
+    assert "0.938" in words_of(page) and "9 of the points" in words_of(page)
+    assert "Out of distribution" not in page_of(tmp_path, digits)

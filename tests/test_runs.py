@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from gedi.data import Dataset
 from gedi.errors import DataError, RunError
 from gedi.fitting import Session
 from gedi.runs import Run, Source
+from gedi.settings import EncoderSettings
 from small_trainings import SMALL, heaps
 
 DATASET = Dataset("heaps", heaps()[0], feature_names=("a", "b"))
@@ -44,6 +45,18 @@ def test_a_model_comes_back_as_it_was(run, session):
         for model in (before, after)
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_of_convolutions_comes_back(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(16, 64), dtype=np.uint8)
+    dataset = Dataset("images", x, image_shape=(1, 8, 8), value_range=(0.0, 255.0))
+    settings = replace(SMALL, max_iter=1, batch_size=8, encoder=EncoderSettings(kind="conv"))
+    session = Session(dataset, settings)
+    run = Run.create(tmp_path / "run", Source("x"), dataset, session.settings, overwrite=False)
+    trained = session.run().trained
+    run.save_model(trained)
+    back = Run.open(run.path).load_model()
+    np.testing.assert_array_equal(back.predict(x).energy, trained.predict(x).energy)
 
 
 def test_settings_and_facts_come_back(run, session):
@@ -107,8 +120,10 @@ def test_nothing_is_overwritten_unasked(run, session):
     with pytest.raises(RunError, match="--overwrite"):
         Run.create(run.path, *arguments, overwrite=False)
     (run.path / "own.txt").write_text("mine")
+    (run.path / "features.safetensors").write_text("of other images")
     Run.create(run.path, *arguments, overwrite=True)
     assert not (run.path / "model.safetensors").exists()
+    assert not (run.path / "features.safetensors").exists()
     assert (run.path / "own.txt").read_text() == "mine"
 
 

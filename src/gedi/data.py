@@ -80,6 +80,8 @@ class Dataset:
         n_skipped: how many images were left out, as they cannot be read.
         n_classes: how many classes a set known by its name has; None for all others, as labels are
             for evaluation only.
+        files: the path of each image's file in the folder they come from; empty if they come from
+            elsewhere.
     """
 
     name: str
@@ -91,11 +93,13 @@ class Dataset:
     value_range: tuple[float, float] | None = None
     n_skipped: int = 0
     n_classes: int | None = None
+    files: tuple[str, ...] = ()
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
         labels = None if self.labels is None else self.labels[index]
-        return replace(self, x=self.x[index], labels=labels)
+        files = tuple(np.array(self.files, dtype=object)[index]) if self.files else ()
+        return replace(self, x=self.x[index], labels=labels, files=files)
 
 
 def load(
@@ -261,6 +265,7 @@ def _from_images(source: str, images: Images) -> Dataset:
         value_range=value_range_of(images.x),
         n_skipped=images.n_skipped,
         n_classes=PRESETS[source].n_classes if source in PRESETS else None,
+        files=images.files,
     )
 
 

@@ -12,18 +12,23 @@ from gedi.assembly import make_view
 from gedi.data import Dataset
 from gedi.evaluation.clustering import accuracy, ari, cluster_sizes, nmi
 from gedi.evaluation.outliers import auroc, foils
+from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
 from gedi.points import affordable
-from gedi.settings import Settings
+from gedi.settings import Settings, learns_density
 from gedi.trained import Prediction, TrainedModel
+from gedi.walking import way_from_noise
 
-__all__ = ["Findings", "find"]
+__all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
 _COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # on which the gap is computed, and beside which foils are put
 _PART = 500
+_SCORED = 300  # images, and foils of each kind, whose scores are shown
+_WALKERS = 8
+_WALK = (0.0, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # shares of the rounds of a sample
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,10 @@ class Findings:
             nats.
         metrics: named numbers; with labels NMI, ARI and accuracy; in one or two dimensions the
             log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
+        outliers: of images, scores of some of them and of foils; else None.
+        walk: of images where a density was learned, the way of chains from noise to samples,
+            (k, positions, d), the last position without the noise of the training; else None.
+        walk_rounds: after how many rounds of moves the positions but the last are.
     """
 
     prediction: Prediction
@@ -49,6 +58,9 @@ class Findings:
     sample_clusters: NDArray[np.int64]
     energies: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
+    outliers: Detection | None
+    walk: NDArray[np.float64] | None
+    walk_rounds: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -72,7 +84,7 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     noisy, sample_clusters = trained.sample(
         _COSTLY_SAMPLES if convolved else _SAMPLES,
         generator=generator,
-        n_steps=_LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS),
+        n_steps=sampling_rounds(settings),
         denoise=False,
     )
     samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
@@ -86,6 +98,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
             f"AUROC {name}": auroc(data_energies, energies)
             for name, energies in outlier_energies.items()
         }
+    rounds = tuple(sorted({round(share * sampling_rounds(settings)) for share in _WALK}))
+    generates = dataset.image_shape is not None and learns_density(settings)
     return Findings(
         prediction=prediction,
         sizes=cluster_sizes(prediction.clusters, trained.n_clusters),
@@ -99,6 +113,29 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
+        outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
+        walk=way_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
+        walk_rounds=rounds,
+    )
+
+
+def sampling_rounds(settings: Settings) -> int:
+    """Rounds of the sampler's moves that make up 400 Langevin steps, from chains to samples."""
+    return max(1, _LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS))
+
+
+def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:
+    """Scores of some images and of foils made from them."""
+    some = some_of(dataset, _SCORED, generator)
+    inliers = detection_scores(trained, some.x)
+    foiled = {
+        name: detection_scores(trained, x)
+        for name, x in outlier_sets(some, generator=generator).items()
+    }
+    sets = {"data": inliers} | foiled
+    return Detection(
+        {score: {name: found[score] for name, found in sets.items()} for score in inliers},
+        compare_scores(inliers, foiled),
     )
 
 

@@ -4,6 +4,7 @@ Data are in the user's units. Labels are compared with, never trained on.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from gedi.trained import TrainedModel
 
 __all__ = [
     "SCORES",
+    "Detection",
     "Scores",
     "as_bytes",
     "clustering_measures",
@@ -195,6 +197,19 @@ def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
 
 
 # Outliers
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Scores of data and of outliers, and what they are worth.
+
+    Args:
+        scores: score -> set -> its values, (n,); the first set is the data.
+        figures: score -> set of outliers -> "AUROC", "AUPR" and "FPR95".
+    """
+
+    scores: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 class _Ranked:

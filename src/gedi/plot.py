@@ -21,13 +21,16 @@ __all__ = [
     "cluster_colors",
     "cluster_sizes",
     "confusion",
+    "cycle",
     "decision_regions",
     "energy_histogram",
     "energy_landscape",
     "history",
     "image_grid",
+    "legend",
     "points",
     "short_name",
+    "tidy",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -86,7 +89,7 @@ def history(
     """
     spans: list[float] = []
     drawn = 0
-    for color, column in zip(_cycle(len(columns)), columns, strict=True):
+    for color, column in zip(cycle(len(columns)), columns, strict=True):
         iteration, values = _finite_series(frame, column)
         if values.size == 0:
             continue
@@ -100,7 +103,7 @@ def history(
             iteration, line, color=color, linewidth=1.8, label=short_name(column), marker=marker
         )
         spans += [*np.quantile(values, (0.01, 0.99)), line.min(), line.max(), values[-1]]
-    _tidy(ax)
+    tidy(ax)
     if not drawn:
         return _say(ax, "nothing recorded")
     if log_scale:
@@ -108,7 +111,7 @@ def history(
     else:
         ax.set_ylim(*_padded(min(spans), max(spans)))
     ax.set_xlabel("iteration", color=MUTED)
-    _legend(ax)
+    legend(ax)
     return ax
 
 
@@ -131,8 +134,8 @@ def cluster_sizes(ax: Axes, sizes: Integers, prior: Floats) -> Axes:
     ax.set_ylim(0.0, 1.06 * max(float(np.max(sizes)), float(np.max(expected)), 1.0))
     ax.set_xlabel("cluster", color=MUTED)
     ax.set_ylabel("points", color=MUTED)
-    _tidy(ax, grid="y")
-    _legend(ax)
+    tidy(ax, grid="y")
+    legend(ax)
     return ax
 
 
@@ -172,7 +175,7 @@ def confusion(
         )
     ax.set_xlabel("cluster", color=MUTED)
     ax.set_ylabel("class", color=MUTED)
-    _tidy(ax, grid=None)
+    tidy(ax, grid=None)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
@@ -287,11 +290,17 @@ def points(
         count = int(np.max(clusters, initial=0)) + 1 if n_clusters is None else n_clusters
         face = cluster_colors(count)[clusters]
     ax.scatter(x[:, 0], x[:, 1], s=area, c=face, edgecolors=edge, linewidths=0.25, zorder=3)
-    _tidy(ax, grid=None)
+    tidy(ax, grid=None)
     return ax
 
 
-def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 80) -> Axes:
+def energy_histogram(
+    ax: Axes,
+    energies: Mapping[str, Floats],
+    *,
+    bins: int = 80,
+    label: str = "energy (nats); lower is likelier",
+) -> Axes:
     """Overlay histograms of energies, as shares of each set.
 
     The range is that of the bulk of the first set and its surroundings; what lies beyond is
@@ -301,25 +310,26 @@ def energy_histogram(ax: Axes, energies: Mapping[str, Floats], *, bins: int = 80
         ax: where to draw.
         energies: name of a set -> energies in nats, shape (n,).
         bins: number of bins.
+        label: of the horizontal axis, for other values than energies.
     """
     finite = {name: np.asarray(e)[np.isfinite(e)] for name, e in energies.items()}
     finite = {name: e for name, e in finite.items() if e.size}
-    _tidy(ax, grid="y")
+    tidy(ax, grid="y")
     if not finite:
         return _say(ax, "no finite energies")
     edges = np.linspace(*_robust_range(list(finite.values())), bins + 1)
     highest = 0.0
-    for color, (name, energy) in zip(_cycle(len(finite)), finite.items(), strict=True):
+    for color, (name, energy) in zip(cycle(len(finite)), finite.items(), strict=True):
         counts, _ = np.histogram(np.clip(energy, edges[0], edges[-1]), edges)
         share = counts / energy.size
         highest = max(highest, float(share[1:-1].max()))
         ax.stairs(share, edges, fill=True, color=color, alpha=0.18)
         ax.stairs(share, edges, color=color, linewidth=1.6, label=short_name(name))
-    ax.set_xlabel("energy (nats); lower is likelier", color=MUTED)
+    ax.set_xlabel(label, color=MUTED)
     ax.set_ylabel("share", color=MUTED)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(0.0, 1.15 * highest or 1.0)
-    _legend(ax)
+    legend(ax)
     return ax
 
 
@@ -430,16 +440,16 @@ def _frame_box(ax: Axes, low: ArrayLike, high: ArrayLike) -> None:
     (left, bottom), (right, top) = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
-    _tidy(ax, grid=None)
+    tidy(ax, grid=None)
 
 
-def _cycle(n: int) -> list[str]:
+def cycle(n: int) -> list[str]:
     """Colours for n lines or sets, the yellow of the palette left out: it is lost on white."""
     order = [OKABE_ITO[k] for k in (0, 4, 2, 3, 1, 5, 7)]
     return [order[k % len(order)] for k in range(n)]
 
 
-def _tidy(ax: Axes, grid: str | None = "both") -> None:
+def tidy(ax: Axes, grid: str | None = "both") -> None:
     """Quiet axes: no box, small grey ticks, a faint grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(GRID)
@@ -451,19 +461,20 @@ def _tidy(ax: Axes, grid: str | None = "both") -> None:
         ax.grid(color=GRID, linewidth=0.7, axis="y")
 
 
-def _legend(ax: Axes) -> None:
-    """A legend in one line above the axes, where it covers nothing."""
-    legend = ax.legend(
+def legend(ax: Axes) -> None:
+    """A legend above the axes, where it covers nothing; in one line for up to five entries."""
+    made = ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=5,
+        # Long names of many sets would not fit otherwise.
+        ncols=5 if len(ax.get_legend_handles_labels()[1]) <= 5 else 3,
         frameon=False,
         fontsize=8.5,
         borderaxespad=0.2,
         handlelength=1.4,
         columnspacing=1.4,
     )
-    _no_mathematics(legend.get_texts())
+    _no_mathematics(made.get_texts())
 
 
 def _no_mathematics(texts: Iterable[Text]) -> None:

@@ -85,6 +85,9 @@ def report_content(
         settings=asdict(fit.settings),
         next_steps=next_steps,
         confusion_clusters=order,
+        outliers=findings.outliers,
+        walk=findings.walk,
+        walk_rounds=findings.walk_rounds,
     )
 
 

@@ -5,8 +5,6 @@ follow. The page holds everything it shows: pictures are embedded, there is no s
 content policy forbids it to load anything. All text that comes from data or settings is escaped.
 """
 
-import base64
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
+from gedi.measures import Detection
+from gedi.pictures import MAX_LOSSLESS_SIDE, Picture, chart, tiles
+from gedi.report_outliers import outliers_part
 
 __all__ = ["ReportContent", "write"]
 
@@ -30,12 +30,7 @@ Integers = NDArray[np.integer[Any]]
 
 GOOD_GAP = 0.05
 FAIR_GAP = 0.3
-DPI = 170
-# Tiles are stored at up to twice the size at which they are shown, for dense screens.
-TILE_WIDTH = 60
 MAX_TILE_SIDE = 64
-# Larger images are taken for photographs, which compression without loss would make too large.
-MAX_LOSSLESS_SIDE = 32
 GALLERY_BYTES = 1_100_000
 MAX_GALLERIES = 20
 MAX_SCATTER = 4_000
@@ -107,6 +102,10 @@ class ReportContent:
         settings: the settings of the run, nested.
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
+        outliers: of images, scores of some and of foils made from them.
+        walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
+            last position without the noise of the training.
+        walk_rounds: after how many rounds of moves the positions but the last are.
     """
 
     title: str
@@ -142,6 +141,9 @@ class ReportContent:
     settings: Mapping[str, object]
     next_steps: Sequence[str]
     confusion_clusters: Sequence[int] | None = None
+    outliers: Detection | None = None
+    walk: Floats | None = None
+    walk_rounds: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -152,17 +154,6 @@ class Verdict:
     title: str
     text: str
     position: float
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An embedded picture; `recolored` ones may change their colours on dark screens."""
-
-    source: str
-    alt: str
-    caption: str
-    width: int
-    recolored: bool
 
 
 @dataclass(frozen=True)
@@ -258,6 +249,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "plane": _plane_pictures(content) if is_plane else [],
         "galleries": _galleries(content, rows) if is_image else [],
         "n_clusters": content.n_clusters,
+        "outliers": None if content.outliers is None else outliers_part(content.outliers),
+        "walk": None if content.walk is None else _walk_picture(content, content.walk),
         "unlikely_images": _unlikely_images(content) if is_image else None,
         "feature_clusters": [] if is_image or is_plane else _largest_clusters(content, rows),
         "feature_rows": [] if is_image or is_plane else _feature_rows(content),
@@ -445,7 +438,7 @@ def _cluster_pictures(content: ReportContent) -> list[Picture]:
     n_classes = 0 if content.confusion is None else len(content.confusion[1])
     side = 5.0 if n_classes > 12 else 4.2
     pictures = [
-        _chart(
+        chart(
             lambda ax: plot.cluster_sizes(ax, sizes, prior),
             alt="Bars: points in each cluster, with the prior as a line",
             caption="Points in each cluster; the line is what the prior asks for",
@@ -458,7 +451,7 @@ def _cluster_pictures(content: ReportContent) -> list[Picture]:
         numbers = content.confusion_clusters
         names = None if numbers is None else [str(number) for number in numbers]
         pictures.append(
-            _chart(
+            chart(
                 lambda ax: plot.confusion(ax, matrix, class_names, names),
                 alt="Matrix: points of each class in each cluster",
                 caption="Points of each class in each cluster; matches are on the diagonal",
@@ -496,7 +489,7 @@ def _plane_pictures(content: ReportContent) -> list[Picture]:
         _frame_plane(ax, content.feature_names, low, high)
 
     def scene(draw: Callable[[Axes], object], alt: str, caption: str) -> Picture:
-        return _chart(draw, alt=alt, caption=caption, size=size, recolored=False)
+        return chart(draw, alt=alt, caption=caption, size=size, recolored=False)
 
     pictures = [scene(regions, "Map of the clusters with the data", "Clusters; pale: unsure")]
     if density is not None:
@@ -547,13 +540,13 @@ def _galleries(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Galle
         galleries.append(
             Gallery(
                 row,
-                _tiles(
+                tiles(
                     _images(content, content.x[typical]),
                     6,
                     f"Most typical inputs of {name}",
                     "most typical",
                 ),
-                _tiles(
+                tiles(
                     _images(content, content.samples[sampled]), 6, f"Samples of {name}", "samples"
                 ),
             )
@@ -567,7 +560,23 @@ def _unlikely_images(content: ReportContent) -> Picture | None:
     rows = _by_density(content.log_density)[:n_tiles]
     captions = [f"{content.log_density[row]:.1f}" for row in rows]
     images = _images(content, content.x[rows])
-    return _tiles(images, 8, "Least likely inputs", "log-density in nats under each", captions)
+    return tiles(images, 8, "Least likely inputs", "log-density in nats under each", captions)
+
+
+def _walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
+    """The way of chains, one a row."""
+    n_chains, n_places, d = walk.shape
+    # So many rows that the strip of tiles is no larger than those of all galleries.
+    room = 2 * _tiles_in_a_strip(content.image_shape or (1, 1, 1), 1) // n_places
+    shown = walk[: max(2, min(n_chains, 4 * room))]
+    rounds = [f"{number:,}" for number in content.walk_rounds]
+    return tiles(
+        _images(content, shown.reshape(-1, d)),
+        n_places,
+        f"Chains from noise to samples, one a row, after {_sentence_list(rounds)} rounds",
+        f"one chain a row; from left to right after {_sentence_list(rounds)} rounds of moves, and "
+        "at the end without the noise that the training adds",
+    )
 
 
 def _images(content: ReportContent, x: Floats) -> Floats:
@@ -589,30 +598,6 @@ def _tiles_in_a_strip(shape: Sequence[int], n_strips: int) -> int:
     if max(height, width) > MAX_LOSSLESS_SIDE:
         tile_bytes //= 4
     return int(np.clip(GALLERY_BYTES // (tile_bytes * n_strips), 2, 12))
-
-
-def _tiles(
-    images: Floats,
-    n_columns: int,
-    alt: str,
-    caption: str,
-    captions: Sequence[str] | None = None,
-) -> Picture | None:
-    """A grid of images whose pixels fall on whole pixels of the picture; None without images."""
-    if not len(images):
-        return None
-    height, width = images.shape[2:]
-    scale = max(1, 2 * TILE_WIDTH // width)
-    gap = round(0.06 * scale * width) / (scale * width)
-    n_rows = -(-len(images) // n_columns)
-    across = n_columns * width * (1 + gap) - gap * width
-    down = n_rows * (height * (1 + gap) + (0.22 * width if captions else 0.0)) - gap * height
-    size = (across * scale / DPI, down * scale / DPI)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="none")
-    plot.image_grid(figure.add_axes((0, 0, 1, 1)), images, n_columns, captions, gap=gap)
-    lossless = max(height, width) <= MAX_LOSSLESS_SIDE
-    shown_width = round(across / width * TILE_WIDTH)
-    return Picture(_embedded(figure, lossless), alt, caption, shown_width, recolored=False)
 
 
 # The data: a table
@@ -698,7 +683,7 @@ def _training_pictures(content: ReportContent) -> list[Picture]:
     if any(_finite(energy).size for energy in content.energies.values()):
         names = _sentence_list(list(content.energies))
         pictures.append(
-            _chart(
+            chart(
                 lambda ax: plot.energy_histogram(ax, content.energies),
                 alt=f"Histograms of the energies of {names}",
                 caption=f"Energies of {names} at the end",
@@ -716,7 +701,7 @@ def _history_picture(
             for threshold in (GOOD_GAP, FAIR_GAP):
                 ax.axhline(threshold, color=plot.MUTED, linewidth=0.9, linestyle=":")
 
-    return _chart(draw, alt=f"{' and '.join(columns)} over iterations", caption=caption)
+    return chart(draw, alt=f"{' and '.join(columns)} over iterations", caption=caption)
 
 
 def _has_values(history: pd.DataFrame, column: str) -> bool:
@@ -764,35 +749,6 @@ def _scalar(value: object) -> str:
     if isinstance(value, Mapping):
         return "{}"
     return str(value)
-
-
-# Pictures
-
-
-def _chart(
-    draw: Callable[[Axes], object],
-    *,
-    alt: str,
-    caption: str,
-    size: tuple[float, float] = (4.6, 2.5),
-    recolored: bool = True,
-) -> Picture:
-    """A drawing; `size` in inches. Colours that mean something must not be recoloured."""
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
-    draw(figure.subplots())
-    return Picture(_embedded(figure), alt, caption, round(100 * size[0]), recolored=recolored)
-
-
-def _embedded(figure: Figure, lossless: bool = True) -> str:
-    """The figure as a picture in a data address."""
-    buffer = io.BytesIO()
-    if lossless:
-        # Without the metadata, equal content gives equal pages.
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    else:
-        figure.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"quality": 80})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/{'png' if lossless else 'webp'};base64,{data}"
 
 
 # Small things

@@ -7,6 +7,7 @@
     model.safetensors  the model to use
     result.json        what ended the training, and what was found
     report.html        the same, to look at
+    features.safetensors   the network whose features `gedi evaluate` compared samples in, if it did
 
 Files are written beside and renamed, so none is ever half there. Nothing that is read can run code.
 """
@@ -285,10 +286,32 @@ class Run:
         Raises:
             DataError: if they cannot be read, or have another number of features.
         """
+        dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
+        if dataset.x.shape[1] != self.n_features:
+            raise DataError(
+                f"{path}: expected {self.n_features} features, as {self.path} was trained on, "
+                f"got {dataset.x.shape[1]}"
+            )
+        return dataset
+
+    def other_data(
+        self,
+        path: str,
+        label: str | None = None,
+        *,
+        split: str | None = None,
+        skip_bad: bool = False,
+        watch: Watch = unwatched,
+    ) -> Dataset:
+        """Data of any shape, read as those of the training were.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
         table = Path(path).suffix.lower() in {".csv", ".parquet"}
         features = self.feature_names if table and self.feature_names else None
         images = features is None and holds_images(path)
-        dataset = load(
+        return load(
             path,
             label=label,
             features=features,
@@ -299,12 +322,6 @@ class Run:
             stream_above=self.source.stream_above,
             watch=watch,
         )
-        if dataset.x.shape[1] != self.n_features:
-            raise DataError(
-                f"{path}: expected {self.n_features} features, as {self.path} was trained on, "
-                f"got {dataset.x.shape[1]}"
-            )
-        return dataset
 
     # --- files
 
@@ -332,6 +349,7 @@ def _clear(path: Path) -> None:
         "model.safetensors",
         "result.json",
         "report.html",
+        "features.safetensors",
         "run.json",
     ):
         (path / name).unlink(missing_ok=True)

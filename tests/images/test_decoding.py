@@ -40,7 +40,7 @@ def test_labels_stay_with_their_images_where_some_are_skipped():
     data = load("set", skip_bad=True)
     np.testing.assert_array_equal(data.labels, [0, 1])
     np.testing.assert_array_equal(data.x.reshape(2, 4, 5), [grey(1), grey(3)])
-    assert data.n_skipped == 2
+    assert data.n_skipped == 2 and data.files == ("u/1.png", "v/3.png")
 
 
 def test_only_damaged_images():

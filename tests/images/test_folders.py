@@ -20,6 +20,9 @@ def test_a_folder_of_images_comes_in_the_order_of_names():
     np.testing.assert_array_equal(data.x.reshape(3, 4, 5), [grey(0), grey(1), grey(2)])
     assert (data.name, data.image_shape, data.value_range) == ("set", (1, 4, 5), (0.0, 255.0))
     assert data.labels is None and data.class_names == () and data.n_skipped == 0
+    assert data.files == ("a.png", "b.png", "c.PNG")
+    assert data.subset(np.array([2, 0])).files == ("c.PNG", "a.png")
+    assert data.subset(slice(1)).files == ("a.png",)
     assert data.feature_names == ()
 
 
@@ -31,6 +34,7 @@ def test_folders_in_a_folder_are_classes():
     data = load("set")
     assert data.class_names == ("cat", "dog") and data.labels.dtype == np.int64
     np.testing.assert_array_equal(data.labels, [0, 1, 1])
+    assert data.files == ("cat/9.png", "dog/1.png", "dog/2.png")
     assert data.image_shape == (3, 4, 5)
     # Channel after channel, as networks take them.
     np.testing.assert_array_equal(
@@ -46,6 +50,7 @@ def test_folders_of_splits():
     data = load("set", split="test")
     np.testing.assert_array_equal(data.x[:, 0], [4, 14])
     assert data.class_names == ("c0", "c1") and data.name == "set"
+    assert data.files == ("test/c0/a.png", "test/c1/a.png")
     with pytest.raises(DataError, match=r"no split 'val': give split \(--split\) as one of 'test'"):
         load("set", split="val")
     with pytest.raises(DataError, match=r"set/test has no splits .* leave out split='test'"):

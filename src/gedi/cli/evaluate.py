@@ -1,14 +1,17 @@
 """`gedi evaluate`."""
 
+import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.telling import tell_findings
+from gedi.cli.measuring import measured
+from gedi.cli.telling import tell_skipped
+from gedi.cli.writing import writable
 from gedi.data import Dataset
-from gedi.findings import find
 from gedi.images import Watch
 from gedi.runs import Run
 
@@ -19,12 +22,26 @@ _FRESH_POINTS = 2000
 
 
 def run(options: Namespace) -> int:
-    """Measure a trained model and print what was found."""
+    """Measure a trained model, print what was found, and write it if asked to."""
     folder = Run.open(Path(options.folder))
-    trained = folder.load_model()
-    with decoding_shown() as watch:
-        dataset = _data(folder, options, watch)
-    tell_findings(find(trained, dataset, folder.settings()))
+    with nullcontext() if options.out is None else writable(options.out, suffix=".json") as out:
+        trained = folder.load_model()
+        with decoding_shown() as watch:
+            dataset = _data(folder, options, watch)
+        tell_skipped(dataset)
+        figures = measured(folder, trained, dataset, options)
+        if out is not None:
+            content = {
+                "run": str(folder.path),
+                "data": options.data or folder.source.data,
+                "split": options.split if options.data else options.split or folder.source.split,
+                "points": len(dataset.x),
+                "seed": options.seed,
+                "measures": figures,
+            }
+            out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if options.out is not None:
+        print(f"Figures written to {options.out}")
     return 0
 
 

@@ -125,21 +125,55 @@ def _evaluate() -> ArgumentParser:
         "for moons and circles."
     )
     parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("--data", type=str | None, help="a file to measure on instead")
+    parser.add_argument("--data", type=str | None, help="a file or folder to measure on instead")
     parser.add_argument("--label", type=str | None, help="its column or array of labels")
     _split(parser)
     _skip_bad(parser)
+    parser.add_argument(
+        "--measure",
+        choices=["clustering", "embedding", "generation", "ood"],
+        nargs="+",
+        default=["clustering"],
+        help="what to measure: clusters, collapse gap and density; how well the embedding tells "
+        "classes; samples against images; scores against outliers",
+    )
+    parser.add_argument(
+        "--against",
+        type=str,
+        nargs="+",
+        help="for ood: further sets of outliers, as PATH or NAME=PATH",
+    )
+    parser.add_argument(
+        "--features",
+        type=str | None,
+        help="for generation: a feature network (.safetensors) or the folder it is in; trained "
+        "with the labels of the training data where there is none; by default in the run folder",
+    )
+    parser.add_argument(
+        "--n-samples",
+        type=int | None,
+        help="points of each set at most; by default 1000 for generation, 5000 for ood",
+    )
+    parser.add_argument(
+        "--n-steps",
+        type=int | None,
+        help="for generation: rounds of moves for each sample; by default 400 Langevin steps",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
     return parser
 
 
 def _predict() -> ArgumentParser:
     parser = _subparser(
-        "Write one line for each point: its cluster, the probability of every cluster, and its "
-        "log-density in nats (up to a constant above two dimensions); low means unusual."
+        "Write one line for each point: the file it comes from (for folders of images), its "
+        "cluster, the probability of every cluster, and its log-density in nats (up to a constant "
+        "above two dimensions); low means unusual."
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
     _split(parser)
+    _skip_bad(parser)
     parser.add_argument("--out", type=str, default="clusters.csv", help="file to write")
     return parser
 

@@ -1,17 +1,21 @@
 """What a training or an evaluation found, in a few lines on standard output."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from gedi.data import Dataset
 from gedi.findings import Findings
 from gedi.fitting import Fit
 from gedi.presenting import ENDINGS
 from gedi.report import FAIR_GAP, GOOD_GAP
 
-__all__ = ["tell", "tell_findings"]
+__all__ = ["tell", "tell_detection", "tell_figures", "tell_findings", "tell_skipped"]
 
 
 def tell(fit: Fit, findings: Findings, path: Path) -> None:
@@ -30,6 +34,12 @@ def tell(fit: Fit, findings: Findings, path: Path) -> None:
     console.print(f"Report: {path / 'report.html'}", markup=False, soft_wrap=True)
 
 
+def tell_skipped(dataset: Dataset) -> None:
+    """Say on standard error how many images were left out, if any."""
+    if dataset.n_skipped:
+        print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
+
+
 def tell_findings(findings: Findings) -> None:
     """A table of the clusters' sizes and of everything measured."""
     console = Console(highlight=False)
@@ -41,6 +51,30 @@ def tell_findings(findings: Findings) -> None:
         table.add_row(name, f"{value:.4f}")
     for name, energies in findings.energies.items():
         table.add_row(f"energy of {name}", f"{np.mean(energies):.2f} nats")
+    console.print(table)
+
+
+def tell_figures(heading: str, figures: Mapping[str, float]) -> None:
+    """Named figures under a heading."""
+    console = Console(highlight=False)
+    console.print(f"{heading}:", markup=False, soft_wrap=True)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+
+
+def tell_detection(heading: str, figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """A line for each score and set of outliers, under a heading."""
+    console = Console(highlight=False)
+    console.print(f"{heading}:", markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in ("score", "outliers", "AUROC", "AUPR", "FPR95"):
+        table.add_column(name, justify="left" if name in ("score", "outliers") else "right")
+    for score, sets in figures.items():
+        for name, found in sets.items():
+            # Escaped, as the names of sets are the user's.
+            table.add_row(score, escape(name), *(f"{value:.4f}" for value in found.values()))
     console.print(table)
 
 

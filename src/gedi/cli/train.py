@@ -1,7 +1,6 @@
 """`gedi train`."""
 
 import math
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
+from gedi.cli.telling import tell_skipped
 from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.images import STREAM_ABOVE
@@ -36,8 +36,7 @@ def run(options: Namespace) -> int:
     )
     with decoding_shown() as watch:
         dataset = source.load(watch)
-    if dataset.n_skipped:
-        print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
+    tell_skipped(dataset)
     session = Session(dataset, settings)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)

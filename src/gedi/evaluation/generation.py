@@ -5,6 +5,7 @@ Images are given as the network takes them; `torch.nn.Identity()` takes features
 """
 
 import warnings
+from importlib.util import find_spec
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,6 +17,7 @@ __all__ = [
     "generation_report",
     "kernel_inception_distance",
     "precision_recall",
+    "require_torchmetrics",
 ]
 
 _PART = 500  # images at a time, and rows of distances, so that memory does not grow with them
@@ -145,6 +147,16 @@ def precision_recall(real: Tensor, samples: Tensor, k: int = 3) -> tuple[float, 
         raise ValueError(f"expected k of at least 1, got {k}")
     a, b = _pair(real, samples, nn.Identity(), k + 1)
     return _share_inside(b, a, k), _share_inside(a, b, k)
+
+
+def require_torchmetrics() -> None:
+    """Refuse at once what would end in a refusal, after samples that took long.
+
+    Raises:
+        GediError: if torchmetrics is not installed.
+    """
+    if find_spec("torchmetrics") is None:
+        raise _missing("FID")
 
 
 def _share_inside(points: Tensor, centres: Tensor, k: int) -> float:

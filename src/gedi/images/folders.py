@@ -32,7 +32,7 @@ def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
     Raises:
         DataError: there are no images, or they are mixed with folders, or not in such a split.
     """
-    name = folder.resolve().name
+    name, root = folder.resolve().name, folder
     files, folders = _entries(folder)
     shards = [path for path in files if path.suffix.lower() == ".parquet"]
     if shards:
@@ -52,11 +52,13 @@ def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
         raise DataError(
             f"{folder}: the classes of images are their folders: leave out the label {label!r}"
         )
-    return _files_pile(name, folder, images, folders)
+    return _files_pile(name, root, folder, images, folders)
 
 
-def _files_pile(name: str, folder: Path, images: list[Path], folders: list[Path]) -> Pile:
-    """Images beside each other, or in one folder a class."""
+def _files_pile(
+    name: str, root: Path, folder: Path, images: list[Path], folders: list[Path]
+) -> Pile:
+    """Images beside each other, or in one folder a class; `root` is what the user named."""
     classes = {path.name: found for path in folders if (found := _images_among(_entries(path)[0]))}
     if images and classes:
         raise DataError(
@@ -81,6 +83,7 @@ def _files_pile(name: str, folder: Path, images: list[Path], folders: list[Path]
         lambda: marks_of(images),
         labels,
         tuple(classes),
+        tuple(path.relative_to(root).as_posix() for path in images),
     )
 
 

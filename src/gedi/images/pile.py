@@ -26,6 +26,7 @@ class Pile:
         marks: what tells these images from any others, and from themselves when they change.
         labels: one an image, or None.
         class_names: what codes among the labels mean, or empty.
+        files: the path of each image's file from the folder that is read, or empty.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Pile:
     marks: Callable[[], Sequence[str]]
     labels: NDArray[np.generic] | None = None
     class_names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def marks_of(files: Iterable[Path]) -> list[str]:

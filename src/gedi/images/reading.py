@@ -1,6 +1,7 @@
 """From the name of a set of images to its pixels and labels."""
 
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ class Images:
         labels: one value an image; codes into `class_names` if there are some; None if unknown.
         class_names: one name a code; empty where the labels are values of their own.
         n_skipped: how many images were left out, as they cannot be read.
+        files: the path of each image's file from the folder that was read, or empty.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Images:
     labels: NDArray[np.generic] | None
     class_names: tuple[str, ...]
     n_skipped: int
+    files: tuple[str, ...] = ()
 
 
 def holds_images(source: str) -> bool:
@@ -101,4 +104,5 @@ def read_images(
     except TooLargeError:
         x, kept = stream(pile, image_size, skip_bad, watch)
     labels = None if pile.labels is None else pile.labels[kept]
-    return Images(pile.name, x, labels, pile.class_names, pile.n - len(x))
+    files = tuple(compress(pile.files, kept))
+    return Images(pile.name, x, labels, pile.class_names, pile.n - len(x), files)

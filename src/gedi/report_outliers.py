@@ -1,0 +1,76 @@
+"""The part of a report on outliers: how well scores tell foils from the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gedi import plot
+from gedi.measures import Detection
+from gedi.pictures import Picture, chart
+from gedi.plot_roc import roc
+
+__all__ = ["OutlierRow", "outliers_part"]
+
+Floats = NDArray[np.floating[Any]]
+
+DENSITY = "log density"
+
+
+@dataclass(frozen=True)
+class OutlierRow:
+    """One set of outliers: its figures, score by score."""
+
+    name: str
+    figures: Sequence[str]
+
+
+def outliers_part(outliers: Detection) -> dict[str, object]:
+    """What the template shows: names of scores and figures, rows, number of points, pictures."""
+    scores, (first, *_) = list(outliers.figures), outliers.figures.values()
+    names = list(first)
+    data, *_ = outliers.scores[DENSITY].values()
+    return {
+        "scores": scores,
+        "figures": list(first[names[0]]),
+        "rows": [
+            OutlierRow(
+                name,
+                [
+                    f"{value:.3f}"
+                    for score in scores
+                    for value in outliers.figures[score][name].values()
+                ],
+            )
+            for name in names
+        ],
+        "n": len(data),
+        "pictures": _pictures(outliers.scores),
+    }
+
+
+def _pictures(scores: Mapping[str, Mapping[str, Floats]]) -> list[Picture]:
+    """The log densities, and how well each score tells foils."""
+    sets = scores[DENSITY]
+    label = "log density (nats, up to a constant); higher is likelier"
+    return [
+        chart(
+            lambda ax: plot.energy_histogram(ax, sets, bins=50, label=label),
+            alt=f"Histograms of the log density of {', '.join(sets)}",
+            caption="Log density of data and foils; what is far away is in the outermost bins",
+            size=(4.6, 3.4),
+        ),
+        *(_curves(score, found) for score, found in scores.items()),
+    ]
+
+
+def _curves(score: str, sets: Mapping[str, Floats]) -> Picture:
+    (_, data), *others = sets.items()
+    return chart(
+        lambda ax: roc(ax, data, dict(others)),
+        alt=f"Receiver operating characteristics of the {score} for {len(others)} foils",
+        caption=f"Foils found by a low {score}; dotted: chance",
+        size=(4.6, 3.4),
+    )
