@@ -9,10 +9,12 @@ import time
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from gedi.cli import main
 
+CELL = "stripes-cpu-updates-gedi-0"
 METHODS = ("--methods", "GEDI", "SwAV")
 PROCESS = {"text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
 
@@ -58,7 +60,7 @@ def test_table_has_a_line_for_each_method_and_is_kept(filled):
     lines = printed.strip().splitlines()
     assert [line.split(" | ")[1] for line in lines[2:]] == ["GEDI", "SwAV"]
     assert (out / "clustering.md").read_text().strip() == printed.strip()
-    measured = json.loads((out / "stripes-cpu-updates-gedi-0" / "measures.json").read_text())
+    measured = json.loads((out / CELL / "measures.json").read_text())
     assert measured["iterations"] == 8
     assert 0 <= measured["clustering"]["nmi"] <= 1
     assert measured["hardware"] and measured["date"]
@@ -66,7 +68,7 @@ def test_table_has_a_line_for_each_method_and_is_kept(filled):
 
 def test_second_table_measures_the_same_trainings(filled, capsys):
     out, told, _ = filled
-    model = out / "stripes-cpu-updates-gedi-0" / "model.safetensors"
+    model = out / CELL / "model.safetensors"
     before = model.stat().st_mtime_ns
     assert main(command("ood", *told)) == 0
     assert model.stat().st_mtime_ns == before
@@ -88,23 +90,36 @@ def test_training_that_was_stopped_goes_on_to_the_same_end(filled, tmp_path, cap
     out, told, printed = filled
     told = list(told)
     told[-1] = tmp_path / "runs"
-    cell = "stripes-cpu-updates-gedi-0"
     arguments = [sys.executable, "-m", "gedi", *command("clustering", *told)]
     with subprocess.Popen(arguments, **PROCESS, stderr=subprocess.DEVNULL) as process:
-        board = tmp_path / "runs" / cell / "tensorboard"
+        board = tmp_path / "runs" / CELL / "tensorboard"
         while not any(board.glob("*")):  # from here on an interruption waits for its moment
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
-    assert not (tmp_path / "runs" / cell / "measures.json").exists()
+    assert not (tmp_path / "runs" / CELL / "measures.json").exists()
     assert main(command("clustering", *told)) == 0
     columns = slice(0, -2)  # all but the time
     assert [line.split(" | ")[columns] for line in capsys.readouterr().out.splitlines()] == [
         line.split(" | ")[columns] for line in printed.splitlines()
     ]
-    models = [folder / cell / "model.safetensors" for folder in (out, tmp_path / "runs")]
+    models = [folder / CELL / "model.safetensors" for folder in (out, tmp_path / "runs")]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_settings_from_a_file_go_over_the_preset(filled, tmp_path, capsys):
+    _, told, _ = filled
+    (tmp_path / "s.yaml").write_text("batch_size: 16\nviews: {shear: 3.0}\n")
+    told = [*told[:-1], tmp_path / "runs", "--settings", tmp_path / "s.yaml"]
+    assert main(command("clustering", *told)) == 0
+    kept = yaml.safe_load((tmp_path / "runs" / CELL / "settings.yaml").read_text())
+    assert (kept["batch_size"], kept["views"]["shear"], kept["max_iter"]) == (16, 3.0, 8)
+    (tmp_path / "s.yaml").write_text("batchsize: 16\n")
+    assert main(command("clustering", *told)) == 2
+    assert "batchsize" in capsys.readouterr().err
+    assert main(command("clustering", *told[:-1], tmp_path / "none.yaml")) == 2
+    assert "none.yaml" in capsys.readouterr().err
 
 
 def test_other_settings_do_not_mix_with_what_is_there(filled, capsys):

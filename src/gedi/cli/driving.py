@@ -94,6 +94,8 @@ def train_to_end(
 
 def _next_steps(run: Run) -> list[str]:
     data = run.source.data if Path(run.source.data).suffix else "NEW.csv"
+    if run.image_shape is not None and Path(run.source.data).is_dir():
+        data = "FOLDER"
     return [
         f"gedi evaluate {run.path}",
         f"gedi predict {run.path} {data} --out clusters.csv",

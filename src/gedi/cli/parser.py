@@ -217,6 +217,9 @@ def _reproduce() -> ArgumentParser:
     parser.add_argument("--minutes", type=float, default=10.0, help="of the budget `minutes`")
     parser.add_argument("--max-iter", type=int | None, help="updates, instead of the preset's")
     parser.add_argument(
+        "--settings", type=str | None, help="a YAML file of settings over the preset's"
+    )
+    parser.add_argument(
         "--stop-after", type=float | None, help="minutes after which to stop, to go on later"
     )
     parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")

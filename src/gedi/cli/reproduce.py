@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 import torch
+import yaml
 from jsonargparse import Namespace
 from rich.console import Console
 from torch import Generator
@@ -98,7 +99,7 @@ def run(options: Namespace) -> int:
         options.preset,
         Path(options.out),
         options.minutes,
-        {} if options.max_iter is None else {"max_iter": options.max_iter},
+        _changes(options),
         (options.against or preset.against) if table == "ood" else (),
         options.image_size,
         time.monotonic() + 60 * minutes,
@@ -128,6 +129,24 @@ def run(options: Namespace) -> int:
         file.write_text(text, encoding="utf-8")
     print(text)
     return 0
+
+
+def _changes(options: Namespace) -> Tree:
+    """Settings over those of the preset.
+
+    Raises:
+        SettingsError: for a file that cannot be read, or holds something else.
+    """
+    changes: Tree = {}
+    if options.settings is not None:
+        try:
+            changes = yaml.safe_load(Path(options.settings).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise SettingsError(f"--settings: {options.settings}: {reason}") from error
+        if not isinstance(changes, dict):
+            raise SettingsError(f"--settings: {options.settings}: expected names with values")
+    return changes if options.max_iter is None else {**changes, "max_iter": options.max_iter}
 
 
 def _check(options: Namespace) -> None:
