@@ -330,7 +330,7 @@ def _restarts(
 def _starts(codes: bool, kind: EncoderKind, *, small: bool) -> int:
     """Networks side by side: large ones on tables take as much memory as the data."""
     if kind != "mlp":  # these gain nothing by being side by side
-        return 4
+        return 3
     if codes:
         return 6 if small else 4
     return 4 if small else 8

@@ -327,7 +327,7 @@ def _spread(values: Sequence[float], digits: int = 3) -> str:
 
 _FOREVER = 1_000_000_000  # iterations
 _CHOOSING = ("GEDI", "GEDI no gen")  # the methods that have a gap to choose a restart by
-_RESTARTS = {"n": 4, "iterations": 250}
+_RESTARTS = {"n": 3, "iterations": 250}
 _COLUMNS: Mapping[TableName, Sequence[tuple[str, tuple[str, ...]]]] = {
     "clustering": [
         *((name, ("clustering", name.lower())) for name in ("NMI", "ARI", "accuracy")),

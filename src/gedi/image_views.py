@@ -26,7 +26,7 @@ class ImageViews:
         image_shape: (C, H, W) of the images that the points are, flattened.
         rotate: largest rotation, in degrees.
         shift: largest shift, as a share of the image.
-        zoom: largest change of size, as a share.
+        zoom: largest change of width and, independently, of height, as a share.
         shear: largest shear, in degrees.
         crop: least share of the area that is kept, and then enlarged to the whole image; 1 leaves
             images whole.
@@ -125,7 +125,7 @@ def _affine(rotate: float, shift: float, zoom: float, shear: float) -> list[Any]
         RandomAffine(
             rotate,
             translate=(shift, shift),
-            scale=(1 - zoom, 1 + zoom),
+            scale=(1 - zoom, 1 + zoom, 1 - zoom, 1 + zoom),  # of width and height
             shear=shear or None,
             padding_mode="border",
             p=1.0,

@@ -24,7 +24,7 @@ NEUTRAL: dict[str, float] = {
 
 # What differs from it. Aspects count only where images are cropped.
 _PRESETS: dict[PresetKind, dict[str, float]] = {
-    "digits": {"rotate": 15.0, "shift": 0.08, "zoom": 0.15, "shear": 8.6, "aspect": 1.2},
+    "digits": {"rotate": 15.0, "shift": 0.1, "zoom": 0.2, "shear": 25.0, "aspect": 1.2},
     "natural": {"crop": 0.2, "aspect": 4 / 3, "flip": 0.5, "jitter": 0.5, "grey": 0.2},
 }
 
@@ -33,9 +33,10 @@ def preset(kind: PresetKind) -> dict[str, float]:
     """Settings of `ImageViews` for a kind of images, to be passed on as keyword arguments.
 
     Args:
-        kind: "digits" for written signs, whose mirror images are other signs; "natural" for
-            photographs of about 32 pixels: SimCLR's settings for CIFAR-10 (Chen et al., ICML 2020,
-            appendix B.9), which do without blur, but with crops of at least a fifth.
+        kind: "digits" for written signs: as slanted, narrow and wide as hands write them, but not
+            mirrored, which makes other signs of them; "natural" for photographs of about 32 pixels:
+            SimCLR's settings for CIFAR-10 (Chen et al., ICML 2020, appendix B.9), which do without
+            blur, but with crops of at least a fifth.
 
     Raises:
         ValueError: for any other kind.

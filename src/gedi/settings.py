@@ -151,7 +151,7 @@ class ViewSettings:
             below. Null: natural for images of three channels, else digits.
         rotate: images: largest rotation in degrees. Null: by the preset.
         shift: images: largest shift, as a share of the image. Null: by the preset.
-        zoom: images: largest change of size, as a share. Null: by the preset.
+        zoom: images: largest change of width, and of height, as a share. Null: by the preset.
         shear: images: largest shear in degrees. Null: by the preset.
         crop: images: least share of the area that is kept and enlarged; 1 keeps all. Null: by the
             preset.
@@ -188,7 +188,7 @@ class RestartSettings:
 
     Args:
         n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            8 for large ones, and 4 for convolutional ones.
+            8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
