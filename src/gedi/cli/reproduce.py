@@ -236,7 +236,8 @@ def _trained(
             **cell.row(),
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 1),
-            "collapse_gap": fit.collapse_gap,
+            # Those of other methods are under other views.
+            **({"collapse_gap": fit.collapse_gap} if settings.method == "gedi" else {}),
             **provenance(),
         },
     )
