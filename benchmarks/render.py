@@ -35,9 +35,10 @@ the labels of the training part: they compare with each other, not with those of
 """
 
 STABILISERS = """\
-GEDI with GEN from the start and the small encoder, with a learning rate of 3e-3 and ten times GEN's
-usual weight, so that plain contrastive divergence runs away; FID, precision and recall of 500
-samples. It has run away where samples and data are many nats apart and the step size has collapsed. `benchmarks/stabilisers.py` says what the variants are and where they come from.
+GEDI with GEN from the start, one network and the small encoder, at the full learning rate; FID,
+precision and recall of 500 samples. Contrastive divergence has run away where samples and data are
+many nats apart and the step size has collapsed. `benchmarks/stabilisers.py` says what the variants
+are and where they come from.
 
 """
 
