@@ -225,7 +225,8 @@ def test_settings_decide_the_views_of_images(method):
         found, *others = found.views
         assert [type(other) for other in others] == [VirtualAdversarial, Neighbour]
     assert [type(step).__name__ for step in found.steps] == ["RandomAffine"]
-    strengths = {"rotate": 0, "shift": 0, "zoom": 0, "crop": 0.5, "pixel_noise": 0.25}
+    strengths = {name: 0 for name in ("rotate", "shift", "zoom", "shear")}
+    strengths |= {"crop": 0.5, "pixel_noise": 0.25}
     found = view(adversarial=0, neighbours=0, **strengths)
     assert [type(step).__name__ for step in found.steps] == ["RandomResizedCrop"]
     assert found.pixel_noise == 0.25
@@ -238,7 +239,7 @@ def test_images_are_scaled_to_the_range_that_their_views_keep():
 
 
 def test_views_that_do_not_suit_the_data_are_no_views():
-    noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0)
+    noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0, shear=0)
     rotation = ViewSettings(rotate=10)
     with pytest.raises(SettingsError, match="settings views: expected one of rotate"):
         Session(images(), replace(SMALL, batch_size=16, views=noise))
