@@ -225,7 +225,7 @@ def test_settings_decide_the_views_of_images(method):
         found, *others = found.views
         assert [type(other) for other in others] == [VirtualAdversarial, Neighbour]
     assert [type(step).__name__ for step in found.steps] == ["RandomAffine"]
-    strengths = {name: 0 for name in ("rotate", "shift", "zoom", "shear")}
+    strengths = dict.fromkeys(("rotate", "shift", "zoom", "shear"), 0)
     strengths |= {"crop": 0.5, "pixel_noise": 0.25}
     found = view(adversarial=0, neighbours=0, **strengths)
     assert [type(step).__name__ for step in found.steps] == ["RandomResizedCrop"]
