@@ -142,10 +142,12 @@ def test_gen_pulls_harder_and_more_slowly_on_convolutional_networks():
     plain = resolve(Settings(n_clusters=3), images(16))
     assert (plain.encoder.kind, plain.learning_rate, plain.gen_slowdown) == ("conv", 3e-3, 0.25)
     assert plain.weights.gen == pytest.approx(40 / 256)
+    assert plain.weights.max_contrast == 16
     no_gen = resolve(Settings(n_clusters=3, weights=WeightSettings(gen=0.0)), images(16))
-    assert no_gen.gen_slowdown == 1
+    assert (no_gen.gen_slowdown, no_gen.weights.max_contrast) == (1, None)
     mlp = resolve(Settings(n_clusters=3), images(8))
     assert (mlp.weights.gen, mlp.gen_slowdown) == (pytest.approx(4 / 64), 1)
+    assert mlp.weights.max_contrast is None
     alone = WeightSettings(inv=0.0, prior=0.0)
     assert resolve(Settings(n_clusters=3, weights=alone), images(8)).gen_slowdown == 0.25
 

@@ -17,6 +17,7 @@ from gedi.objective import (
     invariance,
     log_marginal,
     prior_agreement,
+    restrained,
     uniform_log_prior,
 )
 
@@ -202,3 +203,18 @@ def test_scaled_weights():
     assert weights.gen == 1
     assert torch.equal(weights.inv, torch.tensor([0.0, 3.0]))
     assert torch.equal(weights.prior, torch.tensor([0.0, 5.0]))
+
+
+def test_restrained_contrast_pulls_less_and_turns_at_its_limit():
+    contrasts = torch.tensor([-20.0, 0.0, 10.0, 20.0, 40.0], requires_grad=True)
+    restrained(contrasts, 20.0).sum().backward()
+    torch.testing.assert_close(contrasts.grad, torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0]))
+    assert float(restrained(torch.tensor(7.0), math.inf)) == 7
+
+
+def test_the_loss_restrains_gen_and_the_bound_does_not():
+    terms = Terms(*torch.tensor([10.0, -1.0, -2.0]))
+    free, held = Weights(0.5, 2.0, 3.0), Weights(0.5, 2.0, 3.0, max_contrast=20.0)
+    assert float(terms.bound(held)) == float(terms.bound(free)) == 5 - 2 - 6
+    assert float(terms.loss(free)) == -float(terms.bound(free))
+    assert float(terms.loss(held)) == -(0.5 * (10 - 100 / 40) - 2 - 6)

@@ -373,7 +373,13 @@ def assemble(
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
         view=view,
-        weights=Weights(weights.gen, weights.inv, weights.prior, custom.evidence_weight),
+        weights=Weights(
+            weights.gen,
+            weights.inv,
+            weights.prior,
+            custom.evidence_weight,
+            weights.max_contrast,
+        ),
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=_box(data, noise) if previous is None else _union(_box(data, noise), previous.box),
         schedule=_schedule(settings),

@@ -87,6 +87,9 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         gen=_or(settings.weights.gen, 0.0 if rival else _gen_weight(d, kind)),
         prior=_or(settings.weights.prior, 0.0 if rival else default_prior_weight(n_clusters)),
     )
+    if kind != "mlp" and weights.gen != 0:
+        # About how much the energies of points differ from each other, as d squares add up to them.
+        weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
     if rival:
         _check_rival(settings, weights, custom)
     resolved = replace(

@@ -98,6 +98,7 @@ PRESETS: Mapping[PresetName, Preset] = {
             "learning_rate": 1e-4,
             "gen_slowdown": 1.0,
             "decay": 0.0,
+            "weights": {"max_contrast": math.inf},
             "encoder": {"kind": "resnet8", "base": False},
             "restarts": {"n": 1},
             "sampler": {

@@ -23,6 +23,7 @@ __all__ = [
     "invariance",
     "log_marginal",
     "prior_agreement",
+    "restrained",
     "uniform_log_prior",
 ]
 
@@ -50,6 +51,20 @@ def contrast(energy_data: Tensor, energy_samples: Tensor) -> Tensor:
         energy_samples: energies of samples from the model, held fixed, (..., m).
     """
     return energy_samples.mean(-1) - energy_data.mean(-1)
+
+
+def restrained(contrast: Tensor, limit: float) -> Tensor:
+    """C - C² / 2L for a contrast C: its pull falls as C grows, ends at L, and turns back beyond.
+
+    Where chains cannot follow, GEN lowers the energy of the data and raises that of the chains
+    without end. A penalty on the energies would stop that and bias the density; this one is zero
+    where the density is right, as C is zero there.
+
+    Args:
+        contrast: C in nats, (...).
+        limit: L in nats.
+    """
+    return contrast - contrast.square() / (2 * limit)
 
 
 def invariance(logits: Tensor, view_logits: Tensor) -> Tensor:
@@ -103,12 +118,14 @@ class Weights:
         inv: w_inv, weight of the agreement between views.
         prior: w_prior, weight of the balance of the clusters.
         evidence: w_evidence, weight of what is known of some inputs, such as labels.
+        max_contrast: where GEN's pull ends, see `restrained`; None for nowhere.
     """
 
     gen: float | Tensor = 1.0
     inv: float | Tensor = 1.0
     prior: float | Tensor = 1.0
     evidence: float | Tensor = 1.0
+    max_contrast: float | None = None
 
     def scaled(self, *, gen: float, clustering: float | Tensor) -> "Weights":
         """The same weights times factors in [0, 1], one for GEN and one for INV and PRIOR."""
@@ -143,7 +160,10 @@ class Terms(NamedTuple):
 
     def loss(self, weights: Weights) -> Tensor:
         """The scalar to minimise; the gradients of models side by side do not mix in the sum."""
-        return -self.bound(weights).sum()
+        if weights.max_contrast is None:
+            return -self.bound(weights).sum()
+        gen = restrained(self.gen, weights.max_contrast)
+        return -self._replace(gen=gen).bound(weights).sum()
 
 
 def balance_threshold(n_clusters: int) -> float:

@@ -46,11 +46,15 @@ class WeightSettings:
             networks.
         inv: w_inv, agreement between views.
         prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
+        max_contrast: nats between the mean energies of chains and data at which GEN ceases to
+            pull, and beyond which it pulls back. Null: sqrt(d) for convolutional networks, which
+            run away otherwise, else nowhere.
     """
 
     gen: float | None = None
     inv: float = 1.0
     prior: float | None = None
+    max_contrast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -402,6 +406,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "weights.gen": _AT_LEAST_ZERO,
     "weights.inv": _AT_LEAST_ZERO,
     "weights.prior": _AT_LEAST_ZERO,
+    "weights.max_contrast": _POSITIVE,
     "sampler.step_size": _POSITIVE,
     "sampler.n_steps": _AT_LEAST_ONE,
     "sampler.every": _AT_LEAST_ONE,
