@@ -2,10 +2,10 @@
 
     python benchmarks/stabilisers.py --data DATA [--iterations 400] [--only plain ...] [--seeds 1]
 
-DATA is a set of images as `gedi train` takes it. GEDI with GEN from the start and the small encoder,
-at the full learning rate, where contrastive divergence can run away; each variant changes one thing.
-Contrast is the mean energy of chains less that of data, in nats; its size says how far the chains
-are from the model's own samples.
+DATA is a set of images as `gedi train` takes it. GEDI with GEN from the start and the small
+encoder, at the full learning rate, where contrastive divergence can run away; each variant changes
+one thing. Contrast is the mean energy of chains less that of data, in nats; its size says how far
+the chains are from the model's own samples.
 
     plain             nothing
     slow              a quarter of the learning rate, as is the default under GEN
