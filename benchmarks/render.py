@@ -456,7 +456,7 @@ def step_shares() -> str:
     return (
         "## The parts of an iteration\n\nShares of the time of one GEDI iteration (one network, all "
         f"terms, batch {rows[0]['batch']}) on random bytes of 1x28x28 and 3x32x32. Chains move in one "
-        f"of {rows[0]['every']} iterations. Each kind of view sees a third of the batch; image views "
+        f"of {rows[0]['every']} iterations. Each kind of view sees an equal share of the batch; image views "
         "are those of the preset. Medians over "
         + ", ".join(f"{n} cycles ({data})" for data, n in cycles.items())
         + ".\n\n"
