@@ -188,7 +188,7 @@ def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
         GediError: for values that are not finite.
     """
     if x.dtype == np.uint8 and value_range == (0.0, 255.0):
-        return torch.from_numpy(x)
+        return torch.from_numpy(np.require(x, requirements="W"))
     if not np.isfinite(x).all():
         raise GediError("expected images, got values that are not finite: the training diverged")
     low, high = value_range
@@ -315,7 +315,7 @@ def outlier_sets(
     """
     made: dict[str, Values] = {}
     if test.image_shape is not None:
-        x = torch.from_numpy(some_of(test, n, generator).x)
+        x = torch.from_numpy(np.require(some_of(test, n, generator).x, requirements="W"))
         floats = x if x.is_floating_point() else x.float()
         for name, foil in image_foils(floats, test.image_shape, generator).items():
             made[name] = (foil if x.is_floating_point() else foil.round().to(x.dtype)).numpy()
