@@ -3,13 +3,15 @@
 python benchmarks/render.py
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, get_args
 
 from common import read
 from gedi.experiments import METHODS, Cell, TableName, markdown
+from gedi.markdown import spread as spread_of
+from gedi.markdown import table
 
 Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -45,19 +47,9 @@ are and where they come from.
 """
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def spread(rows: Sequence[Row], name: str, digits: int = 3) -> str:
     """Median, and the range over seeds."""
-    values = [row[name] for row in rows if row.get(name) is not None]
-    if not values:
-        return "-"
-    text = f"{median(values):.{digits}f}"
-    return f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    return spread_of([row[name] for row in rows if row.get(name) is not None], digits)
 
 
 def groups(rows: Sequence[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -415,7 +407,7 @@ def stabilisers() -> str:
         "recall": ("recall", 2),
         "AUROC noise": ("AUROC uniform noise", 3),
         "AUROC constant": ("AUROC constant", 3),
-        "NMI": ("nmi", 3),
+        "NMI": ("NMI", 3),
     }
     lines = [
         [

@@ -88,7 +88,7 @@ def test_clustering_table_has_median_and_range_over_seeds():
     found = [
         (
             cell(seed=seed),
-            {"clustering": {"nmi": nmi, "ari": 0.5, "accuracy": 0.25}, "seconds": 90},
+            {"clustering": {"NMI": nmi, "ARI": 0.5, "accuracy": 0.25}, "seconds": 90},
         )
         for seed, nmi in enumerate((0.9, 0.7, 0.8))
     ]

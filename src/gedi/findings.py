@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from gedi import toy
 from gedi.assembly import make_view
 from gedi.data import Dataset
-from gedi.evaluation.clustering import accuracy, ari, cluster_sizes, nmi
+from gedi.evaluation.clustering import agreement, cluster_sizes
 from gedi.evaluation.outliers import auroc, foils
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
@@ -145,13 +145,7 @@ def _energies(trained: TrainedModel, z: Tensor) -> Tensor:
 
 
 def _against_labels(dataset: Dataset, prediction: Prediction) -> dict[str, float]:
-    if dataset.labels is None:
-        return {}
-    return {
-        "NMI": nmi(dataset.labels, prediction.clusters),
-        "ARI": ari(dataset.labels, prediction.clusters),
-        "accuracy": accuracy(dataset.labels, prediction.clusters),
-    }
+    return {} if dataset.labels is None else agreement(dataset.labels, prediction.clusters)
 
 
 def _density(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> dict[str, float]:

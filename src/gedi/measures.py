@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.data import Dataset, Values
 from gedi.errors import DataError, GediError
-from gedi.evaluation.clustering import accuracy, ari, nmi
+from gedi.evaluation.clustering import agreement
 from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy
 from gedi.evaluation.generation import generation_report
 from gedi.evaluation.out_of_distribution import (
@@ -54,7 +54,7 @@ _PART = 500  # samples at a time, so that memory does not grow with them
 
 
 def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float]:
-    """Agreement of the clusters with known classes: "nmi", "ari" and "accuracy".
+    """Agreement of the clusters with known classes: "NMI", "ARI" and "accuracy".
 
     Args:
         trained: the model.
@@ -64,12 +64,7 @@ def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float
         DataError: for points without labels, or that do not fit the model.
     """
     labels = _labels_of(test)
-    clusters = trained.predict(test.x).clusters
-    return {
-        "nmi": nmi(labels, clusters),
-        "ari": ari(labels, clusters),
-        "accuracy": accuracy(labels, clusters),
-    }
+    return agreement(labels, trained.predict(test.x).clusters)
 
 
 def embedding_measures(

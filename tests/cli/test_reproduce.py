@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_table_has_a_line_for_each_method_and_is_kept(filled):
     assert (out / "clustering.md").read_text().strip() == printed.strip()
     measured = json.loads((out / CELL / "measures.json").read_text())
     assert measured["iterations"] == 8
-    assert 0 <= measured["clustering"]["nmi"] <= 1
+    assert 0 <= measured["clustering"]["NMI"] <= 1
     assert measured["hardware"] and measured["date"]
 
 
@@ -126,7 +127,26 @@ def test_other_settings_do_not_mix_with_what_is_there(filled, capsys):
     _, told, _ = filled
     told = [9 if value == 8 else value for value in told]
     assert main(command("clustering", *told)) == 2
-    assert "was made with other settings" in capsys.readouterr().err
+    assert "was made with other data or settings" in capsys.readouterr().err
+
+
+def test_other_data_do_not_mix_with_what_is_there(filled, capsys):
+    _, told, _ = filled
+    assert main(command("clustering", *told, "--image-size", "20")) == 2
+    assert "was made with other data or settings" in capsys.readouterr().err
+
+
+def test_damaged_feature_network_ends_with_2(filled, tmp_path, capsys):
+    out, told, _ = filled
+    copied = tmp_path / "runs"
+    shutil.copytree(out, copied)
+    (copied / "features-stripes.safetensors").write_bytes(b"no network")
+    cell = copied / CELL / "measures.json"
+    measured = json.loads(cell.read_text())
+    measured["tables"] = ["clustering"]
+    cell.write_text(json.dumps(measured))
+    assert main(command("generation", *told[:-1], copied)) == 2
+    assert "remove the file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gedi.evaluation.clustering import accuracy, ari, cluster_sizes, confusion, match, nmi
+from gedi.evaluation.clustering import (
+    accuracy,
+    agreement,
+    ari,
+    cluster_sizes,
+    confusion,
+    match,
+    nmi,
+)
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 CLUSTERS = np.array([2, 2, 1, 0, 0, 1])
@@ -18,6 +26,14 @@ def pairs(draw):
     n = draw(st.integers(1, 30))
     codes = st.lists(st.integers(0, 4), min_size=n, max_size=n)
     return np.array(draw(codes)), np.array(draw(codes))
+
+
+def test_agreement_is_all_three_figures():
+    assert agreement(LABELS, CLUSTERS) == {
+        "NMI": nmi(LABELS, CLUSTERS),
+        "ARI": ari(LABELS, CLUSTERS),
+        "accuracy": accuracy(LABELS, CLUSTERS),
+    }
 
 
 def test_exact_values():

@@ -174,7 +174,8 @@ def _material(name: str, request: _Request) -> _Material:
         source = Source(name)
         fresh = replace(source, n_points=_TEST_POINTS, seed=_FRESH_SEED)
         return _Material(source, source.load(), fresh.load(), {}, features)
-    source = Source(name, split="train", image_size=request.image_size)
+    place = str(Path(name).resolve()) if Path(name).exists() else name
+    source = Source(place, split="train", image_size=request.image_size)
     with decoding_shown() as watch:
         train, test = source.load(watch), replace(source, split="test").load(watch)
     for dataset in (train, test):
@@ -184,7 +185,7 @@ def _material(name: str, request: _Request) -> _Material:
         Path(other).stem: replace(source, data=other, split=None).load()
         for other in request.against
     }
-    return _Material(source, source.load(), replace(source, split="test").load(), others, features)
+    return _Material(source, train, test, others, features)
 
 
 def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
@@ -195,8 +196,8 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
         cell, len(train.x), len(train.class_names), request.minutes, request.changes
     )
     settings = resolve(chosen, train)
-    if folder.exists() and (folder / "run.json").is_file():
-        _check_same(folder, settings)
+    if (folder / "run.json").is_file():
+        _check_same(folder, material.source, settings)
     measured = _measures(folder)
     if request.table in measured.get("tables", ()):
         return measured
@@ -244,11 +245,12 @@ def _trained(
     return fit.trained
 
 
-def _check_same(folder: Path, settings: Settings) -> None:
-    if Run.open(folder).settings() != settings:
+def _check_same(folder: Path, source: Source, settings: Settings) -> None:
+    run = Run.open(folder)
+    if run.source != source or run.settings() != settings:
         raise RunError(
-            f"{folder}: was made with other settings than are asked for now; choose another --out, "
-            "or remove the folder"
+            f"{folder}: was made with other data or settings than are asked for now; choose "
+            "another --out, or remove the folder"
         )
 
 
@@ -295,14 +297,16 @@ def _generation(
     train = material.train
     assert train.labels is not None and train.image_shape is not None  # refused before
     assert train.value_range is not None
-
-    net = cached_feature_net(
-        material.features,
-        as_bytes(train.x, train.value_range),
-        torch.from_numpy(train.labels),
-        train.image_shape,
-        generator=Generator().manual_seed(0),
-    )
+    try:
+        net = cached_feature_net(
+            material.features,
+            as_bytes(train.x, train.value_range),
+            torch.from_numpy(train.labels),
+            train.image_shape,
+            generator=Generator().manual_seed(0),
+        )
+    except ValueError as error:
+        raise DataError(f"{error}; remove the file, and it is trained anew") from error
     return {
         "generation": generation_measures(
             trained, material.test, net, n=_GENERATED, n_steps=_ROUNDS, generator=generator

@@ -5,9 +5,26 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-__all__ = ["accuracy", "ari", "cluster_sizes", "confusion", "match", "nmi"]
+__all__ = ["accuracy", "agreement", "ari", "cluster_sizes", "confusion", "match", "nmi"]
 
 Codes = NDArray[np.integer]
+
+
+def agreement(labels: Codes, clusters: Codes) -> dict[str, float]:
+    """All figures of agreement: "NMI", "ARI" and "accuracy".
+
+    Args:
+        labels: classes (n,), codes from 0.
+        clusters: clusters (n,), codes from 0.
+
+    Raises:
+        ValueError: no rows, lengths that differ, or codes that are negative.
+    """
+    return {
+        "NMI": nmi(labels, clusters),
+        "ARI": ari(labels, clusters),
+        "accuracy": accuracy(labels, clusters),
+    }
 
 
 def nmi(labels: Codes, clusters: Codes) -> float:
