@@ -115,7 +115,7 @@ def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
     paused = holder[0].run()
     assert paused.ended == "interrupted" and paused.iterations == at
     resumed = session(settings)
-    resumed.load_state_dict(saved(holder[0]), paused.history)
+    resumed.load_state_dict(saved(holder[0]))
     fit = resumed.run()
     assert same(resumed.state_dict(), whole.state_dict())
     assert without_clock(fit.history) == without_clock(expected.history)
@@ -129,9 +129,9 @@ def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
 def test_a_session_takes_up_all_that_was_saved():
     settings = replace(SMALL, tol=10.0)  # no progress after the first look
     paused = session(settings)
-    history = paused.run().history
+    paused.run()
     resumed = session(settings)
-    resumed.load_state_dict(saved(paused), history)
+    resumed.load_state_dict(saved(paused))
     assert paused.observer.plateau.best_iteration == 10
     assert same(resumed.state_dict(), paused.state_dict())
 
@@ -357,7 +357,7 @@ def test_images_in_a_file_train_as_those_in_memory_do(restarts, tmp_path):
     whole.run()
     broken.advance(until=20)
     resumed = Session(mapped, settings)
-    resumed.load_state_dict(saved(broken), broken.observer.history)
+    resumed.load_state_dict(saved(broken))
     resumed.run()
     assert same(whole.state_dict(), resumed.state_dict())
     trained = resumed.trained_model()
@@ -385,9 +385,9 @@ def test_a_saved_session_with_vera_goes_on_with_the_same_bits(settings, at):
     expected = whole.run()
     holder, _, interrupted = interrupted_at(at)
     holder.append(session(settings, interrupted=interrupted))
-    paused = holder[0].run()
+    holder[0].run()
     resumed = session(settings)
-    resumed.load_state_dict(saved(holder[0]), paused.history)
+    resumed.load_state_dict(saved(holder[0]))
     fit = resumed.run()
     assert same(resumed.state_dict(), whole.state_dict())
     assert without_clock(fit.history[-1:]) == without_clock(expected.history[-1:])

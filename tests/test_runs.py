@@ -1,7 +1,6 @@
 """The run folder: what is written comes back, and damaged files are told."""
 
-import os
-import pickle
+import csv
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -31,7 +30,7 @@ def run(session, tmp_path):
         tmp_path / "run", Source("heaps.csv"), DATASET, session.settings, overwrite=False
     )
     run.save_model(session.trained_model())
-    run.save_checkpoint(session.state_dict())
+    run.checkpoints.save(session.state.iteration, session.state_dict())
     return run
 
 
@@ -65,13 +64,25 @@ def test_settings_and_facts_come_back(run, session):
     assert (again.n_features, again.feature_names, again.image_shape) == (2, ("a", "b"), None)
 
 
+def rows(run):
+    with (run.path / "metrics.csv").open(newline="") as stream:
+        return [
+            {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
+        ]
+
+
 def test_metrics_are_rows_of_numbers(run):
-    records = [{"iteration": 10, "gap": 0.5}, {"iteration": 20, "gap": float("nan")}]
+    records = [{"iteration": 10, "gap": 0.5}, {"iteration": 20, "gap": 0.1}]
     for record in records:
         run.append_metrics(record)
-    assert [row["iteration"] for row in run.metrics()] == [10, 20]
-    run.rewrite_metrics(records[:1])
-    assert run.metrics() == records[:1]
+    assert rows(run) == records
+    run.write_metrics(records[:1])
+    assert rows(run) == records[:1]
+    run.append_metrics(records[1])
+    assert rows(run) == records
+    run.write_metrics([])
+    run.append_metrics(records[1])
+    assert rows(run) == records[1:]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 0.5])
@@ -79,7 +90,6 @@ def test_metrics_are_rows_of_numbers(run):
     ("name", "read"),
     [
         ("model.safetensors", Run.load_model),
-        ("checkpoint.pt", Run.load_checkpoint),
         ("run.json", lambda run: Run.open(run.path)),
     ],
 )
@@ -95,24 +105,6 @@ def test_damaged_settings_are_told(run):
     (run.path / "settings.yaml").write_text("n_clusters: [")
     with pytest.raises(RunError, match=r"settings\.yaml"):
         run.settings()
-
-
-class Malicious:
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.target),)
-
-
-def test_a_pickle_in_a_checkpoint_is_not_executed(run, tmp_path):
-    (run.path / "checkpoint.pt").write_bytes(pickle.dumps(Malicious(tmp_path / "executed")))
-    with pytest.raises(RunError, match=r"checkpoint\.pt"):
-        run.load_checkpoint()
-    torch.save({"state": Malicious(tmp_path / "executed")}, run.path / "checkpoint.pt")
-    with pytest.raises(RunError, match=r"checkpoint\.pt"):
-        run.load_checkpoint()
-    assert not (tmp_path / "executed").exists()
 
 
 def test_nothing_is_overwritten_unasked(run, session):

@@ -100,7 +100,7 @@ def test_a_learned_prior_survives_a_pause():
     paused.observer.interrupted = lambda: paused.state.iteration == 90
     paused.run()
     resumed = Session(UNEQUAL, LEARNED)
-    resumed.load_state_dict(paused.state_dict(), paused.observer.history)
+    resumed.load_state_dict(paused.state_dict())
     resumed.run()
     assert torch.equal(resumed.state.log_prior, straight.state.log_prior)
 

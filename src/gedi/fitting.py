@@ -141,7 +141,7 @@ class Session:
             Plateau(self.assembly.algorithm.weights, self.settings.tol, self.settings.patience),
             self.settings.evaluate_every,
             list(listeners),
-            interrupted,
+            interrupted=interrupted,
         )
         restarts = self.settings.restarts.n or 1
         self.state = self.assembly.state((restarts,) if restarts > 1 else ())
@@ -150,13 +150,18 @@ class Session:
 
     def run(self) -> Fit:
         """Train to the end, or until interrupted."""
+        self.train()
+        return self.result()
+
+    def train(self) -> bool:
+        """Train to the end, or until interrupted; whether it has ended."""
         if self.state.members:
             self.advance(until=self.settings.restarts.iterations)
             if not self.observer.interrupted():
                 self._choose()
         if not self.state.members:
             self.advance()
-        return self.result()
+        return self._ending() != "interrupted"
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on: tensors, numbers and strings only."""
@@ -167,10 +172,11 @@ class Session:
             "plateau": [plateau.best, plateau.best_iteration, self.observer.converged],
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "chosen": self.chosen,
+            "history": self.observer.history,
         }
 
-    def load_state_dict(self, saved: dict[str, Any], history: list[Record]) -> None:
-        """Take up a saved session; the history is kept apart from it, as a table."""
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take up a saved session."""
         self.state = self.assembly.state(tuple(saved["members"]))
         self.state.load_state_dict(saved["state"])
         best, best_iteration, self.observer.converged = saved["plateau"]
@@ -178,9 +184,7 @@ class Session:
         self.observer.plateau.best_iteration = best_iteration
         self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
         self.chosen = saved["chosen"]
-        self.observer.history = [
-            record for record in history if record["iteration"] <= self.state.iteration
-        ]
+        self.observer.history = [dict(record) for record in saved["history"]]
 
     def result(self) -> Fit:
         """What there is so far, as a finished training would be returned."""

@@ -29,6 +29,7 @@ class Observer:
         plateau: the convergence rule.
         every: iterations between looks.
         listeners: called with the state and each new record.
+        each: called with the state after every iteration.
         interrupted: asked after every iteration; true pauses the training.
 
     Attributes:
@@ -41,6 +42,7 @@ class Observer:
     plateau: Plateau
     every: int
     listeners: list[Callable[[TrainingState, Record], None]] = field(default_factory=list)
+    each: list[Callable[[TrainingState], None]] = field(default_factory=list)
     interrupted: Callable[[], bool] = lambda: False
     history: list[Record] = field(default_factory=list)
     converged: bool = False
@@ -52,6 +54,8 @@ class Observer:
             self.history.append(record)
             for listener in self.listeners:
                 listener(state, record)
+        for listener_of_each in self.each:
+            listener_of_each(state)
         return self.interrupted()
 
     def _look(self, state: TrainingState) -> Record:

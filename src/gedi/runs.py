@@ -3,7 +3,7 @@
     run.json           what was trained on, and by which version
     settings.yaml      every setting, resolved; can be given to `gedi train --config`
     metrics.csv        the history; also under tensorboard/
-    checkpoint.pt      all that is needed to go on
+    checkpoints/       all that is needed to go on, the last few times it was saved
     model.safetensors  the model to use
     result.json        what ended the training, and what was found
     report.html        the same, to look at
@@ -13,18 +13,19 @@ Files are written beside and renamed, so none is ever half there. Nothing that i
 """
 
 import csv
+import io
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 import yaml
 
+from gedi.checkpoints import Checkpoints
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError, SettingsError
+from gedi.files import beside, partial_name
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
 from gedi.settings import Settings, from_dict
@@ -34,6 +35,7 @@ from gedi.trained import TrainedModel
 __all__ = ["Run", "Source"]
 
 _FORMAT = 1
+_CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Run:
         Raises:
             RunError: if the folder holds something and is not to be overwritten, or is no run.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if _is_taken(path):
             if not overwrite:
                 raise RunError(
                     f"{path}: exists already; choose another --out, or add --overwrite to lose it"
@@ -171,6 +173,11 @@ class Run:
             RunError: if they cannot be read.
         """
         file = self.path / "settings.yaml"
+        if not file.is_file():
+            raise RunError(
+                f"{file}: is missing, as when a training is killed before it began; train again "
+                "with --overwrite"
+            )
         try:
             tree = yaml.safe_load(file.read_text(encoding="utf-8"))
             settings = from_dict(tree)
@@ -186,51 +193,28 @@ class Run:
     def append_metrics(self, record: Record) -> None:
         """Add one row to metrics.csv."""
         file = self.path / "metrics.csv"
-        new = not file.exists()
+        new = not file.exists() or file.stat().st_size == 0
         with file.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, fieldnames=list(record))
             if new:
                 writer.writeheader()
             writer.writerow(record)
 
-    def metrics(self) -> list[Record]:
-        """All rows of metrics.csv."""
-        file = self.path / "metrics.csv"
-        if not file.exists():
-            return []
-        with file.open(newline="", encoding="utf-8") as stream:
-            return [
-                {k: int(float(v)) if k == "iteration" else float(v) for k, v in row.items()}
-                for row in csv.DictReader(stream)
-            ]
+    def write_metrics(self, records: list[Record]) -> None:
+        """Write metrics.csv anew, as when a training goes on from an earlier point."""
+        text = io.StringIO(newline="")
+        if records:
+            writer = csv.DictWriter(text, fieldnames=list(records[0]))
+            writer.writeheader()
+            writer.writerows(records)
+        self._write_text("metrics.csv", text.getvalue())
 
-    def rewrite_metrics(self, records: list[Record]) -> None:
-        """Replace metrics.csv, when a training goes on from an earlier point."""
-        (self.path / "metrics.csv").unlink(missing_ok=True)
-        for record in records:
-            self.append_metrics(record)
+    # --- checkpoints
 
-    # --- checkpoint
-
-    def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write checkpoint.pt."""
-        self._write("checkpoint.pt", lambda file: torch.save(state, file))
-
-    def load_checkpoint(self) -> dict[str, Any]:
-        """Read checkpoint.pt.
-
-        Raises:
-            RunError: if there is none, or it cannot be read.
-        """
-        file = self.path / "checkpoint.pt"
-        if not file.is_file():
-            raise RunError(f"{self.path}: holds no checkpoint.pt to go on from")
-        try:
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{file}: is damaged: {reason}") from error
-        return state
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Those of the training."""
+        return Checkpoints(self.path / _CHECKPOINTS)
 
     # --- model
 
@@ -326,9 +310,8 @@ class Run:
     # --- files
 
     def _write(self, name: str, write: Callable[[Path], None]) -> None:
-        beside = self.path / f".{name}.partial"
-        write(beside)
-        beside.replace(self.path / name)
+        with beside(self.path / name) as partial:
+            write(partial)
 
     def _write_text(self, name: str, text: str) -> None:
         def write(file: Path) -> None:
@@ -340,18 +323,28 @@ class Run:
         self._write_text(name, json.dumps(content, indent=2) + "\n")
 
 
+def _is_taken(path: Path) -> bool:
+    """Whether something is there already, beside what a killed training left before it began."""
+    if not path.is_dir():
+        return path.exists()
+    return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
+
+
 def _clear(path: Path) -> None:
-    """Remove what a run left, and nothing else."""
+    """Remove what a run left, and nothing else.
+
+    But for run.json, which is replaced: a folder that a kill leaves here is still a run's.
+    """
     for name in (
         "settings.yaml",
         "metrics.csv",
-        "checkpoint.pt",
         "model.safetensors",
         "result.json",
         "report.html",
         "features.safetensors",
-        "run.json",
     ):
         (path / name).unlink(missing_ok=True)
+    for file in Checkpoints(path / _CHECKPOINTS).files():
+        file.unlink()
     for events in (path / "tensorboard").glob("events.out.tfevents.*"):
         events.unlink()

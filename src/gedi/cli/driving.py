@@ -1,95 +1,129 @@
-"""A training on the command line: progress, metrics, checkpoints, Ctrl-C, and the report."""
+"""A training on the command line: from its start, or its last checkpoint, to its report."""
 
 import math
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
-from torch.utils.tensorboard import SummaryWriter
 
 from gedi import report
+from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
+from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
 from gedi.data import Dataset, constant_features
+from gedi.errors import RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
-from gedi.observing import Record
 from gedi.presenting import report_content
 from gedi.progress import Progress
 from gedi.runs import Run
-from gedi.training import TrainingState
 
 __all__ = ["INTERRUPTED", "drive", "taken_up", "train_to_end"]
 
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
-_CHECKPOINT_SECONDS = 30.0
 
 
-def drive(run: Run, session: Session, dataset: Dataset) -> int:
+def drive(
+    run: Run, session: Session, dataset: Dataset, *, every: float = CHECKPOINT_SECONDS
+) -> int:
     """Train to the end, and write all that belongs in the run folder."""
     console = Console(stderr=True)
     for feature in constant_features(dataset.x) if dataset.image_shape is None else ():
         name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
         console.print(f"note: {name} is constant, so it tells nothing", markup=False)
-    fit = train_to_end(run, session, console)
-    if fit.ended == "interrupted":
-        console.print(
-            f"Interrupted after {fit.iterations} iterations; the checkpoint is kept. "
-            f"Go on with: gedi resume {run.path}",
-            markup=False,
-            soft_wrap=True,
-        )
+    fit = train_to_end(run, session, console, every=every)
+    if fit is None:
         return INTERRUPTED
     findings = find(fit.trained, dataset, fit.settings)
-    _write_result(run, fit, findings)
-    steps = _next_steps(run)
-    report.write(run.path / "report.html", report_content(fit, findings, dataset, steps))
+    try:
+        report.write(
+            run.path / "report.html", report_content(fit, findings, dataset, _next_steps(run))
+        )
+        _write_result(run, fit, findings)
+    except OSError as error:
+        raise _unwritable(run, error) from error
     tell(fit, findings, run.path)
     return 0
 
 
-def taken_up(run: Run, dataset: Dataset) -> Session:
-    """The session of a run folder as its last checkpoint has it.
+def taken_up(run: Run, dataset: Dataset, console: Console) -> Session:
+    """The session of a run folder as its last whole checkpoint has it; fresh if there is none.
 
     Raises:
-        RunError: if there is no checkpoint, or it cannot be read.
+        RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
     """
-    saved = run.load_checkpoint()
     session = Session(dataset, run.settings())
-    session.load_state_dict(saved, run.metrics())
-    run.rewrite_metrics(session.observer.history)
+    saved, damaged = run.checkpoints.load()
+    for trouble in damaged:
+        console.print(f"warning: {trouble}; the one before it is used", markup=False)
+    if saved is not None:
+        try:
+            session.load_state_dict(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{run.checkpoints.folder}: does not fit the settings or the data of the run: "
+                f"{' '.join(str(error).split())}"
+            ) from error
+    run.write_metrics(session.observer.history)
     return session
 
 
 def train_to_end(
-    run: Run, session: Session, console: Console, *, deadline: float = math.inf
-) -> Fit:
+    run: Run,
+    session: Session,
+    console: Console,
+    *,
+    deadline: float = math.inf,
+    every: float = CHECKPOINT_SECONDS,
+) -> Fit | None:
     """Train, keeping metrics and checkpoints, and in the end the model.
 
     Ctrl-C, SIGTERM or the deadline (of `time.monotonic`) end it between two iterations.
+
+    Args:
+        run: the folder.
+        session: what to train.
+        console: where progress is shown.
+        deadline: when to stop.
+        every: seconds from one checkpoint to the next.
+
+    Returns:
+        The training that has ended, or None if it was stopped before.
+
+    Raises:
+        RunError: if the model cannot be written.
     """
-    with (
-        _interruptible(session, deadline),
-        SummaryWriter(
-            str(run.path / "tensorboard"), purge_step=session.state.iteration or None
-        ) as board,
-        Progress(console) as progress,
-    ):
-        session.observer.listeners += [
-            lambda state, record: run.append_metrics(record),
-            lambda state, record: _to_board(board, record),
-            _Checkpoints(run, session),
-            progress,
-        ]
-        fit = session.run()
-    run.save_checkpoint(session.state_dict())
-    if fit.ended != "interrupted":
+    with stoppable(deadline) as is_asked, Keeper(run, session, console, every) as keeper:
+        session.observer.interrupted = is_asked
+        try:
+            with Progress(console) as progress:
+                session.observer.listeners.append(progress)
+                ended = session.train()
+            kept = keeper.save()
+        except KeyboardInterrupt:  # within an iteration, whose state is no place to go on from
+            ended = kept = False
+    if not ended:
+        which = "its checkpoint is kept" if kept else "the last checkpoint stands"
+        console.print(
+            f"Interrupted after {session.state.iteration} iterations; {which}. "
+            f"Go on with: gedi resume {run.path}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return None
+    fit = session.result()
+    try:
         run.save_model(fit.trained)
+    except OSError as error:
+        raise _unwritable(run, error) from error
     return fit
+
+
+def _unwritable(run: Run, error: OSError) -> RunError:
+    return RunError(
+        f"{run.path}: cannot be written to: {error.strerror or error}; make room, and go on with: "
+        f"gedi resume {run.path}"
+    )
 
 
 def _next_steps(run: Run) -> list[str]:
@@ -118,44 +152,3 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "chosen": fit.chosen,
         }
     )
-
-
-def _to_board(board: SummaryWriter, record: Record) -> None:
-    for name, value in record.items():
-        if name not in ("iteration", "progress", "seconds"):
-            board.add_scalar(name, value, int(record["iteration"]))
-
-
-class _Checkpoints:
-    """Writes a checkpoint when the last one is old enough."""
-
-    def __init__(self, run: Run, session: Session) -> None:
-        self.run, self.session = run, session
-        self.last = time.monotonic()
-
-    def __call__(self, state: TrainingState, record: Record) -> None:
-        if time.monotonic() - self.last > _CHECKPOINT_SECONDS:
-            self.run.save_checkpoint(self.session.state_dict())
-            self.last = time.monotonic()
-
-
-@contextmanager
-def _interruptible(session: Session, deadline: float) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the training between two iterations; a second one at once."""
-    asked = False
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        for known, handler in before.items():
-            signal.signal(known, handler)
-
-    for number in before:
-        signal.signal(number, ask)
-    session.observer.interrupted = lambda: asked or time.monotonic() > deadline
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

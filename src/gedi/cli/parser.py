@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeFloat
 
 import gedi
 from gedi.errors import SettingsError
@@ -109,6 +110,7 @@ def _train() -> ArgumentParser:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"
     )
+    _checkpoint_every(parser)
     parser.add_class_arguments(Settings, as_group=False)
     return parser
 
@@ -116,6 +118,7 @@ def _train() -> ArgumentParser:
 def _resume() -> ArgumentParser:
     parser = _subparser("Go on with a training from its last checkpoint, with its settings.")
     parser.add_argument("folder", type=str, help="run folder")
+    _checkpoint_every(parser)
     return parser
 
 
@@ -229,6 +232,15 @@ def _reproduce() -> ArgumentParser:
 def _split(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--split", type=str | None, help="of a set of images; by default train, or the only one"
+    )
+
+
+def _checkpoint_every(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint-every",
+        type=NonNegativeFloat,
+        default=30.0,
+        help="seconds from one checkpoint to the next; 0 is after every iteration",
     )
 
 

@@ -196,7 +196,7 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
         cell, len(train.x), len(train.class_names), request.minutes, request.changes
     )
     settings = resolve(chosen, train)
-    if (folder / "run.json").is_file():
+    if (folder / "settings.yaml").is_file():
         _check_same(folder, material.source, settings)
     measured = _measures(folder)
     if request.table in measured.get("tables", ()):
@@ -222,14 +222,14 @@ def _trained(
     folder = request.out / cell.name
     if _measures(folder):
         return Run.open(folder).load_model()
-    if (folder / "checkpoint.pt").is_file():
+    if (folder / "settings.yaml").is_file():
         run = Run.open(folder)
-        session = taken_up(run, material.train)
+        session = taken_up(run, material.train, request.console)
     else:
         session = Session(material.train, settings)
         run = Run.create(folder, material.source, material.train, session.settings, overwrite=True)
     fit = train_to_end(run, session, request.console, deadline=request.deadline)
-    if fit.ended == "interrupted":
+    if fit is None:
         return None
     _write(
         folder,

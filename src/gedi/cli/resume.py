@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jsonargparse import Namespace
+from rich.console import Console
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive, taken_up
@@ -19,4 +20,5 @@ def run(options: Namespace) -> int:
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
     with decoding_shown() as watch:
         dataset = folder.source.load(watch)
-    return drive(folder, taken_up(folder, dataset), dataset)
+    session = taken_up(folder, dataset, Console(stderr=True))
+    return drive(folder, session, dataset, every=options.checkpoint_every)

@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
     session = Session(dataset, settings)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
-    return drive(folder, session, dataset)
+    return drive(folder, session, dataset, every=options.checkpoint_every)
 
 
 def _stream_above(gibibytes: float | None) -> int:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gedi.errors import RunError
+from gedi.files import beside
 
 __all__ = ["writable"]
 
@@ -22,9 +23,5 @@ def writable(target: str, *, suffix: str) -> Iterator[Path]:
         raise RunError(f"{path}: expected a name that ends in {suffix}")
     if not path.parent.is_dir():
         raise RunError(f"{path}: the folder {path.parent} does not exist")
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(path) as partial:
+        yield partial

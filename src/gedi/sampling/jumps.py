@@ -49,7 +49,7 @@ class AnchoredJump(Move):
         self.register_buffer("bandwidth", torch.as_tensor(bandwidth, dtype=anchors.dtype))
         self.register_buffer("low", box.low)
         self.register_buffer("high", box.high)
-        self.register_buffer("acceptance", torch.ones(members), persistent=False)
+        self.register_buffer("acceptance", torch.ones(members))
 
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
         """One jump of every chain."""

@@ -88,7 +88,7 @@ class Langevin(Move):
         self.register_buffer("low", None if box is None else box.low)
         self.register_buffer("high", None if box is None else box.high)
         self.register_buffer("log_step_size", torch.full(members, math.log(step_size)))
-        self.register_buffer("acceptance", torch.ones(members), persistent=False)
+        self.register_buffer("acceptance", torch.ones(members))
 
     @property
     def box(self) -> Box | None:

@@ -1,0 +1,111 @@
+"""What a training leaves on disk while it runs: metrics, events and checkpoints.
+
+A disk that is full costs what cannot be written, and never the training: it is told once, tried
+again each time, and what was whole before stays whole.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from torch.utils.tensorboard import SummaryWriter
+
+from gedi.fitting import Session
+from gedi.observing import Record
+from gedi.runs import Run
+from gedi.training import TrainingState
+
+__all__ = ["CHECKPOINT_SECONDS", "Keeper"]
+
+CHECKPOINT_SECONDS = 30.0
+
+
+class Keeper:
+    """Writes into the run folder of a session, from `with` on.
+
+    Args:
+        run: its folder.
+        session: what is trained.
+        console: where trouble is told.
+        every: seconds from one checkpoint to the next; 0 is after every iteration.
+    """
+
+    def __init__(
+        self, run: Run, session: Session, console: Console, every: float = CHECKPOINT_SECONDS
+    ) -> None:
+        self.run, self.session, self.console, self.every = run, session, console, every
+        self.saved = time.monotonic()
+        self.metrics_are_whole = False
+        self.troubles: set[str] = set()
+        self.board: SummaryWriter | None = None
+
+    def __enter__(self) -> Self:
+        with self._told("tensorboard"):
+            self.board = SummaryWriter(
+                str(self.run.path / "tensorboard"),
+                purge_step=self.session.state.iteration or None,
+            )
+        self.session.observer.listeners.append(self._keep_record)
+        self.session.observer.each.append(self._keep_state)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._told("tensorboard"):
+            if self.board is not None:
+                self.board.close()
+
+    def save(self) -> bool:
+        """Write a checkpoint now; whether that went well."""
+        state, saved = self.session.state, False
+        with self._told("the checkpoint"):
+            self.run.checkpoints.save(state.iteration, self.session.state_dict())
+            saved = True
+        self.saved = time.monotonic()
+        return saved
+
+    def _keep_state(self, state: TrainingState) -> None:
+        if time.monotonic() - self.saved >= self.every:
+            self.save()
+
+    def _keep_record(self, state: TrainingState, record: Record) -> None:
+        with self._told("metrics.csv"):
+            if self.metrics_are_whole:
+                self.metrics_are_whole = False  # until the row is
+                self.run.append_metrics(record)
+            else:
+                self.run.write_metrics(self.session.observer.history)
+            self.metrics_are_whole = True
+        with self._told("tensorboard"):
+            if self.board is not None:
+                _to_board(self.board, record)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Tell once of what cannot be written, and go on."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self.troubles:
+                self.console.print(
+                    f"warning: {what} cannot be written: {error.strerror or error}; the training "
+                    "goes on, and what was written before stays",
+                    markup=False,
+                    soft_wrap=True,
+                )
+            self.troubles.add(what)
+            if what == "tensorboard":
+                self.board = None
+
+
+def _to_board(board: SummaryWriter, record: Record) -> None:
+    for name, value in record.items():
+        if name not in ("iteration", "progress", "seconds"):
+            board.add_scalar(name, value, int(record["iteration"]))

@@ -1,0 +1,180 @@
+"""Trainings that are killed, asked to stop, or run out of disk, and go on with the same bits."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kills
+from gedi.checkpoints import Checkpoints
+from gedi.cli import main
+from gedi.cli.stopping import stoppable
+from gedi.fitting import Session
+
+SMALL = [
+    *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
+    *("--batch-size", "32", "--evaluate-every", "10"),
+]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return kills.make_table(tmp_path_factory.mktemp("data") / "table.csv")
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "gedi", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def iterations(folder):
+    with (folder / "metrics.csv").open() as stream:
+        return [int(row["iteration"]) for row in csv.DictReader(stream)]
+
+
+def test_killed_trainings_end_with_the_same_bits():
+    harness = Path(kills.__file__)
+    done = subprocess.run(
+        [sys.executable, str(harness), "--check", "--kills", "6", "--seed", "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sum(row["kills"] for row in rows) == 6
+    assert all(row["differences"] == [] for row in rows)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
+    arguments = ["train", table, *SMALL, "--max-iter", "1000"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    process = start(*arguments, "--out", str(broken))
+    try:
+        deadline = time.monotonic() + 60
+        while not (broken / "metrics.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        asked = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        took = time.monotonic() - asked
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert took < 5
+    assert f"gedi resume {broken}" in err and Checkpoints(broken / "checkpoints").files()
+    assert max(iterations(broken)) < 1000
+    assert main(["resume", str(broken)]) == 0
+    assert main([*arguments, "--out", str(whole)]) == 0
+    assert kills.difference(whole, broken) == []
+    assert iterations(broken) == list(range(10, 1001, 10))
+
+
+def test_an_iteration_that_takes_too_long_is_not_waited_for():
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), stoppable(np.inf) as is_asked:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not time.sleep(0.01)
+        for _ in range(1000):
+            time.sleep(0.01)
+        assert is_asked()
+    assert 2 < time.monotonic() - start < 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_iteration_that_ends_in_time_is_not_cut():
+    with stoppable(np.inf) as is_asked:
+        assert not is_asked()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert is_asked()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        with pytest.raises(KeyboardInterrupt):  # the second one counts at once
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_is_cut_within_an_iteration_goes_on_from_the_last_checkpoint(
+    table, tmp_path, monkeypatch, capsys
+):
+    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
+    step = Session.advance
+
+    def cut(session, until=None):
+        if session.state.iteration == 0:
+            step(session, until=15)
+        for parameter in session.state.model.parameters():  # no place to go on from
+            parameter.data.zero_()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "advance", cut)
+        assert main([*arguments, "--out", str(tmp_path / "cut")]) == 130
+    assert "the last checkpoint stands" in capsys.readouterr().err
+    assert main(["resume", str(tmp_path / "cut")]) == 0
+    assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
+    assert kills.difference(tmp_path / "whole", tmp_path / "cut") == []
+
+
+def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(table, tmp_path, capsys):
+    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    for folder in (whole, torn):
+        assert main([*arguments, "--out", str(folder)]) == 0
+    (torn / "result.json").unlink()  # as if killed before it was written
+    last = Checkpoints(torn / "checkpoints").files()[-1]
+    last.write_bytes(last.read_bytes()[:-1])
+    capsys.readouterr()
+    assert main(["resume", str(torn)]) == 0
+    told = capsys.readouterr().err
+    assert last.name in told and "is damaged" in told and "the one before it is used" in told
+    assert kills.difference(whole, torn) == []
+    (torn / "result.json").unlink()
+    for file in Checkpoints(torn / "checkpoints").files():
+        file.write_bytes(b"")
+    assert main(["resume", str(torn)]) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_training_is_refused(table, tmp_path, capsys):
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert main(["train", table, *SMALL, "--max-iter", "10", "--out", str(one)]) == 0
+    wider = [*SMALL, "--encoder.hidden", "[8]"]
+    assert main(["train", table, *wider, "--max-iter", "10", "--out", str(other)]) == 0
+    (one / "result.json").unlink()
+    file = Checkpoints(other / "checkpoints").files()[-1]
+    (one / "checkpoints" / file.name).write_bytes(file.read_bytes())
+    assert main(["resume", str(one)]) == 2
+    assert "does not fit the settings" in capsys.readouterr().err
+
+
+def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(table, tmp_path):
+    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
+    whole, full = tmp_path / "whole", tmp_path / "full"
+
+    def limit():  # what a process gets at the end of a disk, for files above this size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    process = start(*arguments, "--out", str(full), preexec_fn=limit)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2 and "Traceback" not in err, err
+    assert err.count("the checkpoint cannot be written") == 1 and "make room" in err
+    assert not list(full.rglob(".*.partial"))
+    assert iterations(full) == [10, 20, 30, 40]
+    assert main(["resume", str(full)]) == 0
+    assert main([*arguments, "--out", str(whole)]) == 0
+    assert kills.difference(whole, full) == []

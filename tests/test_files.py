@@ -1,0 +1,27 @@
+"""Files are whole or as they were."""
+
+import pytest
+
+from gedi.files import beside
+
+
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
+    target = tmp_path / "a.txt"
+    with beside(target) as partial:
+        partial.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new" and names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_what_fails_leaves_the_file_as_it_was(tmp_path, error):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(error), beside(target) as partial:
+        partial.write_text("half")
+        raise error
+    assert target.read_text() == "old" and names(tmp_path) == ["a.txt"]
