@@ -137,6 +137,46 @@ def test_a_session_takes_up_all_that_was_saved():
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def astray(session, at):
+    """Let the training of a session go astray at some iteration."""
+
+    def poison(state):
+        if state.iteration == at:
+            next(state.model.parameters()).data.fill_(torch.nan)
+
+    session.observer.each.append(poison)
+    return session
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_a_training_gone_astray_comes_back_and_says_so(settings):
+    settings = replace(settings, max_iter=150)
+    fit = astray(session(settings), 23).run()
+    assert [each.action for each in fit.interventions] == ["rolled back"]
+    assert [record["interventions"] for record in fit.history] == [0, 0, *[1] * 13]
+    told = [record.pop("gradient_norm") for record in fit.history]  # as it was before the cure
+    assert all(np.isfinite(list(record.values())).all() for record in fit.history)
+    assert np.isfinite(told[3:]).all()
+    assert (
+        fit.history[3]["learning_rate"] < 0.6 * session(settings).run().history[3]["learning_rate"]
+    )
+    x, labels = heaps()
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+
+
+@pytest.mark.parametrize("at", [22, 27, 35])
+def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
+    whole = astray(session(GROUP), 23)
+    whole.run()
+    paused = astray(session(GROUP), 23)
+    paused.observer.interrupted = lambda: paused.state.iteration == at
+    paused.train()
+    resumed = astray(session(GROUP), 23)
+    resumed.load_state_dict(saved(paused))
+    resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+
+
 def test_an_interrupted_session_can_simply_run_on(settings):
     whole = session(settings)
     whole.run()

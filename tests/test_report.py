@@ -48,6 +48,7 @@ def content(x, clusters, log_density, **changes) -> ReportContent:
             {"member": 0, "warm-up iterations": 0, "gap": 0.13, "chosen": False},
             {"member": 1, "warm-up iterations": 1000, "gap": 0.02, "chosen": True},
         ],
+        interventions=[],
         confusion=None,
         energies={"data": -log_density, "samples": -log_density[::2], "noise": -log_density + 9},
         x=x,
@@ -229,6 +230,12 @@ def warnings_of(content: ReportContent) -> str:
 
 def test_no_warning_without_a_reason(moons):
     assert warnings_of(moons) == ""
+
+
+def test_what_the_guard_did_is_told(moons):
+    changed = replace(moons, interventions=["at iteration 150, as <b>, all was well", "more"])
+    assert "would have diverged" in warnings_of(changed)
+    assert "at iteration 150, as <b>, all was well; more." in warnings_of(changed)
 
 
 def test_unused_and_small_clusters_are_named(moons):

@@ -1,6 +1,7 @@
 """Restarts: the choice, and one member carried on alone."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -110,6 +111,13 @@ def test_likelihood_decides_among_equal_gaps_only():
     some = candidates((0.1, -5.0), (0.105, -3.0), (0.5, 9.0))
     assert choose(some, by_likelihood=True) == 1
     assert choose(some, by_likelihood=False) == 0
+
+
+def test_what_is_no_number_is_never_chosen():
+    lost = Candidate(0, math.nan, 0.0)
+    kept = Candidate(0, 5.0, 0.0)
+    assert choose([lost, kept], by_likelihood=False) == 1
+    assert choose([lost, kept, lost], by_likelihood=True) == 1
 
 
 def test_choose_among_one():

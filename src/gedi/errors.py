@@ -4,7 +4,14 @@ Every error here is the caller's to fix. The command line prints its message in 
 exits with 2; any other exception is a fault of ours and keeps its traceback.
 """
 
-__all__ = ["DataError", "GediError", "NormalizerWarning", "RunError", "SettingsError"]
+__all__ = [
+    "DataError",
+    "DivergenceError",
+    "GediError",
+    "NormalizerWarning",
+    "RunError",
+    "SettingsError",
+]
 
 
 class GediError(ValueError):
@@ -17,6 +24,10 @@ class DataError(GediError):
 
 class SettingsError(GediError):
     """A setting is unknown, out of range, or contradicts another."""
+
+
+class DivergenceError(GediError):
+    """A training diverged again and again, whatever was done against it."""
 
 
 class RunError(GediError):

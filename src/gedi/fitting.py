@@ -22,6 +22,7 @@ from gedi.errors import SettingsError
 from gedi.evaluation.annealing import annealed_log_normalizer
 from gedi.evaluation.density import importance_log_normalizer
 from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
+from gedi.guard import Guard, Intervention
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
@@ -52,6 +53,7 @@ class Fit:
         candidates: the restarts when the best was chosen; empty if there was only one.
         chosen: the place of the best among them.
         ended: what ended the training.
+        interventions: of the guard against divergence; empty if nothing was the matter.
         collapse_gap: in nats, on up to 10,000 of the points under fixed views.
         iterations: iterations done.
         seconds: time spent in them.
@@ -63,6 +65,7 @@ class Fit:
     candidates: list[Candidate]
     chosen: int
     ended: Ending
+    interventions: list[Intervention]
     collapse_gap: float
     iterations: int
     seconds: float
@@ -138,6 +141,7 @@ class Session:
         self.observer = Observer(
             self.assembly.algorithm,
             self.assembly.monitor,
+            Guard(self.assembly.algorithm),
             Plateau(self.assembly.algorithm.weights, self.settings.tol, self.settings.patience),
             self.settings.evaluate_every,
             list(listeners),
@@ -145,6 +149,7 @@ class Session:
         )
         restarts = self.settings.restarts.n or 1
         self.state = self.assembly.state((restarts,) if restarts > 1 else ())
+        self.observer.guard.begin(self.state)
         self.candidates: list[Candidate] = []
         self.chosen = 0
 
@@ -173,6 +178,7 @@ class Session:
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "chosen": self.chosen,
             "history": self.observer.history,
+            "guard": self.observer.guard.state_dict(),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -185,6 +191,7 @@ class Session:
         self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
         self.chosen = saved["chosen"]
         self.observer.history = [dict(record) for record in saved["history"]]
+        self.observer.guard.load_state_dict(saved["guard"])
 
     def result(self) -> Fit:
         """What there is so far, as a finished training would be returned."""
@@ -207,6 +214,7 @@ class Session:
             candidates=self.candidates,
             chosen=self.chosen,
             ended=self._ending(),
+            interventions=self.observer.guard.interventions,
             collapse_gap=gap,
             iterations=self.state.iteration,
             seconds=self.state.seconds,
@@ -278,9 +286,11 @@ class Session:
         )
 
     def _choose(self) -> None:
+        self.observer.guard.check(self.state)  # what goes on is taken for good
         self.candidates = self._measure()
         self.chosen = self._best(self.candidates)
         self.state = single(self.state, self.assembly.state(), self.chosen)
+        self.observer.guard.begin(self.state)
 
     def _best(self, candidates: list[Candidate]) -> int:
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))

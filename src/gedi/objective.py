@@ -142,12 +142,14 @@ class Terms(NamedTuple):
         inv: INV.
         prior: PRIOR.
         evidence: EVIDENCE; zero where nothing is known.
+        energy: mean energy of data, which no term but GEN's contrast knows; zero without GEN.
     """
 
     gen: Tensor
     inv: Tensor
     prior: Tensor
     evidence: Tensor | float = 0.0
+    energy: Tensor | float = 0.0
 
     def bound(self, weights: Weights) -> Tensor:
         """w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE, up to GEN's normaliser."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gedi.guard import Guard
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
 from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
@@ -26,6 +27,7 @@ class Observer:
     Args:
         algorithm: the ingredients of the training.
         monitor: measures the average model.
+        guard: watches for divergence, and may change the state.
         plateau: the convergence rule.
         every: iterations between looks.
         listeners: called with the state and each new record.
@@ -39,6 +41,7 @@ class Observer:
 
     algorithm: Algorithm
     monitor: Monitor
+    guard: Guard
     plateau: Plateau
     every: int
     listeners: list[Callable[[TrainingState, Record], None]] = field(default_factory=list)
@@ -48,8 +51,14 @@ class Observer:
     converged: bool = False
 
     def __call__(self, state: TrainingState, terms: Terms) -> bool:
-        """Look if it is time to; whether the training should pause."""
+        """Look if it is time to; whether the training should pause.
+
+        Raises:
+            DivergenceError: if the training diverged, past all cures.
+        """
+        self.guard.watch(state, terms)
         if state.iteration % self.every == 0 or self.algorithm.progress(state) >= 1:
+            self.guard.check(state)
             record = self._look(state)
             self.history.append(record)
             for listener in self.listeners:
@@ -74,6 +83,8 @@ class Observer:
             **rest,
             **_rates(state.sampler),
         }
+        vitals = self.guard.vitals
+        assert vitals is not None  # checked before each look
         # Of several restarts, show the one that leads.
         leader = int((rest["gap"] - terms.evidence).argmin()) if state.members else None
         progress = self.algorithm.progress(state)
@@ -81,9 +92,12 @@ class Observer:
             "iteration": state.iteration,
             "seconds": round(state.seconds, 3),
             "progress": round(progress, 4),
-            "learning_rate": self.algorithm.learning_rate
-            * self.algorithm.schedule.learning_rate(state.iteration, progress),
+            "learning_rate": self.algorithm.learning_rate_at(state),
             **{name: _number(value, leader) for name, value in values.items()},
+            "gradient_norm": vitals.gradient_norm,
+            "on_walls": vitals.on_walls,
+            "staleness": vitals.staleness,
+            "interventions": len(self.guard.interventions),
         }
 
     def _wind_down(self, state: TrainingState) -> None:

@@ -67,6 +67,7 @@ def report_content(
             }
             for place, candidate in enumerate(fit.candidates)
         ],
+        interventions=[str(intervention) for intervention in fit.interventions],
         confusion=table,
         energies=findings.energies,
         x=dataset.x,

@@ -102,6 +102,7 @@ class ReportContent:
         settings: the settings of the run, nested.
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
+        interventions: what the guard against divergence did, a sentence each.
         outliers: of images, scores of some and of foils made from them.
         walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
             last position without the noise of the training.
@@ -123,6 +124,7 @@ class ReportContent:
     cluster_sizes: Integers
     prior: Floats
     restarts: Sequence[Mapping[str, object]]
+    interventions: Sequence[str]
     confusion: tuple[Integers, Sequence[str]] | None
     energies: Mapping[str, Floats]
     x: Floats
@@ -328,6 +330,7 @@ def _warnings(content: ReportContent) -> Iterator[str]:
     """What a reader should know before using the result, the gravest first."""
     yield from _method_warnings(content.method)
     yield from _divergence_warnings(content.log_density)
+    yield from _guard_warnings(content.interventions)
     yield from _size_warnings(content.cluster_sizes, content.prior)
     yield from _energy_warnings(content.energies)
     yield from _acceptance_warnings(content.history)
@@ -347,6 +350,14 @@ def _divergence_warnings(log_density: Floats) -> Iterator[str]:
     missing = int(np.sum(~np.isfinite(log_density)))
     if missing:
         yield f"{missing:,} points have no finite log-density: the training diverged."
+
+
+def _guard_warnings(interventions: Sequence[str]) -> Iterator[str]:
+    if interventions:
+        yield (
+            "The training would have diverged, and was kept from it. A smaller learning rate or "
+            f"more Langevin steps would have been better: {'; '.join(interventions)}."
+        )
 
 
 def _size_warnings(sizes: Integers, prior: Floats) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Several trainings in one computation, the best of which goes on alone."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,9 @@ class Candidate:
 
     @property
     def loss(self) -> float:
-        """The gap, and what is missing to certainty about what is known."""
-        return self.gap - self.evidence
+        """The gap, and what is missing to certainty about what is known; inf if no number."""
+        loss = self.gap - self.evidence
+        return loss if math.isfinite(loss) else math.inf
 
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
@@ -70,7 +72,8 @@ def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingSt
     alone.buffer.positions.copy_(group.buffer.positions[index])
     alone.log_prior = group.log_prior[index].clone()
     alone.generator.set_state(group.generator.get_state())
-    alone.horizon, alone.iteration, alone.seconds = group.horizon, group.iteration, group.seconds
+    for name in ("horizon", "iteration", "seconds", "learning_rate_factor", "max_contrast"):
+        setattr(alone, name, getattr(group, name))
     return alone
 
 

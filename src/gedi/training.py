@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,8 @@ class TrainingState:
         iteration: iterations done.
         seconds: time spent in them.
         horizon: the iteration at which the training ends; convergence brings it closer.
+        learning_rate_factor: of the learning rate; the guard lowers it.
+        max_contrast: where GEN's pull ends, beside that of the weights; set by the guard.
     """
 
     model: EnergyClassifier
@@ -52,6 +54,8 @@ class TrainingState:
     horizon: int
     iteration: int = 0
     seconds: float = 0.0
+    learning_rate_factor: float = 1.0
+    max_contrast: float | None = None
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -71,6 +75,8 @@ class TrainingState:
             "horizon": self.horizon,
             "iteration": self.iteration,
             "seconds": self.seconds,
+            "learning_rate_factor": self.learning_rate_factor,
+            "max_contrast": self.max_contrast,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -82,6 +88,8 @@ class TrainingState:
         self.horizon = state["horizon"]
         self.iteration = state["iteration"]
         self.seconds = state["seconds"]
+        self.learning_rate_factor = state["learning_rate_factor"]
+        self.max_contrast = state["max_contrast"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,14 @@ class Algorithm:
             clustering = clustering[0]
         moves = state.iteration % self.gen_every == 0
         gen = self.gen_every * self.schedule.gen(state.iteration) if moves else 0.0
-        return self.weights.scaled(gen=gen, clustering=clustering)
+        weights = self.weights.scaled(gen=gen, clustering=clustering)
+        limits = [each for each in (weights.max_contrast, state.max_contrast) if each is not None]
+        return replace(weights, max_contrast=min(limits, default=None))
+
+    def learning_rate_at(self, state: TrainingState) -> float:
+        """Adam's learning rate at an iteration."""
+        factor = self.schedule.learning_rate(state.iteration, self.progress(state))
+        return self.learning_rate * factor * state.learning_rate_factor
 
     def progress(self, state: TrainingState) -> float:
         """Share of the training that is done, by iterations or by time, whichever is further."""
@@ -208,10 +223,7 @@ def train(
         )
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(terms.loss(weights))
-        optimizer.param_groups[0]["lr"] = (
-            algorithm.learning_rate
-            * algorithm.schedule.learning_rate(state.iteration, algorithm.progress(state))
-        )
+        state.optimizer.param_groups[0]["lr"] = algorithm.learning_rate_at(state)
         optimizer.step()
         if algorithm.prior_rate > 0 and not state.members:
             state.log_prior = _follow(state, x, algorithm.prior_rate)

@@ -150,5 +150,6 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "metrics": findings.metrics,
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
+            "interventions": [asdict(intervention) for intervention in fit.interventions],
         }
     )

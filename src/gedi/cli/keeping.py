@@ -40,6 +40,7 @@ class Keeper:
         self.saved = time.monotonic()
         self.metrics_are_whole = False
         self.troubles: set[str] = set()
+        self.interventions = len(session.observer.guard.interventions)
         self.board: SummaryWriter | None = None
 
     def __enter__(self) -> Self:
@@ -86,6 +87,10 @@ class Keeper:
         with self._told("tensorboard"):
             if self.board is not None:
                 _to_board(self.board, record)
+        done = self.session.observer.guard.interventions
+        for intervention in done[self.interventions :]:
+            self.console.print(f"guard: {intervention}", markup=False, soft_wrap=True)
+        self.interventions = len(done)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

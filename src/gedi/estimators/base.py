@@ -242,6 +242,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             name: np.array([record[name] for record in fit.history])
             for name in (fit.history[0] if fit.history else ())
         }
+        self.interventions_ = [str(intervention) for intervention in fit.interventions]
+        if any(each.action == "rolled back" for each in fit.interventions):
+            warnings.warn(
+                f"the training diverged and was taken back, see interventions_: "
+                f"{self.interventions_[-1]}; decrease learning_rate",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         self.collapse_gap_ = fit.collapse_gap
         self.prior_ = fit.trained.log_prior.exp().double().numpy()
         normalizer = fit.trained.normalizer

@@ -60,6 +60,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         input_shape_: shape of one point.
         n_iter_: iterations done.
         history_: the terms of the bound, the gap and more over time, an array each, by name.
+        interventions_: what the guard against divergence did, a sentence each; usually none.
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
         prior_: shares that the clusters were to have, (c,).

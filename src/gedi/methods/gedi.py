@@ -52,6 +52,6 @@ def gedi_terms(
     evidence = zero if observed is None else observed.log_likelihood(logits["observed"])
     if negatives is None:
         return Terms(zero, inv, prior, evidence)
-    data = logits["x" if smoothed is None else "smoothed"]
-    gen = contrast(energy_of_logits(data), energy_of_logits(logits["negatives"]))
-    return Terms(gen, inv, prior, evidence)
+    energies = energy_of_logits(logits["x" if smoothed is None else "smoothed"])
+    gen = contrast(energies, energy_of_logits(logits["negatives"]))
+    return Terms(gen, inv, prior, evidence, energies.detach().mean(-1))
