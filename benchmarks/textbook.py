@@ -7,10 +7,12 @@ from a replay buffer, no restarts and no evaluation. Both run as whole processes
 """
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -24,38 +26,82 @@ from common import write
 from gedi.machine import hardware
 
 
-def textbook(iterations: int = 7000) -> None:
-    """The plain loop."""
-    x, _ = make_moons(10_000, noise=0.05, random_state=0)
-    data = torch.tensor((x - x.mean(0)) / x.std(0), dtype=torch.float32)
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the loop ended.
+
+    Attributes:
+        energy_data: mean, in nats.
+        energy_samples: mean over the chains of the buffer, in nats.
+        gap_before: collapse gap under the loop's own views, before the first iteration, in nats.
+        gap: the same after the last one.
+    """
+
+    energy_data: float
+    energy_samples: float
+    gap_before: float
+    gap: float
+
+
+def textbook(
+    data: Tensor,
+    n_clusters: int = 2,
+    *,
+    iterations: int = 7000,
+    learning_rate: float = 1e-3,
+    n_steps: int = 10,
+    batch_size: int = 400,
+) -> Ended:
+    """The plain loop on standardised data (n, d); random numbers are torch's own."""
+    n, d = data.shape
+    low, high = data.amin(0), data.amax(0)
+    low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
     net = nn.Sequential(
-        nn.Linear(2, 100), nn.SiLU(), nn.Linear(100, 100), nn.SiLU(), nn.Linear(100, 2)
+        nn.Linear(d, 100), nn.SiLU(), nn.Linear(100, 100), nn.SiLU(), nn.Linear(100, n_clusters)
     )
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    buffer = torch.rand(10_000, 2) * 5.2 - 2.6
+    optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate)
+    buffer = low + (high - low) * torch.rand(10_000, d)
 
     def energy(points: Tensor) -> Tensor:
         return -torch.logsumexp(net(points), -1)
 
+    def clustering(batch: Tensor) -> tuple[Tensor, Tensor]:
+        """INV and PRIOR."""
+        logits, views = net(batch), net(batch + 0.05 * torch.randn_like(batch))
+        inv = (views.softmax(-1) * log_softmax(logits, -1)).sum(-1).mean()
+        return inv, logits.softmax(-1).mean(0).log().mean()
+
+    def gap() -> float:
+        with torch.no_grad():
+            inv, prior = clustering(data)
+        return float(-inv - prior - math.log(n_clusters))
+
+    before = gap()
     for _ in range(iterations):
-        batch = data[torch.randint(len(data), (400,))]
-        chosen = torch.randint(len(buffer), (400,))
+        batch = data[torch.randint(n, (batch_size,))]
+        chosen = torch.randint(len(buffer), (batch_size,))
         chains = buffer[chosen]
-        fresh = torch.rand(400) < 0.05
-        chains[fresh] = torch.rand(int(fresh.sum()), 2) * 5.2 - 2.6
-        for _ in range(10):
+        fresh = torch.rand(batch_size) < 0.05
+        chains[fresh] = low + (high - low) * torch.rand(int(fresh.sum()), d)
+        for _ in range(n_steps):
             chains.requires_grad_(True)
             (gradient,) = torch.autograd.grad(energy(chains).sum(), chains)
             chains = (chains - 0.005 * gradient + 0.1 * torch.randn_like(chains)).detach()
-            chains = chains.clamp(-2.6, 2.6)
+            chains = chains.clamp(low, high)
         buffer[chosen] = chains
-        logits, views = net(batch), net(batch + 0.05 * torch.randn_like(batch))
+        inv, prior = clustering(batch)
         gen = energy(chains).mean() - energy(batch).mean()
-        inv = (views.softmax(-1) * log_softmax(logits, -1)).sum(-1).mean()
-        prior = logits.softmax(-1).mean(0).log().mean()
         optimizer.zero_grad()
         (-(gen + inv + prior)).backward()
         optimizer.step()
+    with torch.no_grad():
+        return Ended(float(energy(data).mean()), float(energy(buffer).mean()), before, gap())
+
+
+def moons() -> Tensor:
+    """The loop's data, standardised."""
+    x, _ = make_moons(10_000, noise=0.05, random_state=0)
+    return torch.tensor((x - x.mean(0)) / x.std(0), dtype=torch.float32)
 
 
 def seconds(command: list[str]) -> float:
@@ -72,7 +118,7 @@ def main() -> None:
     parser.add_argument("--loop", action="store_true", help="run the textbook loop itself")
     options = parser.parse_args()
     if options.loop:
-        textbook()
+        textbook(moons())
         return
     gedi_command = str(Path(sys.executable).with_name("gedi"))
     pairs = []
