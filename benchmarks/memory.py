@@ -79,7 +79,8 @@ memory = estimate(session.settings, dataset, libraries=libraries)
 session.run()
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 measured = 1024 * int(status["VmHWM"].split()[0])
-print(json.dumps({"measured": measured, "predicted": memory.total, "parts": memory.parts}))
+found = {"imports": libraries, "measured": measured, "predicted": memory.total}
+print(json.dumps(found | {"parts": memory.parts}))
 """
 
 

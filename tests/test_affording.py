@@ -67,7 +67,7 @@ def test_wide_tables_are_refused_before_their_covariance_is_made(monkeypatch):
     monkeypatch.setattr("gedi.defaults._noise", never)
     monkeypatch.setattr(affording.refuse_too_large, "__kwdefaults__", {"free": with_room(2**34)})
     settings = replace(SMALL, encoder=EncoderSettings(hidden=[16]))
-    with pytest.raises(SettingsError, match=r"covariance and kernels 22\d\.\d\d.*fewer features"):
+    with pytest.raises(SettingsError, match=r"covariance and kernels 14\d\.\d\d.*fewer features"):
         Session(wide, settings)
 
 

@@ -73,7 +73,7 @@ def test_what_grows_with_what():
     assert many - few == pytest.approx(few, rel=0.01)
     wide = sized(d=400)
     prepared = wide.phases["covariance and kernels"] + wide.held["networks and chains"]
-    assert prepared > 3 * 8 * 400**2
+    assert prepared >= 2 * 8 * 400**2
 
 
 CASES = {
@@ -115,3 +115,6 @@ def check(found):
     mebibytes = {name: found[name] / 2**20 for name in ("measured", "predicted")}
     print(mebibytes, found["parts"])
     assert found["predicted"] == pytest.approx(found["measured"], rel=0.2)
+    # Most of a small training's memory is that of libraries, which would hide what is left out.
+    measured, predicted = (found[name] - found["imports"] for name in ("measured", "predicted"))
+    assert predicted == pytest.approx(measured, rel=0.4)

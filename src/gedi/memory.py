@@ -124,8 +124,8 @@ def peak_memory(
     bases = 8 * d * k if with_base else 0
     buffer = (members + (members > 1)) * (settings.sampler.buffer_size or 0) * d
     networks = _NUMBER * (copies * network.parameters + bases + buffer)
-    # The covariance, a second one of nine points in ten, and a copy for its eigenvectors.
-    preparing = (3 * _EXACT * d * d + measured if with_base else 0) + (
+    # The covariance, and a second one, of four points in five.
+    preparing = (2 * _EXACT * d * d + measured if with_base else 0) + (
         4 * _EXACT * min(n, _KERNELS) ** 2 if kernels else 0
     )
     held["networks and chains"] = networks
