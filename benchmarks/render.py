@@ -1,4 +1,7 @@
-"""Write docs/results.md from the stored rows of the benchmarks; nothing in it is typed by hand.
+"""Write docs/results.md, and tables of docs/reliability.md, from the stored rows of the benchmarks.
+
+Nothing in the first is typed by hand. In the second a table stands between two lines of comment,
+`<!-- rows of NAME -->` and `<!-- end of NAME -->`, and all else is left as it is.
 
 python benchmarks/render.py
 """
@@ -15,6 +18,7 @@ from gedi.markdown import table
 
 Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+RELIABILITY = PAGE.with_name("reliability.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -460,8 +464,66 @@ def step_shares() -> str:
     )
 
 
+def load() -> str:
+    """Predicting large tables."""
+    rows = read("load")
+    ways = ("in memory", "streamed")
+    lines = [
+        [
+            f"{row['rows']:,} x {row['features']}",
+            f".{row['kind']}, {row['MB']:,.0f} MB",
+            *(f"{row['rows'] / row[way]['seconds']:,.0f}" for way in ways),
+            *(f"{row[way]['MiB'] - row['nothing']['MiB']:,.0f}" for way in ways),
+            f"{row['nothing']['MiB']:,.0f}",
+            "the same" if row["same"] else "DIFFERENT",
+        ]
+        for row in rows
+    ]
+    titles = [
+        "rows",
+        "file",
+        *(f"rows a second, {way}" for way in ways),
+        *(f"MiB, {way}" for way in ways),
+        "MiB before",
+        "tables written",
+    ]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/load.py")
+
+
+def memory() -> str:
+    """Predicted peaks of memory."""
+    rows = read("memory")
+    lines = [
+        [
+            row["case"],
+            f"{row['points']:,} x {row['features']:,}",
+            f"{row['measured'] / 2**20:,.0f}",
+            f"{row['predicted'] / 2**20:,.0f}",
+            f"{row['predicted'] / row['measured'] - 1:+.0%}",
+            ", ".join(
+                f"{name} {size / 2**20:,.0f}"
+                for name, size in row["parts"].items()
+                if size > row["predicted"] / 20
+            ),
+        ]
+        for row in rows
+    ]
+    titles = ["training", "data", "measured MiB", "predicted MiB", "off by", "largest parts (MiB)"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/memory.py")
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put text between the two lines of comment for these rows."""
+    start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page}: expected lines {start} and {end}")
+    page.write_text(f"{before}{start}\n\n{text}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the pages."""
     sections: dict[str, Callable[[], str]] = {
         "toys": toys,
         "textbook": textbook,
@@ -477,7 +539,10 @@ def main() -> None:
     }
     parts = [HEAD, *(write() for name, write in sections.items() if read(name))]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
-    print(f"{PAGE} written")
+    for name, write in {"load": load, "memory": memory}.items():
+        if read(name):
+            fill(RELIABILITY, name, write())
+    print(f"{PAGE} and {RELIABILITY} written")
 
 
 if __name__ == "__main__":

@@ -414,10 +414,11 @@ def test_npz_without_a_clear_array_of_points():
 def test_non_numeric_column():
     name = write("a.csv", "a,colour,size\n1,red,2\n3,blue,4\n")
     with pytest.raises(
-        DataError, match=r"a\.csv: column 'colour' is not numeric, it holds 'red': .*--label"
+        DataError,
+        match=r"a\.csv: column 'colour' is not numeric, it holds 'red' in row 0: .*--label",
     ):
         load(name)
-    with pytest.raises(DataError, match=r"column 'b' .* 'oops' \(nor are 'c'\)"):
+    with pytest.raises(DataError, match=r"column 'b' .* 'oops' in row 2 \(nor are 'c'\)"):
         load(write("b.csv", "a,b,c\n1,2,u\n2,,u\n3,oops,v\n"))
 
 
@@ -444,7 +445,7 @@ def test_columns_of_one_name():
 
 
 def test_a_long_value_is_shortened():
-    with pytest.raises(DataError, match=r"it holds '\w{36}\.\.\.: drop"):
+    with pytest.raises(DataError, match=r"it holds '\w{36}\.\.\. in row 0: drop"):
         load(parquet(a=[1.0, 2.0], text=["w" * 5000] * 2))
 
 

@@ -34,6 +34,8 @@ _HOMES = {
     "fit": "gedi.fitting",
     "gedi_terms": "gedi.methods",
     "load": "gedi.data",
+    "open_rows": "gedi.rows",
+    "predict_to_file": "gedi.predicting",
 }
 
 __all__ = list(_HOMES)

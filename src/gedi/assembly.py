@@ -46,19 +46,30 @@ from gedi.views import (
     VirtualAdversarial,
 )
 
-__all__ = ["Assembly", "assemble", "build_model", "build_sampler", "make_view"]
+__all__ = [
+    "CODED",
+    "MEASURED",
+    "MONITORED",
+    "REFERENCES",
+    "TOLD",
+    "Assembly",
+    "assemble",
+    "build_model",
+    "build_sampler",
+    "make_view",
+]
 
-_TOLD = 10_000  # points on which the end result is told
+TOLD = 10_000  # points on which the end result is told
 _METHODS: dict[MethodKind, Method] = {
     "gedi": gedi_terms,
     "barlow-twins": barlow_twins_terms,
     "swav": swav_terms,
 }
 _PROJECTED = 128  # outputs of the head that Barlow Twins compares
-_MONITORED = 2000  # points on which the gap is watched
-_REFERENCES = 2000  # points among which neighbours are looked for
-_MEASURED = 20_000  # points that the base is the Gaussian of
-_CODED = 5000  # points that k-means sees
+MONITORED = 2000  # points on which the gap is watched
+REFERENCES = 2000  # points among which neighbours are looked for
+MEASURED = 20_000  # points that the base is the Gaussian of
+CODED = 5000  # points that k-means sees
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
 _VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
@@ -163,7 +174,7 @@ class Assembly:
     def _start_from_kmeans(self, model: EnergyClassifier, n: int, generator: Generator) -> Tensor:
         """Let the last n members start from k-means; the log of its clusters' shares, (n, c)."""
         settings = self.settings
-        chosen = torch.randperm(len(self.data), generator=generator)[:_CODED]
+        chosen = torch.randperm(len(self.data), generator=generator)[:CODED]
         x = self.data[chosen.to(self.data.device)].cpu()
         found = [kmeans_codes(x, self.log_prior, generator) for _ in range(n)]
         # Without the base, which all logits share: it says nothing of the codes.
@@ -361,13 +372,13 @@ def assemble(
     input_shape = dataset.image_shape or (data.n_features,)
     views = make_views(
         settings,
-        data[chosen[: max(affordable(_REFERENCES, data.n_features), len(anchors))]],
+        data[chosen[: max(affordable(REFERENCES, data.n_features), len(anchors))]],
         dataset.image_shape,
     )
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
     noise = settings.data_noise or 0.0
-    measured = chosen[: affordable(_MEASURED, data.n_features)]
+    measured = chosen[: affordable(MEASURED, data.n_features)]
     base, root = _base(data[measured], noise, settings, dataset, previous)
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
@@ -392,7 +403,7 @@ def assemble(
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )
-    watched = chosen[: affordable(_MONITORED, data.n_features)]
+    watched = chosen[: affordable(MONITORED, data.n_features)]
     return Assembly(
         settings=settings,
         scaling=scaling,
@@ -401,7 +412,7 @@ def assemble(
         monitor=Monitor(
             data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
         ),
-        sample=chosen[: affordable(_TOLD, data.n_features)],
+        sample=chosen[: affordable(TOLD, data.n_features)],
         log_prior=(
             previous.log_prior
             if previous is not None and settings.prior == "learned"
@@ -519,7 +530,7 @@ def make_views(
         image_shape: (C, H, W) if the points are flattened images.
     """
     chosen = settings.views
-    reference = data[:_REFERENCES]
+    reference = data[:REFERENCES]
     local = LocalScale(data[: settings.sampler.n_anchors], _LOCAL)
     assert chosen.adversarial is not None and chosen.neighbours is not None  # resolved
     views: list[View] = []

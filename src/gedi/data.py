@@ -10,7 +10,9 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,9 +39,18 @@ __all__ = [
     "BUILT_IN",
     "Dataset",
     "Values",
+    "check_csv",
+    "check_parquet",
     "check_points",
+    "checked_rows",
     "constant_features",
+    "existing_file",
     "load",
+    "not_numeric",
+    "numeric_rows",
+    "read_npy",
+    "reading",
+    "require_columns",
     "value_range_of",
 ]
 
@@ -156,7 +167,7 @@ def load(
         return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
     # Who asks for features of a .parquet file takes it for a table.
     of_images = features is None and holds_images(source)
-    path = Path(source) if of_images else _existing_file(source, known=(*BUILT_IN, *PRESETS))
+    path = Path(source) if of_images else existing_file(source, known=(*BUILT_IN, *PRESETS))
     if of_images:
         images = read_images(
             source,
@@ -176,12 +187,14 @@ def load(
     return data
 
 
-def check_points(x: ArrayLike, n_features: int) -> Values:
+def check_points(x: ArrayLike, n_features: int, *, first_row: int | None = None) -> Values:
     """Check new points for a model trained on `n_features` features.
 
     Args:
         x: points (n, n_features), or images of as many values.
         n_features: what the model was trained on.
+        first_row: the place of the first of them among more points, for errors; None: these are
+            all.
 
     Returns:
         Points (n, n_features), images flattened; bytes stay bytes, all else becomes floats.
@@ -189,7 +202,7 @@ def check_points(x: ArrayLike, n_features: int) -> Values:
     Raises:
         DataError: another number of features, no rows, or values that are not finite numbers.
     """
-    points, _ = _rows(np.asarray(x), where="x", keep_bytes=True)
+    points, _ = _rows(np.asarray(x), where="x", keep_bytes=True, first_row=first_row)
     if points.shape[1] != n_features:
         raise DataError(f"x: expected {n_features} features, got {points.shape[1]}")
     if len(points) == 0:
@@ -278,8 +291,12 @@ def _refuse_image_options(
         raise DataError(f"{source} is not a set of image files: leave out {', '.join(given)}")
 
 
-def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
-    """The path of a file that exists and is not empty."""
+def existing_file(source: str, known: Sequence[str] = ()) -> Path:
+    """The path of a file that exists and is not empty.
+
+    Raises:
+        DataError: if there is none; known names that are alike are told.
+    """
     path = Path(source)
     try:
         is_dir, exists = path.is_dir(), path.exists()
@@ -297,7 +314,7 @@ def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
     return path
 
 
-def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
+def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return DataError(
         f"{path} cannot be read as {kind} and may be damaged: write it again ({reason})"
@@ -307,9 +324,9 @@ def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
 def _from_npy(path: Path, label: str | None, stream_above: int) -> Dataset:
     labels = None
     if label is not None:
-        label_path = _existing_file(label)
-        labels = (_read_npy(label_path), str(label_path))
-    array = _read_npy(path, mapped=path.stat().st_size > stream_above)
+        label_path = existing_file(label)
+        labels = (read_npy(label_path), str(label_path))
+    array = read_npy(path, mapped=path.stat().st_size > stream_above)
     return _from_array(path, array, str(path), labels)
 
 
@@ -367,7 +384,7 @@ def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
 
 
-def _read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
+def read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
     """An array, which may be mapped from the file."""
     try:
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
@@ -403,7 +420,7 @@ def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
         )
     if "allow_pickle" in str(error):  # numpy takes any file it does not know for a pickle
         return DataError(f"{path} is not a {kind} file (a pickle is never loaded): save it anew")
-    return _unreadable(path, kind, error)
+    return unreadable(path, kind, error)
 
 
 def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
@@ -414,29 +431,62 @@ def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -
     codes: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
     if label is not None:
-        _require_columns(path, frame, [label], "label column")
+        require_columns(path, frame.columns, [label], "label column")
         codes, class_names = _label_column(path, frame[label])
     if features is None:
         names = [n for n in frame.columns if n != label and not _counts_rows(n, frame[n])]
     else:
         names = [str(name) for name in features]
-        _require_columns(path, frame, names, "column")
+        require_columns(path, frame.columns, names, "column")
     if not names:
         raise DataError(f"{path} has no feature columns: it holds {_listed(frame.columns)}")
-    x, _ = _rows(_numeric_columns(path, frame[names]), str(path), names)
+    x = numeric_rows(path, frame[names])
     return Dataset(path.stem, x, codes, class_names, tuple(names))
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415
 
-    try:
+    with reading(path, "comma-separated text in UTF-8"):
         frame = pd.read_csv(path, low_memory=False)
+    check_csv(path, frame)
+    return frame
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Word what a reader of tables says of a damaged file.
+
+    Raises:
+        DataError: for what pandas, pyarrow and decoders raise.
+    """
+    import pandas as pd  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        yield
+    except DataError:
+        raise
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty: add a line of column names and rows") from error
-    except (OSError, ValueError) as error:  # pandas' and the decoder's own errors among them
-        raise _unreadable(path, "comma-separated text in UTF-8", error) from error
-    if not frame.index.equals(pd.RangeIndex(len(frame))):
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise unreadable(path, kind, error) from error
+
+
+def check_csv(path: Path, frame: "pd.DataFrame", first_row: int = 0) -> None:
+    """Check that rows have a header that fits.
+
+    Args:
+        path: of the file.
+        frame: its rows, or some that follow each other.
+        first_row: the place of the first of them.
+
+    Raises:
+        DataError: for rows longer than the header, another mark than the comma, or no header.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    if not frame.index.equals(pd.RangeIndex(first_row, first_row + len(frame))):
         raise DataError(f"{path}: the rows have more fields than the header: name every column")
     names = [str(name) for name in frame.columns]
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
@@ -446,24 +496,26 @@ def _read_csv(path: Path) -> "pd.DataFrame":
             f"{path}: the first line is numbers ({', '.join(names[:3])}, ...), not column names: "
             f"add a line of names"
         )
-    return frame
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import read_schema  # noqa: PLC0415
 
-    try:
-        names = pd.Index(read_schema(path).names)
-        twice = names[names.duplicated()]
-        if len(twice):
-            raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
+    with reading(path, "parquet"):
+        check_parquet(path, read_schema(path).names)
         return pd.read_parquet(path, engine="pyarrow")
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise _unreadable(path, "parquet", error) from error
+
+
+def check_parquet(path: Path, names: Sequence[str]) -> None:
+    """Check the names of the columns.
+
+    Raises:
+        DataError: if two are the same.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
 
 
 def _is_number(text: str) -> bool:
@@ -485,47 +537,69 @@ def _counts_rows(name: str, column: "pd.Series") -> bool:
     return name == "Unnamed: 0" and np.array_equal(column.to_numpy(), np.arange(len(column)))
 
 
-def _require_columns(path: Path, frame: "pd.DataFrame", names: Sequence[str], what: str) -> None:
-    missing = [name for name in names if name not in frame.columns]
+def require_columns(path: Path, columns: Iterable[str], names: Sequence[str], what: str) -> None:
+    """Check that all names are among the columns.
+
+    Raises:
+        DataError: with those that are not.
+    """
+    known = dict.fromkeys(columns)
+    missing = [name for name in names if name not in known]
     if missing:
         raise DataError(
-            f"{path} has no {what} {_listed(missing)}: its columns are {_listed(frame.columns)}"
+            f"{path} has no {what} {_listed(missing)}: its columns are {_listed(known)}"
         )
 
 
-def _numeric_columns(path: Path, frame: "pd.DataFrame") -> NDArray[np.float64]:
-    """All columns as numbers (n, d), missing values as NaN."""
+def numeric_rows(path: Path, frame: "pd.DataFrame", *, first_row: int | None = None) -> Values:
+    """All columns as finite numbers, (n, d), float64.
+
+    Args:
+        path: of the table.
+        frame: its columns, or some rows of them.
+        first_row: the place of the first of these rows in the table; None: they are all.
+
+    Raises:
+        DataError: for a column that is not numeric and for values that are not finite, with the
+            row.
+    """
     out = np.empty(frame.shape)
-    bad: dict[str, str] = {}
+    bad: dict[str, int] = {}
     for i, name in enumerate(frame.columns):
-        numbers, offender = _numbers(frame[name])
-        out[:, i] = numbers
-        if offender is not None:
-            bad[name] = offender
+        out[:, i], wrong = _numbers(frame[name])
+        if wrong is not None:
+            bad[name] = wrong
     if bad:
-        name, offender = next(iter(bad.items()))
-        others = f" (nor are {_listed(list(bad)[1:])})" if len(bad) > 1 else ""
-        raise DataError(
-            f"{path}: column {name!r} is not numeric, it holds {offender}{others}: drop it or "
-            f"encode it as numbers, or pass it with --label if it is the label"
-        )
-    return out
+        name, row = next(iter(bad.items()))
+        raise not_numeric(path, name, frame[name].iloc[row], (first_row or 0) + row, list(bad)[1:])
+    return checked_rows(out, str(path), names=list(frame.columns), first_row=first_row)
 
 
-def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], str | None]:
-    """The column as numbers, and its first value that is none, if any."""
+def not_numeric(
+    path: Path, name: str, value: object, row: int, others: Sequence[str] = ()
+) -> DataError:
+    """The error for a column that holds a value that is no number, and perhaps others that do."""
+    beside = f" (nor are {_listed(others)})" if others else ""
+    return DataError(
+        f"{path}: column {name!r} is not numeric, it holds {_shown(value)} in row {row}{beside}: "
+        f"drop it or encode it as numbers, or pass it with --label if it is the label"
+    )
+
+
+def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
+    """The column as numbers, missing values as NaN; and where its first value is that is none."""
     import pandas as pd  # noqa: PLC0415
     from pandas.api import types  # noqa: PLC0415
 
     if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
         numbers = pd.to_numeric(column, errors="coerce")
-        wrong = column[numbers.isna() & column.notna()]
+        wrong = np.flatnonzero(numbers.isna() & column.notna())
     elif types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
-        numbers, wrong = column, column[:0]
+        numbers, wrong = column, np.arange(0)
     else:  # dates, categories, complex numbers
-        numbers, wrong = pd.Series(np.nan, index=column.index), column
-    offender = None if len(wrong) == 0 else _shown(wrong.iloc[0])
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan), offender
+        numbers, wrong = pd.Series(np.nan, index=column.index), np.arange(len(column))
+    first = int(wrong[0]) if len(wrong) else None
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan), first
 
 
 def _shown(value: object, width: int = 40) -> str:
@@ -542,11 +616,33 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
 # Values
 
 
+def checked_rows(
+    array: NDArray[np.generic],
+    where: str,
+    *,
+    names: Sequence[str] = (),
+    first_row: int | None = None,
+) -> Values:
+    """Finite rows (n, d); images flattened, and as bytes if they are bytes.
+
+    Args:
+        array: points (n, d), or images (n, H, W) or (n, C, H, W).
+        where: words for errors.
+        names: of the columns, for errors.
+        first_row: the place of the first of these rows among more; None: they are all.
+
+    Raises:
+        DataError: for another type or shape, or values that are not finite.
+    """
+    return _rows(array, where, names, first_row=first_row)[0]
+
+
 def _rows(
     array: NDArray[np.generic],
     where: str,
     names: Sequence[str] = (),
     keep_bytes: bool = False,
+    first_row: int | None = None,
 ) -> tuple[Values, tuple[int, int, int] | None]:
     """Finite rows (n, d), and the shape of one image if they are images.
 
@@ -569,7 +665,7 @@ def _rows(
         x: NDArray[np.floating] = flat.astype(
             np.float32 if wide == np.float32 else np.float64, copy=False
         )
-    _refuse_not_finite(x, where, names)
+    _refuse_not_finite(x, where, names, first_row)
     return x, image_shape
 
 
@@ -596,7 +692,9 @@ def _image_shape(array: NDArray[np.generic], where: str) -> tuple[int, int, int]
     )
 
 
-def _refuse_not_finite(flat: NDArray[np.floating], where: str, names: Sequence[str]) -> None:
+def _refuse_not_finite(
+    flat: NDArray[np.floating], where: str, names: Sequence[str], first_row: int | None
+) -> None:
     finite = np.isfinite(flat)
     if finite.all():
         return
@@ -604,8 +702,11 @@ def _refuse_not_finite(flat: NDArray[np.floating], where: str, names: Sequence[s
     nans = int(np.isnan(flat).sum())
     infinities = finite.size - int(finite.sum()) - nans
     counts = [f"{nans} missing (NaN)"] * bool(nans) + [f"{infinities} infinite"] * bool(infinities)
+    among, start = "", first_row or 0
+    if first_row is not None:  # of the others nothing is known
+        among = f" among rows {start} to {start + len(flat) - 1}"
     raise DataError(
-        f"{where}: {' and '.join(counts)} values, the first in row {row}, "
+        f"{where}: {' and '.join(counts)} values{among}, the first in row {start + row}, "
         f"{_column(column, names)}: drop these rows or fill the values in"
     )
 

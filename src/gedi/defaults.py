@@ -96,7 +96,8 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         settings,
         n_clusters=n_clusters,
         batch_size=batch_size,
-        data_noise=_or(settings.data_noise, _noise(dataset, kind)),
+        # Where it is given, the covariance of the data is not computed here.
+        data_noise=(_noise(dataset, kind) if settings.data_noise is None else settings.data_noise),
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
         gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, kind),

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
+from gedi.affording import refuse_too_large
 from gedi.assembly import assemble
 from gedi.base import GaussianBase
 from gedi.box import Box
@@ -129,6 +130,7 @@ class Session:
         listeners: Sequence[Listener] = (),
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
+        refuse_too_large(settings, dataset, custom)
         self.settings = resolve(settings, dataset, custom)
         if self.settings.device == "cuda" and not torch.cuda.is_available():
             raise SettingsError("setting device: expected a CUDA device, but none is to be found")

@@ -151,6 +151,7 @@ class Guard:
                 state, "fresh chains", f"those in the buffer had {staleness:.3g} nats too many"
             )
         if abs(contrast) <= hold:
+            self._good = {}  # not both at once, as they take memory
             self._good = _parts_of(state)
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from gedi.box import Box
 from gedi.scaling import Scaling
 
-__all__ = ["Points", "affordable"]
+__all__ = ["Points", "affordable", "is_mapped"]
 
 _CHUNK_VALUES = 2**22  # of images scaled at a time, 16 MiB
 _MOST_VALUES = 2**28  # of points looked at together, 1 GiB
@@ -44,7 +44,7 @@ class Points:
         self._values: Tensor | _Mapped
         if not self._bytes:
             self._values = scaling(x).to(device)
-        elif _is_mapped(x):
+        elif is_mapped(x):
             self._values = _Mapped(x, device)
         else:
             self._values = _tensor(x).to(device)
@@ -112,7 +112,7 @@ def _tensor(x: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(np.require(x, requirements=["C", "W"]))
 
 
-def _is_mapped(x: NDArray[np.generic]) -> bool:
+def is_mapped(x: NDArray[np.generic]) -> bool:
     """Whether this is, or is a view of, an array that is mapped from a file."""
     owner: object = x
     while isinstance(owner, np.ndarray):

@@ -28,6 +28,7 @@ from gedi.errors import DataError, RunError, SettingsError
 from gedi.files import beside, partial_name
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
+from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict
 from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
@@ -271,12 +272,30 @@ class Run:
             DataError: if they cannot be read, or have another number of features.
         """
         dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
-        if dataset.x.shape[1] != self.n_features:
+        self._check_features(path, dataset.x.shape[1])
+        return dataset
+
+    def new_rows(self, path: str) -> Rows | None:
+        """The rows of other data for the trained model, where they can be read some at a time.
+
+        Returns:
+            The rows; None where only `new_data` reads them: images, archives, built-in sets, and
+            tables where the training was on points without names of columns.
+
+        Raises:
+            DataError: if they lack columns, or have another number of features.
+        """
+        rows = open_rows(path, self.feature_names)
+        if rows is not None:
+            self._check_features(path, rows.n_features)
+        return rows
+
+    def _check_features(self, path: str, n_features: int) -> None:
+        if n_features != self.n_features:
             raise DataError(
                 f"{path}: expected {self.n_features} features, as {self.path} was trained on, "
-                f"got {dataset.x.shape[1]}"
+                f"got {n_features}"
             )
-        return dataset
 
     def other_data(
         self,

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, nn
 
 from gedi.box import Box
-from gedi.data import check_points
+from gedi.data import Values, check_points
 from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.rows import in_parts
 from gedi.sampling import Energy, Move, evaluate
 from gedi.scaling import Scaling
 from gedi.smoothing import Smoothing
@@ -22,6 +24,8 @@ from gedi.smoothing import Smoothing
 __all__ = ["Prediction", "TrainedModel"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
+_PART_VALUES = 2**22  # of points that predictions are told of together, 32 MiB
+_MOST_CHUNKS = 64
 
 
 class Prediction(NamedTuple):
@@ -99,7 +103,51 @@ class TrainedModel:
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
         """
-        logits = self.logits(x)
+        points = check_points(x, self.box.low.numel())
+        n, rows = len(points), self.part_rows
+        first = self._predict(points[:rows])
+        if n <= rows:
+            return first
+        whole = Prediction(*(np.empty((n, *some.shape[1:]), some.dtype) for some in first))
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            found = self._predict(points[part]) if start else first
+            for into, values in zip(whole, found, strict=True):
+                into[part] = values
+        return whole
+
+    @property
+    def part_rows(self) -> int:
+        """Points in each of `predict_parts`; hangs on the number of features alone."""
+        chunks = _PART_VALUES // (_CHUNK * self.box.low.numel())
+        return _CHUNK * max(1, min(_MOST_CHUNKS, chunks))
+
+    def predict_parts(
+        self, blocks: Iterable[ArrayLike], *, first_row: int = 0
+    ) -> Iterator[Prediction]:
+        """Clusters and scores of any number of points, `part_rows` at a time.
+
+        They are those of `predict` to the last bit, as sums over many numbers hang on how many
+        points a network is given together, and here these are the same.
+
+            for part in trained.predict_parts(rows for rows, _ in open_rows("large.npy").blocks()):
+                ...
+
+        Args:
+            blocks: points in the user's units, (k, d), any number in each.
+            first_row: the place of the first of them among all, a multiple of `part_rows` where a
+                prediction goes on; for errors.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite, with the row.
+        """
+        for part in in_parts(blocks, self.part_rows):
+            yield self._predict(check_points(part, self.box.low.numel(), first_row=first_row))
+            first_row += len(part)
+
+    @torch.no_grad()
+    def _predict(self, points: Values) -> Prediction:
+        logits = self._in_parts(self.exact, points)
         energy = energy_of_logits(logits)
         log_density = self.scaling.log_det - self._log_z - energy
         return Prediction(
@@ -119,7 +167,7 @@ class TrainedModel:
         points = check_points(x, self.box.low.numel())
         return self._in_parts(self.exact.encoder, points).numpy()
 
-    def _in_parts(self, network: nn.Module, x: NDArray[np.floating]) -> Tensor:
+    def _in_parts(self, network: nn.Module, x: Values) -> Tensor:
         """The network's output for points in the user's units, some at a time."""
         first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
         # Kept parts between freed ones would leave memory in pieces, more than the data in all.

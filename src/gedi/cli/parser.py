@@ -171,13 +171,17 @@ def _predict() -> ArgumentParser:
     parser = _subparser(
         "Write one line for each point: the file it comes from (for folders of images), its "
         "cluster, the probability of every cluster, and its log-density in nats (up to a constant "
-        "above two dimensions); low means unusual."
+        "above two dimensions); low means unusual. Tables (.csv, .parquet, a folder of .parquet "
+        "files) and .npy files may be larger than memory, and where that was interrupted the same "
+        "command goes on."
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
     _split(parser)
     _skip_bad(parser)
-    parser.add_argument("--out", type=str, default="clusters.csv", help="file to write")
+    parser.add_argument(
+        "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
+    )
     return parser
 
 

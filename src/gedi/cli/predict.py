@@ -1,14 +1,20 @@
 """`gedi predict`."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_skipped
-from gedi.cli.writing import writable
+from gedi.cli.writing import checked_target
+from gedi.data import Dataset
+from gedi.predicting import SUFFIXES, Watch, predict_to_file
+from gedi.rows import Rows
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -17,27 +23,45 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Cluster and score points, and write a table."""
     folder = Run.open(Path(options.folder))
-    with writable(options.out, suffix=".csv") as out:
-        trained = folder.load_model()
-        with decoding_shown() as watch:
-            dataset = folder.new_data(
-                options.data, split=options.split, skip_bad=options.skip_bad, watch=watch
-            )
-        tell_skipped(dataset)
-        prediction = trained.predict(dataset.x)
-        probabilities = {
-            f"probability_{cluster}": np.round(column, 6)
-            for cluster, column in enumerate(prediction.probabilities.T)
-        }
-        table = pd.DataFrame(
-            ({"file": pd.Series(dataset.files, dtype=object)} if dataset.files else {})
-            | {
-                "cluster": prediction.clusters,
-                **probabilities,
-                "log_density": prediction.log_density,
-            }
-        )
-        # Names of files may hold bytes that are no text; they are written as they are.
-        table.to_csv(out, index=False, errors="surrogateescape")
-    print(f"{len(table)} points written to {options.out}")
+    target = checked_target(options.out, SUFFIXES)
+    trained = folder.load_model()
+    points = _points(folder, options)
+    try:
+        with _progress_shown() as watch:
+            n = predict_to_file(trained, points, target, watch)
+    except KeyboardInterrupt:
+        if isinstance(points, Rows):
+            print("note: the same command goes on with what is there", file=sys.stderr)
+        raise
+    print(f"{n} points written to {options.out}")
     return 0
+
+
+def _points(folder: Run, options: Namespace) -> Rows | Dataset:
+    # These options are of images; the reader of all else refuses them.
+    rows = None if options.split or options.skip_bad else folder.new_rows(options.data)
+    if rows is not None:
+        return rows
+    with decoding_shown() as watch:
+        dataset = folder.new_data(
+            options.data, split=options.split, skip_bad=options.skip_bad, watch=watch
+        )
+    tell_skipped(dataset)
+    return dataset
+
+
+@contextmanager
+def _progress_shown() -> Iterator[Watch]:
+    """On a terminal, a bar on standard error."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("predicting"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("predicting", total=1.0)
+        yield lambda share: bar.update(task, completed=share)

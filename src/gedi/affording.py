@@ -1,0 +1,104 @@
+"""Whether there is memory for a training, asked before any work is done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+
+from gedi.custom import Custom
+from gedi.data import Dataset
+from gedi.defaults import resolve
+from gedi.errors import SettingsError
+from gedi.free_memory import Free, free_memory
+from gedi.memory import Memory, peak_memory
+from gedi.points import is_mapped
+from gedi.settings import Settings
+
+__all__ = ["estimate", "refuse_too_large"]
+
+_LOWER: Mapping[str, str] = {
+    "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
+    "points to watch and refer to": "take fewer features",
+    "networks and chains": "lower encoder.hidden, restarts.n or sampler.buffer_size",
+    "covariance and kernels": "take fewer features, or leave the base out (encoder.base false)",
+    "k-means": "lower restarts.kmeans, encoder.hidden or batch_size",
+    "iteration": "lower batch_size, restarts.n or encoder.hidden",
+    "energies of the chains": "lower sampler.buffer_size or restarts.n",
+    "choice among restarts": "lower restarts.n or sampler.n_anchors",
+    "end": "take fewer features, or lower encoder.hidden",
+}
+
+
+def estimate(
+    settings: Settings, dataset: Dataset, custom: Custom = Custom(), *, libraries: int
+) -> Memory:
+    """What a training on these data takes; see `peak_memory`.
+
+    Args:
+        settings: resolved.
+        dataset: the points.
+        custom: what the user brings.
+        libraries: bytes that the process takes without the data.
+    """
+    encoder = custom.encoder
+    return peak_memory(
+        settings,
+        *dataset.x.shape,
+        image_shape=dataset.image_shape,
+        itemsize=dataset.x.itemsize,
+        in_file=is_mapped(dataset.x),
+        n_parameters=None if encoder is None else sum(p.numel() for p in encoder.parameters()),
+        libraries=libraries,
+    )
+
+
+def refuse_too_large(
+    settings: Settings,
+    dataset: Dataset,
+    custom: Custom = Custom(),
+    *,
+    free: Callable[[torch.device], Free | None] = free_memory,
+) -> None:
+    """Refuse a training that cannot fit into memory.
+
+    Where the system does not tell how much there is, nothing is refused.
+
+    Args:
+        settings: the user's.
+        dataset: the points, which are in memory already.
+        custom: what the user brings.
+        free: tells what memory is left on a device.
+
+    Raises:
+        SettingsError: with what is needed, what there is, and what to lower; and for settings that
+            contradict each other or the data.
+        DataError: for fewer points than clusters.
+    """
+    # The noise would be read off the data, which takes memory itself.
+    noise = 0.1 if settings.data_noise is None else settings.data_noise
+    resolved = resolve(replace(settings, data_noise=noise), dataset, custom)
+    on_device = resolved.device == "cuda" or (
+        resolved.device == "auto" and torch.cuda.is_available()
+    )
+    if on_device and not torch.cuda.is_available():
+        return  # which is told elsewhere
+    room = free(torch.device("cuda" if on_device else "cpu"))
+    needed = estimate(resolved, dataset, custom, libraries=0)
+    there = 0 if is_mapped(dataset.x) else dataset.x.nbytes
+    if on_device:
+        there += needed.held["libraries"]
+    if room is None or needed.total - there <= room.bytes:
+        return
+    parts = {name: size for name, size in needed.parts.items() if name in _LOWER}
+    parts["data"] -= 0 if is_mapped(dataset.x) else dataset.x.nbytes
+    listed = ", ".join(f"{name} {_gibibytes(size)}" for name, size in parts.items())
+    largest = max(parts, key=lambda name: parts[name])
+    raise SettingsError(
+        f"{dataset.name}: a training on {len(dataset.x)} points of {dataset.x.shape[1]} features "
+        f"needs about {_gibibytes(needed.total - there)} of memory ({listed}), but "
+        f"{room.of} has {_gibibytes(room.bytes)} left: {_LOWER[largest]}"
+    )
+
+
+def _gibibytes(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

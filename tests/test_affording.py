@@ -1,0 +1,95 @@
+"""Trainings that cannot fit are refused before they start."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gedi import affording
+from gedi.affording import estimate, refuse_too_large
+from gedi.custom import Custom
+from gedi.data import Dataset
+from gedi.errors import SettingsError
+from gedi.fitting import Session
+from gedi.free_memory import Free
+from gedi.settings import EncoderSettings
+from small_trainings import SMALL, heaps
+
+DATA = Dataset("heaps", heaps(300, 5)[0])
+
+
+def with_room(n_bytes):
+    return lambda device: Free(n_bytes, "this machine")
+
+
+def needed(settings):
+    """Bytes that a training takes beside the data and what the process has."""
+    session = Session(DATA, settings)
+    return estimate(session.settings, DATA, libraries=0).total - DATA.x.nbytes
+
+
+def test_what_fits_is_taken_and_what_does_not_is_refused():
+    enough = needed(SMALL)
+    refuse_too_large(SMALL, DATA, free=with_room(enough))
+    with pytest.raises(
+        SettingsError,
+        match=r"heaps: a training on 300 points of 5 features needs about 0\.\d\d GiB of memory "
+        r"\(.*\), but this machine has 0\.\d\d GiB left: ",
+    ):
+        refuse_too_large(SMALL, DATA, free=with_room(enough - 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lower"),
+    [
+        ({"batch_size": 10_000_000}, r"iteration \d{1,3}\.\d\d GiB.*: lower batch_size"),
+        (
+            {"encoder": EncoderSettings(hidden=[200_000, 100_000])},
+            r"networks and chains 3\d\d\.\d\d GiB.*: lower encoder.hidden, restarts.n or",
+        ),
+    ],
+)
+def test_a_size_that_cannot_fit_is_refused_at_once(changes, lower):
+    settings = replace(SMALL, **changes)
+    if "batch_size" in changes:
+        settings = replace(settings, sampler=replace(SMALL.sampler, buffer_size=10_000_000))
+    with pytest.raises(SettingsError, match=lower):
+        refuse_too_large(settings, DATA, free=with_room(2**30))
+
+
+def test_wide_tables_are_refused_before_their_covariance_is_made(monkeypatch):
+    wide = Dataset("wide", np.zeros((2, 100_000), dtype=np.float32))
+
+    def never(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr("gedi.defaults._noise", never)
+    monkeypatch.setattr(affording.refuse_too_large, "__kwdefaults__", {"free": with_room(2**34)})
+    settings = replace(SMALL, encoder=EncoderSettings(hidden=[16]))
+    with pytest.raises(SettingsError, match=r"covariance and kernels 14\d\.\d\d.*fewer features"):
+        Session(wide, settings)
+
+
+def test_nothing_is_refused_where_the_system_does_not_tell():
+    refuse_too_large(replace(SMALL, max_iter=10**9), DATA, free=lambda device: None)
+
+
+def test_encoders_of_the_user_count_by_their_parameters():
+    small, large = (torch.nn.Sequential(torch.nn.Linear(5, n), torch.nn.SiLU()) for n in (4, 4000))
+    settings = replace(SMALL, encoder=EncoderSettings())
+    sizes = [
+        estimate(Session(DATA, settings, custom=custom).settings, DATA, custom, libraries=0)
+        for custom in (Custom(encoder=small), Custom(encoder=large))
+    ]
+    grown = sizes[1].held["networks and chains"] - sizes[0].held["networks and chains"]
+    assert grown >= 5 * 4 * 6 * 3996
+
+
+@pytest.mark.gpu
+def test_what_does_not_fit_on_the_device_is_refused():
+    settings = replace(SMALL, device="cuda", batch_size=2**24)
+    settings = replace(settings, sampler=replace(SMALL.sampler, buffer_size=2**24))
+    big = replace(settings, encoder=EncoderSettings(hidden=[4096, 4096]))
+    with pytest.raises(SettingsError, match="the device cuda has"):
+        Session(DATA, big)

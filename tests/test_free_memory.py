@@ -1,0 +1,78 @@
+"""What the system tells of memory, from files as Linux has them."""
+
+import sys
+
+import pytest
+import torch
+
+from gedi.free_memory import free_memory, resident
+
+CPU = torch.device("cpu")
+
+
+def write(root, **files):
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("DOT", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def proc(tmp_path):
+    write(tmp_path / "proc", meminfo="MemTotal: 2000 kB\nMemAvailable:    1000 kB\nHugePages: 0\n")
+    return tmp_path / "proc"
+
+
+def test_what_the_machine_has(proc, tmp_path):
+    free = free_memory(CPU, proc, tmp_path / "none")
+    assert free == (1_024_000, "this machine")
+
+
+def test_a_group_of_version_2_leaves_less(proc, tmp_path):
+    write(proc, self__cgroup="0::/user/job\n")
+    groups = tmp_path / "groups"
+    write(groups / "user/job", memoryDOTmax="max\n", memoryDOTcurrent="600000\n")
+    assert free_memory(CPU, proc, groups).of == "this machine"
+    write(groups / "user", memoryDOTmax="700000\n", memoryDOTcurrent="600000\n")
+    write(groups / "user", memoryDOTstat="anon 5\ninactive_file 20000\n")
+    assert free_memory(CPU, proc, groups) == (120_000, "the control group of this process")
+
+
+def test_a_group_of_version_1_leaves_less(proc, tmp_path):
+    write(proc, self__cgroup="9:name=systemd:/\n4:memory:/job\n3:cpuset:/\n0::/\n")
+    group = tmp_path / "groups" / "memory" / "job"
+    write(group, memoryDOTlimit_in_bytes="500000\n", memoryDOTusage_in_bytes="450000\n")
+    write(group, memoryDOTstat="inactive_file 1\ntotal_inactive_file 7\n")
+    assert free_memory(CPU, proc, tmp_path / "groups").bytes == 50_007
+    # Version 1 writes no limit as the largest number there is.
+    write(group, memoryDOTlimit_in_bytes="9223372036854771712\n")
+    assert free_memory(CPU, proc, tmp_path / "groups").of == "this machine"
+
+
+def test_the_root_of_a_container_is_its_group(proc, tmp_path):
+    write(proc, self__cgroup="0::/not/to/be/seen/inside\n")
+    write(tmp_path / "groups", memoryDOTmax="9000\n", memoryDOTcurrent="9500\n")
+    assert free_memory(CPU, proc, tmp_path / "groups").bytes == 0
+
+
+def test_where_the_system_does_not_tell(tmp_path):
+    assert free_memory(CPU, tmp_path, tmp_path) is None
+    assert resident(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_of_this_process():
+    before = resident()
+    held = torch.ones(2**24)  # 64 MiB
+    assert 2**25 < resident() - before < 2**27
+    del held
+    assert free_memory(CPU).bytes > 0
+
+
+@pytest.mark.gpu
+def test_of_a_device():
+    device = torch.device("cuda")
+    before = free_memory(device)
+    held = torch.ones(2**26, device=device)
+    assert before.of == "the device cuda"
+    assert free_memory(device).bytes <= before.bytes - held.numel() * 4

@@ -1,0 +1,80 @@
+"""A long training takes no more memory than a short one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gedi
+
+_MIB = 2**20
+
+# The session with all its listeners, and a checkpoint with every record.
+SCRIPT = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from gedi.cli import driving
+from gedi.data import Dataset
+from gedi.fitting import Session
+from gedi.free_memory import resident
+from gedi.runs import Run, Source
+from small_trainings import SMALL, heaps
+
+iterations, leak = int(sys.argv[1]), int(sys.argv[2])
+dataset = Dataset("heaps", heaps()[0])
+settings = replace(SMALL, max_iter=iterations, patience=10**9, evaluate_every=25)
+found, leaked = {}, []
+
+def watch(state, record):
+    found[state.iteration] = resident()
+    leaked.append(b"x" * leak)
+
+session = Session(dataset, settings, listeners=[watch])
+run = Run.create(Path("run"), Source("heaps"), dataset, session.settings, overwrite=False)
+driving._CHECKPOINT_SECONDS = 0.0
+driving.train_to_end(run, session, Console(stderr=True))
+print(json.dumps([found[500], found[iterations]]))
+"""
+
+
+def growth(folder, iterations, leak=0):
+    """Bytes that memory grows by after 500 iterations."""
+    paths = os.pathsep.join([str(Path(gedi.__file__).parents[1]), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(iterations), str(leak)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stderr
+    early, late = json.loads(done.stdout.splitlines()[-1])
+    print(f"from {early / _MIB:.1f} to {late / _MIB:.1f} MiB")
+    return late - early
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow(tmp_path):
+    assert growth(tmp_path, 1500) < 4 * _MIB
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_over_many_iterations(tmp_path):
+    assert growth(tmp_path, 10_000) < 8 * _MIB
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_leak_would_be_seen(tmp_path):
+    # A quarter of a megabyte with each record, 10 KB an iteration.
+    assert growth(tmp_path, 1500, leak=250_000) > 4 * _MIB
