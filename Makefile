@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env demo test test-slow lint types check benchmarks clean
+.PHONY: help env demo test test-slow stress lint types check benchmarks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,11 @@ test: $(READY)  ## run the tests (minutes)
 
 test-slow: $(READY)  ## run the long tests as well
 	$(BIN)/pytest -m 'slow or not slow'
+
+stress: $(READY)  ## the long checks of docs/reliability.md (an hour and more)
+	cd benchmarks && for check in stress "stress --cost" kills threads load memory; do \
+		set -- $$check; ../$(BIN)/python $$1.py $${2:-} || exit 1; done
+	$(BIN)/python benchmarks/render.py
 
 lint: $(READY)  ## style, imports between floors
 	$(BIN)/ruff check .

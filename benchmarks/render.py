@@ -512,6 +512,74 @@ def memory() -> str:
     return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/memory.py")
 
 
+def stress() -> str:
+    """Runs that ended well, by data and over all."""
+    rows = read("stress")
+    ends = ("finite", "sensible", "better gap", "well")
+    lines = []
+    for (method, data), found in {
+        **groups(rows, "method", "data"),
+        **{(method, "all"): part for (method,), part in groups(rows, "method").items()},
+    }.items():
+        counts = [f"{sum(row[end] for row in found)} of {len(found)}" for end in ends]
+        cures = [row["interventions"] for row in found if row.get("interventions")]
+        told = "-" if method != "GEDI" else str(sum(map(len, cures)))
+        lines.append([method, data, *counts, told])
+    lines.sort(key=lambda line: (line[0], line[1] == "all"))
+    titles = ["", "data", "finite", "sensible", "better gap", "well", "interventions"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/stress.py")
+
+
+def guard_cost() -> str:
+    """The last measurement."""
+    row = read("guard_cost")[-1]
+    ratio = "{1} ({0} to {2})".format(*row["ratio"])
+    titles = ["network", "ms an iteration", "with over without", "guard alone, ms", "share"]
+    values = [row["network"], row["iteration"], ratio, row["alone"], f"{row['share']:.2%}"]
+    return (
+        table(titles, [[str(value) for value in values]])
+        + "\n"
+        + made_by([row], "python benchmarks/stress.py --cost")
+    )
+
+
+def kills() -> str:
+    """A line for each kind of training."""
+    rows = read("kills")
+    titles = ["training", "kills", "of them while a file was written", "trainings", "differences"]
+    lines = [
+        [
+            row["case"],
+            str(row["kills"]),
+            str(row["within_files"]),
+            str(row["trainings"]),
+            ", ".join(row["differences"]) or "none",
+        ]
+        for row in rows
+    ]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/kills.py")
+
+
+def threads() -> str:
+    """A line for each data set."""
+    rows = read("threads")
+    titles = ["data", "iterations", "same bits again, one thread"]
+    looks = list(rows[0]["largest difference of weights"])
+    titles += [f"weights apart after {look}" for look in looks]
+    titles += ["gap, one thread / two", "NMI, one thread / two"]
+    lines = [
+        [
+            row["data"],
+            str(row["iterations"]),
+            "yes" if row["same bits again"] else "no",
+            *(f"{row['largest difference of weights'][look]:.1e}" for look in looks),
+            *("{:.4f} / {:.4f}".format(*row[name]) for name in ("gap", "NMI")),
+        ]
+        for row in rows
+    ]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/threads.py")
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put text between the two lines of comment for these rows."""
     start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
@@ -539,7 +607,15 @@ def main() -> None:
     }
     parts = [HEAD, *(write() for name, write in sections.items() if read(name))]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
-    for name, write in {"load": load, "memory": memory}.items():
+    tables_of_reliability: dict[str, Callable[[], str]] = {
+        "stress": stress,
+        "guard_cost": guard_cost,
+        "kills": kills,
+        "threads": threads,
+        "load": load,
+        "memory": memory,
+    }
+    for name, write in tables_of_reliability.items():
         if read(name):
             fill(RELIABILITY, name, write())
     print(f"{PAGE} and {RELIABILITY} written")
