@@ -2,12 +2,12 @@
 
 Everything a user can get wrong about a file ends in a `DataError` of one sentence: what is
 wrong, where, and what to do. Rows are counted from 0; a table's header is not a row. No file
-is unpickled.
+is unpickled, and what a file claims to hold is checked before memory is taken for it; see
+`gedi.untrusted`.
 """
 
 import difflib
 import math
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi import toy
+from gedi.array_claims import ArrayClaim, claim_in_archive, claim_of
 from gedi.errors import DataError
 from gedi.images import (
     PRESETS,
@@ -29,6 +30,8 @@ from gedi.images import (
     read_images,
     unwatched,
 )
+from gedi.table_claims import check_csv, check_parquet, is_nested
+from gedi.untrusted import RefusedError, check_room, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +58,13 @@ _NUMPY_ERRORS = (
     OSError,
     EOFError,
     ValueError,
-    NotImplementedError,  # a kind of compression that zip does not know
-    MemoryError,  # a header that claims an absurd shape
-    tokenize.TokenError,
+    RuntimeError,  # an archive with a password; a kind of compression that zip does not know
+    MemoryError,  # less memory than there seemed to be
     zipfile.BadZipFile,
     zlib.error,
 )
 _MOST_CHANNELS = 4
+_MOST_ARRAYS = 1000  # in an archive
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,9 +295,17 @@ def _existing_file(source: str, known: Sequence[str] = ()) -> Path:
         hint = f": did you mean {close[0]!r}?" if close else ""
         names = f", and the built-in sets are {', '.join(known)}" if known and not close else ""
         raise DataError(f"there is no file {source!r}{names}{hint}")
+    try:
+        refuse_special(path)
+    except RefusedError as error:
+        raise _refused(path, error) from error
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes): write it again or give another file")
     return path
+
+
+def _refused(path: Path, error: RefusedError) -> DataError:
+    return DataError(f"{path} is not read: {error}")
 
 
 def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
@@ -314,26 +325,25 @@ def _from_npy(path: Path, label: str | None, stream_above: int) -> Dataset:
 
 
 def _from_npz(path: Path, label: str | None) -> Dataset:
-    arrays = _read_npz(path)
-    key = next((k for k in ("y", "labels") if k in arrays), None) if label is None else label
-    labels = None
-    if key is not None:
-        if key not in arrays:
-            raise DataError(f"{path} has no array {key!r} of labels: it holds {_listed(arrays)}")
-        labels = (arrays.pop(key), f"{path}, array {key!r}")
-    points = _points_key(path, arrays)
+    claims = _npz_claims(path)
+    key = next((k for k in ("y", "labels") if k in claims), None) if label is None else label
+    if key is not None and key not in claims:
+        raise DataError(f"{path} has no array {key!r} of labels: it holds {_listed(claims)}")
+    points = _points_key(path, {name: claims[name] for name in claims if name != key})
+    arrays = _read_npz(path, [points] if key is None else [points, key], claims)
+    labels = None if key is None else (arrays[key], f"{path}, array {key!r}")
     return _from_array(path, arrays[points], f"{path}, array {points!r}", labels)
 
 
-def _points_key(path: Path, arrays: dict[str, NDArray[np.generic]]) -> str:
-    """Name of the array of points in a .npz file whose labels are taken out."""
+def _points_key(path: Path, claims: dict[str, ArrayClaim]) -> str:
+    """Name of the array of points in a .npz file, among all but the labels."""
     for key in ("x", "X"):
-        if key in arrays:
+        if key in claims:
             return key
-    candidates = [key for key, array in arrays.items() if array.ndim >= 2]
+    candidates = [key for key, claim in claims.items() if len(claim.shape) >= 2]
     if len(candidates) != 1:
         raise DataError(
-            f"{path}: cannot tell which array holds the points among {_listed(arrays)}: name it 'x'"
+            f"{path}: cannot tell which array holds the points among {_listed(claims)}: name it 'x'"
         )
     return candidates[0]
 
@@ -370,6 +380,11 @@ def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
 def _read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
     """An array, which may be mapped from the file."""
     try:
+        with path.open("rb") as stream:
+            if stream.read(2) != b"PK":  # a .npz archive, refused below
+                stream.seek(0)
+                claim = claim_of(stream, path.stat().st_size)
+                check_room(0 if mapped else claim.n_bytes, f"its array of shape {claim.shape}")
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npy", error) from error
@@ -379,35 +394,62 @@ def _read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
     return array
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def _npz_claims(path: Path) -> dict[str, ArrayClaim]:
+    """What the headers of the arrays in a .npz file say, by name."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
+        with path.open("rb") as stream:
+            magic = stream.read(6)
+        if magic == np.lib.format.MAGIC_PREFIX:
             raise DataError(f"{path} holds a single .npy array: rename it to end in .npy")
-        with archive:
-            arrays = {key: archive[key] for key in archive.files}
+        if not magic.startswith(b"PK"):
+            raise DataError(f"{path} is not a .npz file (a pickle is never loaded): save it anew")
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_ARRAYS:
+                raise RefusedError(f"it holds {len(members)} arrays, more than {_MOST_ARRAYS}")
+            found = [(member, claim_in_archive(archive, member)) for member in members]
     except DataError:
         raise
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npz", error) from error
-    if not arrays:
+    claims = {
+        member.filename.removesuffix(".npy"): claim for member, claim in found if claim is not None
+    }
+    if not claims:
         raise DataError(f"{path} holds no arrays: save the points in it as 'x'")
-    return arrays
+    return claims
+
+
+def _read_npz(
+    path: Path, names: Sequence[str], claims: dict[str, ArrayClaim]
+) -> dict[str, NDArray[np.generic]]:
+    try:
+        n_bytes = sum(claims[name].n_bytes for name in names)
+        check_room(n_bytes, f"{_listed(names)}, unpacked,")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except _NUMPY_ERRORS as error:
+        raise _numpy_error(path, ".npz", error) from error
 
 
 def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
-    if "Object arrays" in str(error):
+    if "Python objects" in str(error):
         return DataError(
             f"{path} holds an array of Python objects, which is never unpickled: "
             f"save it as numbers, for example with x.astype('float32')"
         )
-    if "allow_pickle" in str(error):  # numpy takes any file it does not know for a pickle
+    if isinstance(error, RefusedError):
+        return _refused(path, error)
+    if "magic string" in str(error):
         return DataError(f"{path} is not a {kind} file (a pickle is never loaded): save it anew")
     return _unreadable(path, kind, error)
 
 
 def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
-    frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    if path.suffix.lower() == ".csv":
+        frame = _read_csv(path)
+    else:
+        frame = _read_parquet(path, None if features is None else [*features, *_given(label)])
     frame.columns = frame.columns.map(str)
     if len(frame) == 0:
         raise DataError(f"{path} has a header but no rows: add data")
@@ -431,7 +473,10 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415
 
     try:
+        check_csv(path)
         frame = pd.read_csv(path, low_memory=False)
+    except RefusedError as error:
+        raise _refused(path, error) from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty: add a line of column names and rows") from error
     except (OSError, ValueError) as error:  # pandas' and the decoder's own errors among them
@@ -449,21 +494,41 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     return frame
 
 
-def _read_parquet(path: Path) -> "pd.DataFrame":
+def _read_parquet(path: Path, wanted: Sequence[str] | None) -> "pd.DataFrame":
+    """The columns that are wanted, or all of a file that lacks one of them; None for all."""
     import pandas as pd  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import read_schema  # noqa: PLC0415
 
     try:
-        names = pd.Index(read_schema(path).names)
+        schema = read_schema(path)
+        names = pd.Index(schema.names)
         twice = names[names.duplicated()]
         if len(twice):
             raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
-        return pd.read_parquet(path, engine="pyarrow")
+        columns = None if wanted is None or not set(wanted) <= set(names) else list(wanted)
+        for name in names if columns is None else columns:
+            if is_nested(schema.field(name).type):
+                raise _not_numeric(path, name, f"values of type {schema.field(name).type}")
+        check_parquet(path, columns)
+        return pd.read_parquet(path, engine="pyarrow", columns=columns)
     except DataError:
         raise
+    except RefusedError as error:
+        raise _refused(path, error) from error
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _unreadable(path, "parquet", error) from error
+
+
+def _given(label: str | None) -> list[str]:
+    return [] if label is None else [label]
+
+
+def _not_numeric(path: Path, name: str, offender: str, others: str = "") -> DataError:
+    return DataError(
+        f"{path}: column {name!r} is not numeric, it holds {offender}{others}: drop it or "
+        f"encode it as numbers, or pass it with --label if it is the label"
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -505,10 +570,7 @@ def _numeric_columns(path: Path, frame: "pd.DataFrame") -> NDArray[np.float64]:
     if bad:
         name, offender = next(iter(bad.items()))
         others = f" (nor are {_listed(list(bad)[1:])})" if len(bad) > 1 else ""
-        raise DataError(
-            f"{path}: column {name!r} is not numeric, it holds {offender}{others}: drop it or "
-            f"encode it as numbers, or pass it with --label if it is the label"
-        )
+        raise _not_numeric(path, name, offender, others)
     return out
 
 
@@ -625,7 +687,8 @@ def _label_codes(
         raise DataError(f"{where}: expected one label a row, shape ({n},), got {values.shape}")
     if values.dtype.kind == "S":
         values = np.array([value.decode("utf-8", "replace") for value in values.tolist()])
-    if values.dtype.kind not in "biufU":
+    is_text = values.dtype == object and all(isinstance(value, str) for value in values)
+    if values.dtype.kind not in "biufU" and not is_text:
         raise DataError(f"{where}: labels must be numbers or text, got type {values.dtype}")
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise _missing_labels(where, int(np.isnan(values).sum()))
@@ -641,7 +704,8 @@ def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], t
         raise _missing_labels(where, int(column.isna().sum()))
     values = column.to_numpy()
     if not types.is_numeric_dtype(column.dtype) or values.dtype.kind not in "biuf":
-        values = np.array([str(value) for value in column])
+        # Each text as long as it is: in an array of text all take as much as the longest.
+        values = np.array([str(value) for value in column], dtype=object)
     return _label_codes(values, where, n=len(column))
 
 

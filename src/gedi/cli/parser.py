@@ -3,14 +3,20 @@
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentParser,
+    Namespace,
+)
 
 import gedi
 from gedi.errors import SettingsError
 from gedi.experiments import Budget, PresetName, TableName
 from gedi.settings import Settings
+from gedi.untrusted import yaml_of
 
 __all__ = ["build_parser", "parse"]
 
@@ -77,6 +83,20 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
     return command, options[name]
 
 
+class _ConfigFile(ActionConfigFile):
+    """Settings in a file, which is looked at before jsonargparse follows all its aliases."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> Any:
+        path = Path(values)
+        try:
+            tree = yaml_of(path)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
+        if not isinstance(tree, dict):
+            raise SettingsError(f"--config: {path}: expected names with values")
+        return super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
 def _one_line(error: ArgumentError) -> str:
     """The message without its line breaks."""
     return " ".join(str(error).split()).rstrip(".")
@@ -87,7 +107,7 @@ def _train() -> ArgumentParser:
     parser.add_argument(
         "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
     )
-    parser.add_argument("--config", action="config", help="a YAML file of settings")
+    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
     parser.add_argument(
         "--label",
         type=str | None,
