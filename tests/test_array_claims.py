@@ -33,7 +33,7 @@ def test_true_headers_are_believed(dtype):
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_more_than_the_file_holds(version):
     assert claimed(header((2, 1), version=version) + bytes(16)).n_bytes == 16
-    with pytest.raises(ValueError, match="claims the shape .*, 17 are there|but 15 are there"):
+    with pytest.raises(ValueError, match="but 15 are there"):
         claimed(header((2, 1), version=version) + bytes(15))
     with pytest.raises(ValueError, match="8000000000000000000 bytes, but 8 are there"):
         claimed(header((10**9, 10**9), version=version) + bytes(8))

@@ -28,7 +28,6 @@ __all__ = [
 MOST_COLUMNS = 100_000  # of a table; each costs its reader more than the numbers in it
 _MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
-_MOST_NODES = 100_000  # of a YAML file, with what its aliases stand for
 _DEEPEST = 50  # of lists in lists, or names in names
 _UNKNOWN_MEMORY = 4 * 2**30  # assumed where the system does not tell
 
@@ -164,11 +163,13 @@ def json_of(path: Path) -> Any:
         raise RefusedError("it is nested too deeply") from error
 
 
-def yaml_of(path: Path) -> Any:
+def yaml_of(path: Path, most_values: int = 100_000) -> Any:
     """What a small YAML file holds: plain values, no objects.
 
-    Aliases are counted as often as they are used, so that few lines cannot stand for more values
-    than the memory holds.
+    Args:
+        path: of the file.
+        most_values: that are accepted. Aliases count as often as they are used, so that few lines
+            cannot stand for more values than the memory holds.
 
     Raises:
         ValueError: it is damaged, asks for objects, is nested too deeply, holds too many values,
@@ -185,7 +186,7 @@ def yaml_of(path: Path) -> Any:
             root = loader.get_single_node()
             if root is None:
                 return None
-            _count(root, {}, 0)
+            _count(root, {}, 0, most_values)
             return loader.construct_document(root)
         finally:
             loader.dispose()
@@ -206,7 +207,9 @@ def yaml_of(path: Path) -> Any:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
-def _count(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
+def _count(
+    node: yaml.Node, known: dict[int, tuple[int, int]], depth: int, most: int
+) -> tuple[int, int]:
     """How many values a node stands for, and how deep they are nested; aliases and all."""
     if id(node) not in known:
         if depth > _DEEPEST:  # before a list that holds itself is followed any further
@@ -216,7 +219,7 @@ def _count(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int) -> tu
             parts = [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             parts = node.value
-        counts = [_count(part, known, depth + 1) for part in parts]
+        counts = [_count(part, known, depth + 1, most) for part in parts]
         known[id(node)] = (
             1 + sum(size for size, _ in counts),
             1 + max((height for _, height in counts), default=0),
@@ -224,6 +227,6 @@ def _count(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int) -> tu
     size, height = known[id(node)]
     if depth + height > _DEEPEST:
         raise RefusedError(f"it is nested more than {_DEEPEST} deep, or in itself")
-    if size > _MOST_NODES:
-        raise RefusedError(f"it stands for more than {_MOST_NODES} values")
+    if size > most:
+        raise RefusedError(f"it stands for more than {most} values")
     return size, height

@@ -22,6 +22,9 @@ __all__ = ["build_parser", "parse"]
 
 Command = Callable[[Namespace], int]
 
+_MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
+_LONGEST = 500  # characters of a message of its, which repeats the value
+
 _DESCRIPTION = """\
 One network, trained without labels, that clusters, scores and generates.
 
@@ -89,7 +92,7 @@ class _ConfigFile(ActionConfigFile):
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> Any:
         path = Path(values)
         try:
-            tree = yaml_of(path)
+            tree = yaml_of(path, most_values=_MOST_VALUES)
         except (OSError, ValueError) as error:
             raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
         if not isinstance(tree, dict):
@@ -98,8 +101,11 @@ class _ConfigFile(ActionConfigFile):
 
 
 def _one_line(error: ArgumentError) -> str:
-    """The message without its line breaks."""
-    return " ".join(str(error).split()).rstrip(".")
+    """The message without its line breaks, and without the middle of a value without end."""
+    text = " ".join(str(error).split()).rstrip(".")
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _train() -> ArgumentParser:
