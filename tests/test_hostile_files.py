@@ -120,6 +120,16 @@ def test_a_header_that_claims_more_than_there_is():
         refused("a.npz", "header claims the shape")
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_characters_that_do_not_exist(order):
+    labels = np.array(["ab", "c\U0010ffff"], dtype=f"{order}U2")
+    np.savez("a.npz", x=np.eye(2), y=labels)
+    assert load("a.npz").class_names == ("ab", "c\U0010ffff")
+    labels.view(f"{order}u4")[3] = 0x110000
+    np.savez("a.npz", x=np.eye(2), y=labels)
+    refused("a.npz", "array 'y': holds numbers that no character has")
+
+
 # Tables
 
 

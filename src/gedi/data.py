@@ -8,6 +8,7 @@ is unpickled, and what a file claims to hold is checked before memory is taken f
 
 import difflib
 import math
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -690,10 +691,18 @@ def _label_codes(
     is_text = values.dtype == object and all(isinstance(value, str) for value in values)
     if values.dtype.kind not in "biufU" and not is_text:
         raise DataError(f"{where}: labels must be numbers or text, got type {values.dtype}")
+    if values.dtype.kind == "U" and not _is_text(values):
+        raise DataError(f"{where}: holds numbers that no character has: write the labels again")
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise _missing_labels(where, int(np.isnan(values).sum()))
     classes, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.int64), tuple(_class_name(value) for value in classes)
+
+
+def _is_text(values: NDArray[np.generic]) -> bool:
+    """Whether all characters of an array of text exist; from a file they may be any 32 bits."""
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    return not native.size or bool(native.view(np.uint32).max() <= sys.maxunicode)
 
 
 def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
