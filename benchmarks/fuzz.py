@@ -304,7 +304,7 @@ def _model_readers() -> dict[str, Reader]:
             lambda: _as_the_command(features.load_feature_net, "net.safetensors"),
             in_header,
         ),
-        "--config": Reader("run/settings.yaml", content("run/settings.yaml"), _config, in_tree),
+        "config file": Reader("run/settings.yaml", content("run/settings.yaml"), _config, in_tree),
     }
 
 
@@ -581,7 +581,7 @@ def main() -> None:
 
 MODELS = (
     *("run.json", "settings.yaml", "result.json", "metrics.csv", "model.safetensors"),
-    *("checkpoint.pt", "estimator's config.json", "feature network", "--config"),
+    *("checkpoint.pt", "estimator's config.json", "feature network", "config file"),
 )
 NAMES = (
     *("npy", "npz", "csv", "parquet", "parquet of images"),
