@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env demo test test-slow lint types check benchmarks clean
+.PHONY: help env demo test test-slow fuzz lint types check benchmarks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,10 @@ test: $(READY)  ## run the tests (minutes)
 
 test-slow: $(READY)  ## run the long tests as well
 	$(BIN)/pytest -m 'slow or not slow'
+
+fuzz: $(READY)  ## damaged files, strange settings and arrays for minutes, until something crashes
+	GEDI_FUZZ=20 $(BIN)/pytest tests/test_any_input.py
+	$(BIN)/python benchmarks/fuzz.py --seconds 60
 
 lint: $(READY)  ## style, imports between floors
 	$(BIN)/ruff check .

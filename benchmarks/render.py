@@ -1,4 +1,7 @@
-"""Write docs/results.md from the stored rows of the benchmarks; nothing in it is typed by hand.
+"""Write docs/results.md, and tables of docs/reliability.md, from the stored rows of the benchmarks.
+
+Nothing in the first is typed by hand. In the second a table stands between two lines of comment,
+`<!-- rows of NAME -->` and `<!-- end of NAME -->`, and all else is left as it is.
 
 python benchmarks/render.py
 """
@@ -15,6 +18,7 @@ from gedi.markdown import table
 
 Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+RELIABILITY = PAGE.with_name("reliability.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -460,8 +464,35 @@ def step_shares() -> str:
     )
 
 
+def fuzz() -> str:
+    """What readers made of files that were changed at random."""
+    rows = read("fuzz")
+    lines = [
+        [
+            reader,
+            f"{sum(row['tried'] for row in found):,}",
+            f"{sum(row['refused'] for row in found) / sum(row['tried'] for row in found):.0%}",
+            str(len({words for row in found for words in row["crashes"]})),
+            f"{max(row['slowest'] for row in found):.2f}",
+        ]
+        for (reader,), found in groups(rows, "reader").items()
+    ]
+    titles = ["reader", "inputs", "refused", "crashes left", "slowest (s)"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/fuzz.py --store")
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put text between the two lines of comment for these rows."""
+    start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page}: expected lines {start} and {end}")
+    page.write_text(f"{before}{start}\n\n{text}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the pages."""
     sections: dict[str, Callable[[], str]] = {
         "toys": toys,
         "textbook": textbook,
@@ -477,7 +508,10 @@ def main() -> None:
     }
     parts = [HEAD, *(write() for name, write in sections.items() if read(name))]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
-    print(f"{PAGE} written")
+    for name, write in {"fuzz": fuzz}.items():
+        if read(name):
+            fill(RELIABILITY, name, write())
+    print(f"{PAGE} and {RELIABILITY} written")
 
 
 if __name__ == "__main__":

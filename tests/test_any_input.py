@@ -89,7 +89,7 @@ ARRAYS = DTYPES.flatmap(
     lambda dtype: hnp.arrays(
         dtype,
         hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5),
-        elements=SCALARS if dtype == object else None,
+        elements=SCALARS if dtype.hasobject else None,
     )
 )
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_report import content
 
 from gedi.measures import Detection
 from gedi.report import write
+from test_report import content
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -52,9 +52,7 @@ def dumped(page, folder):
     """The document as the browser has it after a while."""
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
     command += ["--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=True
-    ).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium to open a report in")
@@ -72,7 +70,7 @@ def test_no_script_runs(hostile, tmp_path):
     assert "<title>&lt;img src=x onerror=" in found
     assert "<script" not in found
     assert "<svg" not in found
-    assert "<img src=\"x\"" not in found
+    assert '<img src="x"' not in found
     assert found.count("&lt;script&gt;document.title='ran'&lt;/script&gt;") >= 8
     trap = tmp_path / "trap.html"
     trap.write_text(f"<title>a</title>{SCRIPTS[0]}{SCRIPTS[1]}", encoding="utf-8")
