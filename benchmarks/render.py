@@ -477,7 +477,7 @@ def fuzz() -> str:
         ]
         for (reader,), found in groups(rows, "reader").items()
     ]
-    titles = ["reader", "inputs", "refused", "crashes left", "slowest (s)"]
+    titles = ["reader", "inputs", "refused", "crashes left", "slowest (s of a core)"]
     return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/fuzz.py --store")
 
 

@@ -25,6 +25,7 @@ from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError
 from gedi.estimators.clusterer import GEDI
 from gedi.fitting import Session
+from gedi.images import shards
 from gedi.runs import Run, Source
 from small_images import colour, encoded, shard
 from small_images import write as write_image
@@ -152,6 +153,15 @@ def test_more_fields_than_memory(little_memory):
     refused("a.csv", "its 70,002 fields would take")
 
 
+def test_a_number_of_thousands_of_digits():
+    text = "a,b\n1,2\n{},3\n"
+    for sign in ("", "-"):
+        Path("a.csv").write_text(text.format(sign + "9" * 400))
+        refused("a.csv", "1 infinite values, the first in row 1, column 'a'")
+    Path("a.csv").write_text(text.format("9" * 30))
+    assert load("a.csv").x[1, 0] == 1e30
+
+
 def test_few_bytes_that_stand_for_many_rows(little_memory):
     pq.write_table(pa.table({"a": np.zeros(300_000), "b": np.ones(300_000)}), "a.parquet")
     assert size("a.parquet") < 10_000
@@ -182,6 +192,23 @@ def test_columns_in_columns():
 
 
 # Images
+
+
+def test_a_palette_with_more_alphas_than_colours():
+    image = Image.fromarray(np.array([[0, 9]], dtype=np.uint8)).convert("P")
+    content = encoded(image)
+    at = content.index(b"IDAT") - 4
+    alphas = b"tRNS" + bytes(300)
+    chunk = struct.pack(">I", 300) + alphas + struct.pack(">I", zlib.crc32(alphas))
+    Path("folder").mkdir()
+    Path("folder/0.png").write_bytes(content[:at] + chunk + content[at:])
+    refused("folder", r"0\.png cannot be decoded \(palette index out of range\)")
+
+
+def test_places_in_a_dictionary_that_are_not_there(monkeypatch):
+    shard("a.parquet", [encoded(colour())] * 3, label=["u", "u", "v"])
+    monkeypatch.setattr(shards, "_cells", lambda column: [].pop())
+    refused("a.parquet", "cannot be read as parquet and may be damaged")
 
 
 def png(width, height, pixels=b""):

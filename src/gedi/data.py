@@ -581,7 +581,10 @@ def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], str | None]:
     from pandas.api import types  # noqa: PLC0415
 
     if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
-        numbers = pd.to_numeric(column, errors="coerce")
+        try:
+            numbers = pd.to_numeric(column, errors="coerce")
+        except OverflowError:  # a whole number of hundreds of digits
+            numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
         wrong = column[numbers.isna() & column.notna()]
     elif types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
         numbers, wrong = column, column[:0]
@@ -589,6 +592,14 @@ def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], str | None]:
         numbers, wrong = pd.Series(np.nan, index=column.index), column
     offender = None if len(wrong) == 0 else _shown(wrong.iloc[0])
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan), offender
+
+
+def _bounded(value: object) -> object:
+    """The value; infinite, as 1e999 is, if it is a whole number too large for a float."""
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def _shown(value: object, width: int = 40) -> str:

@@ -32,10 +32,12 @@ def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
 
     try:
         image = _eight_bits(_open(encoded))
+        if image_size is not None:
+            image = ImageOps.fit(image, (image_size, image_size))
     except UnreadableError as error:
         return str(error)
-    if image_size is not None:
-        image = ImageOps.fit(image, (image_size, image_size))
+    except Exception as error:  # of damaged bytes Pillow's many readers raise anything
+        return f"cannot be decoded ({reason(error)})"
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
@@ -66,8 +68,6 @@ def _open(encoded: Encoded) -> "Image.Image":
         raise UnreadableError(
             f"is damaged or no image of the kinds {', '.join(_FORMATS)}"
         ) from error
-    except Exception as error:  # of damaged bytes Pillow's many readers raise anything
-        raise UnreadableError(f"cannot be decoded ({reason(error)})") from error
     return image
 
 

@@ -77,8 +77,7 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
         return f"row {i - starts[shard]} of {shards[shard]}"
 
     def parts() -> Iterator[Sequence[Encoded]]:
-        for batch in _batches(shards, files, image):
-            yield _cells(batch.column(0))
+        yield from _batches(shards, files, image)
 
     values: list[Any] = []
     column = label_column(str(shards[0]), files[0].schema_arrow, label)
@@ -99,8 +98,8 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
                     f"{path}: labels must be numbers or text, but the column {column!r} holds "
                     f"{file.schema_arrow.field(column).type}"
                 )
-        for batch in _batches(shards, files, column):
-            values += _cells(batch.column(0))
+        for cells in _batches(shards, files, column):
+            values += cells
         if len(values) != starts[-1]:
             raise DataError(
                 f"{name}: claims {starts[-1]} rows, but holds {len(values)} labels: write it again"
@@ -129,15 +128,18 @@ def _check(path: Path, column: str | None) -> None:
         raise _damaged(path, error) from error
 
 
-def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator["pa.RecordBatch"]:
+def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator[list[Any]]:
+    """The values of a column, some at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
     for path, file in zip(shards, files, strict=True):
         kind = file.schema_arrow.field(column).type
         packed = _parquet(path, [f"{column}.bytes"] if is_nested(kind) else [column])
         try:
-            yield from packed.iter_batches(batch_size=PART, columns=[column])
-        except (OSError, ValueError, pa.ArrowException) as error:
+            for batch in packed.iter_batches(batch_size=PART, columns=[column]):
+                yield _cells(batch.column(0))
+        # pyarrow does not look whether the places in a dictionary are there.
+        except (OSError, ValueError, IndexError, pa.ArrowException) as error:
             raise _damaged(path, error) from error
 
 
