@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env demo test test-slow stress lint types check benchmarks clean
+.PHONY: help env demo test test-slow stress fuzz lint types check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,10 @@ stress: $(READY)  ## the long checks of docs/reliability.md (an hour and more)
 	cd benchmarks && for check in stress "stress --cost" kills threads load memory; do \
 		set -- $$check; ../$(BIN)/python $$1.py $${2:-} || exit 1; done
 	$(BIN)/python benchmarks/render.py
+
+fuzz: $(READY)  ## damaged files, strange settings and arrays for minutes, until something crashes
+	GEDI_FUZZ=20 $(BIN)/pytest tests/test_any_input.py
+	$(BIN)/python benchmarks/fuzz.py --seconds 60
 
 lint: $(READY)  ## style, imports between floors
 	$(BIN)/ruff check .

@@ -580,6 +580,23 @@ def threads() -> str:
     return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/threads.py")
 
 
+def fuzz() -> str:
+    """What readers made of files that were changed at random."""
+    rows = read("fuzz")
+    lines = [
+        [
+            reader,
+            f"{sum(row['tried'] for row in found):,}",
+            f"{sum(row['refused'] for row in found) / sum(row['tried'] for row in found):.0%}",
+            str(len({words for row in found for words in row["crashes"]})),
+            f"{max(row['slowest'] for row in found):.2f}",
+        ]
+        for (reader,), found in groups(rows, "reader").items()
+    ]
+    titles = ["reader", "inputs", "refused", "crashes left", "slowest (s of a core)"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/fuzz.py --store")
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put text between the two lines of comment for these rows."""
     start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
@@ -614,6 +631,7 @@ def main() -> None:
         "threads": threads,
         "load": load,
         "memory": memory,
+        "fuzz": fuzz,
     }
     for name, write in tables_of_reliability.items():
         if read(name):

@@ -127,3 +127,10 @@ def test_a_pickle_is_not_executed(checkpoints, tmp_path):
     with pytest.raises(RunError, match="damaged"):
         checkpoints.load()
     assert not target.exists()
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_it_is_never_unpacked(checkpoints):
+    with zipfile.ZipFile(checkpoints.files()[-1], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(2**24))
+    n, damaged = newest(checkpoints)
+    assert n == 20 and "compressed" in damaged[0]

@@ -1,11 +1,12 @@
 """What the system tells of memory, from files as Linux has them."""
 
+import resource
 import sys
 
 import pytest
 import torch
 
-from gedi.free_memory import free_memory, resident
+from gedi.free_memory import free_memory, free_on_cpu, resident
 
 CPU = torch.device("cpu")
 
@@ -24,7 +25,7 @@ def proc(tmp_path):
 
 
 def test_what_the_machine_has(proc, tmp_path):
-    free = free_memory(CPU, proc, tmp_path / "none")
+    free = free_on_cpu(proc, tmp_path / "none")
     assert free == (1_024_000, "this machine")
 
 
@@ -32,10 +33,10 @@ def test_a_group_of_version_2_leaves_less(proc, tmp_path):
     write(proc, self__cgroup="0::/user/job\n")
     groups = tmp_path / "groups"
     write(groups / "user/job", memoryDOTmax="max\n", memoryDOTcurrent="600000\n")
-    assert free_memory(CPU, proc, groups).of == "this machine"
+    assert free_on_cpu(proc, groups).of == "this machine"
     write(groups / "user", memoryDOTmax="700000\n", memoryDOTcurrent="600000\n")
     write(groups / "user", memoryDOTstat="anon 5\ninactive_file 20000\n")
-    assert free_memory(CPU, proc, groups) == (120_000, "the control group of this process")
+    assert free_on_cpu(proc, groups) == (120_000, "the control group of this process")
 
 
 def test_a_group_of_version_1_leaves_less(proc, tmp_path):
@@ -43,20 +44,28 @@ def test_a_group_of_version_1_leaves_less(proc, tmp_path):
     group = tmp_path / "groups" / "memory" / "job"
     write(group, memoryDOTlimit_in_bytes="500000\n", memoryDOTusage_in_bytes="450000\n")
     write(group, memoryDOTstat="inactive_file 1\ntotal_inactive_file 7\n")
-    assert free_memory(CPU, proc, tmp_path / "groups").bytes == 50_007
+    assert free_on_cpu(proc, tmp_path / "groups").bytes == 50_007
     # Version 1 writes no limit as the largest number there is.
     write(group, memoryDOTlimit_in_bytes="9223372036854771712\n")
-    assert free_memory(CPU, proc, tmp_path / "groups").of == "this machine"
+    assert free_on_cpu(proc, tmp_path / "groups").of == "this machine"
 
 
 def test_the_root_of_a_container_is_its_group(proc, tmp_path):
     write(proc, self__cgroup="0::/not/to/be/seen/inside\n")
     write(tmp_path / "groups", memoryDOTmax="9000\n", memoryDOTcurrent="9500\n")
-    assert free_memory(CPU, proc, tmp_path / "groups").bytes == 0
+    assert free_on_cpu(proc, tmp_path / "groups").bytes == 0
+
+
+def test_the_process_may_have_less(proc, tmp_path, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (900_000, 10**9))
+    assert free_on_cpu(proc, tmp_path / "none").bytes == 900_000
+    write(proc, self__statm="100 50 10\n")
+    left = max(0, 900_000 - 100 * resource.getpagesize())
+    assert free_on_cpu(proc, tmp_path / "none") == (left, "the limit of this process (ulimit -v)")
 
 
 def test_where_the_system_does_not_tell(tmp_path):
-    assert free_memory(CPU, tmp_path, tmp_path) is None
+    assert free_on_cpu(tmp_path, tmp_path) is None
     assert resident(tmp_path) is None
 
 

@@ -15,6 +15,7 @@ import torch
 
 from gedi.errors import RunError
 from gedi.files import beside, partial_name
+from gedi.untrusted import refuse_special
 
 __all__ = ["Checkpoints"]
 
@@ -82,15 +83,21 @@ class Checkpoints:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
+        refuse_special(file)
         with zipfile.ZipFile(file) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise RunError(f"{file}: is damaged: it is compressed, as no checkpoint is")
             broken = archive.testzip()
         if broken is not None:
             raise RunError(f"{file}: is damaged: {broken} fails its checksum")
         state = torch.load(file, map_location="cpu", weights_only=True)
+    except RunError:
+        raise
     # What torch and zipfile are known to raise for files cut short or overwritten.
     except (
         OSError,
         RuntimeError,
+        ValueError,
         EOFError,
         NotImplementedError,
         pickle.UnpicklingError,

@@ -2,12 +2,13 @@
 
 Everything a user can get wrong about a file ends in a `DataError` of one sentence: what is
 wrong, where, and what to do. Rows are counted from 0; a table's header is not a row. No file
-is unpickled.
+is unpickled, and what a file claims to hold is checked before memory is taken for it; see
+`gedi.untrusted`.
 """
 
 import difflib
 import math
-import tokenize
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi import toy
+from gedi.array_claims import ArrayClaim, claim_in_archive, claim_of
 from gedi.errors import DataError
 from gedi.images import (
     PRESETS,
@@ -31,6 +33,8 @@ from gedi.images import (
     read_images,
     unwatched,
 )
+from gedi.table_claims import check_csv_claims, check_parquet_claims, is_nested
+from gedi.untrusted import RefusedError, check_room, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +54,9 @@ __all__ = [
     "numeric_rows",
     "read_npy",
     "reading",
+    "refused",
     "require_columns",
+    "value_in_row",
     "value_range_of",
 ]
 
@@ -66,13 +72,13 @@ _NUMPY_ERRORS = (
     OSError,
     EOFError,
     ValueError,
-    NotImplementedError,  # a kind of compression that zip does not know
-    MemoryError,  # a header that claims an absurd shape
-    tokenize.TokenError,
+    RuntimeError,  # an archive with a password; a kind of compression that zip does not know
+    MemoryError,  # less memory than there seemed to be
     zipfile.BadZipFile,
     zlib.error,
 )
 _MOST_CHANNELS = 4
+_MOST_ARRAYS = 1000  # in an archive
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,12 +315,22 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
         hint = f": did you mean {close[0]!r}?" if close else ""
         names = f", and the built-in sets are {', '.join(known)}" if known and not close else ""
         raise DataError(f"there is no file {source!r}{names}{hint}")
+    try:
+        refuse_special(path)
+    except RefusedError as error:
+        raise refused(path, error) from error
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes): write it again or give another file")
     return path
 
 
+def refused(path: Path, error: RefusedError) -> DataError:
+    """The error for a file that is not read."""
+    return DataError(f"{path} is not read: {error}")
+
+
 def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
+    """The error for a file that a reader of this kind cannot make sense of."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return DataError(
         f"{path} cannot be read as {kind} and may be damaged: write it again ({reason})"
@@ -331,26 +347,25 @@ def _from_npy(path: Path, label: str | None, stream_above: int) -> Dataset:
 
 
 def _from_npz(path: Path, label: str | None) -> Dataset:
-    arrays = _read_npz(path)
-    key = next((k for k in ("y", "labels") if k in arrays), None) if label is None else label
-    labels = None
-    if key is not None:
-        if key not in arrays:
-            raise DataError(f"{path} has no array {key!r} of labels: it holds {_listed(arrays)}")
-        labels = (arrays.pop(key), f"{path}, array {key!r}")
-    points = _points_key(path, arrays)
+    claims = _npz_claims(path)
+    key = next((k for k in ("y", "labels") if k in claims), None) if label is None else label
+    if key is not None and key not in claims:
+        raise DataError(f"{path} has no array {key!r} of labels: it holds {_listed(claims)}")
+    points = _points_key(path, {name: claims[name] for name in claims if name != key})
+    arrays = _read_npz(path, [points] if key is None else [points, key], claims)
+    labels = None if key is None else (arrays[key], f"{path}, array {key!r}")
     return _from_array(path, arrays[points], f"{path}, array {points!r}", labels)
 
 
-def _points_key(path: Path, arrays: dict[str, NDArray[np.generic]]) -> str:
-    """Name of the array of points in a .npz file whose labels are taken out."""
+def _points_key(path: Path, claims: dict[str, ArrayClaim]) -> str:
+    """Name of the array of points in a .npz file, among all but the labels."""
     for key in ("x", "X"):
-        if key in arrays:
+        if key in claims:
             return key
-    candidates = [key for key, array in arrays.items() if array.ndim >= 2]
+    candidates = [key for key, claim in claims.items() if len(claim.shape) >= 2]
     if len(candidates) != 1:
         raise DataError(
-            f"{path}: cannot tell which array holds the points among {_listed(arrays)}: name it 'x'"
+            f"{path}: cannot tell which array holds the points among {_listed(claims)}: name it 'x'"
         )
     return candidates[0]
 
@@ -387,6 +402,11 @@ def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
 def read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
     """An array, which may be mapped from the file."""
     try:
+        with path.open("rb") as stream:
+            if stream.read(2) != b"PK":  # a .npz archive, refused below
+                stream.seek(0)
+                claim = claim_of(stream, path.stat().st_size)
+                check_room(0 if mapped else claim.n_bytes, f"its array of shape {claim.shape}")
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npy", error) from error
@@ -396,35 +416,62 @@ def read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:
     return array
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def _npz_claims(path: Path) -> dict[str, ArrayClaim]:
+    """What the headers of the arrays in a .npz file say, by name."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
+        with path.open("rb") as stream:
+            magic = stream.read(6)
+        if magic == np.lib.format.MAGIC_PREFIX:
             raise DataError(f"{path} holds a single .npy array: rename it to end in .npy")
-        with archive:
-            arrays = {key: archive[key] for key in archive.files}
+        if not magic.startswith(b"PK"):
+            raise DataError(f"{path} is not a .npz file (a pickle is never loaded): save it anew")
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_ARRAYS:
+                raise RefusedError(f"it holds {len(members)} arrays, more than {_MOST_ARRAYS}")
+            found = [(member, claim_in_archive(archive, member)) for member in members]
     except DataError:
         raise
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npz", error) from error
-    if not arrays:
+    claims = {
+        member.filename.removesuffix(".npy"): claim for member, claim in found if claim is not None
+    }
+    if not claims:
         raise DataError(f"{path} holds no arrays: save the points in it as 'x'")
-    return arrays
+    return claims
+
+
+def _read_npz(
+    path: Path, names: Sequence[str], claims: dict[str, ArrayClaim]
+) -> dict[str, NDArray[np.generic]]:
+    try:
+        n_bytes = sum(claims[name].n_bytes for name in names)
+        check_room(n_bytes, f"{_listed(names)}, unpacked,")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except _NUMPY_ERRORS as error:
+        raise _numpy_error(path, ".npz", error) from error
 
 
 def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
-    if "Object arrays" in str(error):
+    if "Python objects" in str(error):
         return DataError(
             f"{path} holds an array of Python objects, which is never unpickled: "
             f"save it as numbers, for example with x.astype('float32')"
         )
-    if "allow_pickle" in str(error):  # numpy takes any file it does not know for a pickle
+    if isinstance(error, RefusedError):
+        return refused(path, error)
+    if "magic string" in str(error):
         return DataError(f"{path} is not a {kind} file (a pickle is never loaded): save it anew")
     return unreadable(path, kind, error)
 
 
 def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
-    frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    if path.suffix.lower() == ".csv":
+        frame = _read_csv(path)
+    else:
+        frame = _read_parquet(path, None if features is None else [*features, *_given(label)])
     frame.columns = frame.columns.map(str)
     if len(frame) == 0:
         raise DataError(f"{path} has a header but no rows: add data")
@@ -448,6 +495,7 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415
 
     with reading(path, "comma-separated text in UTF-8"):
+        check_csv_claims(path)
         frame = pd.read_csv(path, low_memory=False)
     check_csv(path, frame)
     return frame
@@ -467,6 +515,8 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except RefusedError as error:
+        raise refused(path, error) from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty: add a line of column names and rows") from error
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
@@ -498,13 +548,20 @@ def check_csv(path: Path, frame: "pd.DataFrame", first_row: int = 0) -> None:
         )
 
 
-def _read_parquet(path: Path) -> "pd.DataFrame":
+def _read_parquet(path: Path, wanted: Sequence[str] | None) -> "pd.DataFrame":
+    """The columns that are wanted, or all of a file that lacks one of them; None for all."""
     import pandas as pd  # noqa: PLC0415
     from pyarrow.parquet import read_schema  # noqa: PLC0415
 
     with reading(path, "parquet"):
-        check_parquet(path, read_schema(path).names)
-        return pd.read_parquet(path, engine="pyarrow")
+        schema = read_schema(path)
+        check_parquet(path, schema.names)
+        columns = None if wanted is None or not set(wanted) <= set(schema.names) else list(wanted)
+        for name in schema.names if columns is None else columns:
+            if is_nested(schema.field(name).type):
+                raise not_numeric(path, name, f"values of type {schema.field(name).type}")
+        check_parquet_claims(path, columns)
+        return pd.read_parquet(path, engine="pyarrow", columns=columns)
 
 
 def check_parquet(path: Path, names: Sequence[str]) -> None:
@@ -516,6 +573,10 @@ def check_parquet(path: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
+
+
+def _given(label: str | None) -> list[str]:
+    return [] if label is None else [label]
 
 
 def _is_number(text: str) -> bool:
@@ -571,19 +632,22 @@ def numeric_rows(path: Path, frame: "pd.DataFrame", *, first_row: int | None = N
             bad[name] = wrong
     if bad:
         name, row = next(iter(bad.items()))
-        raise not_numeric(path, name, frame[name].iloc[row], (first_row or 0) + row, list(bad)[1:])
+        raise not_numeric(path, name, value_in_row(frame[name], row, first_row or 0), list(bad)[1:])
     return checked_rows(out, str(path), names=list(frame.columns), first_row=first_row)
 
 
-def not_numeric(
-    path: Path, name: str, value: object, row: int, others: Sequence[str] = ()
-) -> DataError:
-    """The error for a column that holds a value that is no number, and perhaps others that do."""
+def not_numeric(path: Path, name: str, offender: str, others: Sequence[str] = ()) -> DataError:
+    """The error for a column that holds something that is no number, and perhaps others that do."""
     beside = f" (nor are {_listed(others)})" if others else ""
     return DataError(
-        f"{path}: column {name!r} is not numeric, it holds {_shown(value)} in row {row}{beside}: "
-        f"drop it or encode it as numbers, or pass it with --label if it is the label"
+        f"{path}: column {name!r} is not numeric, it holds {offender}{beside}: drop it or "
+        f"encode it as numbers, or pass it with --label if it is the label"
     )
+
+
+def value_in_row(column: "pd.Series", place: int, first_row: int = 0) -> str:
+    """The value at a place of some rows, and the row of the table it is in, in words."""
+    return f"{_shown(column.iloc[place])} in row {first_row + place}"
 
 
 def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
@@ -592,7 +656,10 @@ def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
     from pandas.api import types  # noqa: PLC0415
 
     if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
-        numbers = pd.to_numeric(column, errors="coerce")
+        try:
+            numbers = pd.to_numeric(column, errors="coerce")
+        except OverflowError:  # a whole number of hundreds of digits
+            numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
         wrong = np.flatnonzero(numbers.isna() & column.notna())
     elif types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
         numbers, wrong = column, np.arange(0)
@@ -600,6 +667,14 @@ def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
         numbers, wrong = pd.Series(np.nan, index=column.index), np.arange(len(column))
     first = int(wrong[0]) if len(wrong) else None
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan), first
+
+
+def _bounded(value: object) -> object:
+    """The value; infinite, as 1e999 is, if it is a whole number too large for a float."""
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def _shown(value: object, width: int = 40) -> str:
@@ -726,12 +801,21 @@ def _label_codes(
         raise DataError(f"{where}: expected one label a row, shape ({n},), got {values.shape}")
     if values.dtype.kind == "S":
         values = np.array([value.decode("utf-8", "replace") for value in values.tolist()])
-    if values.dtype.kind not in "biufU":
+    is_text = values.dtype == object and all(isinstance(value, str) for value in values)
+    if values.dtype.kind not in "biufU" and not is_text:
         raise DataError(f"{where}: labels must be numbers or text, got type {values.dtype}")
+    if values.dtype.kind == "U" and not _is_text(values):
+        raise DataError(f"{where}: holds numbers that no character has: write the labels again")
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise _missing_labels(where, int(np.isnan(values).sum()))
     classes, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.int64), tuple(_class_name(value) for value in classes)
+
+
+def _is_text(values: NDArray[np.generic]) -> bool:
+    """Whether all characters of an array of text exist; from a file they may be any 32 bits."""
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    return not native.size or bool(native.view(np.uint32).max() <= sys.maxunicode)
 
 
 def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -742,7 +826,8 @@ def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], t
         raise _missing_labels(where, int(column.isna().sum()))
     values = column.to_numpy()
     if not types.is_numeric_dtype(column.dtype) or values.dtype.kind not in "biuf":
-        values = np.array([str(value) for value in column])
+        # Each text as long as it is: in an array of text all take as much as the longest.
+        values = np.array([str(value) for value in column], dtype=object)
     return _label_codes(values, where, n=len(column))
 
 

@@ -1,11 +1,13 @@
 """How much memory there is for this process, as the system tells it."""
 
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-__all__ = ["Free", "free_memory", "resident"]
+__all__ = ["Free", "free_memory", "free_on_cpu", "resident"]
 
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # Files of the limit, of what is used, and of figures with what may be taken back; version 2, 1.
@@ -27,21 +29,31 @@ class Free(NamedTuple):
     of: str
 
 
-def free_memory(device: torch.device, proc: Path = _PROC, groups: Path = _GROUPS) -> Free | None:
+def free_memory(device: "torch.device") -> Free | None:
     """The memory that is free for a training on a device; None where the system does not tell.
-
-    On the CPU, that which Linux counts as available, or what the control group of the process, or
-    one above it, leaves of its limit, if that is less.
 
     Args:
         device: cpu or cuda.
+    """
+    if device.type == "cuda":
+        import torch  # noqa: PLC0415 - readers of files ask as well, and need no torch
+
+        return Free(torch.cuda.mem_get_info(device)[0], f"the device {device}")
+    return free_on_cpu()
+
+
+def free_on_cpu(proc: Path = _PROC, groups: Path = _GROUPS) -> Free | None:
+    """The least of what the machine, the control group and the process have left.
+
+    That is what Linux counts as available; what the control group of the process, or one above it,
+    leaves of its limit; and what `ulimit -v` leaves. None where the system does not tell.
+
+    Args:
         proc: where Linux tells of memory.
         groups: where it tells of control groups.
     """
-    if device.type == "cuda":
-        return Free(torch.cuda.mem_get_info(device)[0], f"the device {device}")
-    found = [free for free in (_of_machine(proc), _of_groups(proc, groups)) if free is not None]
-    return min(found, default=None)
+    found = (_of_machine(proc), _of_groups(proc, groups), _of_process(proc))
+    return min((free for free in found if free is not None), default=None)
 
 
 def resident(proc: Path = _PROC) -> int | None:
@@ -53,6 +65,19 @@ def resident(proc: Path = _PROC) -> int | None:
 def _of_machine(proc: Path) -> Free | None:
     available = _figures(proc / "meminfo").get("MemAvailable:")
     return None if available is None else Free(1024 * available, "this machine")
+
+
+def _of_process(proc: Path) -> Free | None:
+    if sys.platform == "win32":  # which has no such limits
+        return None
+    import resource  # noqa: PLC0415
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most == resource.RLIM_INFINITY:
+        return None
+    pages = _text(proc / "self" / "statm").split()
+    taken = int(pages[0]) * resource.getpagesize() if pages else 0
+    return Free(max(0, most - taken), "the limit of this process (ulimit -v)")
 
 
 def _of_groups(proc: Path, groups: Path) -> Free | None:

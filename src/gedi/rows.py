@@ -24,9 +24,11 @@ from gedi.data import (
     read_npy,
     reading,
     require_columns,
+    value_in_row,
 )
 from gedi.errors import DataError
 from gedi.images import holds_images
+from gedi.table_claims import check_columns, check_csv_head, check_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +133,9 @@ def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
         return None
     for file in files:
         require_columns(file, _columns(existing_file(str(file))), features, "column")
+        if file.suffix.lower() == ".parquet":
+            with reading(file, _PARQUET):
+                check_texts(file, features)
     return Rows(source, files, tuple(features), len(features))
 
 
@@ -182,9 +187,11 @@ def _columns(file: Path) -> list[str]:
 
     if file.suffix.lower() == ".csv":
         with reading(file, _CSV):
+            check_csv_head(file)
             return [str(name) for name in pd.read_csv(file, nrows=0).columns]
     with reading(file, _PARQUET):
         schema = read_schema(file)
+        check_columns(len(schema))
         check_parquet(file, schema.names)
         return [str(name) for name in schema.empty_table().to_pandas().columns]
 
@@ -238,7 +245,7 @@ def _refuse_changed_type(
     found = [bool(kind == np.bool_) for kind in frame.dtypes]
     for name, before, now in zip(frame.columns, booleans or found, found, strict=True):
         if before != now:
-            raise not_numeric(file, name, frame[name].iloc[0], start)
+            raise not_numeric(file, name, value_in_row(frame[name], 0, start))
     return found
 
 

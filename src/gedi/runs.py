@@ -15,16 +15,18 @@ Files are written beside and renamed, so none is ever half there. Nothing that i
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Self
 
 import yaml
 
 from gedi.checkpoints import Checkpoints
 from gedi.data import Dataset, load
-from gedi.errors import DataError, RunError, SettingsError
+from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
@@ -32,6 +34,7 @@ from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict
 from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
+from gedi.untrusted import check_within, json_of, yaml_of
 
 __all__ = ["Run", "Source"]
 
@@ -155,17 +158,11 @@ class Run:
         if not file.is_file():
             raise RunError(f"{path}: is not a run folder: it holds no run.json")
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            shape = content["image_shape"]
-            return cls(
-                path,
-                Source(**content["source"]),
-                int(content["n_features"]),
-                tuple(str(name) for name in content["feature_names"]),
-                None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
-            )
-        except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+            check_within(path)
+            facts = _facts(json_of(file))
+        except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
+        return cls(path, *facts)
 
     def settings(self) -> Settings:
         """The resolved settings.
@@ -180,9 +177,8 @@ class Run:
                 "with --overwrite"
             )
         try:
-            tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-            settings = from_dict(tree)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:
+            settings = from_dict(yaml_of(file))
+        except (OSError, ValueError) as error:  # a SettingsError as well
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
         if settings.n_clusters is None:
@@ -252,9 +248,11 @@ class Run:
         if not file.is_file():
             return {}
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            content: Any = json_of(file)
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise RunError(f"{file}: cannot be read: expected names with values")
         return content
 
     def new_data(
@@ -347,6 +345,52 @@ def _is_taken(path: Path) -> bool:
     if not path.is_dir():
         return path.exists()
     return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
+
+
+def _facts(
+    content: Any,
+) -> tuple[Source, int, tuple[str, ...], tuple[int, int, int] | None]:
+    """What run.json holds: where the data are from, their features and shape.
+
+    Raises:
+        ValueError: for anything else than `Run.create` writes.
+    """
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(f"expected names with values, and the format {_FORMAT}")
+    source, d = content.get("source"), content.get("n_features")
+    names, shape = content.get("feature_names"), content.get("image_shape")
+    if not isinstance(source, dict) or not source.keys() <= _SOURCE_TYPES.keys():
+        raise ValueError(f"source: expected values of {', '.join(_SOURCE_TYPES)}")
+    if "data" not in source:
+        raise ValueError("source: does not say where the data are")
+    for name, value in source.items():
+        if type(value) not in _SOURCE_TYPES[name]:
+            kinds = " or ".join(kind.__name__ for kind in _SOURCE_TYPES[name])
+            raise ValueError(f"source: expected {kinds} as {name}, got {type(value).__name__}")
+    if type(d) is not int or d < 1:
+        raise ValueError("n_features: expected a whole number of at least 1")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("feature_names: expected a list of text")
+    if names and len(names) != d:
+        raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
+    if shape is None:
+        return Source(**source), d, tuple(names), None
+    whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
+    if not whole or len(shape) != 3 or math.prod(shape) != d:
+        raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
+    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2])
+
+
+_SOURCE_TYPES: dict[str, tuple[type, ...]] = {
+    "data": (str,),
+    "label": (str, NoneType),
+    "n_points": (int,),
+    "seed": (int,),
+    "split": (str, NoneType),
+    "image_size": (int, NoneType),
+    "skip_bad": (bool,),
+    "stream_above": (int,),
+}
 
 
 def _clear(path: Path) -> None:

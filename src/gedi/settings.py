@@ -7,6 +7,7 @@ beside it says.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
+from reprlib import Repr
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from gedi.errors import SettingsError
@@ -297,10 +298,12 @@ def check(settings: Settings) -> None:
             continue
         low, high, words = _RANGES[name]
         if not low <= value <= high:
-            raise SettingsError(f"setting {name}: expected {words}, got {value}")
+            raise SettingsError(f"setting {name}: expected {words}, got {_shown(value)}")
     if settings.prior is not None and settings.prior != "learned":
         if not all(0 < share < _INF for share in settings.prior):
-            raise SettingsError(f"setting prior: expected positive shares, got {settings.prior}")
+            raise SettingsError(
+                f"setting prior: expected positive shares, got {_shown(settings.prior)}"
+            )
         if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
             raise SettingsError(
                 f"setting prior: expected {settings.n_clusters} shares, one for each cluster, "
@@ -308,7 +311,9 @@ def check(settings: Settings) -> None:
             )
     hidden = settings.encoder.hidden
     if hidden is not None and (not hidden or min(hidden) < 1):
-        raise SettingsError(f"setting encoder.hidden: expected positive widths, got {hidden}")
+        raise SettingsError(
+            f"setting encoder.hidden: expected positive widths, got {_shown(hidden)}"
+        )
     weights = settings.weights
     if settings.n_clusters == 1 and (weights.inv != 0 or weights.prior != 0):
         raise SettingsError(
@@ -333,11 +338,25 @@ def _check_types(group: Any, path: str = "") -> None:
         if (isinstance(value, str) and value in named) or (value is None and type(None) in kinds):
             continue
         if kinds[0] not in _TYPES:
-            raise SettingsError(f"setting {name}: expected one of {', '.join(named)}; got {value}")
+            raise SettingsError(
+                f"setting {name}: expected one of {', '.join(named)}; got {_shown(value)}"
+            )
         fits, words = _TYPES[kinds[0]]
         words = " or ".join([words, *named])
         if not fits(value):
-            raise SettingsError(f"setting {name}: expected {words}, got {value!r}")
+            raise SettingsError(f"setting {name}: expected {words}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value; a file may hold one as long as it likes."""
+    try:
+        return _BRIEF.repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return f"a {type(value).__name__} of too many digits"
+
+
+_BRIEF = Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 80, 80
 
 
 def _is_whole(value: object) -> bool:
@@ -468,12 +487,15 @@ def from_dict(tree: dict[str, Any]) -> Settings:
 
 def _build(kind: type[Any], tree: object, path: str) -> Any:
     if not isinstance(tree, dict):
-        raise SettingsError(f"settings {path or 'file'}: expected names with values, got {tree!r}")
+        raise SettingsError(
+            f"settings {path or 'file'}: expected names with values, got {_shown(tree)}"
+        )
     known = {f.name: f for f in fields(kind)}
     for name in tree:
         if name not in known:
             raise SettingsError(
-                f"setting {path}{name} does not exist; expected one of {', '.join(known)}"
+                f"setting {path}{_shown(name).strip(chr(39))} does not exist; expected one of "
+                f"{', '.join(known)}"
             )
     defaults = kind()
     values = {

@@ -6,10 +6,10 @@ import torch
 from sklearn.utils.extmath import randomized_range_finder
 from torch import Tensor, nn
 
-__all__ = ["SpectralMatrix"]
+__all__ = ["LEADING", "SpectralMatrix"]
 
 _WHOLE = 256  # features, up to which all eigenvectors are kept
-_LEADING = 128  # of them, beyond
+LEADING = 128  # of them, beyond
 _ITERATIONS = 7  # of the subspace, which tell eigenvalues a factor of two apart well apart
 
 
@@ -51,20 +51,20 @@ class SpectralMatrix(nn.Module):
         basis = torch.from_numpy(
             randomized_range_finder(
                 matrix.cpu().numpy(),
-                size=_LEADING,
+                size=LEADING,
                 n_iter=_ITERATIONS,
                 power_iteration_normalizer="QR",
                 random_state=0,
             )
         ).to(matrix)
         values, within = torch.linalg.eigh(basis.T @ matrix @ basis)
-        rest = (matrix.trace() - values.sum()) / (d - _LEADING)
+        rest = (matrix.trace() - values.sum()) / (d - LEADING)
         return cls(basis @ within, values, rest)
 
     @classmethod
     def blank(cls, d: int) -> Self:
         """The identity, in the shape that all matrices of d dimensions have."""
-        k = d if d <= _WHOLE else _LEADING
+        k = d if d <= _WHOLE else LEADING
         return cls(torch.eye(d, k), torch.ones(k), torch.ones(()))
 
     @property

@@ -1,9 +1,11 @@
 """A trained model as named tensors and back, for run folders and saved estimators.
 
-Only tensors and plain numbers are written (safetensors), so nothing that is read can run code.
+Only tensors and plain numbers are written (safetensors), so nothing that is read can run code. The
+network is built only if its sizes, which settings tell, are those of the tensors.
 """
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,10 +19,11 @@ from gedi.box import Box
 from gedi.errors import RunError
 from gedi.evaluation.normalizer import LogNormalizer
 from gedi.scaling import Scaling
-from gedi.settings import Settings
+from gedi.settings import Settings, check
 from gedi.smoothing import Smoothing
-from gedi.spectral import SpectralMatrix
+from gedi.spectral import LEADING, SpectralMatrix
 from gedi.trained import TrainedModel
+from gedi.untrusted import refuse_special
 
 __all__ = ["load_trained", "save_trained"]
 
@@ -65,9 +68,72 @@ def load_trained(
         RunError: if the file cannot be read, or does not fit the settings.
     """
     try:
-        return _trained_model(settings, input_shape, encoder, load_file(file))
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        refuse_special(file)
+        tensors = load_file(file)
+        check(settings)
+        _check_tensors(tensors, math.prod(input_shape))
+        _check_sizes(settings, input_shape, tensors, own=encoder is not None)
+        return _trained_model(settings, input_shape, encoder, tensors)
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:
+    """Refuse tensors of other shapes and types than `save_trained` writes, beside the modules'.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    shapes: dict[str, tuple[int | None, ...]] = {
+        **dict.fromkeys(("scaling.shift", "scaling.scale", "box.low", "box.high"), (d,)),
+        "chains": (None, d),
+        "log_prior": (None,),
+    }
+    if "normalizer" in tensors:
+        shapes["normalizer"] = (3,)
+    for name, shape in shapes.items():
+        found = tuple(tensors[name].shape)
+        fits = len(found) == len(shape) and all(
+            side == asked or (asked is None and side > 0)
+            for side, asked in zip(found, shape, strict=True)
+        )
+        if not fits or not tensors[name].is_floating_point():
+            raise ValueError(
+                f"{name}: expected floats of shape {str(shape).replace('None', 'n')}, "
+                f"got {tensors[name].dtype} of shape {found}"
+            )
+
+
+def _check_sizes(
+    settings: Settings, input_shape: tuple[int, ...], tensors: dict[str, Tensor], *, own: bool
+) -> None:
+    """Refuse settings of a network with more weights than the file holds.
+
+    Raises:
+        ValueError: if it has, or if settings are left open that a training resolves.
+    """
+    kind, hidden, base = settings.encoder.kind, settings.encoder.hidden, settings.encoder.base
+    n_clusters = settings.n_clusters
+    open_ones: dict[str, object] = {
+        "encoder.kind": kind,
+        "encoder.base": base,
+        "n_clusters": n_clusters,
+    }
+    if kind == "mlp":
+        open_ones["encoder.hidden"] = hidden
+    elif len(input_shape) != 3:
+        raise ValueError(f"the encoder {kind} is for images, but points are vectors")
+    for name, value in open_ones.items():
+        if value is None:
+            raise ValueError(f"the settings leave {name} open")
+    assert n_clusters is not None
+    d = math.prod(input_shape)
+    widths = [input_shape[0] if kind != "mlp" else d, *(hidden or ()), n_clusters]
+    asked = 0 if own else sum(a * b for a, b in pairwise(widths))
+    asked += d * min(d, LEADING) if base else 0
+    there = sum(tensor.numel() for tensor in tensors.values())
+    if max(asked, n_clusters) > there or settings.sampler.jumps > len(tensors):
+        raise ValueError(f"the settings ask for {asked} weights or more, but the file has {there}")
 
 
 def _trained_model(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from gedi.errors import GediError
+from gedi.printable import printable
 
 __all__ = ["main"]
 
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, options = parse(arguments)
         return command(options)
     except GediError as error:
-        print(f"gedi: error: {error}", file=sys.stderr)
+        print(f"gedi: error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("gedi: interrupted", file=sys.stderr)

@@ -59,7 +59,8 @@ def taken_up(run: Run, dataset: Dataset, console: Console) -> Session:
     if saved is not None:
         try:
             session.load_state_dict(saved)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        # What states of another shape make of it: other names, types, sizes.
+        except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{run.checkpoints.folder}: does not fit the settings or the data of the run: "
                 f"{' '.join(str(error).split())}"

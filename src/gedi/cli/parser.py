@@ -3,19 +3,28 @@
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentParser,
+    Namespace,
+)
 from jsonargparse.typing import NonNegativeFloat
 
 import gedi
 from gedi.errors import SettingsError
 from gedi.experiments import Budget, PresetName, TableName
 from gedi.settings import Settings
+from gedi.untrusted import yaml_of
 
 __all__ = ["build_parser", "parse"]
 
 Command = Callable[[Namespace], int]
+
+_MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
+_LONGEST = 500  # characters of a message of its, which repeats the value
 
 _DESCRIPTION = """\
 One network, trained without labels, that clusters, scores and generates.
@@ -78,9 +87,26 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
     return command, options[name]
 
 
+class _ConfigFile(ActionConfigFile):
+    """Settings in a file, which is looked at before jsonargparse follows all its aliases."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> Any:
+        path = Path(values)
+        try:
+            tree = yaml_of(path, most_values=_MOST_VALUES)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
+        if not isinstance(tree, dict):
+            raise SettingsError(f"--config: {path}: expected names with values")
+        return super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
 def _one_line(error: ArgumentError) -> str:
-    """The message without its line breaks."""
-    return " ".join(str(error).split()).rstrip(".")
+    """The message without its line breaks, and without the middle of a value without end."""
+    text = " ".join(str(error).split()).rstrip(".")
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _train() -> ArgumentParser:
@@ -88,7 +114,7 @@ def _train() -> ArgumentParser:
     parser.add_argument(
         "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
     )
-    parser.add_argument("--config", action="config", help="a YAML file of settings")
+    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
     parser.add_argument(
         "--label",
         type=str | None,

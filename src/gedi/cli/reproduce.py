@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
 from jsonargparse import Namespace
 from rich.console import Console
 from torch import Generator
@@ -47,6 +47,7 @@ from gedi.measures import (
 from gedi.runs import Run, Source
 from gedi.settings import Settings, learns_density
 from gedi.trained import TrainedModel
+from gedi.untrusted import json_of, yaml_of
 
 __all__ = ["run"]
 
@@ -140,8 +141,8 @@ def _changes(options: Namespace) -> Tree:
     changes: Tree = {}
     if options.settings is not None:
         try:
-            changes = yaml.safe_load(Path(options.settings).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            changes = yaml_of(Path(options.settings))
+        except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise SettingsError(f"--settings: {options.settings}: {reason}") from error
         if not isinstance(changes, dict):
@@ -264,9 +265,11 @@ def _measures(folder: Path) -> Tree:
     if not file.is_file():
         return {}
     try:
-        tree: Tree = json.loads(file.read_text(encoding="utf-8"))
+        tree: Any = json_of(file)
     except (OSError, ValueError) as error:
         raise RunError(f"{file}: cannot be read: {error}") from error
+    if not isinstance(tree, dict):
+        raise RunError(f"{file}: cannot be read: expected names with values")
     return tree
 
 

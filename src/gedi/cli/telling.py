@@ -13,6 +13,7 @@ from gedi.data import Dataset
 from gedi.findings import Findings
 from gedi.fitting import Fit
 from gedi.presenting import ENDINGS
+from gedi.printable import printable
 from gedi.report import FAIR_GAP, GOOD_GAP
 
 __all__ = ["tell", "tell_detection", "tell_figures", "tell_findings", "tell_skipped"]
@@ -31,7 +32,8 @@ def tell(fit: Fit, findings: Findings, path: Path) -> None:
             "by its collapse gap."
         )
     tell_findings(findings)
-    console.print(f"Report: {path / 'report.html'}", markup=False, soft_wrap=True)
+    report = printable(str(path / "report.html"))
+    console.print(f"Report: {report}", markup=False, soft_wrap=True)
 
 
 def tell_skipped(dataset: Dataset) -> None:
@@ -57,7 +59,7 @@ def tell_findings(findings: Findings) -> None:
 def tell_figures(heading: str, figures: Mapping[str, float]) -> None:
     """Named figures under a heading."""
     console = Console(highlight=False)
-    console.print(f"{heading}:", markup=False, soft_wrap=True)
+    console.print(f"{printable(heading)}:", markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in figures.items():
         table.add_row(name, f"{value:.4f}")
@@ -67,14 +69,16 @@ def tell_figures(heading: str, figures: Mapping[str, float]) -> None:
 def tell_detection(heading: str, figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """A line for each score and set of outliers, under a heading."""
     console = Console(highlight=False)
-    console.print(f"{heading}:", markup=False, soft_wrap=True)
+    console.print(f"{printable(heading)}:", markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="")
     for name in ("score", "outliers", "AUROC", "AUPR", "FPR95"):
         table.add_column(name, justify="left" if name in ("score", "outliers") else "right")
     for score, sets in figures.items():
         for name, found in sets.items():
             # Escaped, as the names of sets are the user's.
-            table.add_row(score, escape(name), *(f"{value:.4f}" for value in found.values()))
+            table.add_row(
+                score, escape(printable(name)), *(f"{value:.4f}" for value in found.values())
+            )
     console.print(table)
 
 

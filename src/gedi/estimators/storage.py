@@ -1,6 +1,7 @@
 """A fitted estimator as a folder: config.json and model.safetensors, and back."""
 
 import json
+import math
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from gedi.errors import RunError
 from gedi.estimators.inputs import image_shape_of
 from gedi.settings import Settings, from_dict
 from gedi.storing import load_trained, save_trained
+from gedi.untrusted import json_of
 
 __all__ = ["load_estimator", "save_estimator"]
 
@@ -38,9 +40,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
         "settings": asdict(estimator.settings_),
         "own_encoder": isinstance(estimator.encoder, nn.Module),
         "learned": {
-            name: _packed(value)
-            for name, value in vars(estimator).items()
-            if (name.endswith("_") or name == "_n_features_out") and name not in _ELSEWHERE
+            name: _packed(value) for name, value in vars(estimator).items() if _is_learned(name)
         },
     }
     try:
@@ -62,6 +62,12 @@ def save_estimator(estimator: Any, path: Path) -> None:
         raise RunError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def _is_learned(name: str) -> bool:
+    """Whether an attribute is one that config.json holds."""
+    ends = name.endswith("_") and not name.startswith("_")
+    return (ends or name == "_n_features_out") and name not in _ELSEWHERE
+
+
 def _is_saved(path: Path) -> bool:
     """Whether a folder holds a saved estimator and nothing else that would be lost with it."""
     return path.is_dir() and {file.name for file in path.iterdir()} == {_CONFIG, _MODEL}
@@ -77,14 +83,14 @@ def load_estimator(kind: type[BaseEstimator], path: Path, encoder: nn.Module | N
     if not file.is_file():
         raise RunError(f"{path}: is no saved estimator: it holds no {_CONFIG}")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json_of(file)
         _check_config(config, kind, path, encoder)
         estimator: Any = _estimator(config, kind, encoder)
+        shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
     except RunError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{file}: cannot be read: {error!r}") from error
-    shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
     estimator.model_ = load_trained(path / _MODEL, estimator.settings_, shape, encoder=encoder)
     return estimator
 
@@ -114,10 +120,33 @@ def _estimator(config: Any, kind: type[BaseEstimator], encoder: nn.Module | None
         params["encoder"] = encoder
     estimator: Any = kind(**params)
     for name, value in config["learned"].items():
+        # A file names these: it shall put nothing in the place of a method.
+        if not _is_learned(name) or hasattr(kind, name):
+            raise ValueError(f"{name!r} is not learned by a {kind.__name__}")
         setattr(estimator, name, _unpacked(value))
     estimator.input_shape_ = tuple(estimator.input_shape_)
+    _check_learned(estimator)
     estimator.settings_ = from_dict(config["settings"])
     return estimator
+
+
+def _check_learned(estimator: Any) -> None:
+    """Refuse what later calls would stumble over.
+
+    Raises:
+        ValueError: naming the attribute.
+    """
+    shape = estimator.input_shape_
+    if len(shape) not in (1, 2, 3) or not all(type(side) is int and side > 0 for side in shape):
+        raise ValueError(f"input_shape_: expected one to three positive numbers, got {shape}")
+    for name in ("n_features_in_", "_n_features_out"):
+        if type(getattr(estimator, name)) is not int:
+            raise ValueError(f"{name}: expected a whole number")
+    if estimator.n_features_in_ != math.prod(shape):
+        raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
+    for name in ("offset_", "collapse_gap_", "temperature_"):
+        if not isinstance(getattr(estimator, name, 0.0), (int, float)):
+            raise ValueError(f"{name}: expected a number")
 
 
 def _plain(value: Any) -> Any:
@@ -145,7 +174,11 @@ def _packed(value: Any) -> Any:
 
 def _unpacked(value: Any) -> Any:
     if isinstance(value, dict) and "array" in value:
-        array: NDArray[Any] = np.array(value["array"], dtype=np.dtype(value["dtype"]))
+        kind = np.dtype(value["dtype"])
+        # A type may ask for any number of bytes a value; text is as long as its longest.
+        if kind.kind not in "biufUO":
+            raise ValueError(f"expected an array of numbers or text, got {kind}")
+        array: NDArray[Any] = np.array(value["array"], dtype=str if kind.kind == "U" else kind)
         return array
     if isinstance(value, dict):
         return {name: _unpacked(part) for name, part in value["dict"].items()}

@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from gedi.untrusted import refuse_special
+
 __all__ = [
     "FeatureNet",
     "cached_feature_net",
@@ -165,11 +167,19 @@ def load_feature_net(path: Path) -> FeatureNet:
         ValueError: if the file cannot be read, or holds something else.
     """
     try:
+        refuse_special(path)
         with safe_open(path, "pt") as file:
             shape = {name: json.loads(value) for name, value in file.metadata().items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         channels, height, width = shape["image_shape"]
-        net = FeatureNet((channels, height, width), shape["n_classes"], generator=Generator())
+        n_classes = shape["n_classes"]
+        # Before the network is built, which takes memory for as many.
+        if (
+            len(tensors["head.weight"]) != n_classes
+            or tensors["trunk.0.weight"].shape[1] != channels
+        ):
+            raise ValueError(f"its tensors are not of {n_classes} classes and {channels} channels")
+        net = FeatureNet((channels, height, width), n_classes, generator=Generator())
         net.load_state_dict(tensors)
     except (
         OSError,
@@ -179,6 +189,8 @@ def load_feature_net(path: Path) -> FeatureNet:
         ValueError,
         AttributeError,
         TypeError,
+        IndexError,
+        RecursionError,
     ) as error:
         raise ValueError(f"{path}: no feature network: {' '.join(str(error).split())}") from error
     return net.requires_grad_(False).eval()

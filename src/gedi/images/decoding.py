@@ -55,8 +55,11 @@ def collect(
         DataError: one cannot be read, or all; two differ in size; or there is none.
     """
     kept = np.zeros(pile.n, dtype=bool)
-    first, trouble = 0, ""
+    first, trouble, n = 0, "", 0
     for i, planes in enumerate(chain.from_iterable(images)):
+        n += 1
+        if n > pile.n:
+            break
         if isinstance(planes, str):
             trouble = trouble or f"{pile.where(i)} {planes}"
             if skip_bad:
@@ -78,6 +81,8 @@ def collect(
             store.widen((channels, height, width))
         store.add(planes)
         kept[i] = True
+    if n != pile.n:
+        raise DataError(f"{pile.name}: claims {pile.n} images, but holds others: write it again")
     if store.shape is None:
         if trouble:
             raise DataError(f"{pile.name}: none of {pile.n} images can be read: {trouble}")

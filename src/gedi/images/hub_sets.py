@@ -78,7 +78,7 @@ def hub_pile(source: str, label: str | None, split: str | None) -> Pile:
         pictures = rows.select_columns(image)
         for start in range(0, len(found), PART):
             part = pictures[start : start + PART][image].to_pylist()
-            yield [encoded_in(row, folder=Path()) for row in part]
+            yield [encoded_in(row) for row in part]
 
     values = [] if column is None else rows.select_columns(column)[:][column].to_pylist()
     labels = labels_of(values, column, class_names, where)

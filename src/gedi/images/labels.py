@@ -70,7 +70,9 @@ def labels_of(
             f"fill them in, or drop the column {column!r}"
         )
     if not class_names:
-        return np.array(values)
+        # Each text as long as it is: in an array of text all take as much as the longest.
+        texts = any(isinstance(value, str) for value in values)
+        return np.array(values, dtype=object if texts else None)
     for i, value in enumerate(values):
         if not isinstance(value, int) or not 0 <= value < len(class_names):
             raise DataError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gedi.images.pile import Encoded
 from gedi.images.wording import reason
+from gedi.untrusted import RefusedError, refuse_special
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Planes", "planes_of"]
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # no others: some start programs
+_MOST_BYTES = 2**29  # of a file; the pixels that Pillow accepts take less, as plain as they may be
 
 Planes = NDArray[np.uint8]  # (C, H, W)
 
@@ -30,10 +32,12 @@ def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
 
     try:
         image = _eight_bits(_open(encoded))
+        if image_size is not None:
+            image = ImageOps.fit(image, (image_size, image_size))
     except UnreadableError as error:
         return str(error)
-    if image_size is not None:
-        image = ImageOps.fit(image, (image_size, image_size))
+    except Exception as error:  # of damaged bytes Pillow's many readers raise anything
+        return f"cannot be decoded ({reason(error)})"
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
@@ -46,6 +50,9 @@ def _open(encoded: Encoded) -> "Image.Image":
         raise UnreadableError("holds no image")
     try:
         if isinstance(encoded, Path):
+            refuse_special(encoded)
+            if encoded.stat().st_size > _MOST_BYTES:
+                raise RefusedError(f"it is larger than {_MOST_BYTES // 2**20} MiB")
             encoded = encoded.read_bytes()
         image = Image.open(io.BytesIO(encoded), formats=_FORMATS)
         most = Image.MAX_IMAGE_PIXELS
@@ -61,8 +68,6 @@ def _open(encoded: Encoded) -> "Image.Image":
         raise UnreadableError(
             f"is damaged or no image of the kinds {', '.join(_FORMATS)}"
         ) from error
-    except Exception as error:  # of damaged bytes Pillow's many readers raise anything
-        raise UnreadableError(f"cannot be decoded ({reason(error)})") from error
     return image
 
 

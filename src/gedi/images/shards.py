@@ -10,6 +10,8 @@ from gedi.errors import DataError
 from gedi.images.labels import class_names_of, label_column, labels_of
 from gedi.images.pile import PART, Encoded, Pile, marks_of
 from gedi.images.wording import listed, reason
+from gedi.table_claims import check_parquet_claims, is_nested
+from gedi.untrusted import RefusedError, refuse_special
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,12 +30,16 @@ def schema_of(path: Path) -> "pa.Schema":
     return _parquet(path).schema_arrow
 
 
-def _parquet(path: Path) -> Any:
+def _parquet(path: Path, dictionaries: Sequence[str] = ()) -> Any:
+    """A parquet file; values of columns named as `dictionaries` are unpacked once each."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     try:
-        return ParquetFile(path)
+        refuse_special(path)
+        return ParquetFile(path, read_dictionary=list(dictionaries))
+    except RefusedError as error:
+        raise _refused(path, error) from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
 
@@ -42,6 +48,10 @@ def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         f"{path} cannot be read as parquet and may be damaged: write it again ({reason(error)})"
     )
+
+
+def _refused(path: Path, error: RefusedError) -> DataError:
+    return DataError(f"{path} is not read: {error}")
 
 
 def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
@@ -67,11 +77,12 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
         return f"row {i - starts[shard]} of {shards[shard]}"
 
     def parts() -> Iterator[Sequence[Encoded]]:
-        for batch in _batches(shards, files, image):
-            yield [encoded_in(row, folder=None) for row in batch.column(0).to_pylist()]
+        yield from _batches(shards, files, image)
 
     values: list[Any] = []
     column = label_column(str(shards[0]), files[0].schema_arrow, label)
+    for path in shards:
+        _check(path, column)
     class_names = class_names_of(files[0].schema_arrow, column)
     if column is not None:
         for path, file in zip(shards, files, strict=True):
@@ -82,8 +93,17 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
                     f"{path} names the classes of {column!r} otherwise than {shards[0]}: write "
                     f"both with the same names"
                 )
-        for batch in _batches(shards, files, column):
-            values += batch.column(0).to_pylist()
+            if is_nested(file.schema_arrow.field(column).type):
+                raise DataError(
+                    f"{path}: labels must be numbers or text, but the column {column!r} holds "
+                    f"{file.schema_arrow.field(column).type}"
+                )
+        for cells in _batches(shards, files, column):
+            values += cells
+        if len(values) != starts[-1]:
+            raise DataError(
+                f"{name}: claims {starts[-1]} rows, but holds {len(values)} labels: write it again"
+            )
     labels = labels_of(values, column, class_names, where)
     return Pile(
         name,
@@ -96,22 +116,54 @@ def shards_pile(name: str, shards: list[Path], label: str | None) -> Pile:
     )
 
 
-def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator["pa.RecordBatch"]:
+def _check(path: Path, column: str | None) -> None:
+    """Refuse a shard whose rows, or whose labels, memory does not hold."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        check_parquet_claims(path, [] if column is None else [column])
+    except RefusedError as error:
+        raise _refused(path, error) from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+
+
+def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator[list[Any]]:
+    """The values of a column, some at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
     for path, file in zip(shards, files, strict=True):
+        kind = file.schema_arrow.field(column).type
+        packed = _parquet(path, [f"{column}.bytes"] if is_nested(kind) else [column])
         try:
-            yield from file.iter_batches(batch_size=PART, columns=[column])
-        except (OSError, ValueError, pa.ArrowException) as error:
+            for batch in packed.iter_batches(batch_size=PART, columns=[column]):
+                yield _cells(batch.column(0))
+        # pyarrow does not look whether the places in a dictionary are there.
+        except (OSError, ValueError, IndexError, pa.ArrowException) as error:
             raise _damaged(path, error) from error
 
 
-def encoded_in(row: Any, folder: Path | None) -> Encoded:
-    """The bytes in a cell; or, if paths in it are to be trusted, the path of a file."""
+def _cells(column: "pa.Array") -> list[Any]:
+    """The values of a column, of a structure its bytes; equal ones are one object.
+
+    Otherwise a large image that comes in many rows, for which the file has but few bytes, would
+    fill the memory.
+    """
+    if is_nested(column.type):
+        names = [part.name for part in column.type]
+        column = column.flatten()[names.index("bytes")]
+    if not hasattr(column, "dictionary"):
+        return list(column.to_pylist())
+    values = column.dictionary.to_pylist()
+    return [None if place is None else values[place] for place in column.indices.to_pylist()]
+
+
+def encoded_in(row: Any) -> Encoded:
+    """The bytes in a cell, or the path of a file, as `datasets` gives a row of a set it fetched."""
     if not isinstance(row, dict):
         return None if row is None else bytes(row)
-    if row["bytes"] is None and folder is not None and row.get("path"):
-        return folder / str(row["path"])
+    if row["bytes"] is None and row.get("path"):
+        return Path(row["path"])
     return None if row["bytes"] is None else bytes(row["bytes"])
 
 

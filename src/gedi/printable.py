@@ -1,0 +1,14 @@
+"""Text of unknown origin for a terminal, which obeys some characters instead of showing them."""
+
+__all__ = ["printable"]
+
+
+def printable(text: str) -> str:
+    r"""The text in one line, with escapes such as \x1b for all that is not to be seen.
+
+    So names from a file move no cursor, change no colour or title, and hide or turn round no text.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
