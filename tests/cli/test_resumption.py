@@ -1,6 +1,7 @@
 """Trainings that are killed, asked to stop, or run out of disk, and go on with the same bits."""
 
 import csv
+import errno
 import json
 import os
 import resource
@@ -178,3 +179,12 @@ def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(table, tmp_pa
     assert main(["resume", str(full)]) == 0
     assert main([*arguments, "--out", str(whole)]) == 0
     assert kills.difference(whole, full) == []
+
+
+def test_a_full_disk_is_told_in_one_line_wherever_it_happens(monkeypatch, capsys):
+    def full(options):
+        raise OSError(errno.ENOSPC, "No space left on device", "out.npz")
+
+    monkeypatch.setattr("gedi.cli.sample.run", full)
+    assert main(["sample", "run"]) == 2
+    assert capsys.readouterr().err == "gedi: error: out.npz: No space left on device: make room\n"

@@ -1,5 +1,6 @@
 """The command line `gedi`: thin subcommands over what a Python user would call."""
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -7,6 +8,8 @@ from gedi.errors import GediError
 from gedi.printable import printable
 
 __all__ = ["main"]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the user's to mend, wherever it happens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,8 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GediError as error:
         print(f"gedi: error: {printable(str(error))}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"gedi: error: {printable(place)}{error.strerror}: make room", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("gedi: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0

@@ -1,0 +1,38 @@
+"""Bits of a training: the same again, and close with another number of threads."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import threads
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The same training, twice with one thread and once with two, in processes of their own."""
+    folder = tmp_path_factory.mktemp("threads")
+    command = [sys.executable, threads.__file__, "--iterations", "20", "--one", "moons"]
+    for name, number in (("one", "1"), ("again", "1"), ("two", "2")):
+        subprocess.run(
+            [*command, number, str(folder / name)],
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": number},
+        )
+    return [torch.load(folder / name, weights_only=True) for name in ("one", "again", "two")]
+
+
+def test_one_seed_gives_the_same_bits_in_another_process(trained):
+    one, again, _ = trained
+    assert one.keys() == again.keys() >= {"1", "10", "gap", "NMI"}
+    assert torch.equal(one["10"], again["10"])
+    assert one["gap"] == again["gap"] and one["NMI"] == again["NMI"]
+
+
+def test_another_number_of_threads_stays_close_at_first(trained):
+    one, _, two = trained
+    for iteration, tolerance in (("1", 1e-5), ("10", 1e-3)):
+        torch.testing.assert_close(one[iteration], two[iteration], rtol=0, atol=tolerance)
+    assert abs(one["gap"] - two["gap"]) < 0.02
