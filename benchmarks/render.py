@@ -594,7 +594,11 @@ def fuzz() -> str:
         for (reader,), found in groups(rows, "reader").items()
     ]
     titles = ["reader", "inputs", "refused", "crashes left", "slowest (s of a core)"]
-    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/fuzz.py --store")
+    return (
+        table(titles, lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/fuzz.py --seconds 10 --seed 1 --store")
+    )
 
 
 def fill(page: Path, name: str, text: str) -> None:
