@@ -1,6 +1,6 @@
 """The same training with one thread and with two: how far apart are they?
 
-    python benchmarks/threads.py [--iterations 300]
+    python benchmarks/threads.py [--iterations 200]
 
 With one number of threads a seed gives the same bits on one machine. With another, sums are taken
 in another order, and what differs in the last bit grows: first slowly, then, once a Metropolis test
@@ -21,7 +21,7 @@ from common import provenance, write
 from gedi.data import load
 from gedi.evaluation.clustering import agreement
 from gedi.fitting import Session
-from gedi.settings import Settings
+from gedi.settings import RestartSettings, Settings
 
 LOOKS = (1, 10, 100)
 
@@ -30,7 +30,8 @@ def trained(data: str, threads: int, iterations: int, file: Path) -> None:
     """Train, and save the weights at some iterations, and what was found."""
     torch.set_num_threads(threads)
     dataset = load(data, n_points=2000)
-    session = Session(dataset, Settings(max_iter=iterations, device="cpu"))
+    one = RestartSettings(n=1)
+    session = Session(dataset, Settings(max_iter=iterations, device="cpu", restarts=one))
     weights: dict[str, Any] = {}
 
     def look(state: Any) -> None:
@@ -50,7 +51,7 @@ def trained(data: str, threads: int, iterations: int, file: Path) -> None:
 def main() -> None:
     """Train with one and with two threads, twice with one, and store the differences."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
