@@ -46,7 +46,7 @@ def test_what_fits_is_taken_and_what_does_not_is_refused():
         ({"batch_size": 10_000_000}, r"iteration \d{1,3}\.\d\d GiB.*: lower batch_size"),
         (
             {"encoder": EncoderSettings(hidden=[200_000, 100_000])},
-            r"networks and chains 3\d\d\.\d\d GiB.*: lower encoder.hidden, restarts.n or",
+            r"networks and chains 6\d\d\.\d\d GiB.*: lower encoder.hidden, restarts.n or",
         ),
     ],
 )

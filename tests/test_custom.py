@@ -26,6 +26,7 @@ def run(settings=SMALL, **custom):
 
 @pytest.mark.parametrize("restarts", [1, 3])
 def test_any_module_is_an_encoder(restarts):
+    torch.manual_seed(0)  # of the user's module
     module = nn.Sequential(nn.Linear(2, 16), nn.LayerNorm(16), nn.SiLU(), nn.Linear(16, 8))
     before = [value.clone() for value in module.parameters()]
     settings = replace(

@@ -136,7 +136,6 @@ def test_a_session_takes_up_all_that_was_saved():
     assert same(resumed.state_dict(), paused.state_dict())
 
 
-@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
 def astray(session, at):
     """Let the training of a session go astray at some iteration."""
 
@@ -177,6 +176,7 @@ def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
     assert same(resumed.state_dict(), whole.state_dict())
 
 
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
 def test_an_interrupted_session_can_simply_run_on(settings):
     whole = session(settings)
     whole.run()

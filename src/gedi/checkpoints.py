@@ -98,6 +98,8 @@ def _read(file: Path) -> dict[str, Any]:
         OSError,
         RuntimeError,
         ValueError,
+        TypeError,
+        LookupError,
         EOFError,
         NotImplementedError,
         pickle.UnpicklingError,

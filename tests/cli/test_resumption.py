@@ -65,7 +65,7 @@ def test_killed_trainings_end_with_the_same_bits():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
     arguments = ["train", table, *SMALL, "--max-iter", "1000"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole, broken = tmp_path / "whole", tmp_path / "broken run"
     process = start(*arguments, "--out", str(broken))
     try:
         deadline = time.monotonic() + 60
@@ -78,8 +78,8 @@ def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, 
     finally:
         process.kill()
     assert process.returncode == 130, err
-    assert took < 5
-    assert f"gedi resume {broken}" in err and Checkpoints(broken / "checkpoints").files()
+    assert took < 10  # 5 where nothing else runs
+    assert f"gedi resume '{broken}'" in err and Checkpoints(broken / "checkpoints").files()
     assert max(iterations(broken)) < 1000
     assert main(["resume", str(broken)]) == 0
     assert main([*arguments, "--out", str(whole)]) == 0
@@ -88,6 +88,7 @@ def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, 
 
 
 def test_an_iteration_that_takes_too_long_is_not_waited_for():
+    before = signal.getsignal(signal.SIGINT)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), stoppable(np.inf) as is_asked:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -96,7 +97,7 @@ def test_an_iteration_that_takes_too_long_is_not_waited_for():
             time.sleep(0.01)
         assert is_asked()
     assert 2 < time.monotonic() - start < 5
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_iteration_that_ends_in_time_is_not_cut():

@@ -1,6 +1,7 @@
 """A training on the command line: from its start, or its last checkpoint, to its report."""
 
 import math
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gedi.errors import RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
 from gedi.presenting import report_content
+from gedi.printable import printable
 from gedi.progress import Progress
 from gedi.runs import Run
 
@@ -30,7 +32,7 @@ def drive(
     console = Console(stderr=True)
     for feature in constant_features(dataset.x) if dataset.image_shape is None else ():
         name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
-        console.print(f"note: {name} is constant, so it tells nothing", markup=False)
+        console.print(f"note: {printable(name)} is constant, so it tells nothing", markup=False)
     fit = train_to_end(run, session, console, every=every)
     if fit is None:
         return INTERRUPTED
@@ -55,7 +57,9 @@ def taken_up(run: Run, dataset: Dataset, console: Console) -> Session:
     session = Session(dataset, run.settings())
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
-        console.print(f"warning: {trouble}; the one before it is used", markup=False)
+        console.print(
+            f"warning: {trouble}; the one before it is used", markup=False, soft_wrap=True
+        )
     if saved is not None:
         try:
             session.load_state_dict(saved)
@@ -107,7 +111,7 @@ def train_to_end(
         which = "its checkpoint is kept" if kept else "the last checkpoint stands"
         console.print(
             f"Interrupted after {session.state.iteration} iterations; {which}. "
-            f"Go on with: gedi resume {run.path}",
+            f"Go on with: gedi resume {_quoted(run.path)}",
             markup=False,
             soft_wrap=True,
         )
@@ -123,8 +127,13 @@ def train_to_end(
 def _unwritable(run: Run, error: OSError) -> RunError:
     return RunError(
         f"{run.path}: cannot be written to: {error.strerror or error}; make room, and go on with: "
-        f"gedi resume {run.path}"
+        f"gedi resume {_quoted(run.path)}"
     )
+
+
+def _quoted(path: str | Path) -> str:
+    """As a shell takes it."""
+    return shlex.quote(printable(str(path)))
 
 
 def _next_steps(run: Run) -> list[str]:
@@ -132,9 +141,9 @@ def _next_steps(run: Run) -> list[str]:
     if run.image_shape is not None and Path(run.source.data).is_dir():
         data = "FOLDER"
     return [
-        f"gedi evaluate {run.path}",
-        f"gedi predict {run.path} {data} --out clusters.csv",
-        f"gedi sample {run.path} -n 64 --out samples.npz",
+        f"gedi evaluate {_quoted(run.path)}",
+        f"gedi predict {_quoted(run.path)} {_quoted(data)} --out clusters.csv",
+        f"gedi sample {_quoted(run.path)} -n 64 --out samples.npz",
     ]
 
 
