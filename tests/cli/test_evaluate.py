@@ -165,6 +165,7 @@ def test_measures_that_are_refused(run, others, tmp_path, capsys, monkeypatch):
     colour = write_images(tmp_path / "colour", n=4, colour=True)
     large = write_images(tmp_path / "large", n=4, size=9)
     bare = str(Path(others, "rows"))
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     np.save("values.npy", np.zeros((4, 8, 8)))
     for arguments, words in (
         (["--measure", "embedding", "--data", bare], "rows has no labels"),
@@ -176,6 +177,7 @@ def test_measures_that_are_refused(run, others, tmp_path, capsys, monkeypatch):
         (["--measure", "ood", "--against", "nowhere"], "no file 'nowhere'"),
         (["--measure", "generation", "--features", "no/f.safetensors"], "does not exist"),
         (["--measure", "generation", "--features", "f.txt"], "ends in .safetensors"),
+        (["--measure", "generation", "--features", "inception"], "pip install 'gedi[inception]'"),
         (["--measure", "generation", "--n-steps", "-1"], "--n-steps"),
         (["--measure", "ood", "--n-samples", "1"], "--n-samples"),
         (["--measure", "ood", "--n-steps", "3"], "--n-steps: is for --measure generation"),

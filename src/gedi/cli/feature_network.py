@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from gedi.data import Dataset
 from gedi.errors import DataError
 from gedi.evaluation.features import FeatureNet, cached_feature_net
+from gedi.evaluation.inception import Inception
 from gedi.measures import as_bytes
 from gedi.runs import Run
 
@@ -26,38 +27,51 @@ class FeatureNetwork:
 
     Args:
         net: the network.
-        path: its file.
-        new: whether it was trained now.
+        name: what it is, in words.
+        file: where it is; "Inception" where its weights were downloaded.
         accuracy: share of the measured images that it puts in their class; None if not known.
     """
 
-    net: FeatureNet
-    path: Path
-    new: bool
+    net: nn.Module
+    name: str
+    file: str
     accuracy: float | None
 
 
 def feature_network(
     run: Run, path: str | None, images: Dataset, generator: Generator
 ) -> FeatureNetwork:
-    """The network in a file; where there is none, it is trained on the run's labelled images.
+    """Inception, or the network in a file; where there is none, one is trained on labelled images.
 
     Args:
         run: the run; without a path, its folder is where the file is.
-        path: the file, or the folder that holds it under its usual name.
+        path: "inception"; or the file, or the folder that holds it under its usual name. A file
+            that ends in .pth holds Inception's weights.
         images: what is measured; tells the shape, and with labels how good the network is.
         generator: of a network that is trained.
 
     Raises:
         DataError: if there is neither a file nor labels, or the file does not fit.
+        GediError: for Inception where it is not installed.
     """
+    assert images.image_shape is not None
+    if path == "inception" or (path is not None and Path(path).suffix == ".pth"):
+        weights = None if path == "inception" else Path(path)
+        return FeatureNetwork(
+            Inception(images.image_shape, weights),
+            "Inception",
+            "Inception" if weights is None else str(weights),
+            None,
+        )
     file = run.path / _NAME if path is None else Path(path)
     if file.is_dir():
         file = file / _NAME
     if not file.parent.is_dir():
         raise DataError(f"{file}: the folder {file.parent} does not exist")
     if file.suffix != ".safetensors":
-        raise DataError(f"{file}: expected a name that ends in .safetensors, or a folder")
+        raise DataError(
+            f"{file}: expected inception, a name that ends in .safetensors or .pth, or a folder"
+        )
     new = not file.exists()
     # Where the network is there, images only tell it their shape.
     known = run.source.load() if new else images
@@ -66,7 +80,7 @@ def feature_network(
             f"{known.name} has no labels to train a feature network with: give one for such images "
             f"with --features"
         )
-    assert images.image_shape is not None and known.value_range is not None
+    assert known.value_range is not None
     labels = torch.from_numpy(known.labels) if known.labels is not None else torch.zeros(0)
     try:
         net = cached_feature_net(
@@ -81,7 +95,9 @@ def feature_network(
     except ValueError as error:
         raise DataError(str(error)) from error
     names = known.class_names if new else ()
-    return FeatureNetwork(net, file, new, _accuracy(net, images, names))
+    made = "trained now and kept in" if new else "read from"
+    accuracy = _accuracy(net, images, names)
+    return FeatureNetwork(net, f"a small classifier {made} {file}", str(file), accuracy)
 
 
 def _accuracy(net: FeatureNet, images: Dataset, names: tuple[str, ...]) -> float | None:

@@ -164,17 +164,16 @@ def _generation(task: _Task, network: FeatureNetwork) -> dict[str, Any]:
     known = "of unknown accuracy here"
     if network.accuracy is not None:
         known = f"which is right for {network.accuracy:.1%} of these images"
-    made = "trained now and kept in" if network.new else "read from"
     tell_figures(
         f"Generation: {n} samples, {n_steps} rounds each, against {n} images, in the features of "
-        f"a small classifier {made} {network.path}, {known}",
+        f"{network.name}, {known}",
         found,
     )
     return {
         **found,
         "n": n,
         "rounds": n_steps,
-        "feature network": str(network.path),
+        "feature network": network.file,
         "feature network accuracy": network.accuracy,
     }
 

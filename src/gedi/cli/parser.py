@@ -175,7 +175,8 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument(
         "--features",
         type=str | None,
-        help="for generation: a feature network (.safetensors) or the folder it is in; trained "
+        help="for generation: inception, or a file of its weights (.pth); or a feature network "
+        "(.safetensors) or the folder it is in, trained "
         "with the labels of the training data where there is none; by default in the run folder",
     )
     parser.add_argument(
