@@ -12,7 +12,7 @@ import gedi
 
 _MIB = 2**20
 
-# The session with all its listeners, and a checkpoint with every record.
+# The session with all its listeners, and a checkpoint every few iterations.
 SCRIPT = """
 import json, sys
 from dataclasses import replace
@@ -38,9 +38,8 @@ def watch(state, record):
 
 session = Session(dataset, settings, listeners=[watch])
 run = Run.create(Path("run"), Source("heaps"), dataset, session.settings, overwrite=False)
-driving._CHECKPOINT_SECONDS = 0.0
-driving.train_to_end(run, session, Console(stderr=True))
-print(json.dumps([found[500], found[iterations]]))
+driving.train_to_end(run, session, Console(stderr=True), every=0.05)
+print(json.dumps([found[500], found[iterations], len(run.checkpoints.files())]))
 """
 
 
@@ -57,7 +56,8 @@ def growth(folder, iterations, leak=0):
         timeout=1800,
     )
     assert done.returncode == 0, done.stderr
-    early, late = json.loads(done.stdout.splitlines()[-1])
+    early, late, n_checkpoints = json.loads(done.stdout.splitlines()[-1])
+    assert n_checkpoints == 3  # the last ones of many
     print(f"from {early / _MIB:.1f} to {late / _MIB:.1f} MiB")
     return late - early
 

@@ -1,8 +1,5 @@
 """The command line from end to end."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
+from processes import start
 
 SMALL = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]"),
@@ -30,16 +28,6 @@ def write_table(path, n=200, **columns):
     )
     frame.to_csv(path, index=False)
     return str(path)
-
-
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "gedi", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from gedi.checkpoints import Checkpoints
 from gedi.cli import main
 from gedi.cli.stopping import stoppable
 from gedi.fitting import Session
+from processes import start
 
 SMALL = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
@@ -29,17 +30,6 @@ SMALL = [
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     return kills.make_table(tmp_path_factory.mktemp("data") / "table.csv")
-
-
-def start(*arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "gedi", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **options,
-    )
 
 
 def iterations(folder):

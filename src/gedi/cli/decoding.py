@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from gedi.cli.bars import bar_of
 from gedi.images import Watch, cache_folder
 
 __all__ = ["decoding_shown"]
@@ -15,15 +15,7 @@ __all__ = ["decoding_shown"]
 def decoding_shown() -> Iterator[Watch]:
     """A note and, on a terminal, a bar on standard error; nothing where nothing is decoded."""
     console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("decoding"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    bar = bar_of("decoding", console)
 
     def watch(done: int, n: int) -> None:
         if not bar.tasks:

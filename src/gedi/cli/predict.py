@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from gedi.cli.bars import bar_of
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import checked_target
@@ -54,14 +54,6 @@ def _points(folder: Run, options: Namespace) -> Rows | Dataset:
 def _progress_shown() -> Iterator[Watch]:
     """On a terminal, a bar on standard error."""
     console = Console(stderr=True)
-    with Progress(
-        TextColumn("predicting"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    with bar_of("predicting", console) as bar:
         task = bar.add_task("predicting", total=1.0)
         yield lambda share: bar.update(task, completed=share)
