@@ -76,5 +76,5 @@ def test_memory_does_not_grow_over_many_iterations(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_leak_would_be_seen(tmp_path):
-    # A quarter of a megabyte with each record, 10 KB an iteration.
-    assert growth(tmp_path, 1500, leak=250_000) > 4 * _MIB
+    # A megabyte with each record: less can hide in memory that checkpoints gave back.
+    assert growth(tmp_path, 1500, leak=1_000_000) > 4 * _MIB
