@@ -76,6 +76,25 @@ def test_fit_finds_two_heaps():
     assert x.min() - 50 < samples.min() and samples.max() < x.max() + 50
 
 
+@pytest.mark.parametrize("n_restarts", [1, 2])
+def test_less_precision_is_for_training_alone(n_restarts, tmp_path):
+    settings = replace(
+        GROUP if n_restarts == 2 else SMALL, precision="bf16-mixed", max_iter=80, seed=1
+    )
+    seen = set()
+    training = session(settings)
+    training.state.model.encoder.register_forward_hook(lambda *args: seen.add(args[2].dtype))
+    fit = training.run()
+    assert seen == {torch.bfloat16}
+    assert accuracy(fit.trained.predict(heaps()[0]).clusters, heaps()[1]) == 1
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    loaded = load_trained(tmp_path / "model.safetensors", fit.settings, (2,))
+    for trained in (fit.trained, loaded):
+        assert trained.model.encoder_dtype is None
+    x = torch.zeros(3, 2)
+    assert torch.equal(loaded.model(x), fit.trained.model(x))
+
+
 def test_density_integrates_to_one_in_the_users_units():
     trained = session().run().trained
     low, high = (trained.scaling.inverse(corner[None])[0] for corner in trained.box)

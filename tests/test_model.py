@@ -50,6 +50,23 @@ def test_posterior_sums_to_one(x, members):
     assert torch.allclose(posterior.sum(-1), torch.ones(1, dtype=torch.float64), atol=1e-12)
 
 
+def test_the_encoder_alone_computes_in_less(base):
+    full, half = (network(base=base).float() for _ in range(2))
+    half.encoder_dtype = torch.bfloat16
+    x = torch.randn(200, 2, generator=seeded(5))
+    seen = []
+    half.encoder.layers[0].register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    a, b = full(x), half(x)
+    assert seen == [torch.bfloat16] and b.dtype == torch.float32
+    # Bfloat16 has 8 bits; the base, whose values are much larger than the logits, has all of them.
+    assert 0 < (a - b).abs().max() < 0.02
+    far = 1000 * x
+    assert (full(far) - half(far)).abs().max() < 1e-2 * base.float()(far).abs().max()
+    assert half.posterior(x).dtype == torch.float32
+    half.energy(x).sum().backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in half.parameters())
+
+
 def test_base_tilts_the_energy_and_leaves_the_posterior(x, base):
     plain, based = network(), network(base=base)
     assert torch.allclose(based.posterior(x), plain.posterior(x), atol=1e-12, rtol=0)

@@ -265,7 +265,8 @@ def build_model(
 ) -> EnergyClassifier:
     """The network with fresh weights, on the CPU; a user's encoder keeps those it has.
 
-    While Barlow Twins trains, its head is a projection; when it has ended, clusters of k-means.
+    While Barlow Twins trains, its head is a projection; when it has ended, clusters of k-means. And
+    only while it is trained a network computes in less than float32.
     """
     assert settings.n_clusters is not None  # resolved
     below = (
@@ -285,7 +286,13 @@ def build_model(
             generator=generator,
         )
     return EnergyClassifier(
-        below, n_outputs, base=base, head=head, members=members, generator=generator
+        below,
+        n_outputs,
+        base=base,
+        head=head,
+        encoder_dtype=torch.bfloat16 if settings.precision == "bf16-mixed" and not ended else None,
+        members=members,
+        generator=generator,
     )
 
 
@@ -400,6 +407,7 @@ def assemble(
         gen_every=settings.sampler.every or 0,
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
+        compile=settings.compile,
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )

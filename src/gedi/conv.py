@@ -105,6 +105,8 @@ class ResNet8(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, width)."""
+        # Faster so on GPUs and on CPUs, where it takes a sixth off the gradient of a chain.
+        x = x.contiguous(memory_format=torch.channels_last)
         return silu(self.blocks(x)).mean((-2, -1))
 
 
@@ -134,6 +136,8 @@ class ResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, 512)."""
+        if x.is_cuda:  # on CPUs the norms are slower so
+            x = x.contiguous(memory_format=torch.channels_last)
         features: Tensor = self.blocks(silu(self.norm(self.stem(x))))
         return features.mean((-2, -1))
 

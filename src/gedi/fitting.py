@@ -134,11 +134,8 @@ class Session:
         self.settings = resolve(settings, dataset, custom)
         if self.settings.device == "cuda" and not torch.cuda.is_available():
             raise SettingsError("setting device: expected a CUDA device, but none is to be found")
-        self.fabric = Fabric(
-            accelerator=self.settings.device,
-            devices=1,
-            precision=self.settings.precision,
-        )
+        # Precision is the model's own concern, as chains use it as well as the loss.
+        self.fabric = Fabric(accelerator=self.settings.device, devices=1)
         self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
         self.observer = Observer(
             self.assembly.algorithm,
@@ -231,6 +228,7 @@ class Session:
         box = Box(box.low.cpu(), box.high.cpu())
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
+        model.encoder_dtype = None
         custom = self.assembly.custom
         some = self.assembly.data[self.assembly.sample].cpu()
         log_prior = state.log_prior.cpu()

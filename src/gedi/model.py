@@ -32,6 +32,9 @@ class EnergyClassifier(nn.Module):
         n_clusters: c.
         base: b, a module (..., d) -> (...); None is zero.
         head: another head than the linear one, with `weight` and `bias` as that has them.
+        encoder_dtype: what the encoder computes in, by autocast, such as torch.bfloat16; None is
+            the dtype of its weights. Head, base and energies stay in that of the points: energies
+            are differences of large numbers.
         members: leading dimensions of the head; those of the encoder.
         generator: source of the head's initial weights.
     """
@@ -43,11 +46,13 @@ class EnergyClassifier(nn.Module):
         *,
         base: nn.Module | None = None,
         head: MemberLinear | None = None,
+        encoder_dtype: torch.dtype | None = None,
         members: tuple[int, ...] = (),
         generator: Generator,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.encoder_dtype = encoder_dtype
         self.head = head or MemberLinear(
             int(encoder.n_features),  # type: ignore[arg-type]
             n_clusters,
@@ -59,18 +64,27 @@ class EnergyClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits f(x), (..., d) -> (..., c)."""
-        logits: Tensor = self.head(self.encoder(x))
+        logits: Tensor = self.head(self._encode(x))
         return logits if self.base is None else logits + self.base(x)[..., None]
 
     def posterior(self, x: Tensor) -> Tensor:
         """p(y|x), (..., d) -> (..., c)."""
         # Without the base, which all logits share and which costs as much as a layer.
-        logits: Tensor = self.head(self.encoder(x))
+        logits: Tensor = self.head(self._encode(x))
         return logits.softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x), (..., d) -> (...)."""
         return energy_of_logits(self(x))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        """The embedding, (..., d) -> (..., e), in the dtype of x."""
+        if self.encoder_dtype is None:
+            features: Tensor = self.encoder(x)
+            return features
+        with torch.autocast(x.device.type, self.encoder_dtype):
+            features = self.encoder(x)
+        return features.to(x.dtype)
 
     def cluster_energy(self, cluster: int) -> Callable[[Tensor], Tensor]:
         """The function x -> E(x|y) of one cluster y."""

@@ -239,7 +239,10 @@ class Settings:
             there are; 0 up to two dimensions.
         seed: of all random numbers.
         device: auto, cpu or cuda.
-        precision: of the training, as Lightning Fabric names it.
+        precision: 32-true; or bf16-mixed, in which the encoder computes in bfloat16 while it is
+            trained, and energies, steps and weights stay in float32: for GPUs.
+        compile: compile the network and the gradients of the chains (torch.compile; on a GPU as
+            CUDA graphs). It takes minutes at the start, so it is for long trainings on a GPU.
         evaluate_every: iterations between evaluations.
         weights: of the bound's terms.
         encoder: the network.
@@ -262,7 +265,8 @@ class Settings:
     data_noise: float | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    compile: bool = False
     evaluate_every: int = 50
     weights: WeightSettings = field(default_factory=WeightSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)

@@ -11,12 +11,13 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from gedi.box import Box
+from gedi.compiling import compiled, compiled_energy
 from gedi.evidence import Evidence
 from gedi.methods import Method, gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.points import Points
-from gedi.sampling import Move, ReplayBuffer
+from gedi.sampling import Energy, Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
 from gedi.views import View
@@ -109,6 +110,7 @@ class Algorithm:
         average_decay: decay of the average in weight space.
         gen_every: iterations from one with GEN to the next, in which it counts as often.
         max_time: seconds after which the training has ended; None for no limit.
+        compile: compile the network, and its energy as the chains see it.
         evidence: what is known of some inputs, such as labels; None for nothing.
         method: from a batch to the terms.
         two_views: whether the method compares two views, instead of a view with the point.
@@ -125,6 +127,7 @@ class Algorithm:
     average_decay: float = 0.998
     gen_every: int = 1
     max_time: float | None = None
+    compile: bool = False
     evidence: Evidence | None = None
     method: Method = gedi_terms
     two_views: bool = False
@@ -171,6 +174,9 @@ def train(
         observe: called after each iteration; true pauses the training.
     """
     model, optimizer = fabric.setup(state.model, state.optimizer)
+    energy: Energy = state.model.energy
+    if algorithm.compile:
+        model, energy = compiled(model), compiled_energy(state.model)
     generator = state.generator
     paused = False
 
@@ -199,9 +205,7 @@ def train(
         # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
         # with a little noise.
         negatives = (
-            state.sampler.sample(
-                state.model.energy, state.buffer, algorithm.batch_size, generator=generator
-            )
+            state.sampler.sample(energy, state.buffer, algorithm.batch_size, generator=generator)
             if needs_chains
             else None
         )

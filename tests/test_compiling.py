@@ -1,0 +1,79 @@
+"""Compiled networks against eager ones."""
+
+import shutil
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from gedi.compiling import compiled, compiled_energy
+from gedi.conv import SmallConvNet
+from gedi.encoders import MLP, OwnEncoder
+from gedi.model import EnergyClassifier
+from gedi.sampling import evaluate
+from gedi.training import train
+from small_trainings import algorithm, blobs, fresh_state
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None,
+    reason="torch.compile needs a C++ compiler on CPUs, and there is none",
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def network(kind):
+    shape = (1, 8, 8)
+    encoder = (
+        MLP(64, [8], generator=seeded())
+        if kind == "mlp"
+        else OwnEncoder(SmallConvNet(shape, seeded()), shape)
+    )
+    return EnergyClassifier(encoder, 3, generator=seeded(1))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["mlp", pytest.param("conv", marks=pytest.mark.slow)],
+)
+def test_compiled_energy_and_gradient_follow_the_weights(kind):
+    model = network(kind)
+    x = torch.randn(5, 64, generator=seeded(2))
+    energy = compiled_energy(model)
+    for _ in range(2):
+        eager, made = evaluate(model.energy, x), evaluate(energy, x)
+        torch.testing.assert_close(made.energy, eager.energy)
+        torch.testing.assert_close(made.gradient, eager.gradient)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(0.5)
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in model.parameters()
+    )
+    assert not torch.equal(eager.energy, model.energy(x))
+
+
+def test_compiled_network_has_the_gradients_of_the_eager_one():
+    model = network("mlp")
+    x = torch.randn(5, 64, generator=seeded(2))
+    model(x).square().sum().backward()
+    eager = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    compiled(model)(x).square().sum().backward()
+    for parameter, gradient in zip(model.parameters(), eager, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_a_compiled_training_learns_what_an_eager_one_does():
+    states = []
+    for compile in (False, True):
+        state = fresh_state(horizon=8)
+        train(Fabric(accelerator="cpu"), state, blobs(), algorithm(compile=compile))
+        states.append(state)
+    eager, made = (state.model.state_dict() for state in states)
+    before = fresh_state().model.state_dict()
+    for name, value in eager.items():
+        torch.testing.assert_close(made[name], value, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(made["head.weight"], before["head.weight"], atol=1e-4)
