@@ -464,6 +464,39 @@ def step_shares() -> str:
     )
 
 
+def throughput() -> str:
+    """Images a second, against the textbook loop and the hardware's peak."""
+    rows = read("throughput")
+    lines = [
+        [
+            f"{row['data']}, batch {row['batch']}, {row['device']}",
+            name,
+            f"{found['images a second']:,.0f}",
+            f"{found['share of peak']:.0%}" if "share of peak" in found else "",
+            _ratio(found["ratio"]),
+        ]
+        for row in rows
+        for name, found in row["variants"].items()
+    ]
+    titles = ["data, network, device", "loop", "images a second", "share of peak", "of textbook"]
+    return (
+        "## Images a second\n\nOne network, all terms, chains that move by the same "
+        f"{rows[0]['settings']['sampler']['n_steps']} steps in every iteration (but in the last line of "
+        "each case, which is the default), on random bytes. `textbook loop` is JEM's with INV and PRIOR: "
+        "float32, eager. `bf16` is `--precision bf16-mixed`, `compiled` is `--compile true`. The share of "
+        "the peak is that of a large matrix product in the same number format; the last column is the "
+        "median and range of the speed over the textbook loop's in the same round.\n\n"
+        + table(titles, lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/throughput.py --case ... --batch ...")
+    )
+
+
+def _ratio(ratio: list[float]) -> str:
+    low, middle, high = ratio
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
 def load() -> str:
     """Predicting large tables."""
     rows = read("load")
@@ -617,6 +650,7 @@ def main() -> None:
         "toys": toys,
         "textbook": textbook,
         "step_shares": step_shares,
+        "throughput": throughput,
         "digits": digits,
         "tables": tables,
         "embeddings": embeddings,

@@ -98,18 +98,27 @@ class Watched:
         self.sample: Callable[..., Tensor] = watch.around("chains", sampler.sample)
 
 
-def assembled(name: str, device: torch.device) -> Assembly:
-    """Default settings, but for one network whose terms all take part from the start."""
-    shape, kind = CASES[name]
+def random_images(name: str) -> Dataset:
+    """Bytes in the shape of a case."""
+    shape, _ = CASES[name]
     x = np.random.default_rng(0).integers(0, 256, (POINTS, int(np.prod(shape))), dtype=np.uint8)
-    data = Dataset(name, x, image_shape=shape, value_range=(0.0, 255.0))
-    settings = Settings(
+    return Dataset(name, x, image_shape=shape, value_range=(0.0, 255.0))
+
+
+def settings_of(name: str, device: torch.device) -> Settings:
+    """Default settings, but for one network whose terms all take part from the start."""
+    return Settings(
         n_clusters=10,
-        encoder=EncoderSettings(kind=kind),
+        encoder=EncoderSettings(kind=CASES[name][1]),
         restarts=RestartSettings(n=1, iterations=1, gen=True, warmup=0, ramp=0),
         device="cuda" if device.type == "cuda" else "cpu",
     )
-    return assemble(data, resolve(settings, data), device)
+
+
+def assembled(name: str, device: torch.device) -> Assembly:
+    """The training of a case."""
+    data = random_images(name)
+    return assemble(data, resolve(settings_of(name, device), data), device)
 
 
 def seconds(assembly: Assembly, n_cycles: int, device: torch.device) -> list[dict[str, float]]:

@@ -35,12 +35,16 @@ def network(kind):
 
 
 @pytest.mark.parametrize(
-    "kind",
-    ["mlp", pytest.param("conv", marks=pytest.mark.slow)],
+    ("kind", "device"),
+    [
+        ("mlp", "cpu"),
+        pytest.param("conv", "cpu", marks=pytest.mark.slow),
+        pytest.param("conv", "cuda", marks=pytest.mark.gpu),
+    ],
 )
-def test_compiled_energy_and_gradient_follow_the_weights(kind):
-    model = network(kind)
-    x = torch.randn(5, 64, generator=seeded(2))
+def test_compiled_energy_and_gradient_follow_the_weights(kind, device):
+    model = network(kind).to(device)
+    x = torch.randn(5, 64, generator=seeded(2)).to(device)
     energy = compiled_energy(model)
     for _ in range(2):
         eager, made = evaluate(model.energy, x), evaluate(energy, x)

@@ -5,6 +5,7 @@ waits for them longer than it computes. As a graph, a pass through the network i
 """
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from gedi.sampling import Energy
 __all__ = ["compiled", "compiled_energy"]
 
 
-def compiled(network: nn.Module) -> nn.Module:
+def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """The network, compiled when it is first called, for each shape of its input.
 
     Args:
@@ -23,7 +24,7 @@ def compiled(network: nn.Module) -> nn.Module:
     """
     is_cuda = any(parameter.is_cuda for parameter in network.parameters())
     mode = "reduce-overhead" if is_cuda else None
-    made: nn.Module = torch.compile(network, mode=mode, dynamic=False)
+    made: Callable[[Tensor], Tensor] = torch.compile(network, mode=mode, dynamic=False)
     return made
 
 

@@ -88,7 +88,11 @@ PRESETS: Mapping[PresetName, Preset] = {
     "gpu": Preset(
         data=("cifar10",),
         against=("svhn", "cifar100"),
-        settings={"encoder": {"kind": "resnet8"}},
+        settings={
+            "encoder": {"kind": "resnet8"},
+            "precision": "bf16-mixed",
+            "compile": True,
+        },
         updates=50_000,
     ),
     # What is known of the paper's set-up (Sansone & Manhaeve, TMLR 2025). Not known, and here as
