@@ -14,7 +14,8 @@ from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
 from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
-from gedi.evidence import Labels
+from gedi.evidence import Evidence, Labels
+from gedi.groups import Groups, RuleEvidence
 from gedi.image_views import ImageViews
 from gedi.methods import Method, barlow_twins_terms, gedi_terms, swav_terms
 from gedi.methods.rivals import SWAV_TEMPERATURE
@@ -464,13 +465,18 @@ def _union(box: Box, previous: Box) -> Box:
     return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
 
 
-def _evidence(custom: Custom, data: Points, settings: Settings) -> Labels | None:
-    """The known classes, a quarter of a batch at a time."""
+def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | None:
+    """The known classes, a quarter of a batch at a time; or groups, of inputs half a batch."""
+    batch_size = settings.batch_size or 0
+    if custom.groups is not None:
+        rule, rows, codes = custom.groups.rule, custom.groups.rows, custom.groups.codes
+        groups = Groups(rule, rows.to(data.device), codes.to(data.device))
+        return RuleEvidence(data, groups, max(1, batch_size // (2 * rule.n_symbols)))
     if custom.classes is None:
         return None
     classes = torch.from_numpy(custom.classes).to(data.device)
     known = classes >= 0
-    return Labels(data[known], classes[known], max(1, (settings.batch_size or 0) // 4))
+    return Labels(data[known], classes[known], max(1, batch_size // 4))
 
 
 def _own_views(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gedi.groups import Groups
 from gedi.trained import TrainedModel
 
 __all__ = ["Custom"]
@@ -22,7 +23,8 @@ class Custom:
             the views of the settings.
         positives: pairs of rows that belong together, (m, 2), as one more view.
         classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
-        evidence_weight: w_evidence, of the known classes.
+        groups: points that are seen together and obey a rule, in place of classes.
+        evidence_weight: w_evidence, of the known classes or of the groups.
         previous: a trained model to go on from.
     """
 
@@ -30,6 +32,7 @@ class Custom:
     views: tuple[Callable[[Tensor], Tensor], ...] = ()
     positives: NDArray[np.int64] | None = None
     classes: NDArray[np.int64] | None = None
+    groups: Groups | None = None
     evidence_weight: float = 1.0
     previous: TrainedModel | None = None
 
@@ -37,3 +40,8 @@ class Custom:
     def has_views(self) -> bool:
         """Whether there are views besides those of the settings."""
         return bool(self.views) or self.positives is not None
+
+    @property
+    def names_clusters(self) -> bool:
+        """Whether clusters have meanings, and so places, from the start."""
+        return self.classes is not None or self.groups is not None

@@ -90,6 +90,8 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     if kind != "mlp" and weights.gen != 0:
         # About how much the energies of points differ from each other, as d squares add up to them.
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
+    if weights.gen == weights.inv == weights.prior == 0 and not custom.names_clusters:
+        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
     if rival:
         _check_rival(settings, weights, custom)
     resolved = replace(
@@ -230,8 +232,12 @@ def _check_restarts(settings: Settings) -> None:
 
 
 def _check_rival(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
-    """Rivals have one term, no density, no gap to choose by, and take no labels."""
+    """Rivals have one term, no density, no gap to choose by, and take no labels.
+
+    SwAV has posteriors, and so may have rules; Barlow Twins has none.
+    """
     alone = weights.gen == 0 and weights.prior == 0 and weights.inv != 0 and custom.classes is None
+    alone = alone and (custom.groups is None or settings.method == "swav")
     if (
         not alone
         or settings.prior is not None
@@ -241,7 +247,7 @@ def _check_rival(settings: Settings, weights: WeightSettings, custom: Custom) ->
         raise SettingsError(
             f"setting method: {settings.method} has a single term, in place of INV: expected "
             "weights.gen and weights.prior 0, weights.inv not 0, no labels, prior or encoder.base, "
-            "and one restart"
+            "one restart, and rules with swav alone"
         )
 
 
@@ -316,7 +322,7 @@ def _restarts(
     usual = 600 if small else 450 if kind == "mlp" else 250
     iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
-    codes = clustering and not (image or custom.encoder is not None or custom.classes is not None)
+    codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
     n = chosen.n or (_starts(codes, kind, small=small) if clustering else 1)
     together = small and not (vera and n > 1)  # as VERA's sampler follows one network
     gen = weights.gen != 0 and (_or(chosen.gen, together) or not clustering)

@@ -236,7 +236,7 @@ class Session:
             assert self.settings.n_clusters is not None  # resolved
             model = kmeans_head(model, some, self.settings.n_clusters, self.settings.seed).eval()
             log_prior = torch.full((model.n_clusters,), -math.log(model.n_clusters))
-        named = isinstance(self.settings.prior, list) or custom.classes is not None
+        named = isinstance(self.settings.prior, list) or custom.names_clusters
         if not named and custom.previous is None:
             order = number_by_size(model, some)
             log_prior = log_prior[order]

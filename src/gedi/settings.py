@@ -324,8 +324,6 @@ def check(settings: Settings) -> None:
             "setting n_clusters: expected at least 2 clusters, got 1; for a density alone set "
             "weights.inv and weights.prior to 0"
         )
-    if weights.gen == 0 and weights.inv == 0 and weights.prior == 0:
-        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
     _check_sampler(settings.sampler)
 
 

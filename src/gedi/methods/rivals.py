@@ -31,10 +31,14 @@ def _of_two_views(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Ter
     ) -> Terms:
         if view is None:
             raise ValueError("expected a second view, got None")
-        first, second = model(torch.cat([x, view], -2)).chunk(2, -2)
+        others = [] if observed is None else [observed.x]
+        outputs = model(torch.cat([x, view, *others], -2))
+        n = x.shape[-2]
+        first, second, rest = outputs.split([n, n, outputs.shape[-2] - 2 * n], -2)
         term = -loss(first, second)
         zero = torch.zeros_like(term)
-        return Terms(zero, term, zero, zero)
+        evidence = zero if observed is None else observed.log_likelihood(rest)
+        return Terms(zero, term, zero, evidence)
 
     return terms
 
