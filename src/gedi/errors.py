@@ -9,6 +9,7 @@ __all__ = [
     "DivergenceError",
     "GediError",
     "NormalizerWarning",
+    "RuleError",
     "RunError",
     "SettingsError",
 ]
@@ -24,6 +25,10 @@ class DataError(GediError):
 
 class SettingsError(GediError):
     """A setting is unknown, out of range, or contradicts another."""
+
+
+class RuleError(GediError):
+    """A rule cannot be compiled, or is asked about what it does not speak of."""
 
 
 class DivergenceError(GediError):

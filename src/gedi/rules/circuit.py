@@ -1,0 +1,315 @@
+"""Rules in propositional logic, compiled once to a circuit."""
+
+import ast
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from gedi.errors import RuleError
+from gedi.rules.dimacs import all_different, n_variables, read_dimacs
+from gedi.rules.domains import Domains
+from gedi.rules.expressions import compiled, parsed
+from gedi.rules.inputs import checked
+from gedi.rules.outcomes import Outcomes, shown
+
+__all__ = ["MAX_ELEMENTS", "CircuitRule", "Diagram"]
+
+MAX_ELEMENTS = 5_000_000  # of a diagram while it is made, about 1 GiB
+_MAX_WORLDS = 10_000  # of one comparison, which are tried one by one
+
+
+class Diagram:
+    """What a formula is made of: `is_(symbol, value)`, joined by &, | and ~.
+
+    Each is a node of a sentential decision diagram (Darwiche, IJCAI 2011) over one variable for
+    each value of each symbol.
+
+    Args:
+        n_symbols: k.
+        n_values: c.
+    """
+
+    def __init__(self, n_symbols: int, n_values: int) -> None:
+        if n_symbols < 1 or n_values < 1:
+            raise RuleError(
+                f"expected at least 1 symbol of at least 1 value, got {n_symbols} of {n_values}"
+            )
+        sdd = _sdd()
+        self.n_symbols = n_symbols
+        self.n_values = n_values
+        tree = sdd.Vtree(var_count=n_symbols * n_values, vtree_type="balanced")
+        self._manager = sdd.SddManager.from_vtree(tree)
+
+    def __call__(self, symbol: int, value: int) -> Any:
+        """That a symbol has a value, both from 0.
+
+        Raises:
+            RuleError: there is no such symbol or value.
+        """
+        if not (0 <= symbol < self.n_symbols and 0 <= value < self.n_values):
+            raise RuleError(
+                f"expected symbols below {self.n_symbols} and values below {self.n_values}, got "
+                f"value {value} of symbol {symbol}"
+            )
+        return self._manager.literal(1 + symbol * self.n_values + value)
+
+    @property
+    def true(self) -> Any:
+        """What always holds."""
+        return self._manager.true()
+
+    @property
+    def false(self) -> Any:
+        """What never holds."""
+        return self._manager.false()
+
+    def one_value_each(self) -> Any:
+        """That each symbol has exactly one value."""
+        return self.all(
+            self.any(
+                self.all(
+                    self(symbol, other) if other == value else ~self(symbol, other)
+                    for other in range(self.n_values)
+                )
+                for value in range(self.n_values)
+            )
+            for symbol in range(self.n_symbols)
+        )
+
+    def all(self, nodes: Iterable[Any]) -> Any:
+        """That all of them hold."""
+        return reduce(lambda a, b: self.checked(a & b), nodes, self.true)
+
+    def any(self, nodes: Iterable[Any]) -> Any:
+        """That one of them holds, or several."""
+        return reduce(lambda a, b: self.checked(a | b), nodes, self.false)
+
+    def literal(self, number: int) -> Any:
+        """A literal of a clause, numbered as `gedi.rules.literal` does."""
+        variable = abs(number) - 1
+        if not 0 <= variable < n_variables(self.n_symbols, self.n_values):
+            raise RuleError(
+                f"expected variables 1 to {n_variables(self.n_symbols, self.n_values)} in clauses "
+                f"over {self.n_symbols} symbols of {self.n_values} values, got {number}"
+            )
+        if self.n_values == 2:
+            return self(variable, int(number > 0))
+        node = self(*divmod(variable, self.n_values))
+        return node if number > 0 else ~node
+
+    def checked(self, node: Any) -> Any:
+        """The same node, if the diagram has not outgrown what a rule may take.
+
+        Raises:
+            RuleError: it has.
+        """
+        if self._manager.size() > MAX_ELEMENTS:
+            raise RuleError(
+                f"the formula takes more than {MAX_ELEMENTS:,} elements to compile: split it into "
+                "rules over fewer symbols, or use FoldRule"
+            )
+        return node
+
+
+class CircuitRule:
+    """A formula over symbols, compiled once to a circuit that is evaluated for whole batches.
+
+        rule = CircuitRule(lambda is_: is_(0, 1) | ~is_(1, 2), n_symbols=2, n_values=3)
+
+    It is observed whether the formula holds. The formula, and likewise its negation, is joined with
+    the condition that each symbol has exactly one value. Then each of its models is a world, whose
+    weight is the product of p(y_i | x_i) where literals that hold weigh so much and their negations
+    1, and P(not formula) needs no difference 1 - P(formula), which rounding would spoil where the
+    formula is almost certain. Sums and products are those of klay (Maene et al., ICLR 2025), in log
+    space.
+
+    Compiling takes time and memory that hang on the formula, at worst exponential in its symbols.
+
+    Args:
+        formula: from a `Diagram` to one of its nodes.
+        n_symbols: k.
+        n_values: c.
+
+    Raises:
+        RuleError: no world satisfies the formula, it is too large to compile, or pysdd or klay are
+            not installed.
+    """
+
+    def __init__(self, formula: Callable[[Diagram], Any], n_symbols: int, n_values: int) -> None:
+        self.n_symbols = n_symbols
+        self.n_values = n_values
+        diagram = Diagram(n_symbols, n_values)
+        one_each = diagram.one_value_each()
+        node = formula(diagram)
+        holds, fails = diagram.checked(one_each & node), diagram.checked(one_each & ~node)
+        if holds.is_false():
+            raise RuleError(
+                f"the formula is unsatisfiable: no world of {n_symbols} symbols of {n_values} "
+                "values satisfies it"
+            )
+        roots = {True: holds} if fails.is_false() else {False: fails, True: holds}
+        self._outcomes = Outcomes(list(roots), {False, True} - set(roots))
+        circuit = _klay().Circuit()
+        for root in roots.values():
+            circuit.add_sdd(root)
+        module = circuit.to_torch_module("log", compile=False)
+        self._on: dict[torch.device, nn.Module] = {torch.device("cpu"): module}
+
+    @classmethod
+    def from_clauses(cls, clauses: Iterable[Sequence[int]], n_symbols: int, n_values: int) -> Self:
+        """A formula in conjunctive normal form, such as `all_different` gives.
+
+        Args:
+            clauses: literals of which one at least holds, numbered as `gedi.rules.literal` does.
+            n_symbols: k.
+            n_values: c.
+        """
+
+        def formula(diagram: Diagram) -> Any:
+            # Together with this condition from the start, or what is in between grows large.
+            parts = (diagram.any(map(diagram.literal, clause)) for clause in clauses)
+            return diagram.all((diagram.one_value_each(), *parts))
+
+        return cls(formula, n_symbols, n_values)
+
+    @classmethod
+    def from_dimacs(cls, source: Path | str, n_symbols: int, n_values: int) -> Self:
+        """A formula in conjunctive normal form as a DIMACS file or its text.
+
+        Variable 1 + i c + v says that symbol i has value v, both from 0; where symbols have two
+        values, variable i + 1 says that symbol i has value 1. That each symbol has one value need
+        not be said.
+
+        Raises:
+            RuleError: the file cannot be read, or is over other variables.
+        """
+        clauses = read_dimacs(source, n_variables(n_symbols, n_values))
+        return cls.from_clauses(clauses, n_symbols, n_values)
+
+    @classmethod
+    def from_expression(cls, text: str, domains: Mapping[str, Sequence[int]]) -> Self:
+        """A formula as text, such as "(a < b or c == 0) and a != c", see `Rule.from_expression`.
+
+        All names are symbols, in the order of their domains. Each comparison in it may have up to
+        10,000 worlds; what joins them may have any number.
+        """
+        tree = parsed(text, domains)
+        known = Domains.of(domains, (), max_worlds=None, max_checks=None)
+        n_values = len(next(iter(known.symbols.values())))
+        return cls(
+            lambda diagram: _Translation(diagram, known, text).node(tree),
+            len(known.symbols),
+            n_values,
+        )
+
+    @classmethod
+    def all_different(cls, groups: Sequence[Sequence[int]], n_symbols: int, n_values: int) -> Self:
+        """No two symbols of a group have the same value, as in Sudoku.
+
+        Args:
+            groups: numbers of symbols from 0.
+            n_symbols: k.
+            n_values: c.
+        """
+        return cls.from_clauses(all_different(groups, n_values), n_symbols, n_values)
+
+    @property
+    def outcomes(self) -> tuple[Any, ...]:
+        """False and True; True alone if the formula always holds."""
+        return self._outcomes.values
+
+    def encode(self, outcomes: Sequence[Any]) -> Tensor:
+        """Codes of outcomes, see `SymbolicRule`."""
+        return self._outcomes.encode(outcomes)
+
+    def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
+        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
+        inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
+        flat = inputs.flat()
+        weights = flat.log_posteriors.flatten(1)
+        found = self._module(codes.device)(weights, torch.zeros_like(weights))
+        chosen: Tensor = found.gather(1, flat.codes[:, None])
+        return chosen.view(inputs.leading)
+
+    def _module(self, device: torch.device) -> nn.Module:
+        if device not in self._on:
+            with torch.inference_mode(False):  # as it is kept for trainings
+                self._on[device] = copy.deepcopy(self._on[torch.device("cpu")]).to(device)
+        return self._on[device]
+
+
+class _Translation:
+    """From the syntax of an expression to the nodes of a diagram."""
+
+    def __init__(self, diagram: Diagram, known: Domains, text: str) -> None:
+        self.diagram = diagram
+        self.known = known
+        self.places = {name: place for place, name in enumerate(known.symbols)}
+        self.text = text
+
+    def node(self, tree: ast.expr) -> Any:
+        match tree:
+            case ast.BoolOp(op=ast.And(), values=values):
+                return self.diagram.all(map(self.node, values))
+            case ast.BoolOp(op=ast.Or(), values=values):
+                return self.diagram.any(map(self.node, values))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return ~self.node(operand)
+            case ast.Compare(left=left, ops=ops, comparators=others) if len(ops) > 1:
+                pairs = zip(pairwise([left, *others]), ops, strict=True)
+                return self.diagram.all(
+                    self.node(ast.Compare(a, [op], [b])) for (a, b), op in pairs
+                )
+        return self._tried(tree)
+
+    def _tried(self, tree: ast.expr) -> Any:
+        """A comparison, by trying all values of the symbols in it."""
+        names = sorted(
+            {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)} & set(self.places),
+            key=self.places.__getitem__,
+        )
+        n_worlds = self.diagram.n_values ** len(names)
+        if n_worlds > _MAX_WORLDS:
+            raise RuleError(
+                f"{shown(ast.unparse(tree))} has {n_worlds:,} worlds, more than the "
+                f"{_MAX_WORLDS:,} that are tried: split it, or use FoldRule"
+            )
+        holds = compiled(tree, names, self.text)
+
+        def rest(values: tuple[int, ...]) -> Any:
+            if len(values) == len(names):
+                return self.diagram.true if holds(*values) else self.diagram.false
+            name = names[len(values)]
+            return self.diagram.any(
+                self.diagram(self.places[name], j) & rest((*values, value))
+                for j, value in enumerate(self.known.symbols[name])
+            )
+
+        return rest(())
+
+
+def _sdd() -> ModuleType | Any:
+    try:
+        from pysdd import sdd  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _missing("pysdd") from error
+    return sdd
+
+
+def _klay() -> ModuleType | Any:
+    try:
+        import klay  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _missing("klaycircuits") from error
+    return klay
+
+
+def _missing(package: str) -> RuleError:
+    return RuleError(f"rules in logic need {package}: pip install 'gedi[rules]'")

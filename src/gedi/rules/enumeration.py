@@ -1,0 +1,165 @@
+"""Rules whose worlds are all tried once."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gedi.errors import RuleError
+from gedi.rules.domains import Domains
+from gedi.rules.expressions import as_function
+from gedi.rules.inputs import checked
+from gedi.rules.lattice import Lattice
+from gedi.rules.outcomes import Outcomes, shown
+from gedi.rules.worlds import Worlds
+
+__all__ = ["MAX_CHECKS", "MAX_WORLDS", "Rule"]
+
+MAX_WORLDS = 1_000_000
+MAX_CHECKS = 10_000_000  # calls of the function, a few seconds
+
+
+class Rule:
+    """A function that says whether a world agrees with an outcome, tried on all of them once.
+
+        Rule(lambda a, b, s: a + b == s, {"a": range(10), "b": range(10), "s": range(19)})
+
+    The symbols are the inputs of a group in the order of the function's parameters; value j of a
+    symbol's domain is cluster j. Afterwards the function is forgotten: a group costs a sum over the
+    worlds of its outcome, or over the states of a `Lattice` where these are fewer.
+
+    Args:
+        function: from values of all names to whether they agree.
+        domains: values by name; the names are the function's parameters, or anything for a function
+            of `*cells`, which gets their values in this order.
+        observed: the name whose value is observed, by default the last one; several names, whose
+            outcomes are tuples; or () for a rule that holds for every group, whose one outcome is
+            True.
+
+    Raises:
+        RuleError: names that do not fit the function, domains that do not fit each other, more than
+            1,000,000 worlds, or no world that agrees with any outcome.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        domains: Mapping[str, Sequence[Any]],
+        observed: str | Sequence[str] | None = None,
+    ) -> None:
+        names = _parameters(function, tuple(domains))
+        known = Domains.of(
+            {name: domains[name] for name in names},
+            observed,
+            max_worlds=MAX_WORLDS,
+            max_checks=MAX_CHECKS,
+        )
+        possible = list(product(*known.observed.values()))
+        worlds, found = _agreeing(function, names, known, possible)
+        if len(found) == 0:
+            raise RuleError(
+                "the rule is unsatisfiable: no world of "
+                f"{', '.join(map(shown, known.symbols))} agrees with any outcome"
+            )
+        used, codes = np.unique(found, return_inverse=True)
+        values = [_outcome(each, known.joint) for each in possible]
+        left = set(range(len(values))) - set(used.tolist())
+        self._outcomes = Outcomes([values[i] for i in used], [values[i] for i in left])
+        self.n_symbols = len(known.symbols)
+        self.n_values = len(next(iter(known.symbols.values())))
+        self._sum = _cheapest(worlds, codes, self.n_symbols, self.n_values)
+
+    @classmethod
+    def from_expression(
+        cls,
+        text: str,
+        domains: Mapping[str, Sequence[int]],
+        observed: str | Sequence[str] | None = None,
+    ) -> "Rule":
+        """A rule written as text, such as "a + b == s", over whole numbers.
+
+        It may hold names, whole numbers, + - * // %, comparisons, `in (...)`, and, or, not,
+        parentheses and abs, min and max, and nothing else, so that it can come from a file.
+
+        Raises:
+            RuleError: something else is in it, or as for the rule.
+        """
+        return cls(as_function(text, domains), domains, observed)
+
+    @property
+    def outcomes(self) -> tuple[Any, ...]:
+        """All outcomes with which some world agrees, in the order of their codes."""
+        return self._outcomes.values
+
+    def encode(self, outcomes: Sequence[Any]) -> Tensor:
+        """Codes of outcomes, see `SymbolicRule`."""
+        return self._outcomes.encode(outcomes)
+
+    def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
+        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
+        inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
+        return self._sum.log_probability(*inputs.flat()).view(inputs.leading)
+
+
+def _parameters(function: Callable[..., Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in the order in which the function takes their values."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return names
+    if any(each.kind in {each.KEYWORD_ONLY, each.VAR_KEYWORD} for each in parameters):
+        raise RuleError("expected a function that takes all its parameters by their places")
+    own = tuple(each.name for each in parameters)
+    if set(own) != set(names):
+        raise RuleError(
+            f"expected domains for the parameters of the function, {', '.join(map(shown, own))}; "
+            f"got {', '.join(map(shown, names)) or 'none'}"
+        )
+    return own
+
+
+def _agreeing(
+    function: Callable[..., Any],
+    names: tuple[str, ...],
+    known: Domains,
+    possible: Sequence[tuple[Any, ...]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of worlds and of outcomes that agree, each (R,)."""
+    given = [*known.symbols, *known.observed]
+    order = [given.index(name) for name in names]
+    in_order = order == sorted(order)
+    worlds, outcomes = [], []
+    for i, world in enumerate(product(*known.symbols.values())):
+        for j, outcome in enumerate(possible):
+            values = world + outcome
+            if function(*(values if in_order else [values[k] for k in order])):
+                worlds.append(i)
+                outcomes.append(j)
+    return np.array(worlds, dtype=np.int64), np.array(outcomes, dtype=np.int64)
+
+
+def _outcome(values: tuple[Any, ...], joint: bool) -> Any:
+    if not values:
+        return True
+    return values if joint else values[0]
+
+
+def _cheapest(
+    worlds: NDArray[np.int64], codes: NDArray[np.int64], n_symbols: int, n_values: int
+) -> Worlds | Lattice:
+    """The worlds listed, or merged to states where that is less to sum."""
+    digits = np.stack(np.unravel_index(worlds, (n_values,) * n_symbols), 1)
+    if len(np.unique(worlds)) < len(worlds):
+        # A world that agrees with two outcomes leads to no single state.
+        return Worlds(digits, codes, n_values)
+    steps = [np.arange(n_values ** (i + 1)).reshape(-1, n_values) for i in range(n_symbols)]
+    last = np.full(n_values**n_symbols, -1)
+    last[worlds] = codes
+    steps[-1] = last.reshape(-1, n_values)
+    lattice = Lattice(steps, int(codes.max()) + 1)
+    if lattice.cost < n_symbols * np.bincount(codes).max():
+        return lattice
+    return Worlds(digits, codes, n_values)

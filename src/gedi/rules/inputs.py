@@ -1,0 +1,61 @@
+"""What a rule is given: log posteriors of groups and codes of their outcomes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gedi.errors import RuleError
+
+__all__ = ["Inputs", "checked"]
+
+
+class Inputs(NamedTuple):
+    """Log posteriors and codes whose shapes fit.
+
+    Attributes:
+        log_posteriors: (*leading, k, c).
+        codes: int64, (*leading).
+    """
+
+    log_posteriors: Tensor
+    codes: Tensor
+
+    @property
+    def leading(self) -> torch.Size:
+        """Shape of what a rule gives for them."""
+        return self.codes.shape
+
+    def flat(self) -> "Inputs":
+        """The same with one leading dimension n."""
+        shape = self.log_posteriors.shape[-2:]
+        return Inputs(self.log_posteriors.reshape(-1, *shape), self.codes.reshape(-1))
+
+
+def checked(log_posteriors: Tensor, codes: Tensor, n_symbols: int, n_values: int) -> Inputs:
+    """The inputs with codes for all leading dimensions.
+
+    Args:
+        log_posteriors: (..., m, k, c).
+        codes: int64, (..., m); leading dimensions may be missing.
+        n_symbols: k.
+        n_values: c.
+
+    Raises:
+        RuleError: the shapes do not fit the rule or each other, or the codes are no integers.
+    """
+    shape = tuple(log_posteriors.shape)
+    if log_posteriors.ndim < 2 or shape[-2:] != (n_symbols, n_values):
+        raise RuleError(
+            f"log posteriors: expected {n_symbols} symbols of {n_values} values, shape "
+            f"(..., {n_symbols}, {n_values}), got shape {shape}"
+        )
+    leading = shape[:-2]
+    if codes.dtype != torch.int64:
+        raise RuleError(f"codes: expected int64 as the rule's encode gives, got {codes.dtype}")
+    if codes.ndim > len(leading) or tuple(codes.shape) != leading[len(leading) - codes.ndim :]:
+        raise RuleError(
+            f"codes: expected shape {leading}, or its last dimensions, as the log posteriors have "
+            f"shape {shape}; got {tuple(codes.shape)}"
+        )
+    return Inputs(log_posteriors, codes.expand(leading))

@@ -1,0 +1,81 @@
+"""The outcomes of a rule and their codes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gedi.errors import RuleError
+from gedi.printable import printable
+
+__all__ = ["Outcomes", "listed", "plain", "shown"]
+
+_SHOWN = 8  # outcomes in a message
+
+
+class Outcomes:
+    """Values that can be observed, numbered from 0.
+
+    Args:
+        values: different from each other, in the order of their codes.
+        impossible: values that could be named, but with which no world agrees.
+    """
+
+    def __init__(self, values: Sequence[Any], impossible: Iterable[Any] = ()) -> None:
+        self.values = tuple(values)
+        self._codes = {value: code for code, value in enumerate(self.values)}
+        self._impossible = frozenset(impossible)
+
+    def encode(self, outcomes: Sequence[Any]) -> Tensor:
+        """Codes of m values, int64 (m,); values that are equal in Python, as 1 and True, are one.
+
+        Raises:
+            RuleError: a value has no code; the message names it and its place.
+        """
+        codes = torch.empty(len(outcomes), dtype=torch.int64)
+        for place, given in enumerate(plain(outcomes)):
+            value = tuple(given) if isinstance(given, list) else given
+            code = self._code(value)
+            if code is None:
+                raise RuleError(f"outcome {place} {self._complaint(value)}")
+            codes[place] = code
+        return codes
+
+    def _code(self, value: Any) -> int | None:
+        try:
+            return self._codes.get(value)
+        except TypeError:  # a value that cannot be hashed equals none of ours
+            return None
+
+    def _complaint(self, value: Any) -> str:
+        expected = f"expected {listed(self.values)}"
+        try:
+            impossible = value in self._impossible
+        except TypeError:
+            impossible = False
+        if impossible:
+            return f"is {shown(value)}, with which no world agrees under the rule: {expected}"
+        return f"is {shown(value)}, which is outside the rule's domain: {expected}"
+
+
+def plain(values: Sequence[Any]) -> list[Any]:
+    """Values of Python from a list, an array or a tensor."""
+    whole = values.tolist() if hasattr(values, "tolist") else values
+    return [value.tolist() if hasattr(value, "tolist") else value for value in whole]
+
+
+def shown(value: Any) -> str:
+    """A value in a message."""
+    text = printable(repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def listed(values: Sequence[Any]) -> str:
+    """Values in a message, the middle left out where there are many."""
+    if len(values) == 1:
+        return shown(values[0])
+    if len(values) <= _SHOWN:
+        return f"one of {', '.join(map(shown, values))}"
+    first = ", ".join(map(shown, values[: _SHOWN - 2]))
+    return f"one of {first}, ..., {shown(values[-1])} ({len(values)} in all)"
