@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.defaults import default_prior_weight, resolve, resolve_views
 from gedi.errors import DataError, SettingsError
+from gedi.groups import Groups
 from gedi.objective import balance_threshold
 from gedi.presets import NEUTRAL, preset
+from gedi.rules import sum_rule
 from gedi.settings import (
     EncoderSettings,
     RestartSettings,
@@ -103,6 +107,17 @@ def images(side, channels=1):
 
 def image_views(views):
     return {name: getattr(views, name) for name in NEUTRAL}
+
+
+def test_some_term_must_be_trained():
+    nothing = Settings(n_clusters=3, weights=WeightSettings(0.0, 0.0, 0.0))
+    with pytest.raises(SettingsError, match="nothing to train"):
+        resolve(nothing, table())
+    resolve(nothing, table(), Custom(classes=np.zeros(50, dtype=np.int64)))
+    rule = sum_rule(2, 3)
+    groups = Groups(rule, torch.zeros(1, 2, dtype=torch.int64), rule.encode([0]))
+    resolved = resolve(nothing, table(), Custom(groups=groups))
+    assert resolved.weights.prior == 0 and resolved.restarts.n == 1
 
 
 def test_the_preset_follows_the_channels():

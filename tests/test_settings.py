@@ -169,11 +169,6 @@ def test_length_of_the_prior():
         check(Settings(n_clusters=3, prior=[1, 3]))
 
 
-def test_some_term_must_be_trained():
-    with pytest.raises(SettingsError, match="weights"):
-        check(from_dict({"weights": {"gen": 0, "inv": 0, "prior": 0}}))
-
-
 def test_from_dict_is_the_inverse_of_asdict():
     settings = replace(
         Settings(n_clusters=3, prior=[1, 2, 3]), weights=WeightSettings(gen=0.5, inv=2)

@@ -75,5 +75,6 @@ def rule_log_probability(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> T
     Returns:
         In nats, (..., m).
     """
-    grouped = log_softmax(logits, -1).unflatten(-2, (-1, rule.n_symbols))
+    log_posteriors = log_softmax(logits, -1)
+    grouped = log_posteriors.reshape(*codes.shape, rule.n_symbols, -1)
     return rule.log_probability(grouped, codes)

@@ -5,11 +5,15 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
+from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.evaluation.clustering import accuracy
+from gedi.evidence import Observed
 from gedi.fitting import Session
+from gedi.groups import Groups
 from gedi.methods import barlow_twins_loss, barlow_twins_terms, swav_loss, swav_terms
+from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings
 from gedi.storing import load_trained, save_trained
 
@@ -30,6 +34,14 @@ def test_terms_are_the_losses():
     torch.testing.assert_close(terms.inv, -swav_loss(x, view, 0.1))
     with pytest.raises(ValueError, match="second view"):
         swav_terms(lambda z: z, x, None, None, log_prior)
+
+
+def test_swav_hears_of_what_is_observed():
+    x, view = (torch.randn(9, 4, generator=seeded(k)) for k in (0, 1))
+    observed = Observed(torch.ones(5, 4), lambda logits: logits.sum())
+    terms = swav_terms(lambda z: z / 0.1, x, view, None, torch.zeros(4), observed=observed)
+    torch.testing.assert_close(terms.inv, -swav_loss(x, view, 0.1))
+    torch.testing.assert_close(terms.evidence, torch.tensor(200.0))
 
 
 def heaps():
@@ -80,3 +92,21 @@ def test_clusters_of_barlow_twins_are_those_of_k_means_on_its_embedding():
 def test_what_does_not_go_with_a_rival(changes):
     with pytest.raises(SettingsError, match="setting method: swav has a single term"):
         Session(heaps(), Settings(method="swav", n_clusters=3, **changes))
+
+
+def test_rules_go_with_swav_alone():
+    rule = sum_rule(2, 3)
+    rows = torch.arange(240).reshape(120, 2)
+    data = heaps()
+    # Where the symbols are not those of the classes in their order.
+    symbols = (data.labels + 1) % 3
+    groups = Groups(rule, rows, rule.encode(symbols[rows.numpy()].sum(1).tolist()))
+    settings = Settings(method="swav", n_clusters=3, max_iter=150, batch_size=64)
+    fit = Session(data, settings, custom=Custom(groups=groups)).run()
+    assert np.mean(fit.trained.predict(data.x).clusters == symbols) > 0.95
+    with pytest.raises(SettingsError, match="rules with swav alone"):
+        Session(
+            data,
+            Settings(method="barlow-twins", n_clusters=3),
+            custom=Custom(groups=groups),
+        )
