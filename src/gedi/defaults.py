@@ -90,10 +90,10 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     if kind != "mlp" and weights.gen != 0:
         # About how much the energies of points differ from each other, as d squares add up to them.
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
-    if weights.gen == weights.inv == weights.prior == 0 and not custom.names_clusters:
-        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
     if rival:
         _check_rival(settings, weights, custom)
+    if weights.gen == weights.inv == weights.prior == 0 and not custom.names_clusters:
+        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
     resolved = replace(
         settings,
         n_clusters=n_clusters,
