@@ -53,6 +53,7 @@ __all__ = [
     "not_numeric",
     "numeric_rows",
     "read_npy",
+    "read_table",
     "reading",
     "refused",
     "require_columns",
@@ -489,6 +490,20 @@ def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -
         raise DataError(f"{path} has no feature columns: it holds {_listed(frame.columns)}")
     x = numeric_rows(path, frame[names])
     return Dataset(path.stem, x, codes, class_names, tuple(names))
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """All columns of a .csv or .parquet file, with names of text.
+
+    Raises:
+        DataError: for a file of another kind, or one that cannot be read.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise DataError(f"{path}: expected a table, .csv or .parquet, got {kind or 'no suffix'}")
+    frame = _read_csv(path) if kind == ".csv" else _read_parquet(path, None)
+    frame.columns = frame.columns.map(str)
+    return frame
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from gedi import toy
 from gedi.assembly import make_view
 from gedi.data import Dataset
-from gedi.evaluation.clustering import agreement, cluster_sizes
+from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
@@ -43,7 +43,8 @@ class Findings:
         sample_clusters: their clusters, (m,).
         energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
             nats.
-        metrics: named numbers; with labels NMI, ARI and accuracy; in one or two dimensions the
+        metrics: named numbers; with labels NMI, ARI and accuracy, and where a rule named the
+            clusters that without a matching, `symbol accuracy`; in one or two dimensions the
             log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
         outliers: of images, scores of some of them and of foils; else None.
         walk: of images where a density was learned, the way of chains from noise to samples,
@@ -64,13 +65,16 @@ class Findings:
 
 
 @torch.no_grad()
-def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Findings:
+def find(
+    trained: TrainedModel, dataset: Dataset, settings: Settings, *, named: bool = False
+) -> Findings:
     """Measure a trained model on data, in the same way every time.
 
     Args:
         trained: the model.
         dataset: points, with labels or without.
         settings: of the training; they say which views the gap is measured under.
+        named: whether a rule gave the clusters their meanings, cluster j that of class j.
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
@@ -92,7 +96,8 @@ def find(trained: TrainedModel, dataset: Dataset, settings: Settings) -> Finding
     outlier_energies = {name: _energies(trained, points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
     smoothed = trained.smoothing(z, generator)
-    metrics = _against_labels(dataset, prediction) | _density(trained, dataset, prediction)
+    metrics = _against_labels(dataset, prediction, named=named)
+    metrics |= _density(trained, dataset, prediction)
     if dataset.image_shape is not None:
         metrics |= {
             f"AUROC {name}": auroc(data_energies, energies)
@@ -144,8 +149,13 @@ def _energies(trained: TrainedModel, z: Tensor) -> Tensor:
     return torch.cat([trained.model.energy(part) for part in torch.split(z, _PART)])
 
 
-def _against_labels(dataset: Dataset, prediction: Prediction) -> dict[str, float]:
-    return {} if dataset.labels is None else agreement(dataset.labels, prediction.clusters)
+def _against_labels(dataset: Dataset, prediction: Prediction, *, named: bool) -> dict[str, float]:
+    if dataset.labels is None:
+        return {}
+    found = agreement(dataset.labels, prediction.clusters)
+    if named:
+        found["symbol accuracy"] = symbol_accuracy(dataset.labels, prediction.clusters)
+    return found
 
 
 def _density(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> dict[str, float]:

@@ -27,7 +27,12 @@ ENDINGS = {
 
 
 def report_content(
-    fit: Fit, findings: Findings, dataset: Dataset, next_steps: list[str]
+    fit: Fit,
+    findings: Findings,
+    dataset: Dataset,
+    next_steps: list[str],
+    *,
+    named: bool = False,
 ) -> ReportContent:
     """Everything that the report of a run shows.
 
@@ -36,11 +41,12 @@ def report_content(
         findings: what it found in the data.
         dataset: the data it was trained on.
         next_steps: command lines to show.
+        named: whether a rule gave the clusters their meanings, cluster j that of class j.
     """
     prediction = findings.prediction
     plane = dataset.x.shape[1] == 2
     trained = fit.trained
-    table, order = _confusion(dataset, prediction.clusters, trained.n_clusters)
+    table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
     by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
     corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
     return ReportContent(
@@ -53,7 +59,7 @@ def report_content(
         stopped=ENDINGS[fit.ended],
         seconds=fit.seconds,
         iterations=fit.iterations,
-        history=pd.DataFrame(fit.history),
+        history=_history(fit),
         collapse_gap=findings.collapse_gap,
         metrics=findings.metrics,
         cluster_sizes=findings.sizes,
@@ -89,16 +95,29 @@ def report_content(
         outliers=findings.outliers,
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
+        named=named,
     )
 
 
+def _history(fit: Fit) -> pd.DataFrame:
+    history = pd.DataFrame(fit.history)
+    if "evidence" in history:
+        history["evidence_probability"] = np.exp(history["evidence"])
+    return history
+
+
 def _confusion(
-    dataset: Dataset, clusters: NDArray[np.int64], n_clusters: int
+    dataset: Dataset, clusters: NDArray[np.int64], n_clusters: int, *, named: bool
 ) -> tuple[tuple[NDArray[np.int64], tuple[str, ...]] | None, list[int] | None]:
-    """Counts of classes against clusters, columns in the order of the classes they match."""
+    """Counts of classes against clusters, columns in the order of the classes they match.
+
+    Where they have names of their own, in their own order: a matching would hide a wrong one.
+    """
     if dataset.labels is None:
         return None, None
     counts = confusion(dataset.labels, clusters, len(dataset.class_names), n_clusters)
+    if named:
+        return (counts, dataset.class_names), list(range(n_clusters))
     matched = match(dataset.labels, clusters)
     matched = np.pad(matched, (0, n_clusters - len(matched)), constant_values=-1)
     order = np.argsort(np.where(matched < 0, len(dataset.class_names), matched), kind="stable")

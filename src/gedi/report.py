@@ -43,6 +43,11 @@ HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
         ("inv", "prior"),
         False,
     ),
+    (
+        "Probability of what is known, such as outcomes under a rule (geometric mean)",
+        ("evidence_probability",),
+        False,
+    ),
     ("GEN and the whole bound (nats)", ("gen", "bound"), False),
     ("Collapse gap as the training saw it (nats); dotted: 0.05 and 0.3", ("gap",), False),
     (
@@ -58,6 +63,7 @@ METRIC_HINTS = {
     "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
     "ari": "pairs grouped as the labels do; 1 is perfect, 0 is chance",
     "accuracy": "share of points in the cluster matched to their label",
+    "symbol accuracy": "share of points whose symbol is their label, without a matching",
     "regret": "nats lost per point against the true density",
     "log-likelihood": "nats per point; higher is better",
 }
@@ -104,6 +110,7 @@ class ReportContent:
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
         interventions: what the guard against divergence did, a sentence each.
         outliers: of images, scores of some and of foils made from them.
+        named: whether a rule gave the clusters their meanings, as symbols.
         walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
             last position without the noise of the training.
         walk_rounds: after how many rounds of moves the positions but the last are.
@@ -146,6 +153,7 @@ class ReportContent:
     outliers: Detection | None = None
     walk: Floats | None = None
     walk_rounds: Sequence[int] = ()
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,6 +259,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "plane": _plane_pictures(content) if is_plane else [],
         "galleries": _galleries(content, rows) if is_image else [],
         "n_clusters": content.n_clusters,
+        "noun": "Symbol" if content.named else "Cluster",
         "outliers": None if content.outliers is None else outliers_part(content.outliers),
         "walk": None if content.walk is None else _walk_picture(content, content.walk),
         "unlikely_images": _unlikely_images(content) if is_image else None,
@@ -465,7 +474,9 @@ def _cluster_pictures(content: ReportContent) -> list[Picture]:
             chart(
                 lambda ax: plot.confusion(ax, matrix, class_names, names),
                 alt="Matrix: points of each class in each cluster",
-                caption="Points of each class in each cluster; matches are on the diagonal",
+                caption="Points of each class that are given each symbol; right on the diagonal"
+                if content.named
+                else "Points of each class in each cluster; matches are on the diagonal",
                 size=(4.6, side),
                 recolored=False,
             )
@@ -547,7 +558,7 @@ def _galleries(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Galle
     for row in chosen:
         typical = likely_first[content.clusters[likely_first] == row.number][:n_tiles]
         sampled = np.flatnonzero(content.sample_clusters == row.number)[:n_tiles]
-        name = f"cluster {row.number}"
+        name = f"{'symbol' if content.named else 'cluster'} {row.number}"
         galleries.append(
             Gallery(
                 row,

@@ -25,9 +25,11 @@ from typing import Any, Self
 import yaml
 
 from gedi.checkpoints import Checkpoints
+from gedi.custom import Custom
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
+from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
 from gedi.rows import Rows, open_rows
@@ -98,6 +100,7 @@ class Run:
         n_features: d.
         feature_names: names of the columns; empty for arrays and images.
         image_shape: (C, H, W) if the points are images.
+        groups: where groups that obey a rule came from, if they were trained on.
     """
 
     path: Path
@@ -105,10 +108,18 @@ class Run:
     n_features: int
     feature_names: tuple[str, ...]
     image_shape: tuple[int, int, int] | None
+    groups: GroupSource | None = None
 
     @classmethod
     def create(
-        cls, path: Path, source: Source, dataset: Dataset, settings: Settings, *, overwrite: bool
+        cls,
+        path: Path,
+        source: Source,
+        dataset: Dataset,
+        settings: Settings,
+        *,
+        groups: GroupSource | None = None,
+        overwrite: bool,
     ) -> Self:
         """Make a new run folder.
 
@@ -127,7 +138,10 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{path}: cannot be made: {error.strerror}") from error
-        run = cls(path, source, dataset.x.shape[1], dataset.feature_names, dataset.image_shape)
+        groups = None if groups is None else groups.absolute()
+        run = cls(
+            path, source, dataset.x.shape[1], dataset.feature_names, dataset.image_shape, groups
+        )
         # Absolute, so that the run is found again from any folder.
         saved = asdict(source)
         if Path(source.data).exists():
@@ -140,6 +154,7 @@ class Run:
                 "n_features": run.n_features,
                 "feature_names": list(run.feature_names),
                 "image_shape": run.image_shape,
+                "groups": None if groups is None else asdict(groups),
             },
         )
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
@@ -163,6 +178,17 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
         return cls(path, *facts)
+
+    def custom(self, dataset: Dataset, n_clusters: int) -> Custom:
+        """What was brought to the training beside its settings.
+
+        Raises:
+            DataError: the groups cannot be read any more, or not with these data.
+            RuleError: nor their rule.
+        """
+        if self.groups is None:
+            return Custom()
+        return Custom(groups=self.groups.read(dataset, n_clusters))
 
     def settings(self) -> Settings:
         """The resolved settings.
@@ -349,8 +375,8 @@ def _is_taken(path: Path) -> bool:
 
 def _facts(
     content: Any,
-) -> tuple[Source, int, tuple[str, ...], tuple[int, int, int] | None]:
-    """What run.json holds: where the data are from, their features and shape.
+) -> tuple[Source, int, tuple[str, ...], tuple[int, int, int] | None, GroupSource | None]:
+    """What run.json holds: where the data are from, their features and shape, and their groups.
 
     Raises:
         ValueError: for anything else than `Run.create` writes.
@@ -373,12 +399,25 @@ def _facts(
         raise ValueError("feature_names: expected a list of text")
     if names and len(names) != d:
         raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
+    groups = _groups(content.get("groups"))
     if shape is None:
-        return Source(**source), d, tuple(names), None
+        return Source(**source), d, tuple(names), None, groups
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
-    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2])
+    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2]), groups
+
+
+def _groups(content: Any) -> GroupSource | None:
+    if content is None:
+        return None
+    texts = isinstance(content, dict) and all(
+        isinstance(value, str) or (name == "outcome" and value is None)
+        for name, value in content.items()
+    )
+    if not texts or content.keys() != {"groups", "rule", "outcome"}:
+        raise ValueError("groups: expected texts as groups, rule and outcome")
+    return GroupSource(**content)
 
 
 _SOURCE_TYPES: dict[str, tuple[type, ...]] = {

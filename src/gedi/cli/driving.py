@@ -36,11 +36,11 @@ def drive(
     fit = train_to_end(run, session, console, every=every)
     if fit is None:
         return INTERRUPTED
-    findings = find(fit.trained, dataset, fit.settings)
+    named = run.groups is not None
+    findings = find(fit.trained, dataset, fit.settings, named=named)
+    content = report_content(fit, findings, dataset, _next_steps(run), named=named)
     try:
-        report.write(
-            run.path / "report.html", report_content(fit, findings, dataset, _next_steps(run))
-        )
+        report.write(run.path / "report.html", content)
         _write_result(run, fit, findings)
     except OSError as error:
         raise _unwritable(run, error) from error
@@ -54,7 +54,9 @@ def taken_up(run: Run, dataset: Dataset, console: Console) -> Session:
     Raises:
         RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
     """
-    session = Session(dataset, run.settings())
+    settings = run.settings()
+    assert settings.n_clusters is not None  # resolved
+    session = Session(dataset, settings, custom=run.custom(dataset, settings.n_clusters))
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
         console.print(

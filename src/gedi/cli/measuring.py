@@ -101,7 +101,8 @@ def _check_options(options: Namespace, wanted: list[Measure]) -> None:
 
 
 def _clustering(task: _Task) -> dict[str, Any]:
-    findings = find(task.trained, task.dataset, task.run.settings())
+    named = task.run.groups is not None
+    findings = find(task.trained, task.dataset, task.run.settings(), named=named)
     tell_findings(findings)
     return {
         "collapse gap": findings.collapse_gap,

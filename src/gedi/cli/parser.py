@@ -120,6 +120,23 @@ def _train() -> ArgumentParser:
         type=str | None,
         help="column or array of labels, for evaluation only; for a .npy file another .npy file",
     )
+    parser.add_argument(
+        "--groups",
+        type=str | None,
+        help="a table (.csv, .parquet) of inputs that are seen together and obey a rule: a column "
+        "of row numbers of the data, or of names of image files, for each symbol",
+    )
+    parser.add_argument(
+        "--rule",
+        type=str | None,
+        help='of the groups: an expression over the names of the columns, such as "a + b == s"; '
+        "sum; or a .cnf file. Cluster j is then the value j",
+    )
+    parser.add_argument(
+        "--outcome",
+        type=str | None,
+        help="the column of --groups that says what was observed; by default the rule always holds",
+    )
     parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
     _split(parser)
     parser.add_argument(

@@ -9,8 +9,11 @@ from jsonargparse import Namespace
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
 from gedi.cli.telling import tell_skipped
+from gedi.custom import Custom
+from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.fitting import Session
+from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE
 from gedi.runs import Run, Source
 from gedi.settings import Settings, from_dict
@@ -37,10 +40,35 @@ def run(options: Namespace) -> int:
     with decoding_shown() as watch:
         dataset = source.load(watch)
     tell_skipped(dataset)
-    session = Session(dataset, settings)
+    groups = _groups(options)
+    session = Session(dataset, settings, custom=_custom(groups, dataset, settings))
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
-    folder = Run.create(path, source, dataset, session.settings, overwrite=options.overwrite)
+    folder = Run.create(
+        path, source, dataset, session.settings, groups=groups, overwrite=options.overwrite
+    )
     return drive(folder, session, dataset, every=options.checkpoint_every)
+
+
+def _groups(options: Namespace) -> GroupSource | None:
+    if options.groups is None:
+        for name in ("rule", "outcome"):
+            if options[name] is not None:
+                raise SettingsError(f"--{name}: is for --groups, a table of groups; give one")
+        return None
+    if options.rule is None:
+        raise SettingsError(
+            '--groups: expected a --rule that they obey, such as --rule "a + b == s" --outcome s'
+        )
+    return GroupSource(options.groups, options.rule, options.outcome)
+
+
+def _custom(groups: GroupSource | None, dataset: Dataset, settings: Settings) -> Custom:
+    if groups is None:
+        return Custom()
+    n_clusters = settings.n_clusters or dataset.n_classes
+    if n_clusters is None:
+        raise SettingsError("--n-clusters: expected how many values the symbols of the rule have")
+    return Custom(groups=groups.read(dataset, n_clusters))
 
 
 def _stream_above(gibibytes: float | None) -> int:

@@ -5,7 +5,16 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-__all__ = ["accuracy", "agreement", "ari", "cluster_sizes", "confusion", "match", "nmi"]
+__all__ = [
+    "accuracy",
+    "agreement",
+    "ari",
+    "cluster_sizes",
+    "confusion",
+    "match",
+    "nmi",
+    "symbol_accuracy",
+]
 
 Codes = NDArray[np.integer]
 
@@ -69,6 +78,20 @@ def accuracy(labels: Codes, clusters: Codes) -> float:
         ValueError: no rows, lengths that differ, or codes that are negative.
     """
     return float(np.mean(match(labels, clusters)[clusters] == labels))
+
+
+def symbol_accuracy(labels: Codes, clusters: Codes) -> float:
+    """Share of rows whose cluster is their class, number by number, without a matching.
+
+    Args:
+        labels: classes (n,), codes from 0.
+        clusters: clusters (n,), codes from 0.
+
+    Raises:
+        ValueError: no rows, or lengths that differ.
+    """
+    _check_pair(labels, clusters)
+    return float(np.mean(np.asarray(labels) == np.asarray(clusters)))
 
 
 def match(labels: Codes, clusters: Codes) -> NDArray[np.int64]:
