@@ -26,13 +26,16 @@ __all__ = [
     "Preset",
     "PresetName",
     "TableName",
+    "TaskName",
     "Tree",
     "cells",
     "markdown",
+    "merged",
     "settings_of",
 ]
 
 TableName = Literal["clustering", "generation", "ood", "toy"]
+TaskName = Literal["addition", "carry", "parity", "ordering", "sudoku"]
 PresetName = Literal["cpu", "gpu", "paper"]
 Budget = Literal["updates", "minutes"]
 Tree = dict[str, Any]
@@ -217,7 +220,7 @@ def settings_of(
         changes,
         METHODS[cell.method],
     ):
-        tree = _merged(tree, part)
+        tree = merged(tree, part)
     return from_dict(tree)
 
 
@@ -236,12 +239,17 @@ def _duration(cell: Cell, preset: Preset, n_points: int, minutes: float) -> Tree
     return {"max_iter": preset.updates - beside, "restarts": _RESTARTS}
 
 
-def _merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
-    """The tree with the values of another put over its own, leaf by leaf."""
+def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
+    """The tree with the values of another put over its own, leaf by leaf.
+
+    Args:
+        tree: nested names with values.
+        part: the same, of which any may be missing.
+    """
     found = dict(tree)
     for name, value in part.items():
         known = found.get(name)
-        found[name] = _merged(known, value) if isinstance(known, dict) else value
+        found[name] = merged(known, value) if isinstance(known, dict) else value
     return found
 
 

@@ -179,7 +179,7 @@ class Run:
             raise RunError(f"{file}: cannot be read: {error}") from error
         return cls(path, *facts)
 
-    def custom(self, dataset: Dataset, n_clusters: int) -> Custom:
+    def custom(self, dataset: Dataset) -> Custom:
         """What was brought to the training beside its settings.
 
         Raises:
@@ -188,6 +188,8 @@ class Run:
         """
         if self.groups is None:
             return Custom()
+        n_clusters = self.settings().n_clusters
+        assert n_clusters is not None  # refused before
         return Custom(groups=self.groups.read(dataset, n_clusters))
 
     def settings(self) -> Settings:

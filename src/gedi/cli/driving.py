@@ -11,6 +11,7 @@ from gedi import report
 from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
+from gedi.custom import Custom
 from gedi.data import Dataset, constant_features
 from gedi.errors import RunError
 from gedi.findings import Findings, find
@@ -48,15 +49,19 @@ def drive(
     return 0
 
 
-def taken_up(run: Run, dataset: Dataset, console: Console) -> Session:
+def taken_up(run: Run, dataset: Dataset, console: Console, custom: Custom = Custom()) -> Session:
     """The session of a run folder as its last whole checkpoint has it; fresh if there is none.
+
+    Args:
+        run: the folder.
+        dataset: what it trains on.
+        console: where damaged checkpoints are told.
+        custom: what was brought to the training beside its settings.
 
     Raises:
         RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
     """
-    settings = run.settings()
-    assert settings.n_clusters is not None  # resolved
-    session = Session(dataset, settings, custom=run.custom(dataset, settings.n_clusters))
+    session = Session(dataset, run.settings(), custom=custom)
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
         console.print(

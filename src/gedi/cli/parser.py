@@ -15,7 +15,7 @@ from jsonargparse.typing import NonNegativeFloat
 
 import gedi
 from gedi.errors import SettingsError
-from gedi.experiments import Budget, PresetName, TableName
+from gedi.experiments import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
 from gedi.untrusted import yaml_of
 
@@ -248,7 +248,12 @@ def _sample() -> ArgumentParser:
 
 def _reproduce() -> ArgumentParser:
     parser = _subparser(_REPRODUCE)
-    parser.add_argument("table", type=TableName, help="clustering, generation, ood or toy")
+    parser.add_argument(
+        "table",
+        type=TableName | TaskName,
+        help="clustering, generation, ood or toy; or a task of which only a rule over several "
+        "digits is observed: addition, carry, parity, ordering or sudoku",
+    )
     parser.add_argument("--preset", type=PresetName, default="cpu", help="cpu, gpu or paper")
     parser.add_argument(
         "--data", type=str, nargs="+", help="data sets, as for train; by default the preset's"
@@ -265,7 +270,19 @@ def _reproduce() -> ArgumentParser:
         default="updates",
         help="what all methods have as much of: updates or minutes",
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="of the budget `minutes`")
+    parser.add_argument(
+        "--minutes",
+        type=float | None,
+        help="of the budget `minutes`, by default 10; of each training with a rule, by default 2.5",
+    )
+    parser.add_argument(
+        "--n", type=int, nargs="+", help="with a rule: numbers of groups; by default the task's"
+    )
+    parser.add_argument(
+        "--unlabelled",
+        action="store_true",
+        help="with a rule: let all other images be there too, without outcomes",
+    )
     parser.add_argument("--max-iter", type=int | None, help="updates, instead of the preset's")
     parser.add_argument(
         "--settings", type=str | None, help="a YAML file of settings over the preset's"

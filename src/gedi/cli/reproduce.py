@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jsonargparse import Namespace
@@ -16,6 +16,7 @@ from torch import Generator
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
+from gedi.cli.reproduce_rules import RuleRequest, reproduce_rules
 from gedi.cli.writing import writable
 from gedi.data import Dataset
 from gedi.defaults import resolve
@@ -28,6 +29,7 @@ from gedi.experiments import (
     Cell,
     PresetName,
     TableName,
+    TaskName,
     Tree,
     cells,
     markdown,
@@ -46,6 +48,7 @@ from gedi.measures import (
 )
 from gedi.runs import Run, Source
 from gedi.settings import Settings, learns_density
+from gedi.tasks import RULE_METHODS
 from gedi.trained import TrainedModel
 from gedi.untrusted import json_of, yaml_of
 
@@ -57,6 +60,8 @@ _GENERATED = 2000  # images of each side of a distance
 _ROUNDS = 20  # of the sampler's moves to each of them
 _OUTLIERS = 2000  # of each set
 _MEASURES = "measures.json"
+_MINUTES = 10.0  # of the budget `minutes`
+_RULE_MINUTES, _RULE_SEEDS = 2.5, 5  # of a training with a rule, and how many
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,11 @@ class _Request:
 def run(options: Namespace) -> int:
     """Fill the gaps of a table, as far as time goes, and print it."""
     _check(options)
+    if options.table in get_args(TaskName):
+        return _reproduce_rules(options)
+    for name in ("n", "unlabelled"):
+        if options[name]:
+            raise SettingsError(f"--{name}: is for {', '.join(get_args(TaskName))}; leave it out")
     table: TableName = options.table
     preset = PRESETS[options.preset]
     minutes = math.inf if options.stop_after is None else options.stop_after
@@ -99,7 +109,7 @@ def run(options: Namespace) -> int:
         table,
         options.preset,
         Path(options.out),
-        options.minutes,
+        options.minutes or _MINUTES,
         _changes(options),
         (options.against or preset.against) if table == "ood" else (),
         options.image_size,
@@ -132,6 +142,45 @@ def run(options: Namespace) -> int:
     return 0
 
 
+def _reproduce_rules(options: Namespace) -> int:
+    """Fill a table of symbol grounding."""
+    for name in ("against", "max_iter"):
+        if options[name] is not None:
+            raise SettingsError(f"--{name.replace('_', '-')}: is not for {options.table}")
+    data = options.data or PRESETS["cpu"].data
+    if len(data) != 1 or options.preset != "cpu" or options.budget != "updates":
+        raise SettingsError(
+            f"{options.table}: expected one set of images as --data, and neither --preset nor "
+            "--budget: trainings take --minutes each"
+        )
+    console, out = Console(stderr=True), Path(options.out)
+    minutes = math.inf if options.stop_after is None else options.stop_after
+    request = RuleRequest(
+        task=options.table,
+        data=data[0],
+        image_size=options.image_size,
+        numbers=tuple(options.n or ()),
+        unlabelled=options.unlabelled,
+        methods=tuple(options.methods or RULE_METHODS),
+        seeds=options.seeds or _RULE_SEEDS,
+        minutes=options.minutes or _RULE_MINUTES,
+        changes=_changes(options),
+        out=out,
+        deadline=time.monotonic() + 60 * minutes,
+        console=console,
+    )
+    text, n_missing = reproduce_rules(request)
+    if n_missing:
+        console.print(
+            f"Stopped with {n_missing} cells missing. The same command goes on with the rest."
+        )
+        return 0 if time.monotonic() > request.deadline else INTERRUPTED
+    with writable(str(out / f"{options.table}.md"), suffix=".md") as file:
+        file.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
 def _changes(options: Namespace) -> Tree:
     """Settings over those of the preset.
 
@@ -152,10 +201,12 @@ def _changes(options: Namespace) -> Tree:
 
 def _check(options: Namespace) -> None:
     """Refuse numbers that no table could be made with."""
-    for name in ("seeds", "minutes", "max_iter", "stop_after"):
-        value = getattr(options, name)
-        if value is not None and value <= 0:
-            raise SettingsError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
+    for name in ("seeds", "minutes", "max_iter", "stop_after", "n"):
+        given = getattr(options, name)
+        for value in given if isinstance(given, list) else [given]:
+            if value is not None and value <= 0:
+                flag = name.replace("_", "-")
+                raise SettingsError(f"--{flag}: expected more than 0, got {value}")
 
 
 def _material(name: str, request: _Request) -> _Material:

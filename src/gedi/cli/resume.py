@@ -20,5 +20,5 @@ def run(options: Namespace) -> int:
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
     with decoding_shown() as watch:
         dataset = folder.source.load(watch)
-    session = taken_up(folder, dataset, Console(stderr=True))
+    session = taken_up(folder, dataset, Console(stderr=True), folder.custom(dataset))
     return drive(folder, session, dataset, every=options.checkpoint_every)
