@@ -80,6 +80,10 @@ def _odd(symbols: Integers) -> Integers:
     return np.asarray(_sum(symbols) % 2)
 
 
+def _ascending(symbols: Integers) -> Integers:
+    return np.asarray((np.diff(symbols, axis=1) > 0).all(1), dtype=np.int64)
+
+
 def _two_digits(symbols: Integers) -> Integers:
     return 10 * (symbols[:, 0] + symbols[:, 2]) + symbols[:, 1] + symbols[:, 3]
 
@@ -158,7 +162,7 @@ TASKS: Mapping[str, Task] = {
         3,
         10,
         _ordering,
-        lambda symbols: (np.diff(symbols, axis=1) > 0).all(1).astype(np.int64),
+        _ascending,
         symbols=_in_order,
     ),
     "sudoku": Task(

@@ -41,7 +41,7 @@ from gedi.trained import TrainedModel
 
 __all__ = ["RuleRequest", "reproduce_rules"]
 
-_TEST_GROUPS = 2000
+_TEST_IMAGES = 2000  # in groups
 _NOISE = 2000  # points of it
 _TIMED = 20  # evaluations of the rule
 _MEASURES = "measures.json"
@@ -207,7 +207,8 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
     clusters = trained.predict(test.x).clusters
     figures = agreement(test.labels, clusters)
     rng = np.random.default_rng(cell.seed + 1)
-    rows = group_rows(task, test.labels, _TEST_GROUPS // task.n_symbols, rng)
+    most = min(_TEST_IMAGES, len(test.x)) // task.n_symbols
+    rows = group_rows(task, test.labels, most, rng)
     codes = groups.rule.encode(task.outcome(test.labels[rows]).tolist())
     seconds_of_rule = _seconds_of_rule(fit, groups)
     measured = {
