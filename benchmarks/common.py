@@ -2,9 +2,12 @@
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from gedi.data import Dataset
 from gedi.findings import find
@@ -22,6 +25,7 @@ __all__ = [
     "read",
     "settings_for",
     "stored",
+    "take_over",
     "write",
 ]
 
@@ -88,3 +92,32 @@ def read(name: str) -> list[dict[str, Any]]:
 def missing(name: str, **key: Any) -> bool:
     """Whether no stored row has these values; so that a table fills only its gaps."""
     return not any(all(row.get(k) == v for k, v in key.items()) for row in read(name))
+
+
+def take_over(
+    name: str,
+    key: Sequence[str],
+    folder: Path,
+    more: Callable[[Path, dict[str, Any]], dict[str, Any]] = lambda file, row: {},
+) -> str:
+    """Make rows of the cells of `gedi reproduce` in a folder that have the key; say how many.
+
+    Args:
+        name: of the rows.
+        key: what tells cells apart; a row that has the same is replaced, but for what `more` made.
+        folder: of the cells.
+        more: further values of a cell, from its file of measures and what that holds.
+    """
+    known = {tuple(row[part] for part in key): row for row in read(name)}
+    n_found = 0
+    for file in sorted(folder.glob("*/measures.json")):
+        row = json.loads(file.read_text(encoding="utf-8"))
+        if not set(key) <= row.keys():
+            continue
+        settings = yaml.safe_load((file.parent / "settings.yaml").read_text("utf-8"))
+        place = tuple(row[part] for part in key)
+        known[place] = known.get(place, {}) | row | {"settings": settings} | more(file, row)
+        n_found += 1
+    text = "".join(json.dumps(row) + "\n" for row in known.values())
+    stored(name).write_text(text, encoding="utf-8")
+    return f"{n_found} cells taken over, {len(known)} in all"

@@ -10,10 +10,13 @@ from gedi import affording
 from gedi.affording import estimate, refuse_too_large
 from gedi.custom import Custom
 from gedi.data import Dataset
+from gedi.defaults import resolve
 from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.free_memory import Free
-from gedi.settings import EncoderSettings
+from gedi.groups import Groups
+from gedi.rules import sum_rule
+from gedi.settings import EncoderSettings, WeightSettings
 from small_trainings import SMALL, heaps
 
 DATA = Dataset("heaps", heaps(300, 5)[0])
@@ -93,3 +96,27 @@ def test_what_does_not_fit_on_the_device_is_refused():
     big = replace(settings, encoder=EncoderSettings(hidden=[4096, 4096]))
     with pytest.raises(SettingsError, match="the device cuda has"):
         Session(DATA, big)
+
+
+def test_inputs_of_which_something_is_known_take_memory_too():
+    # A batch so large that the terms take the most.
+    settings = replace(
+        SMALL,
+        batch_size=100_000,
+        weights=WeightSettings(gen=0.0),
+        sampler=replace(SMALL.sampler, buffer_size=100_000),
+        encoder=EncoderSettings(hidden=[512, 512]),
+    )
+    resolved = resolve(settings, DATA)
+    rule = sum_rule(2, 2)
+    groups = Groups(rule, torch.zeros(1, 2, dtype=torch.int64), rule.encode([0]))
+    sizes = [
+        estimate(resolved, DATA, custom, libraries=0).phases["iteration"]
+        for custom in (
+            Custom(),
+            Custom(classes=np.zeros(300, dtype=np.int64)),
+            Custom(groups=groups),
+        )
+    ]
+    # A batch and its views are two parts.
+    assert sizes[1] / sizes[0] == pytest.approx(2.25 / 2) and sizes[2] / sizes[0] == 2.5 / 2

@@ -48,6 +48,7 @@ def estimate(
         itemsize=dataset.x.itemsize,
         in_file=is_mapped(dataset.x),
         n_parameters=None if encoder is None else sum(p.numel() for p in encoder.parameters()),
+        known_share=custom.known_share,
         libraries=libraries,
     )
 

@@ -42,6 +42,13 @@ class Custom:
         return bool(self.views) or self.positives is not None
 
     @property
+    def known_share(self) -> float:
+        """Inputs of which something is known in an iteration, as a share of the batch."""
+        if self.groups is not None:
+            return 0.5
+        return 0.0 if self.classes is None else 0.25
+
+    @property
     def names_clusters(self) -> bool:
         """Whether clusters have meanings, and so places, from the start."""
         return self.classes is not None or self.groups is not None

@@ -80,6 +80,7 @@ def peak_memory(
     itemsize: int = 4,
     in_file: bool = False,
     n_parameters: int | None = None,
+    known_share: float = 0.0,
     libraries: int = LIBRARIES,
 ) -> Memory:
     """Bytes that a training takes at most.
@@ -95,6 +96,7 @@ def peak_memory(
         itemsize: bytes of a number of the data, 1 for images of bytes.
         in_file: whether the data are mapped from a file.
         n_parameters: of an encoder of the user's; None for one of ours.
+        known_share: inputs of which something is known, as a share of the batch they come beside.
         libraries: what the process takes before there are data.
     """
     c = settings.n_clusters or 1
@@ -130,8 +132,8 @@ def peak_memory(
     )
     held["networks and chains"] = networks
     iteration = max(
-        _iteration(settings, network, members, d, gen=bool(settings.restarts.gen)),
-        _iteration(settings, network, 1, d, gen=True),
+        _iteration(settings, network, members, d, known_share, gen=bool(settings.restarts.gen)),
+        _iteration(settings, network, 1, d, known_share, gen=True),
     )
     watching = _NUMBER * members * (settings.sampler.buffer_size or 0) * (d + network.passing)
     starting = 0
@@ -162,7 +164,9 @@ def peak_memory(
     )
 
 
-def _iteration(settings: Settings, network: Network, members: int, d: int, *, gen: bool) -> int:
+def _iteration(
+    settings: Settings, network: Network, members: int, d: int, known_share: float, *, gen: bool
+) -> int:
     """The largest of what an iteration makes: views, moves of chains, gradients of the terms."""
     batch = members * (settings.batch_size or 1)
     gen = gen and settings.weights.gen != 0
@@ -171,10 +175,10 @@ def _iteration(settings: Settings, network: Network, members: int, d: int, *, ge
     chains = batch * (2 * d + 10 * d + network.kept + 2 * network.passing + 4 * anchors)
     # Distances to all references, and squares of these.
     views = batch * (2 * d + 2 * REFERENCES // 3) + d * REFERENCES
-    inputs = 1 + (settings.weights.inv != 0)
+    inputs = 1 + (settings.weights.inv != 0) + known_share
     if gen:
         inputs += 2 if settings.data_noise else 1
-    terms = batch * inputs * (2 * d + network.kept + network.passing)
+    terms = int(batch * inputs) * (2 * d + network.kept + network.passing)
     return _NUMBER * max(terms, views, chains if gen else 0)
 
 
