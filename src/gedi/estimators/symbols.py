@@ -272,8 +272,8 @@ class GEDISymbols(BaseGEDI):
     ) -> OutcomePrediction:
         """The most probable outcome of each group, and its probability.
 
-        It costs the probability of every outcome: seconds for 1,000 groups and tens of outcomes, so
-        it is not for rules of thousands.
+        It costs the probability of every outcome that the rule knows, so it is not for rules of
+        many thousands.
 
         Args:
             groups: see `fit`.
