@@ -514,6 +514,30 @@ def symbols() -> str:
     )
 
 
+def rules() -> str:
+    """What rules cost."""
+    rows = read("rules")
+    lines = [
+        [
+            row["rule"],
+            row["device"],
+            f"{row['compile_ms']:.1f}",
+            str(row["batch"]),
+            f"{row['batch_ms']['median']:.2f}",
+            f"{row['batch_ms']['least']:.2f}",
+        ]
+        for row in rows
+    ]
+    titles = ["rule", "device", "to compile (ms)", "groups in a batch", "batch (ms)", "least"]
+    return (
+        "## Rules\n\nTime to compile a rule once, and of log P and its gradients for one batch, the softmax "
+        "included: medians, and the least.\n\n"
+        + table(titles, lines)
+        + "\n"
+        + made_by(rows, "python benchmarks/rules.py")
+    )
+
+
 def throughput() -> str:
     """Images a second, against the textbook loop and the hardware's peak."""
     rows = read("throughput")
@@ -710,6 +734,7 @@ def main() -> None:
         "images": images,
         "stabilisers": stabilisers,
         "symbols": symbols,
+        "rules": rules,
     }
     parts = [HEAD, *(write() for name, write in sections.items() if read(name))]
     PAGE.write_text("\n".join(parts), encoding="utf-8")

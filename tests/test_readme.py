@@ -1,4 +1,4 @@
-"""What the README and the guide to the estimators show must run."""
+"""What the README and the guides show must run."""
 
 import functools
 import re
@@ -14,6 +14,7 @@ from gedi.cli.parser import build_parser
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ESTIMATORS = ROOT / "docs" / "estimators.md"
+RULES = ROOT / "docs" / "rules.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -25,7 +26,7 @@ def python_blocks(file: Path) -> list[str]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer points, for fewer iterations."""
-    for name in ("GEDI", "GEDIClassifier"):
+    for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
         kind = getattr(gedi, name)
         fast = functools.partial(kind, max_iter=12, n_restarts=2)
         fast.load = kind.load  # type: ignore[attr-defined]
@@ -48,6 +49,7 @@ def test_the_first_screen_runs() -> None:
     assert names["new_images"].shape == (64, 8, 8)
     assert len(names["strange"]) == 10
     assert names["classifier"].predict_proba(names["images"]).shape == (200, 10)
+    assert names["symbols"].labels_.shape == (100, 2)
 
 
 @pytest.mark.usefixtures("quick")
@@ -57,6 +59,23 @@ def test_the_guide_to_the_estimators_runs() -> None:
         exec(block, names)
     assert names["model"].predict(names["X"]).shape == (178,)
     assert names["table_model"].predict(names["frame"]).shape == (120,)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_guide_to_rules_runs() -> None:
+    pytest.importorskip("pysdd", reason="rules in logic need the extra rules")
+    pytest.importorskip("klay", reason="rules in logic need the extra rules")
+    names: dict[str, object] = {}
+    for block in python_blocks(RULES):
+        exec(block, names)
+    assert names["model"].predict(names["digits"].images).shape == (200,)
+    assert names["found"].outcomes.shape == (20,)
+    assert names["log_p"].shape == (4, 2, 10)
+    assert names["remainder"].outcomes == tuple(range(11))
+    model = names["model"]
+    named = set(re.findall(r"`(\w+)(?:\(.*?\))?`", RULES.read_text("utf-8")))
+    learned = {name for name in named if name.endswith("_")} - {"is_"}
+    assert learned and all(hasattr(model, name) for name in learned)
 
 
 def test_the_pieces_train_as_shown() -> None:

@@ -1,4 +1,4 @@
-"""What both estimators share: parameters, training, density, outliers, samples, storage."""
+"""What all estimators share: parameters, training, density, outliers, samples, storage."""
 
 import math
 import warnings

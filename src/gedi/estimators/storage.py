@@ -22,7 +22,7 @@ __all__ = ["load_estimator", "save_estimator"]
 
 _FORMAT = 1
 _CONFIG, _MODEL = "config.json", "model.safetensors"
-_ELSEWHERE = ("model_", "settings_")
+_LEFT_OUT = ("model_", "settings_", "rule_")  # stored elsewhere, or a function
 
 
 def save_estimator(estimator: Any, path: Path) -> None:
@@ -65,7 +65,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
 def _is_learned(name: str) -> bool:
     """Whether an attribute is one that config.json holds."""
     ends = name.endswith("_") and not name.startswith("_")
-    return (ends or name == "_n_features_out") and name not in _ELSEWHERE
+    return (ends or name == "_n_features_out") and name not in _LEFT_OUT
 
 
 def _is_saved(path: Path) -> bool:
@@ -144,7 +144,7 @@ def _check_learned(estimator: Any) -> None:
             raise ValueError(f"{name}: expected a whole number")
     if estimator.n_features_in_ != math.prod(shape):
         raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
-    for name in ("offset_", "collapse_gap_", "temperature_"):
+    for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):
         if not isinstance(getattr(estimator, name, 0.0), (int, float)):
             raise ValueError(f"{name}: expected a number")
 

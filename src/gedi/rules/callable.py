@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from gedi.errors import RuleError
-from gedi.rules.domains import distinct
+from gedi.rules.domains import distinct, values_of
 from gedi.rules.inputs import checked
 from gedi.rules.outcomes import Outcomes
 
@@ -22,9 +22,10 @@ class CallableRule:
         n_symbols: k.
         n_values: c.
         outcomes: all that can be observed; their places are their codes.
+        values: of a symbol, value j of which is cluster j; None: 0 to c - 1.
 
     Raises:
-        RuleError: outcomes that repeat, or none.
+        RuleError: outcomes or values that repeat, no outcome, or another number of values.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class CallableRule:
         n_symbols: int,
         n_values: int,
         outcomes: Sequence[Any],
+        values: Sequence[Any] | None = None,
     ) -> None:
         self._function = function
         self.n_symbols = n_symbols
         self.n_values = n_values
+        self.values = values_of(values, n_values)
         self._outcomes = Outcomes(distinct(outcomes, "outcomes"))
         if not self.outcomes:
             raise RuleError("outcomes: expected at least 1, got none")

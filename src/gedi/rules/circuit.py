@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gedi.errors import RuleError
 from gedi.rules.dimacs import all_different, n_variables, read_dimacs
-from gedi.rules.domains import Domains
+from gedi.rules.domains import Domains, values_of
 from gedi.rules.expressions import compiled, parsed
 from gedi.rules.inputs import checked
 from gedi.rules.outcomes import Outcomes, shown
@@ -136,15 +136,24 @@ class CircuitRule:
         formula: from a `Diagram` to one of its nodes.
         n_symbols: k.
         n_values: c.
+        values: of a symbol, value j of which is cluster j; None: 0 to c - 1. Formulas know them by
+            their numbers j.
 
     Raises:
-        RuleError: no world satisfies the formula, it is too large to compile, or pysdd or klay are
-            not installed.
+        RuleError: no world satisfies the formula, it is too large to compile, values repeat or are
+            not c, or pysdd or klay are not installed.
     """
 
-    def __init__(self, formula: Callable[[Diagram], Any], n_symbols: int, n_values: int) -> None:
+    def __init__(
+        self,
+        formula: Callable[[Diagram], Any],
+        n_symbols: int,
+        n_values: int,
+        values: Sequence[Any] | None = None,
+    ) -> None:
         self.n_symbols = n_symbols
         self.n_values = n_values
+        self.values = values_of(values, n_values)
         diagram = Diagram(n_symbols, n_values)
         one_each = diagram.one_value_each()
         node = formula(diagram)
@@ -163,13 +172,20 @@ class CircuitRule:
         self._on: dict[torch.device, nn.Module] = {torch.device("cpu"): module}
 
     @classmethod
-    def from_clauses(cls, clauses: Iterable[Sequence[int]], n_symbols: int, n_values: int) -> Self:
+    def from_clauses(
+        cls,
+        clauses: Iterable[Sequence[int]],
+        n_symbols: int,
+        n_values: int,
+        values: Sequence[Any] | None = None,
+    ) -> Self:
         """A formula in conjunctive normal form, such as `all_different` gives.
 
         Args:
             clauses: literals of which one at least holds, numbered as `gedi.rules.literal` does.
             n_symbols: k.
             n_values: c.
+            values: of a symbol, see the class.
         """
 
         def formula(diagram: Diagram) -> Any:
@@ -177,10 +193,16 @@ class CircuitRule:
             parts = (diagram.any(map(diagram.literal, clause)) for clause in clauses)
             return diagram.all((diagram.one_value_each(), *parts))
 
-        return cls(formula, n_symbols, n_values)
+        return cls(formula, n_symbols, n_values, values)
 
     @classmethod
-    def from_dimacs(cls, source: Path | str, n_symbols: int, n_values: int) -> Self:
+    def from_dimacs(
+        cls,
+        source: Path | str,
+        n_symbols: int,
+        n_values: int,
+        values: Sequence[Any] | None = None,
+    ) -> Self:
         """A formula in conjunctive normal form as a DIMACS file or its text.
 
         Variable 1 + i c + v says that symbol i has value v, both from 0; where symbols have two
@@ -191,7 +213,7 @@ class CircuitRule:
             RuleError: the file cannot be read, or is over other variables.
         """
         clauses = read_dimacs(source, n_variables(n_symbols, n_values))
-        return cls.from_clauses(clauses, n_symbols, n_values)
+        return cls.from_clauses(clauses, n_symbols, n_values, values)
 
     @classmethod
     def from_expression(cls, text: str, domains: Mapping[str, Sequence[int]]) -> Self:
@@ -202,23 +224,30 @@ class CircuitRule:
         """
         tree = parsed(text, domains)
         known = Domains.of(domains, (), max_worlds=None, max_checks=None)
-        n_values = len(next(iter(known.symbols.values())))
         return cls(
             lambda diagram: _Translation(diagram, known, text).node(tree),
             len(known.symbols),
-            n_values,
+            len(known.values),
+            known.values,
         )
 
     @classmethod
-    def all_different(cls, groups: Sequence[Sequence[int]], n_symbols: int, n_values: int) -> Self:
+    def all_different(
+        cls,
+        groups: Sequence[Sequence[int]],
+        n_symbols: int,
+        n_values: int,
+        values: Sequence[Any] | None = None,
+    ) -> Self:
         """No two symbols of a group have the same value, as in Sudoku.
 
         Args:
             groups: numbers of symbols from 0.
             n_symbols: k.
             n_values: c.
+            values: of a symbol, see the class.
         """
-        return cls.from_clauses(all_different(groups, n_values), n_symbols, n_values)
+        return cls.from_clauses(all_different(groups, n_values), n_symbols, n_values, values)
 
     @property
     def outcomes(self) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from gedi.errors import RuleError
 from gedi.rules.outcomes import plain, shown
 
-__all__ = ["Domains", "distinct"]
+__all__ = ["Domains", "distinct", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,12 @@ class Domains:
     symbols: Mapping[str, tuple[Any, ...]]
     observed: Mapping[str, tuple[Any, ...]]
     joint: bool
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The values of any symbol; numbers from 0 to c - 1 where symbols differ in them."""
+        first, *others = self.symbols.values()
+        return first if all(each == first for each in others) else tuple(range(len(first)))
 
     @classmethod
     def of(
@@ -88,6 +94,22 @@ def distinct(values: Sequence[Any], what: str) -> tuple[Any, ...]:
         if known:
             raise RuleError(f"{what}: expected different values, got {shown(value)} twice")
         seen.add(value)
+    return found
+
+
+def values_of(values: Sequence[Any] | None, n_values: int) -> tuple[Any, ...]:
+    """The values of a symbol: those given, or numbers from 0 to c - 1.
+
+    Args:
+        values: different from each other, c of them; None for numbers.
+        n_values: c.
+
+    Raises:
+        RuleError: another number of values, or some that repeat.
+    """
+    found = tuple(range(n_values)) if values is None else distinct(values, "values")
+    if len(found) != n_values:
+        raise RuleError(f"values: expected {n_values}, as n_values says, got {len(found)}")
     return found
 
 

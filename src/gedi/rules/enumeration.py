@@ -70,7 +70,8 @@ class Rule:
         left = set(range(len(values))) - set(used.tolist())
         self._outcomes = Outcomes([values[i] for i in used], [values[i] for i in left])
         self.n_symbols = len(known.symbols)
-        self.n_values = len(next(iter(known.symbols.values())))
+        self.values = known.values
+        self.n_values = len(self.values)
         self._sum = _cheapest(worlds, codes, self.n_symbols, self.n_values)
 
     @classmethod

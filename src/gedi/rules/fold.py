@@ -61,6 +61,7 @@ class FoldRule:
         steps[-1] = codes[steps[-1]]
         self._lattice = Lattice(steps, len(self.outcomes))
         self.n_symbols = n_symbols
+        self.values = known
         self.n_values = len(known)
 
     @property

@@ -1,13 +1,14 @@
 """What every rule can do."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 __all__ = ["SymbolicRule"]
 
 
+@runtime_checkable
 class SymbolicRule(Protocol):
     """A rule over the symbols of k inputs that are seen together.
 
@@ -22,6 +23,7 @@ class SymbolicRule(Protocol):
     Attributes:
         n_symbols: k.
         n_values: c.
+        values: of a symbol, as users have them; value j is cluster j.
         outcomes: all that can be observed, in the order of their codes.
     """
 
@@ -33,6 +35,11 @@ class SymbolicRule(Protocol):
     @property
     def n_values(self) -> int:
         """Values of each symbol, c."""
+        ...
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The values of a symbol as users have them, in the order of the clusters."""
         ...
 
     @property

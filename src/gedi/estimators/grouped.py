@@ -1,0 +1,145 @@
+"""Groups of inputs and their outcomes, as users hand them to an estimator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gedi.errors import DataError, RuleError
+from gedi.rules import SymbolicRule
+from gedi.rules.outcomes import listed
+
+__all__ = ["array_of", "check_rule", "check_values", "codes_of", "inputs_of", "with_others"]
+
+
+def check_rule(rule: Any) -> None:
+    """Refuse what is no rule.
+
+    Raises:
+        RuleError: for anything else.
+    """
+    if not isinstance(rule, SymbolicRule):
+        raise RuleError(
+            "rule: expected a rule such as gedi.Rule, gedi.FoldRule or gedi.CircuitRule make, "
+            f"got {type(rule).__name__}"
+        )
+
+
+def check_values(rule: SymbolicRule, values: Sequence[Any]) -> None:
+    """Refuse a rule over other symbols than those that were learned.
+
+    Raises:
+        RuleError: for other values, or another order of them.
+    """
+    if rule.values != tuple(values):
+        raise RuleError(
+            f"rule: expected symbols whose values are {_all(values)}, in this order, as in the "
+            f"rule that was fitted, got {_all(rule.values)}"
+        )
+
+
+def inputs_of(groups: Any, n_symbols: int) -> NDArray[Any]:
+    """The inputs of all groups, one after another.
+
+    Args:
+        groups: (m, k, d), (m, k, H, W) or (m, k, C, H, W).
+        n_symbols: k.
+
+    Returns:
+        Inputs (m * k, ...).
+
+    Raises:
+        DataError: for no groups, or another number of dimensions.
+        RuleError: for groups of another size.
+    """
+    expected = "groups: expected shape (m, k, d), or (m, k, H, W) or (m, k, C, H, W) of images"
+    try:
+        array = np.asarray(groups)
+    except ValueError as error:  # what numpy says of lists that form no array
+        raise DataError(f"{expected}, got inputs or groups of different shapes") from error
+    if array.ndim not in (3, 4, 5):
+        raise DataError(f"{expected}, got {array.shape}")
+    if len(array) == 0:
+        raise DataError("groups: expected at least one, got none")
+    if array.shape[1] != n_symbols:
+        raise RuleError(
+            f"groups: expected {n_symbols} inputs in each, as the rule has {n_symbols} symbols, "
+            f"got {array.shape[1]}"
+        )
+    return array.reshape(-1, *array.shape[2:])
+
+
+def with_others(inputs: NDArray[Any], others: Any) -> NDArray[Any]:
+    """Inputs of groups, followed by others that belong to none.
+
+    Args:
+        inputs: (n, ...).
+        others: (u, ...), or None.
+
+    Raises:
+        DataError: for others of another shape, or of other units: bytes are not 0 to 1.
+    """
+    if others is None:
+        return inputs
+    more = np.asarray(others)
+    if more.shape[1:] != inputs.shape[1:] or more.ndim != inputs.ndim:
+        shape = ", ".join(("n", *map(str, inputs.shape[1:])))
+        raise DataError(
+            f"unlabelled: expected inputs like those of the groups, shape ({shape}), "
+            f"got {more.shape}"
+        )
+    if inputs.ndim > 2 and (inputs.dtype == np.uint8) != (more.dtype == np.uint8):
+        raise DataError(
+            f"unlabelled: expected images of {inputs.dtype}, as those of the groups are, "
+            f"got {more.dtype}"
+        )
+    return np.concatenate([inputs, more])
+
+
+def codes_of(outcomes: Any, rule: SymbolicRule, n_groups: int) -> Tensor:
+    """Codes of the outcomes of groups, (m,).
+
+    Args:
+        outcomes: as users have them; None where the rule holds for every group.
+        rule: that knows them.
+        n_groups: m.
+
+    Raises:
+        DataError: for none where the rule has other outcomes than that it holds, or another number
+            of them.
+        RuleError: for an outcome that the rule does not know, or that no world agrees with.
+    """
+    if outcomes is None:
+        if not any(outcome is True for outcome in rule.outcomes):
+            raise DataError(
+                f"outcomes: expected {listed(rule.outcomes)} for each group, as the rule does not "
+                "just hold, got None"
+            )
+        return rule.encode([True] * n_groups)
+    if not hasattr(outcomes, "__len__") or isinstance(outcomes, str):
+        raise DataError(
+            f"outcomes: expected one for each of the {n_groups} groups, "
+            f"got a single {type(outcomes).__name__}"
+        )
+    if len(outcomes) != n_groups:
+        raise DataError(
+            f"outcomes: expected one for each of the {n_groups} groups, got {len(outcomes)}"
+        )
+    return rule.encode(outcomes)
+
+
+def array_of(values: Sequence[Any]) -> NDArray[Any]:
+    """Values in an array, (n,): of numbers or of text where all are such, else of objects."""
+    kinds = {type(value) for value in values}
+    if len(kinds) == 1 and kinds <= {bool, int, float, str}:
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):  # as a whole, tuples would become rows
+        array[place] = value
+    return array
+
+
+def _all(values: Sequence[Any]) -> str:
+    return listed(values).removeprefix("one of ")

@@ -1,0 +1,346 @@
+"""`GEDISymbols`: clusters with the meaning that a rule over groups of inputs gives them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from gedi.custom import Custom
+from gedi.errors import DataError, RuleError, RunError
+from gedi.estimators.answers import likeliest_outcomes, log_probabilities
+from gedi.estimators.base import BaseGEDI
+from gedi.estimators.grouped import (
+    array_of,
+    check_rule,
+    check_values,
+    codes_of,
+    inputs_of,
+    with_others,
+)
+from gedi.groups import Groups
+from gedi.observing import Record
+from gedi.rules import SymbolicRule
+from gedi.rules.outcomes import listed, shown
+from gedi.settings import Settings
+
+__all__ = ["GEDISymbols", "OutcomePrediction"]
+
+
+class OutcomePrediction(NamedTuple):
+    """What is likely to be observed of m groups.
+
+    Attributes:
+        outcomes: the most probable outcome of each, (m,).
+        probabilities: P(outcome | x_1, ..., x_k) of these, (m,).
+    """
+
+    outcomes: NDArray[Any]
+    probabilities: NDArray[np.float64]
+
+
+class GEDISymbols(BaseGEDI):
+    """Symbols of single inputs, where only what a rule makes of several has been observed.
+
+        w_gen GEN + w_inv INV + w_prior PRIOR
+            + w_evidence E_groups[ log Σ_{worlds that agree} Π_i p(y_i | x_i) ]
+
+    Two images of digits are seen with their sum, and no digit is ever labelled: the rule gives the
+    clusters their meaning, all inputs shape them (Sansone & Manhaeve, TMLR 2025). Value j of the
+    rule's symbols is cluster j. Whether a rule determines the symbols is the user's to know: with
+    "the sum is odd", any even digits could change places.
+
+    `fit` takes groups in place of single inputs, so scikit-learn's `check_estimator` does not apply
+    to it; everything else takes single inputs unless it says groups. With `score`, it can be
+    cross-validated over groups, the rule given as a parameter of `fit`.
+
+    Args:
+        w_evidence: weight of the rule.
+        prior: shares of the symbols, c positive numbers; "learned" from the data; None: equal.
+
+    All other parameters are those of `gedi.GEDI`.
+
+    Attributes:
+        classes_: the value of each cluster, as the rule has them, (c,).
+        rule_: the rule it was fitted with; `save` does not store it.
+        labels_: most probable symbol of each input of the groups, (m, k).
+        satisfaction_: mean probability of the outcomes that were observed, over the groups it was
+            fitted with.
+        collapse_gap_: and all others as those of `gedi.GEDI`.
+
+    Example:
+        >>> import numpy as np
+        >>> from gedi import GEDISymbols, sum_rule
+        >>> rng = np.random.default_rng(0)
+        >>> symbols = rng.integers(3, size=(60, 2))
+        >>> heaps = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]])
+        >>> groups = heaps[symbols] + rng.normal(size=(60, 2, 2))
+        >>> model = GEDISymbols(max_iter=50, random_state=0)
+        >>> model.fit(groups, symbols.sum(axis=1), rule=sum_rule(2, 3)).labels_.shape
+        (60, 2)
+    """
+
+    classes_: NDArray[Any]
+    labels_: NDArray[Any]
+    rule_: SymbolicRule
+    satisfaction_: float
+
+    def __init__(
+        self,
+        *,
+        w_evidence: float = 1.0,
+        prior: Any = None,
+        w_gen: float | None = None,
+        w_inv: float = 1.0,
+        w_prior: float | None = None,
+        encoder: Sequence[int] | nn.Module | None = None,
+        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
+        contamination: float = 0.05,
+        max_iter: int = 2000,
+        max_time: float | None = None,
+        tol: float = 1e-3,
+        n_restarts: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        device: Any = "auto",
+        verbose: int = 0,
+        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        super().__init__(
+            prior=prior,
+            w_gen=w_gen,
+            w_inv=w_inv,
+            w_prior=w_prior,
+            encoder=encoder,
+            views=views,
+            contamination=contamination,
+            max_iter=max_iter,
+            max_time=max_time,
+            tol=tol,
+            n_restarts=n_restarts,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            warm_start=warm_start,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+            callbacks=callbacks,
+            settings=settings,
+        )
+        self.w_evidence = w_evidence
+
+    def fit(
+        self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule, unlabelled: Any = None
+    ) -> Self:
+        """Train on groups of inputs and what was observed of each.
+
+        Args:
+            groups: (m, k, d), or images (m, k, H, W) or (m, k, C, H, W), for the k symbols of the
+                rule in their order.
+            outcomes: what was observed of each group, as the rule has it, (m,); None where all that
+                is known is that the rule holds.
+            rule: what symbols and outcomes have to do with each other.
+            unlabelled: further inputs, which belong to no group: (n, d), (n, H, W) or (n, C, H, W).
+
+        Raises:
+            RuleError: for groups of another size than the rule's, outcomes that it does not know,
+                or with `warm_start` a rule over other values.
+            DataError: for inputs or outcomes that cannot be used.
+            SettingsError: for parameters that cannot be used.
+        """
+        check_rule(rule)
+        if self._goes_on():
+            check_values(rule, self.classes_.tolist())
+        inputs = inputs_of(groups, rule.n_symbols)
+        shape = len(inputs) // rule.n_symbols, rule.n_symbols
+        codes = codes_of(outcomes, rule, shape[0])
+        everything = with_others(inputs, unlabelled)
+        rows, input_shape = self._checked(everything)
+        members = torch.arange(len(inputs)).reshape(shape)
+        clusters = self._train(
+            everything,
+            rows,
+            input_shape,
+            n_clusters=rule.n_values,
+            prior=self.prior,
+            custom=Custom(
+                groups=Groups(rule, members, codes),
+                evidence_weight=self.w_evidence,
+            ),
+        )
+        self.rule_ = rule
+        self.classes_ = array_of(rule.values)
+        self.labels_ = self.classes_[clusters[: len(inputs)].reshape(shape)]
+        logits = self.model_.logits(rows[: len(inputs)])
+        self.satisfaction_ = float(log_probabilities(rule, logits, codes).exp().mean())
+        return self
+
+    def fit_transform(
+        self, groups: Any, outcomes: Any = None, **fit_params: Any
+    ) -> NDArray[np.float64]:
+        """Train, and return the embeddings of the inputs of the groups, (m, k, e).
+
+        Args:
+            groups: see `fit`.
+            outcomes: see `fit`.
+            **fit_params: the rule and what else `fit` takes.
+        """
+        self.fit(groups, outcomes, **fit_params)
+        embedded = self.transform(inputs_of(groups, self.rule_.n_symbols))
+        return embedded.reshape(*self.labels_.shape, -1)
+
+    @property
+    def outcomes_(self) -> tuple[Any, ...]:
+        """All outcomes that the rule it was fitted with knows, in their order."""
+        return self.rule_.outcomes
+
+    # --- single inputs
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
+        """The most probable symbol of each input, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        clusters = self._prediction(X).clusters
+        return self._names(clusters)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """p(y|x), (n, c); columns are those of `classes_`.
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        return self._prediction(X).probabilities
+
+    def sample(  # type: ignore[override]
+        self, n_samples: int = 1, *, symbol: Any = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Inputs drawn from p(x), or from p(x|y) of one symbol.
+
+        With a fixed `random_state`, every call returns the same inputs.
+
+        Args:
+            n_samples: how many.
+            symbol: one of `classes_`; None for all.
+
+        Returns:
+            Points (n_samples, d), or images as they were fitted, and their symbols (n_samples,).
+
+        Raises:
+            ValueError: for less than one sample, or a symbol that does not exist.
+        """
+        check_is_fitted(self)
+        if symbol is None:
+            return super().sample(n_samples)
+        values = self.classes_.tolist()
+        if symbol not in values:
+            raise DataError(f"symbol: expected {listed(values)}, got {shown(symbol)}")
+        return super().sample(n_samples, cluster=values.index(symbol))
+
+    # --- groups
+
+    def rule_log_probability(
+        self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule | None = None
+    ) -> NDArray[np.float64]:
+        """Log P(outcome | x_1, ..., x_k) of each group in nats, (m,).
+
+        Args:
+            groups: see `fit`.
+            outcomes: see `fit`.
+            rule: any rule over the same values, of as many symbols as the groups have; None: the
+                one it was fitted with, which a loaded estimator has no longer.
+
+        Raises:
+            RuleError: for a rule over other values, or none where none is known; and as for `fit`.
+            DataError: for groups or outcomes that cannot be used.
+        """
+        known, logits = self._read(groups, rule)
+        codes = codes_of(outcomes, known, len(logits) // known.n_symbols)
+        found: NDArray[np.float64] = log_probabilities(known, logits, codes).numpy()
+        return found
+
+    def predict_outcome(
+        self, groups: Any, *, rule: SymbolicRule | None = None
+    ) -> OutcomePrediction:
+        """The most probable outcome of each group, and its probability.
+
+        It costs the probability of every outcome: seconds for 1,000 groups and tens of outcomes, so
+        it is not for rules of thousands.
+
+        Args:
+            groups: see `fit`.
+            rule: see `rule_log_probability`.
+
+        Raises:
+            RuleError: as for `rule_log_probability`.
+            DataError: for groups that cannot be used.
+        """
+        known, logits = self._read(groups, rule)
+        found = likeliest_outcomes(known, logits)
+        outcomes = array_of(known.outcomes)[found.codes.numpy()]
+        return OutcomePrediction(outcomes, found.log_probabilities.exp().numpy())
+
+    def score(
+        self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule | None = None
+    ) -> float:
+        """Mean of `rule_log_probability`, in nats.
+
+        Args:
+            groups: see `fit`.
+            outcomes: see `fit`.
+            rule: see `rule_log_probability`.
+        """
+        return float(self.rule_log_probability(groups, outcomes, rule=rule).mean())
+
+    # --- storage
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder as `gedi.GEDI.save` does; the rule is not stored.
+
+        A loaded estimator reads symbols as before; where it is asked about groups it needs the rule
+        again, as `rule_log_probability(groups, outcomes, rule=rule)`.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            RunError: if there is something else at that path, it cannot be written, or values of
+                symbols are neither numbers nor text.
+        """
+        check_is_fitted(self)
+        for value in self.classes_.tolist():
+            if not isinstance(value, bool | int | float | str):
+                raise RunError(
+                    "expected symbols whose values are numbers or text, as others are not stored; "
+                    f"got {shown(value)}"
+                )
+        super().save(path)
+
+    def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
+        names: NDArray[Any] = self.classes_[clusters]
+        return names
+
+    def _read(self, groups: Any, rule: SymbolicRule | None) -> tuple[SymbolicRule, Tensor]:
+        """The rule to ask, and the logits of all inputs, (m * k, c)."""
+        check_is_fitted(self)
+        if rule is None:
+            known: SymbolicRule | None = getattr(self, "rule_", None)
+            if known is None:
+                raise RuleError(
+                    "rule: expected the rule, as it is not stored with an estimator; give it as "
+                    "rule=..."
+                )
+        else:
+            check_rule(rule)
+            check_values(rule, self.classes_.tolist())
+            known = rule
+        rows = self._rows(inputs_of(groups, known.n_symbols))
+        return known, self.model_.logits(rows)
