@@ -30,7 +30,7 @@ def sample_accuracy(folder: Path, features: Path, n: int) -> float:
     run = Run.open(folder)
     trained = run.load_model()
     assert run.image_shape is not None
-    net = load_feature_net(features, run.image_shape)
+    net = load_feature_net(features)
     right = []
     for symbol in range(trained.n_clusters):
         generator = Generator().manual_seed(symbol)
