@@ -489,7 +489,7 @@ def symbols() -> str:
         if "sample accuracy" in row
     ]
     samples = (
-        "\n\nShare of 20 samples of each symbol, drawn by GEDI (seed 0), that a classifier trained on "
+        "\n\nShare of 10 samples of each symbol, drawn by GEDI (seed 0), that a classifier trained on "
         "labels takes for that symbol: " + "; ".join(sampled) + "."
         if sampled
         else ""

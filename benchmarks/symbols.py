@@ -1,7 +1,7 @@
 """Take over what `gedi reproduce addition` and its like measured, for docs/results.md.
 
     gedi reproduce addition --data DATA      (and carry, parity, ordering, sudoku)
-    python benchmarks/symbols.py runs/reproduce [--features FILE] [--samples 20]
+    python benchmarks/symbols.py runs/reproduce [--features FILE] [--samples 10]
 
 Each cell becomes a row; a cell that was taken over before is replaced. With --features, a network
 that `gedi reproduce generation` trained on the labels of the same images, samples of every symbol
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--features", type=Path)
-    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--samples", type=int, default=10)
     options = parser.parse_args()
 
     def more(file: Path, row: dict[str, Any]) -> dict[str, Any]:
