@@ -252,7 +252,7 @@ def test_a_folder_of_images(tmp_path, monkeypatch, capsys):
     assert "--stream-above" in refused([*train, "--stream-above", "-1"], capsys, ".")
     train += ["--image-size", "4", "--skip-bad"]
     assert main([*train, "--out", "held"]) == 0
-    assert "1 images cannot be read and are left out" in capsys.readouterr().err
+    assert "1 image left out: unreadable" in capsys.readouterr().err
     assert not Path("cache").exists()
     assert main([*train, "--out", "mapped", "--stream-above", "0"]) == 0
     told = f"12 images are too large for memory, and are decoded once into {tmp_path / 'cache'}"

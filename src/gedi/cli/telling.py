@@ -12,11 +12,20 @@ from rich.table import Table
 from gedi.data import Dataset
 from gedi.findings import Findings
 from gedi.fitting import Fit
+from gedi.group_files import GroupSource
+from gedi.groups import Groups
 from gedi.presenting import ENDINGS
 from gedi.printable import printable
 from gedi.report import FAIR_GAP, GOOD_GAP
 
-__all__ = ["tell", "tell_detection", "tell_figures", "tell_findings", "tell_skipped"]
+__all__ = [
+    "tell",
+    "tell_detection",
+    "tell_figures",
+    "tell_findings",
+    "tell_groups",
+    "tell_skipped",
+]
 
 
 def tell(fit: Fit, findings: Findings, path: Path) -> None:
@@ -39,7 +48,21 @@ def tell(fit: Fit, findings: Findings, path: Path) -> None:
 def tell_skipped(dataset: Dataset) -> None:
     """Say on standard error how many images were left out, if any."""
     if dataset.n_skipped:
-        print(f"note: {dataset.n_skipped} images cannot be read and are left out", file=sys.stderr)
+        images = "image" if dataset.n_skipped == 1 else "images"
+        print(f"note: {dataset.n_skipped} {images} left out: unreadable", file=sys.stderr)
+
+
+def tell_groups(source: GroupSource, groups: Groups) -> None:
+    """Say on standard error how groups were understood: outcomes are easily forgotten."""
+    m, k = groups.rows.shape
+    outcome = source.outcome
+    observed = (
+        "no outcome is observed (--outcome): it holds of all"
+        if outcome is None
+        else f"column {outcome} says what was observed"
+    )
+    told = f"note: {m} groups of {k} inputs each, under the rule {source.rule}; {observed}"
+    print(printable(told), file=sys.stderr)
 
 
 def tell_findings(findings: Findings) -> None:

@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
-from gedi.cli.telling import tell_skipped
+from gedi.cli.telling import tell_groups, tell_skipped
 from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
@@ -68,7 +68,9 @@ def _custom(groups: GroupSource | None, dataset: Dataset, settings: Settings) ->
     n_clusters = settings.n_clusters or dataset.n_classes
     if n_clusters is None:
         raise SettingsError("--n-clusters: expected how many values the symbols of the rule have")
-    return Custom(groups=groups.read(dataset, n_clusters))
+    found = groups.read(dataset, n_clusters)
+    tell_groups(groups, found)
+    return Custom(groups=found)
 
 
 def _stream_above(gibibytes: float | None) -> int:
