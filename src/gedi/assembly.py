@@ -467,16 +467,16 @@ def _union(box: Box, previous: Box) -> Box:
 
 def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | None:
     """The known classes, or the groups, some at a time."""
-    n_inputs = int(custom.known_share * (settings.batch_size or 0))
+    n_known = custom.n_known(settings.batch_size or 0)
     if custom.groups is not None:
         rule, rows, codes = custom.groups.rule, custom.groups.rows, custom.groups.codes
         groups = Groups(rule, rows.to(data.device), codes.to(data.device))
-        return RuleEvidence(data, groups, max(1, n_inputs // rule.n_symbols))
+        return RuleEvidence(data, groups, n_known)
     if custom.classes is None:
         return None
     classes = torch.from_numpy(custom.classes).to(data.device)
     known = classes >= 0
-    return Labels(data[known], classes[known], max(1, n_inputs))
+    return Labels(data[known], classes[known], n_known)
 
 
 def _own_views(

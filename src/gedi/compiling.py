@@ -5,15 +5,32 @@ waits for them longer than it computes. As a graph, a pass through the network i
 """
 
 import copy
+import os
+import shutil
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from gedi.errors import SettingsError
 from gedi.model import EnergyClassifier
 from gedi.sampling import Energy
 
-__all__ = ["compiled", "compiled_energy"]
+__all__ = ["check_compiler", "compiled", "compiled_energy"]
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to compile for a CPU without a C++ compiler, of which torch makes use.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    names = [os.environ.get("CXX", "g++"), "g++", "clang++"]
+    if device.type == "cpu" and not any(map(shutil.which, names)):
+        raise SettingsError(
+            "setting compile: expected a C++ compiler, g++ or clang++, but none is to be found: "
+            "install one, or set compile to false"
+        )
 
 
 def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:

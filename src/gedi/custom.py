@@ -48,6 +48,11 @@ class Custom:
             return 0.5
         return 0.0 if self.classes is None else 0.25
 
+    def n_known(self, batch_size: int) -> int:
+        """Labelled points, or groups, in an iteration."""
+        k = 1 if self.groups is None else self.groups.rule.n_symbols
+        return max(1, int(self.known_share * batch_size) // k)
+
     @property
     def names_clusters(self) -> bool:
         """Whether clusters have meanings, and so places, from the start."""

@@ -16,6 +16,7 @@ from gedi.affording import refuse_too_large
 from gedi.assembly import assemble
 from gedi.base import GaussianBase
 from gedi.box import Box
+from gedi.compiling import check_compiler
 from gedi.custom import Custom
 from gedi.data import Dataset, check_points, value_range_of
 from gedi.defaults import resolve
@@ -136,6 +137,8 @@ class Session:
             raise SettingsError("setting device: expected a CUDA device, but none is to be found")
         # Precision is the model's own concern, as chains use it as well as the loss.
         self.fabric = Fabric(accelerator=self.settings.device, devices=1)
+        if self.settings.compile:
+            check_compiler(self.fabric.device)
         self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
         self.observer = Observer(
             self.assembly.algorithm,

@@ -68,6 +68,9 @@ def test_cells_are_filled_once_and_grow(digits, short, tmp_path, capsys):
     capsys.readouterr()
     assert main(command(digits, short, tmp_path, "--methods", "GEDI", "--minutes", "0.1")) == 2
     assert "was made with other data or settings" in capsys.readouterr().err
+    (tmp_path / "addition-60-gedi-0" / "measures.json").write_text('{"NMI": 0.')
+    assert main(both) == 2
+    assert "measures.json: cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

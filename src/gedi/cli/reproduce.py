@@ -1,26 +1,26 @@
 """`gedi reproduce`."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 from jsonargparse import Namespace
 from rich.console import Console
 from torch import Generator
 
+from gedi.cli.cells import check_same, fit_cell, measures_of, write_measures
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
+from gedi.cli.driving import INTERRUPTED
 from gedi.cli.reproduce_rules import RuleRequest, reproduce_rules
 from gedi.cli.writing import writable
 from gedi.data import Dataset
 from gedi.defaults import resolve
-from gedi.errors import DataError, RunError, SettingsError
+from gedi.errors import DataError, SettingsError
 from gedi.evaluation.features import cached_feature_net
 from gedi.experiments import (
     METHODS,
@@ -36,7 +36,6 @@ from gedi.experiments import (
     settings_of,
 )
 from gedi.findings import find
-from gedi.fitting import Session
 from gedi.machine import provenance
 from gedi.measures import (
     as_bytes,
@@ -50,7 +49,7 @@ from gedi.runs import Run, Source
 from gedi.settings import Settings, learns_density
 from gedi.tasks import RULE_METHODS
 from gedi.trained import TrainedModel
-from gedi.untrusted import json_of, yaml_of
+from gedi.untrusted import yaml_of
 
 __all__ = ["run"]
 
@@ -59,7 +58,6 @@ _TEST_POINTS = 2000
 _GENERATED = 2000  # images of each side of a distance
 _ROUNDS = 20  # of the sampler's moves to each of them
 _OUTLIERS = 2000  # of each set
-_MEASURES = "measures.json"
 _MINUTES = 10.0  # of the budget `minutes`
 _RULE_MINUTES, _RULE_SEEDS = 2.5, 5  # of a training with a rule, and how many
 
@@ -248,9 +246,8 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
         cell, len(train.x), len(train.class_names), request.minutes, request.changes
     )
     settings = resolve(chosen, train)
-    if (folder / "settings.yaml").is_file():
-        _check_same(folder, material.source, settings)
-    measured = _measures(folder)
+    check_same(folder, material.source, settings)
+    measured = measures_of(folder)
     if request.table in measured.get("tables", ()):
         return measured
     if request.is_late:
@@ -259,11 +256,11 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
     trained = _trained(cell, material, settings, request)
     if trained is None:
         return None
-    measured = _measures(folder)
+    measured = measures_of(folder)
     generator = Generator().manual_seed(cell.seed)
     measured |= _MEASURED[request.table](trained, material, settings, generator)
     measured["tables"] = [*measured.get("tables", ()), request.table]
-    _write(folder, measured)
+    write_measures(folder, measured)
     return measured
 
 
@@ -272,18 +269,19 @@ def _trained(
 ) -> TrainedModel | None:
     """The model of a cell: read, or trained from where it was; None if stopped before its end."""
     folder = request.out / cell.name
-    if _measures(folder):
+    if measures_of(folder):
         return Run.open(folder).load_model()
-    if (folder / "settings.yaml").is_file():
-        run = Run.open(folder)
-        session = taken_up(run, material.train, request.console)
-    else:
-        session = Session(material.train, settings)
-        run = Run.create(folder, material.source, material.train, session.settings, overwrite=True)
-    fit = train_to_end(run, session, request.console, deadline=request.deadline)
+    fit = fit_cell(
+        folder,
+        material.source,
+        material.train,
+        settings,
+        request.console,
+        deadline=request.deadline,
+    )
     if fit is None:
         return None
-    _write(
+    write_measures(
         folder,
         {
             **cell.row(),
@@ -295,38 +293,6 @@ def _trained(
         },
     )
     return fit.trained
-
-
-def _check_same(folder: Path, source: Source, settings: Settings) -> None:
-    run = Run.open(folder)
-    if run.source != source or run.settings() != settings:
-        raise RunError(
-            f"{folder}: was made with other data or settings than are asked for now; choose "
-            "another --out, or remove the folder"
-        )
-
-
-def _measures(folder: Path) -> Tree:
-    """What was measured on a cell; empty where its training has not ended.
-
-    Raises:
-        RunError: if the file cannot be read.
-    """
-    file = folder / _MEASURES
-    if not file.is_file():
-        return {}
-    try:
-        tree: Any = json_of(file)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{file}: cannot be read: {error}") from error
-    if not isinstance(tree, dict):
-        raise RunError(f"{file}: cannot be read: expected names with values")
-    return tree
-
-
-def _write(folder: Path, measured: Tree) -> None:
-    with writable(str(folder / _MEASURES), suffix=".json") as file:
-        file.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
 
 
 # What the tables show, by table

@@ -1,6 +1,5 @@
 """`gedi reproduce` for tasks of which only a rule over several images is observed."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,21 +11,20 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Generator, Tensor
 
+from gedi.cli.cells import check_same, fit_cell, measures_of, write_measures
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import taken_up, train_to_end
-from gedi.cli.writing import writable
 from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.defaults import resolve
-from gedi.errors import DataError, RunError
+from gedi.errors import DataError
 from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
 from gedi.experiments import Tree
-from gedi.fitting import Fit, Session
+from gedi.fitting import Fit
 from gedi.groups import Groups, rule_log_probability
 from gedi.machine import provenance
-from gedi.runs import Run, Source
-from gedi.settings import Settings, learns_density
+from gedi.runs import Source
+from gedi.settings import learns_density
 from gedi.tasks import (
     TASKS,
     RuleCell,
@@ -44,7 +42,6 @@ __all__ = ["RuleRequest", "reproduce_rules"]
 _TEST_IMAGES = 2000  # in groups
 _NOISE = 2000  # points of it
 _TIMED = 20  # evaluations of the rule
-_MEASURES = "measures.json"
 
 
 @dataclass(frozen=True)
@@ -152,25 +149,26 @@ def _filled(
     observed = _observed(cell, train)
     chosen = rule_settings(cell, request.minutes, request.changes)
     settings = resolve(chosen, observed.dataset, observed.custom)
-    if (folder / "settings.yaml").is_file():
-        run = Run.open(folder)
-        if run.source != source or run.settings() != settings:
-            raise RunError(
-                f"{folder}: was made with other data or settings than are asked for now; choose "
-                "another --out, or remove the folder"
-            )
-        if (folder / _MEASURES).is_file():
-            measured: Tree = json.loads((folder / _MEASURES).read_text(encoding="utf-8"))
-            return measured
+    check_same(folder, source, settings)
+    measured = measures_of(folder)
+    if measured:
+        return measured
     if time.monotonic() > request.deadline:
         return None
     request.console.print(cell.name, markup=False)
-    fit = _trained(folder, source, observed, settings, request)
+    fit = fit_cell(
+        folder,
+        source,
+        observed.dataset,
+        settings,
+        request.console,
+        custom=observed.custom,
+        deadline=request.deadline,
+    )
     if fit is None:
         return None
     measured = _measured(cell, fit, observed, test)
-    with writable(str(folder / _MEASURES), suffix=".json") as file:
-        file.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    write_measures(folder, measured)
     return measured
 
 
@@ -188,19 +186,6 @@ def _observed(cell: RuleCell, train: Dataset) -> _Observed:
     return _Observed(task, dataset, groups)
 
 
-def _trained(
-    folder: Path, source: Source, observed: _Observed, settings: Settings, request: RuleRequest
-) -> Fit | None:
-    dataset, custom = observed.dataset, observed.custom
-    if (folder / "settings.yaml").is_file():
-        run = Run.open(folder)
-        session = taken_up(run, dataset, request.console, custom)
-    else:
-        session = Session(dataset, settings, custom=custom)
-        run = Run.create(folder, source, dataset, session.settings, overwrite=True)
-    return train_to_end(run, session, request.console, deadline=request.deadline)
-
-
 def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> Tree:
     assert test.labels is not None  # refused before
     trained, task, groups = fit.trained, observed.task, observed.groups
@@ -210,7 +195,7 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
     most = min(_TEST_IMAGES, len(test.x)) // task.n_symbols
     rows = group_rows(task, test.labels, most, rng)
     codes = groups.rule.encode(task.outcome(test.labels[rows]).tolist())
-    seconds_of_rule = _seconds_of_rule(fit, groups)
+    n_known = observed.custom.n_known(fit.settings.batch_size or 0)
     measured = {
         "task": cell.task,
         "groups": cell.n_groups,
@@ -224,7 +209,7 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
         "outcomes right, training": _outcomes_right(
             trained, groups, observed.dataset, groups.rows, groups.codes
         ),
-        "rule's share": seconds_of_rule * fit.iterations / fit.seconds,
+        "rule's share": _seconds_of_rule(groups, n_known) * fit.iterations / fit.seconds,
         "collapse gap": fit.collapse_gap,
         "iterations": fit.iterations,
         "minutes": fit.seconds / 60,
@@ -254,9 +239,8 @@ def _auroc_of_noise(trained: TrainedModel, test: Dataset, seed: int) -> float:
     return auroc(torch.from_numpy(trained.predict(test.x[:_NOISE]).energy), outliers)
 
 
-def _seconds_of_rule(fit: Fit, groups: Groups) -> float:
-    """Of the rule's log-likelihood and its gradient in one iteration; the median of some."""
-    n = max(1, (fit.settings.batch_size or 0) // (2 * groups.rule.n_symbols))
+def _seconds_of_rule(groups: Groups, n: int) -> float:
+    """Of the rule's log-likelihood of n groups and its gradient; the median of some."""
     codes = groups.codes[torch.arange(n) % len(groups.codes)]
     generator = Generator().manual_seed(0)
     times = []
