@@ -118,6 +118,17 @@ def test_some_term_must_be_trained():
     groups = Groups(rule, torch.zeros(1, 2, dtype=torch.int64), rule.encode([0]))
     resolved = resolve(nothing, table(), Custom(groups=groups))
     assert resolved.weights.prior == 0 and resolved.restarts.n == 1
+    unheard = replace(nothing, weights=WeightSettings(0.0, 0.0, 0.0, evidence=0.0))
+    with pytest.raises(SettingsError, match="nothing to train"):
+        resolve(unheard, table(), Custom(groups=groups))
+
+
+def test_evidence_is_weighed_where_there_is_some():
+    heavy = Settings(n_clusters=3, weights=WeightSettings(evidence=3.0))
+    with pytest.raises(SettingsError, match=r"weights\.evidence: expected known classes or groups"):
+        resolve(heavy, table())
+    told = Custom(classes=np.zeros(50, dtype=np.int64))
+    assert resolve(heavy, table(), told).weights.evidence == 3
 
 
 def test_the_preset_follows_the_channels():

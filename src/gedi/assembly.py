@@ -396,7 +396,7 @@ def assemble(
             weights.gen,
             weights.inv,
             weights.prior,
-            custom.evidence_weight,
+            weights.evidence,
             weights.max_contrast,
         ),
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,

@@ -24,7 +24,6 @@ class Custom:
         positives: pairs of rows that belong together, (m, 2), as one more view.
         classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
         groups: points that are seen together and obey a rule, in place of classes.
-        evidence_weight: w_evidence, of the known classes or of the groups.
         previous: a trained model to go on from.
     """
 
@@ -33,7 +32,6 @@ class Custom:
     positives: NDArray[np.int64] | None = None
     classes: NDArray[np.int64] | None = None
     groups: Groups | None = None
-    evidence_weight: float = 1.0
     previous: TrainedModel | None = None
 
     @property

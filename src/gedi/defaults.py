@@ -92,8 +92,14 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
     if rival:
         _check_rival(settings, weights, custom)
-    if weights.gen == weights.inv == weights.prior == 0 and not custom.names_clusters:
-        raise SettingsError("settings weights: all three are zero, so there is nothing to train")
+    if weights.evidence != 1 and not custom.names_clusters:
+        raise SettingsError(
+            "setting weights.evidence: expected known classes or groups under a rule, whose weight "
+            "it is; got neither"
+        )
+    evidence = weights.evidence if custom.names_clusters else 0.0
+    if weights.gen == weights.inv == weights.prior == evidence == 0:
+        raise SettingsError("settings weights: all are zero, so there is nothing to train")
     resolved = replace(
         settings,
         n_clusters=n_clusters,

@@ -38,7 +38,7 @@ SamplerKind = Literal["langevin", "vera"]
 
 @dataclass(frozen=True)
 class WeightSettings:
-    """Weights of the bound w_gen GEN + w_inv INV + w_prior PRIOR.
+    """Weights of the bound w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE.
 
     `--weights.inv 0 --weights.prior 0` is JEM without labels, `--weights.gen 0` is GEDI no gen.
 
@@ -47,6 +47,7 @@ class WeightSettings:
             networks.
         inv: w_inv, agreement between views.
         prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
+        evidence: w_evidence, of known classes or of a rule over groups; 1 where nothing is known.
         max_contrast: nats between the mean energies of chains and data at which GEN ceases to
             pull, and beyond which it pulls back. Null: sqrt(d) for convolutional networks, which
             run away otherwise, else nowhere.
@@ -55,6 +56,7 @@ class WeightSettings:
     gen: float | None = None
     inv: float = 1.0
     prior: float | None = None
+    evidence: float = 1.0
     max_contrast: float | None = None
 
 
@@ -427,6 +429,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "weights.gen": _AT_LEAST_ZERO,
     "weights.inv": _AT_LEAST_ZERO,
     "weights.prior": _AT_LEAST_ZERO,
+    "weights.evidence": _AT_LEAST_ZERO,
     "weights.max_contrast": _POSITIVE,
     "sampler.step_size": _POSITIVE,
     "sampler.n_steps": _AT_LEAST_ONE,

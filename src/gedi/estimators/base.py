@@ -40,6 +40,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """Training, density, outliers and samples; the parameters are those of `gedi.GEDI`."""
 
     model_: TrainedModel
+    w_evidence: float = 1.0
 
     def __init__(
         self,
@@ -278,6 +279,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             gen=self.w_gen,
             inv=self.w_inv if clustering else 0.0,
             prior=self.w_prior if clustering else 0.0,
+            evidence=self.w_evidence,
         )
         hidden = (
             own.encoder.hidden

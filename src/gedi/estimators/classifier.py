@@ -138,7 +138,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             custom=Custom(
                 positives=pairs_of(positives, len(rows)),
                 classes=codes,
-                evidence_weight=self.w_evidence,
             ),
         )
         self.classes_ = classes

@@ -170,10 +170,7 @@ class GEDISymbols(BaseGEDI):
             input_shape,
             n_clusters=rule.n_values,
             prior=self.prior,
-            custom=Custom(
-                groups=Groups(rule, members, codes),
-                evidence_weight=self.w_evidence,
-            ),
+            custom=Custom(groups=Groups(rule, members, codes)),
         )
         self.rule_ = rule
         self.classes_ = array_of(rule.values)
