@@ -24,6 +24,7 @@ from gedi.monitor import Monitor
 from gedi.objective import Weights
 from gedi.points import Points, affordable
 from gedi.presets import NEUTRAL, changes_images
+from gedi.renaming import Renaming
 from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.vera import ImageGenerator, VectorGenerator, VeraSampler
 from gedi.sampling.vera_source import VeraSource
@@ -76,6 +77,7 @@ _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within som
 _VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
 _VERA_CHANNELS = 32  # of the network that makes images
 _VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
+_NAMED = 500  # inputs of groups that exchanges of clusters are judged by
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
@@ -94,6 +96,7 @@ class Assembly:
         log_prior: log π that the training starts from, (c,), on the CPU.
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
+        renaming: exchanges of clusters that a rule has named, or None.
         base: the Gaussian under the energy, or None.
         input_shape: of one point, (d,) or (C, H, W).
         custom: what the user brings.
@@ -108,6 +111,7 @@ class Assembly:
     log_prior: Tensor
     anchors: Tensor
     bandwidth: float
+    renaming: Renaming | None
     base: GaussianBase | None
     input_shape: tuple[int, ...]
     custom: Custom
@@ -429,6 +433,7 @@ def assemble(
         ),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
+        renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
         input_shape=input_shape,
         custom=custom,
@@ -469,14 +474,25 @@ def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | No
     """The known classes, or the groups, some at a time."""
     n_known = custom.n_known(settings.batch_size or 0)
     if custom.groups is not None:
-        rule, rows, codes = custom.groups.rule, custom.groups.rows, custom.groups.codes
-        groups = Groups(rule, rows.to(data.device), codes.to(data.device))
-        return RuleEvidence(data, groups, n_known)
+        return _groups(custom.groups, data, n_known)
     if custom.classes is None:
         return None
     classes = torch.from_numpy(custom.classes).to(data.device)
     known = classes >= 0
     return Labels(data[known], classes[known], n_known)
+
+
+def _groups(groups: Groups, data: Points, n: int) -> RuleEvidence:
+    rows, codes = groups.rows.to(data.device), groups.codes.to(data.device)
+    return RuleEvidence(data, Groups(groups.rule, rows, codes), n)
+
+
+def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:
+    """Labels name clusters from the start, one by one; a rule may be content with wrong names."""
+    if custom.groups is None or weights.evidence == 0:
+        return None
+    n = max(1, _NAMED // custom.groups.rule.n_symbols)
+    return Renaming(_groups(custom.groups, data, n), weights)
 
 
 def _own_views(

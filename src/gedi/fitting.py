@@ -145,6 +145,7 @@ class Session:
             self.assembly.monitor,
             Guard(self.assembly.algorithm),
             Plateau(self.assembly.algorithm.weights, self.settings.tol, self.settings.patience),
+            self.assembly.renaming,
             self.settings.evaluate_every,
             list(listeners),
             interrupted=interrupted,

@@ -10,6 +10,7 @@ from torch import Tensor
 from gedi.guard import Guard
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
+from gedi.renaming import Renaming
 from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
 from gedi.sampling.vera_source import VeraSource
 from gedi.training import Algorithm, TrainingState
@@ -29,6 +30,7 @@ class Observer:
         monitor: measures the average model.
         guard: watches for divergence, and may change the state.
         plateau: the convergence rule.
+        renaming: lets clusters exchange their numbers; None leaves them.
         every: iterations between looks.
         listeners: called with the state and each new record.
         each: called with the state after every iteration.
@@ -43,6 +45,7 @@ class Observer:
     monitor: Monitor
     guard: Guard
     plateau: Plateau
+    renaming: Renaming | None
     every: int
     listeners: list[Callable[[TrainingState, Record], None]] = field(default_factory=list)
     each: list[Callable[[TrainingState], None]] = field(default_factory=list)
@@ -59,7 +62,8 @@ class Observer:
         self.guard.watch(state, terms)
         if state.iteration % self.every == 0 or self.algorithm.progress(state) >= 1:
             self.guard.check(state)
-            record = self._look(state)
+            renamed = {} if self.renaming is None else {"renamed": self.renaming(state)}
+            record = self._look(state, renamed)
             self.history.append(record)
             for listener in self.listeners:
                 listener(state, record)
@@ -67,7 +71,7 @@ class Observer:
             listener_of_each(state)
         return self.interrupted()
 
-    def _look(self, state: TrainingState) -> Record:
+    def _look(self, state: TrainingState, renamed: dict[str, Tensor]) -> Record:
         terms, rest = self.monitor.measure(state.average, state.buffer.positions, state.log_prior)
         if not state.members and not self.converged:
             self.converged = self.plateau.reached(state.iteration, terms)
@@ -82,6 +86,7 @@ class Observer:
             "bound": terms.bound(self.algorithm.weights),
             **rest,
             **_rates(state.sampler),
+            **renamed,
         }
         vitals = self.guard.vitals
         assert vitals is not None  # checked before each look
