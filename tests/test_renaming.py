@@ -1,4 +1,4 @@
-"""Clusters that exchange their numbers."""
+"""Clusters that get other numbers."""
 
 from dataclasses import replace
 
@@ -13,11 +13,9 @@ from gedi.data import Dataset
 from gedi.fitting import Session
 from gedi.groups import Groups, RuleEvidence
 from gedi.objective import Weights
-from gedi.renaming import Renaming, likeliest_order, renumber
+from gedi.renaming import Renaming, likeliest_order, moves_of, renumber
 from gedi.rules import CircuitRule, Rule, sum_rule
 from gedi.settings import RestartSettings, Settings, WeightSettings
-
-ALL_PAIRS = [(i, j) for j in range(5) for i in range(j)]
 
 
 def heaps(c=4, n=240):
@@ -47,10 +45,31 @@ def test_exchanges_lead_back_to_names_that_were_mixed(members):
     def bound(named):
         return log_softmax(named, -1).gather(-1, truth[..., None]).squeeze(-1).mean(-1)
 
-    order = likeliest_order(bound, logits, ALL_PAIRS)
+    order = likeliest_order(bound, logits, moves_of(5, 0))
     assert torch.equal(order, renamed)
     named = logits.gather(-1, order[..., None, :].expand_as(logits))
     assert torch.equal(named.argmax(-1), truth)
+
+
+def test_moves_are_exchanges_and_insertions():
+    moves = moves_of(4, 0).tolist()
+    assert [0, 3, 2, 1] in moves and [1, 2, 3, 0] in moves and [3, 0, 1, 2] in moves
+    assert [1, 0, 3, 2] not in moves and [0, 1, 2, 3] not in moves
+    assert len(moves) == 6 + 6  # exchanges; insertions, but for those of neighbours, the same
+    many = moves_of(100, 1)
+    assert 200 < len(many) <= 400 and torch.equal(many.sort(-1).values[0], torch.arange(100))
+    assert not torch.equal(many[:9], moves_of(100, 2)[:9])
+
+
+def test_a_cluster_in_the_wrong_place_of_a_row_goes_to_its_own():
+    """Where a rule is broken until all names are right, no exchange alone is a step uphill."""
+    truth = torch.arange(6).repeat(5)
+    logits = 9.0 * torch.nn.functional.one_hot((truth - 1) % 6, 6)
+
+    def bound(named):
+        return (named.argmax(-1) == truth).all().float()
+
+    assert likeliest_order(bound, logits, moves_of(6, 0)).tolist() == [5, 0, 1, 2, 3, 4]
 
 
 def test_names_that_are_as_good_stay():
@@ -61,8 +80,8 @@ def test_names_that_are_as_good_stay():
         grouped = log_softmax(named, -1).reshape(20, 2, 5)
         return symmetric.log_probability(grouped, symmetric.encode([True] * 20)).mean(-1)
 
-    assert likeliest_order(bound, logits, ALL_PAIRS).tolist() == [0, 1, 2, 3, 4]
-    hopeless = likeliest_order(lambda named: named.sum() - torch.inf, logits, ALL_PAIRS)
+    assert likeliest_order(bound, logits, moves_of(5, 0)).tolist() == [0, 1, 2, 3, 4]
+    hopeless = likeliest_order(lambda named: named.sum() - torch.inf, logits, moves_of(5, 0))
     assert hopeless.tolist() == [0, 1, 2, 3, 4]
 
 
@@ -101,7 +120,7 @@ def test_the_prior_counts():
         state.model.head.bias[:] = torch.tensor([0.0, 0.0, 30.0, 0.0])
     evidence = RuleEvidence(torch.from_numpy(data.x), groups, 240)
     assert Renaming(evidence, Weights(prior=0.0))(state) == 0
-    assert Renaming(evidence, Weights(prior=1.0))(state) == 2
+    assert Renaming(evidence, Weights(prior=1.0))(state) > 0
     assert state.model.head.bias.argmax() == 0
 
 

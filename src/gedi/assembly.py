@@ -77,7 +77,7 @@ _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within som
 _VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
 _VERA_CHANNELS = 32  # of the network that makes images
 _VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
-_NAMED = 500  # inputs of groups that exchanges of clusters are judged by
+_NAMED = 500  # inputs of groups that numbers of clusters are judged by
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
@@ -96,7 +96,7 @@ class Assembly:
         log_prior: log π that the training starts from, (c,), on the CPU.
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
-        renaming: exchanges of clusters that a rule has named, or None.
+        renaming: new numbers for clusters that a rule has named, or None.
         base: the Gaussian under the energy, or None.
         input_shape: of one point, (d,) or (C, H, W).
         custom: what the user brings.

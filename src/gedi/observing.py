@@ -30,7 +30,7 @@ class Observer:
         monitor: measures the average model.
         guard: watches for divergence, and may change the state.
         plateau: the convergence rule.
-        renaming: lets clusters exchange their numbers; None leaves them.
+        renaming: lets clusters change their numbers; None leaves them.
         every: iterations between looks.
         listeners: called with the state and each new record.
         each: called with the state after every iteration.

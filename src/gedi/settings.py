@@ -245,8 +245,8 @@ class Settings:
             trained, and energies, steps and weights stay in float32: for GPUs.
         compile: compile the network and the gradients of the chains (torch.compile; on a GPU as
             CUDA graphs). It takes minutes at the start, so it is for long trainings on a GPU.
-        rename: let clusters exchange their numbers, at evaluations, where a rule over groups finds
-            that likelier.
+        rename: let clusters change numbers, at evaluations, where a rule over groups finds that
+            likelier.
         evaluate_every: iterations between evaluations.
         weights: of the bound's terms.
         encoder: the network.

@@ -42,8 +42,8 @@ RULE_METHODS: Mapping[str, Tree] = {
     "SwAV": {"method": "swav", "rename": False},
     "rule alone": {"weights": {"gen": 0.0, "inv": 0.0, "prior": 0.0}, "rename": False},
 }
-"""What sets a method apart; all have the rule's term. Rivals train as published: clusters exchange
-no numbers, and the rule alone is as DeepProbLog trains."""
+"""What sets a method apart; all have the rule's term. Rivals train as published: clusters keep
+their numbers, and the rule alone is as DeepProbLog trains."""
 
 _SETTINGS: Tree = {"encoder": {"kind": "conv"}, "batch_size": 128, "restarts": {"n": 1}}
 _FOREVER = 1_000_000_000  # iterations

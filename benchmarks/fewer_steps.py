@@ -1,0 +1,119 @@
+"""What samplers reach in the same time: variants of the chains on moons and circles.
+
+    python benchmarks/fewer_steps.py [--seconds 12 24] [--seeds 3]
+
+Each training has the same seconds, all else by default; the learning rate falls as they run out.
+The time to a quality is the least budget at which it is reached. Seconds are of the processor, on
+one thread, so that what else the machine does takes nothing from a training.
+"""
+
+import argparse
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Generator
+
+import gedi.training
+from common import missing, provenance, write
+from gedi.data import Dataset, load
+from gedi.findings import find
+from gedi.fitting import Session
+from gedi.settings import SamplerSettings, Settings
+
+HELD_OUT_SEED = 1_000_003
+FOREVER = 1_000_000
+MATCHED = 300  # iterations of the warm start by score matching
+WIDTH = 0.1  # of its noise
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "2 steps": {"n_steps": 2},
+    "10 steps": {"n_steps": 10},
+    "chains move every 2nd": {"every": 2},
+    "chains move every 5th": {"every": 5},
+    "no preconditioning": {"precondition": False},
+    "walls reflect": {"boundary": "reflect", "precondition": False},
+    "fixed step": {"target_acceptance": None, "step_size": 0.005},
+    "no Metropolis test": {
+        "metropolis": False,
+        "target_acceptance": None,
+        "step_size": 0.005,
+        "precondition": False,
+        "boundary": "reflect",
+    },
+    "no jumps": {"jumps": 0},
+    "score matching first": {},
+}
+
+
+def match_scores(session: Session) -> None:
+    """Denoising score matching: -∇E(x + s ξ) is to be -ξ / s (Vincent, Neural Computation 2011)."""
+    state, data = session.state, session.assembly.data
+    optimizer = torch.optim.Adam(state.model.parameters(), lr=2e-3)
+    generator = Generator().manual_seed(session.settings.seed + 1)
+    shape = (*state.members, session.settings.batch_size or 0)
+    for _ in range(MATCHED):
+        x = data[torch.randint(len(data), shape, generator=generator)]
+        noise = torch.randn(x.shape, generator=generator)
+        noisy = (x + WIDTH * noise).requires_grad_(True)
+        (slope,) = torch.autograd.grad(state.model.energy(noisy).sum(), noisy, create_graph=True)
+        loss = (WIDTH * slope - noise).square().sum(-1).mean(-1).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    state.average.load_state_dict(state.model.state_dict())
+
+
+def trained_for(data: str, variant: str, seconds: float, seed: int) -> dict[str, Any]:
+    """Train for so many seconds, and measure on held-out data."""
+    dataset: Dataset = load(data, seed=seed)
+    settings = Settings(
+        seed=seed,
+        max_iter=FOREVER,
+        patience=FOREVER,
+        max_time=seconds,
+        sampler=SamplerSettings(**VARIANTS[variant]),
+    )
+    session = Session(dataset, settings)
+    gedi.training.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
+    if variant == "score matching first":
+        start = time.process_time()
+        match_scores(session)
+        session.state.seconds += time.process_time() - start
+    fit = session.run()
+    held_out = load(data, n_points=2000, seed=seed + HELD_OUT_SEED)
+    metrics = find(fit.trained, held_out, fit.settings).metrics
+    return {
+        "data": data,
+        "variant": variant,
+        "seconds": seconds,
+        "seed": seed,
+        "iterations": fit.iterations,
+        "NMI": metrics["NMI"],
+        "regret": metrics["regret"],
+        **provenance(),
+    }
+
+
+def main() -> None:
+    """Fill the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, nargs="+", default=[12.0, 24.0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", nargs="+", default=["moons", "circles"])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for seed in range(options.seeds):
+        for seconds in options.seconds:
+            for data in options.data:
+                for variant in options.variants:
+                    key = {"data": data, "variant": variant, "seconds": seconds, "seed": seed}
+                    if missing("fewer_steps", **key):
+                        write("fewer_steps", trained_for(data, variant, seconds, seed))
+
+
+if __name__ == "__main__":
+    main()
