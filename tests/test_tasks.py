@@ -1,6 +1,7 @@
 """Tasks of which only a rule is observed."""
 
 from dataclasses import asdict
+from itertools import product
 
 import numpy as np
 import pytest
@@ -95,8 +96,8 @@ def test_methods_share_all_other_settings():
     told = [
         asdict(rule_settings(RuleCell("parity", 9, False, m, 0), 1.0, {})) for m in RULE_METHODS
     ]
-    for tree in told:
-        tree.pop("method"), tree.pop("weights"), tree.pop("gen_slowdown")
+    for tree, name in product(told, ("method", "weights", "gen_slowdown", "rename")):
+        tree.pop(name)
     assert all(tree == told[0] for tree in told)
 
 
