@@ -41,6 +41,7 @@ _HOMES = {
     "fit": "gedi.fitting",
     "gedi_terms": "gedi.methods",
     "load": "gedi.data",
+    "load_stream": "gedi.shards",
     "open_rows": "gedi.rows",
     "predict_to_file": "gedi.predicting",
     "sum_rule": "gedi.rules",

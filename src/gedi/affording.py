@@ -13,6 +13,7 @@ from gedi.free_memory import Free, free_memory
 from gedi.memory import Memory, peak_memory
 from gedi.points import is_mapped
 from gedi.settings import Settings
+from gedi.shards import StreamedDataset
 
 __all__ = ["estimate", "refuse_too_large"]
 
@@ -47,6 +48,7 @@ def estimate(
         image_shape=dataset.image_shape,
         itemsize=dataset.x.itemsize,
         in_file=is_mapped(dataset.x),
+        buffered=dataset.shards.held_bytes if isinstance(dataset, StreamedDataset) else 0,
         n_parameters=None if encoder is None else sum(p.numel() for p in encoder.parameters()),
         known_share=custom.known_share,
         libraries=libraries,

@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -31,6 +32,7 @@ from gedi.sampling.vera_source import VeraSource
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
 from gedi.settings import EncoderSettings, MethodKind, SamplerSettings, Settings
+from gedi.shards import StreamedDataset
 from gedi.smoothing import Smoothing
 from gedi.spectral import SpectralMatrix
 from gedi.starts import fit_codes, kmeans_codes
@@ -89,7 +91,7 @@ class Assembly:
     Attributes:
         settings: resolved settings.
         scaling: from the user's units to the network's.
-        data: all points, on the device, or in the file they are mapped from.
+        data: all points, on the device, or in the file they are mapped from; of a stream a sample.
         algorithm: the fixed ingredients of Algorithm 1.
         monitor: what watches the training.
         sample: places of up to 10,000 points at random, on which the end result is told.
@@ -392,6 +394,7 @@ def assemble(
     noise = settings.data_noise or 0.0
     measured = chosen[: affordable(MEASURED, data.n_features)]
     base, root = _base(data[measured], noise, settings, dataset, previous)
+    box = _box(data, noise, _told_corners(dataset, scaling, device))
     weights = settings.weights
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
@@ -404,7 +407,7 @@ def assemble(
             weights.max_contrast,
         ),
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
-        box=_box(data, noise) if previous is None else _union(_box(data, noise), previous.box),
+        box=box if previous is None else _union(box, previous.box),
         schedule=_schedule(settings),
         batch_size=settings.batch_size or 0,
         learning_rate=settings.learning_rate or 0.0,
@@ -511,9 +514,19 @@ def _scaling(dataset: Dataset) -> Scaling:
     return Scaling.from_range(low, high, dataset.x.shape[1])
 
 
-def _box(data: Points, noise: float) -> Box:
+def _told_corners(dataset: Dataset, scaling: Scaling, device: torch.device) -> Tensor | None:
+    """Least and greatest values of a stream, (2, d), scaled, NaN where its files tell none."""
+    if not isinstance(dataset, StreamedDataset):
+        return None
+    return scaling(np.stack([dataset.shards.low, dataset.shards.high])).to(device)
+
+
+def _box(data: Points, noise: float, told: Tensor | None) -> Box:
     """Wide enough that data and their noise meet no wall, also where a feature is constant."""
-    box = data.box(_MARGIN)
+    low, high = data.box(0.0)
+    if told is not None:
+        low, high = torch.fmin(low, told[0]), torch.fmax(high, told[1])
+    box = Box.around(torch.stack([low, high]), _MARGIN)
     pad = 4 * noise + 0.1
     return Box(box.low - pad, box.high + pad)
 

@@ -49,12 +49,14 @@ __all__ = [
     "checked_rows",
     "constant_features",
     "existing_file",
+    "label_column",
     "load",
     "not_numeric",
     "numeric_rows",
     "read_npy",
     "read_table",
     "reading",
+    "refuse_image_options",
     "refused",
     "require_columns",
     "value_in_row",
@@ -113,6 +115,11 @@ class Dataset:
     n_classes: int | None = None
     files: tuple[str, ...] = ()
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that are trained on."""
+        return len(self.x)
+
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even if a class vanishes."""
         labels = None if self.labels is None else self.labels[index]
@@ -170,7 +177,7 @@ def load(
     if source in BUILT_IN:
         if label is not None:
             raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
-        _refuse_image_options(source, split, image_size, skip_bad)
+        refuse_image_options(source, split, image_size, skip_bad)
         return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
     # Who asks for features of a .parquet file takes it for a table.
     of_images = features is None and holds_images(source)
@@ -187,7 +194,7 @@ def load(
         )
         data = _from_images(source, images)
     else:
-        _refuse_image_options(source, split, image_size, skip_bad)
+        refuse_image_options(source, split, image_size, skip_bad)
         data = _from_file(path, label, features, stream_above)
     if len(data.x) < min_rows:
         raise DataError(f"{source}: expected at least {min_rows} rows, got {len(data.x)}")
@@ -289,9 +296,14 @@ def _from_images(source: str, images: Images) -> Dataset:
     )
 
 
-def _refuse_image_options(
+def refuse_image_options(
     source: str, split: str | None, image_size: int | None, skip_bad: bool
 ) -> None:
+    """Check that no options of images are given.
+
+    Raises:
+        DataError: with those that are.
+    """
     options = {"split": split is not None, "image_size": image_size is not None}
     given = [name for name, is_given in (options | {"skip_bad": skip_bad}).items() if is_given]
     if given:
@@ -310,7 +322,10 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
     except OSError as error:  # a name too long, a folder that may not be entered
         raise DataError(f"{source!r} cannot be opened: {error.strerror}") from error
     if is_dir:
-        raise DataError(f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)})")
+        raise DataError(
+            f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)}); a table in "
+            f"many .parquet files is trained on by streaming (--streaming)"
+        )
     if not exists:
         close = difflib.get_close_matches(source.lower(), known, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""
@@ -480,7 +495,7 @@ def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -
     class_names: tuple[str, ...] = ()
     if label is not None:
         require_columns(path, frame.columns, [label], "label column")
-        codes, class_names = _label_column(path, frame[label])
+        codes, class_names = label_column(path, frame[label])
     if features is None:
         names = [n for n in frame.columns if n != label and not _counts_rows(n, frame[n])]
     else:
@@ -833,7 +848,12 @@ def _is_text(values: NDArray[np.generic]) -> bool:
     return not native.size or bool(native.view(np.uint32).max() <= sys.maxunicode)
 
 
-def _label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (n,) of a column of labels, and the class names, sorted by value.
+
+    Raises:
+        DataError: for labels that are missing, or neither numbers nor text.
+    """
     from pandas.api import types  # noqa: PLC0415
 
     where = f"{path}, column {column.name!r}"

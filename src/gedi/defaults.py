@@ -373,7 +373,7 @@ def _noise(dataset: Dataset, kind: EncoderKind) -> float:
     z = Scaling.standardise(some)(some)
     base = GaussianBase.fit(z, 0.0)
     width = likeliest_bandwidth(base.whiten(z))
-    noise = width * _BY_HEART / (_BY_HEART + n)
+    noise = width * _BY_HEART / (_BY_HEART + dataset.n_rows)
     return noise if noise >= _LEAST_NOISE else 0.0
 
 

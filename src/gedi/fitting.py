@@ -28,10 +28,13 @@ from gedi.guard import Guard, Intervention
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
+from gedi.points import Points
 from gedi.restarts import Candidate, choose, single
 from gedi.settings import Settings
+from gedi.shards import StreamedDataset
 from gedi.smoothing import Smoothing
 from gedi.starts import kmeans_head
+from gedi.stream import Stream
 from gedi.trained import TrainedModel
 from gedi.training import TrainingState, train
 
@@ -74,7 +77,7 @@ class Fit:
 
 
 def fit(
-    x: ArrayLike,
+    x: ArrayLike | Dataset,
     n_clusters: int,
     *,
     image_shape: tuple[int, int, int] | None = None,
@@ -82,7 +85,7 @@ def fit(
     custom: Custom = Custom(),
     listeners: Sequence[Listener] = (),
 ) -> Fit:
-    """Train on an array.
+    """Train on an array, or on what `gedi.load` or `gedi.load_stream` returns.
 
         result = gedi.fit(x, n_clusters=3)
         result.trained.predict(x).clusters
@@ -99,11 +102,13 @@ def fit(
         DataError: for an array that cannot be trained on.
         SettingsError: for settings that contradict each other or the data.
     """
+    chosen = replace(settings or Settings(), n_clusters=n_clusters)
+    if isinstance(x, Dataset):
+        return Session(x, chosen, custom=custom, listeners=listeners).run()
     array = np.asarray(x)
     points = check_points(array, array.shape[-1] if array.ndim else 0)
     value_range = None if image_shape is None else value_range_of(array)
     dataset = Dataset("array", points, image_shape=image_shape, value_range=value_range)
-    chosen = replace(settings or Settings(), n_clusters=n_clusters)
     return Session(dataset, chosen, custom=custom, listeners=listeners).run()
 
 
@@ -131,6 +136,8 @@ class Session:
         listeners: Sequence[Listener] = (),
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
+        if isinstance(dataset, StreamedDataset):
+            _refuse_places(custom)
         refuse_too_large(settings, dataset, custom)
         self.settings = resolve(settings, dataset, custom)
         if self.settings.device == "cuda" and not torch.cuda.is_available():
@@ -140,6 +147,16 @@ class Session:
         if self.settings.compile:
             check_compiler(self.fabric.device)
         self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
+        self.batches: Points | Stream = self.assembly.data
+        if isinstance(dataset, StreamedDataset):
+            self.batches = Stream(
+                dataset.shards,
+                self.assembly.scaling,
+                self.fabric.device,
+                seed=self.settings.seed,
+                rank=self.fabric.global_rank,
+                world_size=self.fabric.world_size,
+            )
         self.observer = Observer(
             self.assembly.algorithm,
             self.assembly.monitor,
@@ -182,6 +199,7 @@ class Session:
             "chosen": self.chosen,
             "history": self.observer.history,
             "guard": self.observer.guard.state_dict(),
+            "stream": self.batches.state_dict() if isinstance(self.batches, Stream) else None,
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -195,6 +213,8 @@ class Session:
         self.chosen = saved["chosen"]
         self.observer.history = [dict(record) for record in saved["history"]]
         self.observer.guard.load_state_dict(saved["guard"])
+        if isinstance(self.batches, Stream):
+            self.batches.load_state_dict(saved["stream"])
 
     def result(self) -> Fit:
         """What there is so far, as a finished training would be returned."""
@@ -283,7 +303,7 @@ class Session:
         train(
             self.fabric,
             self.state,
-            self.assembly.data,
+            self.batches,
             self.assembly.algorithm,
             until=until,
             observe=self.observer,
@@ -340,6 +360,21 @@ class Session:
         if self.state.iteration < self.state.horizon:
             return "max_time"
         return "converged" if self.state.horizon < self.settings.max_iter else "max_iter"
+
+
+def _refuse_places(custom: Custom) -> None:
+    """Refuse what is known of rows by their places, which those of a stream do not have."""
+    known = {
+        "labels": custom.classes,
+        "groups that obey a rule": custom.groups,
+        "positives": custom.positives,
+    }
+    for name, value in known.items():
+        if value is not None:
+            raise SettingsError(
+                f"streaming: {name} are known by the places of rows, which a stream does not keep: "
+                "leave them out, or train on data in memory"
+            )
 
 
 def _temperatures(model: EnergyClassifier) -> int:

@@ -79,6 +79,7 @@ def peak_memory(
     image_shape: tuple[int, int, int] | None = None,
     itemsize: int = 4,
     in_file: bool = False,
+    buffered: int = 0,
     n_parameters: int | None = None,
     known_share: float = 0.0,
     libraries: int = LIBRARIES,
@@ -95,6 +96,7 @@ def peak_memory(
         image_shape: (C, H, W) if the points are images.
         itemsize: bytes of a number of the data, 1 for images of bytes.
         in_file: whether the data are mapped from a file.
+        buffered: bytes that a stream of the data holds, of which n points are a sample.
         n_parameters: of an encoder of the user's; None for one of ours.
         known_share: inputs of which something is known, as a share of the batch they come beside.
         libraries: what the process takes before there are data.
@@ -117,7 +119,9 @@ def peak_memory(
     loaded = _LOADED + (_LOADED_FOR_VIEWS if image_shape is not None else 0)
     held = {
         "libraries": libraries + loaded,
-        "data": (0 if in_file else n * d * itemsize) + (0 if itemsize == 1 else n * d * _NUMBER),
+        "data": (0 if in_file else n * d * itemsize)
+        + (0 if itemsize == 1 else n * d * _NUMBER)
+        + buffered,
         "points to watch and refer to": watched + references + anchors,
     }
     # model, average, gradient and two moments of Adam; all but the gradient again for the guard's

@@ -26,7 +26,7 @@ import yaml
 
 from gedi.checkpoints import Checkpoints
 from gedi.custom import Custom
-from gedi.data import Dataset, load
+from gedi.data import Dataset, load, refuse_image_options
 from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
@@ -34,6 +34,7 @@ from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.observing import Record
 from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict
+from gedi.shards import load_stream
 from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
 from gedi.untrusted import check_within, json_of, yaml_of
@@ -57,6 +58,7 @@ class Source:
         image_size: to bring images to.
         skip_bad: leave out images that cannot be read.
         stream_above: bytes from where on images stay on disk.
+        streaming: read .parquet files while training, instead of into memory.
     """
 
     data: str
@@ -67,6 +69,7 @@ class Source:
     image_size: int | None = None
     skip_bad: bool = False
     stream_above: int = STREAM_ABOVE
+    streaming: bool = False
 
     def load(self, watch: Watch = unwatched) -> Dataset:
         """The data set.
@@ -77,6 +80,9 @@ class Source:
         Raises:
             DataError: if it cannot be read.
         """
+        if self.streaming:
+            refuse_image_options(self.data, self.split, self.image_size, self.skip_bad)
+            return load_stream(self.data, label=self.label, seed=self.seed)
         return load(
             self.data,
             label=self.label,
@@ -431,6 +437,7 @@ _SOURCE_TYPES: dict[str, tuple[type, ...]] = {
     "image_size": (int, NoneType),
     "skip_bad": (bool,),
     "stream_above": (int,),
+    "streaming": (bool,),
 }
 
 

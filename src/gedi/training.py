@@ -20,6 +20,7 @@ from gedi.points import Points
 from gedi.sampling import Energy, Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
+from gedi.stream import Stream
 from gedi.views import View
 
 __all__ = ["Algorithm", "TrainingState", "train"]
@@ -157,7 +158,7 @@ class Algorithm:
 def train(
     fabric: Fabric,
     state: TrainingState,
-    data: Tensor | Points,
+    data: Tensor | Points | Stream,
     algorithm: Algorithm,
     *,
     until: int | None = None,
@@ -168,7 +169,7 @@ def train(
     Args:
         fabric: device, precision and processes.
         state: where to start; advanced in place.
-        data: all points, (n, d), on the fabric's device.
+        data: all points, (n, d), on the fabric's device, or a stream of them.
         algorithm: the fixed ingredients.
         until: the iteration to pause at, before the end of the training.
         observe: called after each iteration; true pauses the training.
@@ -243,12 +244,18 @@ def train(
 
 
 def _batch(
-    data: Tensor | Points, algorithm: Algorithm, state: TrainingState
-) -> tuple[Tensor, Tensor]:
-    """Points drawn with replacement: their places (*members, n), and they (*members, n, d)."""
+    data: Tensor | Points | Stream, algorithm: Algorithm, state: TrainingState
+) -> tuple[Tensor | None, Tensor]:
+    """Points drawn with replacement: their places (*members, n), and they (*members, n, d).
+
+    Those of a stream come without, and have no places.
+    """
+    shape = (*state.members, algorithm.batch_size)
+    if isinstance(data, Stream):
+        return None, data.draw(shape)
     index = torch.randint(
         len(data),
-        (*state.members, algorithm.batch_size),
+        shape,
         device=data.device,
         generator=state.generator,
     )

@@ -149,6 +149,12 @@ def _train() -> ArgumentParser:
         help="GiB of decoded images from where on they stay on disk instead of in memory; "
         "by default 2",
     )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="of tables in .parquet files, one or a folder of them: read them while training, so "
+        "that they may be larger than memory",
+    )
     parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"

@@ -25,6 +25,7 @@ __all__ = [
     "tell_findings",
     "tell_groups",
     "tell_skipped",
+    "tell_streamed",
 ]
 
 
@@ -50,6 +51,16 @@ def tell_skipped(dataset: Dataset) -> None:
     if dataset.n_skipped:
         images = "image" if dataset.n_skipped == 1 else "images"
         print(f"note: {dataset.n_skipped} {images} left out: unreadable", file=sys.stderr)
+
+
+def tell_streamed(dataset: Dataset) -> None:
+    """Say on standard error of how many rows only a sample is looked at, where it is one."""
+    if len(dataset.x) < dataset.n_rows:
+        print(
+            f"note: {dataset.n_rows:,} rows are streamed; scaling, noise and report are those of "
+            f"{len(dataset.x):,} at random",
+            file=sys.stderr,
+        )
 
 
 def tell_groups(source: GroupSource, groups: Groups) -> None:

@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import drive
-from gedi.cli.telling import tell_groups, tell_skipped
+from gedi.cli.telling import tell_groups, tell_skipped, tell_streamed
 from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
@@ -36,11 +36,15 @@ def run(options: Namespace) -> int:
         image_size=options.image_size,
         skip_bad=options.skip_bad,
         stream_above=_stream_above(options.stream_above),
+        streaming=options.streaming,
     )
     with decoding_shown() as watch:
         dataset = source.load(watch)
     tell_skipped(dataset)
+    tell_streamed(dataset)
     groups = _groups(options)
+    if options.streaming and groups is not None:
+        raise SettingsError("--groups: refer to rows by their places, which a stream has not")
     session = Session(dataset, settings, custom=_custom(groups, dataset, settings))
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
