@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -481,3 +482,68 @@ def test_going_on_with_vera_from_a_trained_model():
     fit = session(replace(VERA, max_iter=20), custom=Custom(previous=previous)).run()
     assert fit.iterations == 20
     assert accuracy(fit.trained.predict(heaps()[0]).clusters, heaps()[1]) > 0.9
+
+
+def streamed(folder, n=600, **more):
+    """Two heaps in shards, sorted by heap, with a far point that the sample leaves out."""
+    x, labels = heaps(n)
+    x = x[np.argsort(labels, kind="stable")]
+    x[17, 0] = 5000
+    for i, part in enumerate(np.split(x, 3)):
+        frame = pd.DataFrame(part, columns=["a", "b"])
+        frame.to_parquet(folder / f"{i}.parquet", row_group_size=25)
+    return gedi.load_stream(str(folder), buffer_size=150, **more)
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("gedi.shards._SMALL_GROUP", 1)
+    monkeypatch.setattr("gedi.shards._SAMPLED", 200)
+    return streamed(tmp_path)
+
+
+def test_a_stream_trains_as_data_in_memory_do(shards):
+    fit = gedi.fit(shards, n_clusters=2, settings=replace(SMALL, max_iter=150))
+    x, labels = heaps(600)
+    assert accuracy(fit.trained.predict(x).clusters, labels) > 0.98
+
+
+@pytest.mark.parametrize("at", [3, 14, 29])
+def test_a_streamed_training_goes_on_with_the_same_bits(shards, at):
+    settings = replace(SMALL, max_iter=30, restarts=RestartSettings(n=2, iterations=12))
+    whole = Session(shards, settings)
+    whole.run()
+    holder = []
+    broken = Session(
+        shards, settings, interrupted=lambda: bool(holder) and holder[0].state.iteration == at
+    )
+    holder.append(broken)
+    assert not broken.train()
+    resumed = Session(shards, settings)
+    resumed.load_state_dict(saved(broken))
+    resumed.run()
+    assert resumed.state_dict()["stream"]["drawn"] == 64 * (12 * 2 + 18)
+    assert same(whole.state_dict(), resumed.state_dict())
+
+
+def test_the_box_holds_rows_that_the_sample_of_a_stream_leaves_out(shards):
+    assert shards.x.max() < 5000
+    box, scaling = Session(shards, SMALL).assembly.algorithm.box, Session(shards, SMALL).assembly
+    assert box.contains(scaling.scaling(np.array([[5000.0, 500.0]])))[0]
+
+
+def test_what_is_known_by_places_is_refused_of_a_stream(shards):
+    pairs = np.array([[0, 1]])
+    for custom in (Custom(positives=pairs), Custom(classes=np.zeros(200, dtype=np.int64))):
+        with pytest.raises(SettingsError, match=r"streaming: .* known by the places of rows"):
+            Session(shards, SMALL, custom=custom)
+
+
+def test_a_bad_row_in_a_stream_is_told_with_its_file(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr("gedi.shards._LOOKED_AT", 60)  # so that the sample does not see it
+    frame = pd.read_parquet(tmp_path / "2.parquet")
+    frame.loc[199, "b"] = np.nan
+    frame.to_parquet(tmp_path / "2.parquet", row_group_size=25)
+    data = gedi.load_stream(str(tmp_path), seed=4)
+    with pytest.raises(DataError, match=r"2\.parquet: 1 missing .* the first in row 199, column 'b'"):
+        gedi.fit(data, n_clusters=2, settings=replace(SMALL, max_iter=20))

@@ -322,10 +322,7 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
     except OSError as error:  # a name too long, a folder that may not be entered
         raise DataError(f"{source!r} cannot be opened: {error.strerror}") from error
     if is_dir:
-        raise DataError(
-            f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)}); a table in "
-            f"many .parquet files is trained on by streaming (--streaming)"
-        )
+        raise DataError(f"{path} is a directory: give the path of a file ({', '.join(_SUFFIXES)})")
     if not exists:
         close = difflib.get_close_matches(source.lower(), known, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""

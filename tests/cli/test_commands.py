@@ -268,3 +268,28 @@ def test_a_folder_of_images(tmp_path, monkeypatch, capsys):
     Path("set/test/c0/02.png").unlink()
     assert main(["predict", "held", "set", "--split", "test"]) == 0
     assert len(pd.read_csv("clusters.csv")) == 11
+
+
+def test_a_streamed_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gedi.shards._SAMPLED", 90)
+    (tmp_path / "shards").mkdir()
+    table = pd.read_csv(write_table(tmp_path / "table.csv"))
+    for i in range(2):
+        table.iloc[100 * i : 100 * (i + 1)].to_parquet(tmp_path / "shards" / f"{i}.parquet")
+    folder, out = str(tmp_path / "run"), tmp_path / "clusters.csv"
+    arguments = ["train", str(tmp_path / "shards"), "--label", "kind", *SHORT, "--out", folder]
+    assert main([*arguments, "--streaming"]) == 0
+    told = capsys.readouterr()
+    assert "note: 200 rows are streamed; scaling, noise and report are those of 90" in told.err
+    assert "NMI" in told.out
+    assert Run.open(Path(folder)).source.streaming
+    assert main(["evaluate", folder]) == 0
+    assert main(["predict", folder, str(tmp_path / "shards"), "--out", str(out)]) == 0
+    assert len(pd.read_csv(out)) == 200
+    for more, words in (
+        (["--streaming", "--image-size", "8"], "is not a set of image files: leave out image_size"),
+        (["--streaming", "--groups", "g.csv", "--rule", "sum"], "which a stream has not"),
+        ([], "--streaming"),
+    ):
+        assert main([*arguments, *more, "--overwrite"]) == 2
+        assert words in capsys.readouterr().err

@@ -202,5 +202,5 @@ def image_column(where: str, schema: "pa.Schema") -> str:
         )
     raise DataError(
         f"{where} has no column of images: expected a column 'image' of encoded images, got the "
-        f"columns {listed(schema.names)}"
+        f"columns {listed(schema.names)}; a table in such files is trained on with --streaming"
     )
