@@ -545,5 +545,7 @@ def test_a_bad_row_in_a_stream_is_told_with_its_file(shards, tmp_path, monkeypat
     frame.loc[199, "b"] = np.nan
     frame.to_parquet(tmp_path / "2.parquet", row_group_size=25)
     data = gedi.load_stream(str(tmp_path), seed=4)
-    with pytest.raises(DataError, match=r"2\.parquet: 1 missing .* the first in row 199, column 'b'"):
+    with pytest.raises(
+        DataError, match=r"2\.parquet: 1 missing .* the first in row 199, column 'b'"
+    ):
         gedi.fit(data, n_clusters=2, settings=replace(SMALL, max_iter=20))
