@@ -1,6 +1,6 @@
-"""Write docs/results.md, and tables of docs/reliability.md, from the stored rows of the benchmarks.
+"""Write docs/results.md, and tables of other pages, from the stored rows of the benchmarks.
 
-Nothing in the first is typed by hand. In the second a table stands between two lines of comment,
+Nothing in the first is typed by hand. In the others a table stands between two lines of comment,
 `<!-- rows of NAME -->` and `<!-- end of NAME -->`, and all else is left as it is.
 
 python benchmarks/render.py
@@ -16,10 +16,12 @@ from gedi.experiments import METHODS, Cell, TableName, markdown
 from gedi.markdown import spread as spread_of
 from gedi.markdown import table
 from gedi.tasks import RULE_METHODS, TASKS, RuleCell, rule_table
+from growth import COUNTED, MEASURES, OVER_ITERATIONS, slope
 
 Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 RELIABILITY = PAGE.with_name("reliability.md")
+STREAMING, GROWTH = PAGE.with_name("streaming.md"), PAGE.with_name("growth.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -708,6 +710,70 @@ def fuzz() -> str:
     )
 
 
+def streaming() -> str:
+    """A line for each way and size."""
+    rows = read("streaming")
+    words = {
+        "read": "pyarrow alone, all rows once",
+        "stream": "all rows once, mixed, scaled, in batches of 256",
+        "train": "training on the stream",
+        "train in memory": "training on one shard in memory",
+        "datasets": "`datasets`, buffer of 10,000, batches of 256",
+    }
+    lines = [
+        [
+            words[way],
+            f"{row['gigabytes']:g}" if way not in ("train in memory", "datasets") else "0.2",
+            f"{row['rows']:,}",
+            f"{row['seconds']:.1f}",
+            f"{row['rows'] / row['seconds']:,.0f}",
+            f"{row['set-up']:.1f}",
+            f"{row['MiB']:,.0f}",
+        ]
+        for way in words
+        for row in sorted(rows, key=lambda row: row["gigabytes"])
+        if row["way"] == way
+    ]
+    titles = ["what", "GB", "rows", "seconds", "rows a second", "set-up (s)", "peak memory (MiB)"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/streaming.py")
+
+
+def growth() -> str:
+    """A section for each thing that grows: slopes, picture and table."""
+    rows = read("growth")
+    parts = []
+    for axis, name in COUNTED.items():
+        found = sorted((row for row in rows if row["axis"] == axis), key=lambda row: row[name])
+        if not found:
+            continue
+        measures = OVER_ITERATIONS if axis == "iterations" else MEASURES
+        sizes = [row[name] for row in found]
+        told = []
+        for measure, words in measures.items():
+            values = [row[measure] for row in found]
+            told.append(
+                f"{words.partition(' (')[0]} {slope(sizes, values):.2f} "
+                f"(last step {slope(sizes[-2:], values[-2:]):.2f})"
+            )
+        fixed = ", ".join(f"{key} = {found[0][key]:,}" for key in ("n", "d", "c") if key != name)
+        lines = [
+            [f"{row[name]:,}", *(f"{row[measure]:.4g}" for measure in measures)] for row in found
+        ]
+        parts.append(
+            f"### {axis.capitalize()}\n\n![Seconds and memory over {axis}](growth-{axis}.png)\n\n"
+            f"*Slopes over {axis} at {fixed}: {', '.join(told)}.*\n\n"
+            + table([axis, *measures.values()], lines)
+        )
+    for row in rows:
+        if row["axis"] == "ratio":
+            few, many = row["c"]
+            parts.append(
+                f"In one process, taking turns, an iteration with {many:,} clusters takes "
+                f"{row['ratio']:.2f} times as long as with {few}.\n"
+            )
+    return "\n".join(parts) + "\n" + made_by(rows, "python benchmarks/growth.py")
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put text between the two lines of comment for these rows."""
     start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
@@ -750,7 +816,9 @@ def main() -> None:
     for name, write in tables_of_reliability.items():
         if read(name):
             fill(RELIABILITY, name, write())
-    print(f"{PAGE} and {RELIABILITY} written")
+    fill(STREAMING, "streaming", streaming())
+    fill(GROWTH, "growth", growth())
+    print(f"{PAGE}, {RELIABILITY}, {STREAMING} and {GROWTH} written")
 
 
 if __name__ == "__main__":

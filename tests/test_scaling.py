@@ -65,3 +65,9 @@ def test_huge_and_tiny_values_neither_overflow_nor_vanish(size):
     z = scaling(x, torch.float64)
     assert torch.allclose(z.std(0, correction=0), torch.ones(2, dtype=torch.float64))
     np.testing.assert_allclose(scaling.inverse(z), x, rtol=1e-9)
+
+
+def test_what_a_sample_has_as_constant_is_divided_by_its_range_in_all_rows():
+    x = np.array([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]])
+    scaling = Scaling.standardise(x, spread=np.array([9.0, 50.0, 0.0, np.nan]))
+    assert scaling.scale.tolist() == [1.0, 50.0, 1.0, 1.0]

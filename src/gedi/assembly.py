@@ -509,7 +509,9 @@ def _own_views(
 
 def _scaling(dataset: Dataset) -> Scaling:
     if dataset.image_shape is None:
-        return Scaling.standardise(dataset.x)
+        streamed = isinstance(dataset, StreamedDataset)
+        spread = dataset.shards.high - dataset.shards.low if streamed else None
+        return Scaling.standardise(dataset.x, spread)
     low, high = dataset.value_range or value_range_of(dataset.x)
     return Scaling.from_range(low, high, dataset.x.shape[1])
 

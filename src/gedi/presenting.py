@@ -44,15 +44,15 @@ def report_content(
         named: whether a rule gave the clusters their meanings, cluster j that of class j.
     """
     prediction = findings.prediction
-    plane = dataset.x.shape[1] == 2
+    n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
     by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
     corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
     return ReportContent(
         title=f"GEDI on {dataset.name}",
-        dataset=dataset.name,
-        n_points=len(dataset.x),
+        dataset=dataset.name if n == n_rows else f"{dataset.name}, a sample of its {n_rows:,} rows",
+        n_points=n,
         n_features=dataset.x.shape[1],
         n_clusters=trained.n_clusters,
         method=method_name(fit.settings),

@@ -29,8 +29,16 @@ class Scaling(NamedTuple):
     scale: Tensor
 
     @classmethod
-    def standardise(cls, x: NDArray[np.floating | np.uint8]) -> Self:
-        """Mean 0 and standard deviation 1 for every feature; constant features are only centred."""
+    def standardise(
+        cls, x: NDArray[np.floating | np.uint8], spread: NDArray[np.floating] | None = None
+    ) -> Self:
+        """Mean 0 and standard deviation 1 for every feature; constant features are only centred.
+
+        Args:
+            x: rows, (n, d).
+            spread: where these are a sample, the range of each feature in all rows, (d,), by which
+                those that the sample has as constant are divided; NaN where it is not known.
+        """
         low, high = x.min(0).astype(np.float64), x.max(0).astype(np.float64)
         # Moments of x / size, as those of 1e200 would overflow.
         size = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.finfo(np.float64).tiny)
@@ -38,7 +46,8 @@ class Scaling(NamedTuple):
         square = sum(((part / size - mean) ** 2).sum(0) for part in _parts(x)) / len(x)
         scale = size * np.sqrt(square)
         # Rounding leaves a constant feature with a tiny deviation instead of none.
-        scale[(low == high) | (scale == 0)] = 1.0
+        others = np.ones_like(scale) if spread is None else np.where(spread > 0, spread, 1.0)
+        scale = np.where((low == high) | (scale == 0), others, scale)
         return cls(torch.from_numpy(size * mean), torch.from_numpy(scale))
 
     @classmethod

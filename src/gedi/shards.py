@@ -41,8 +41,8 @@ _KIND = "parquet"
 _BUFFER_VALUES = 2**24  # of rows that are mixed, 64 MiB in float32
 _BLOCK_VALUES = 2**18  # read at a time, 2 MiB
 _AT_ONCE = 16  # row groups that are read in turns
-_OPEN_BYTES = 2**28  # for all that are open: a page, and the one of a dictionary, for each column
-_PAGES_BYTES = 9 * 2**18
+_OPEN_BYTES = 2**28  # for all that are open
+_PAGES_BYTES = 9 * 2**18  # of a column that is open: a page, a dictionary, and both unpacked
 _SMALL_GROUP = 2**12  # rows; neighbours with fewer count as one, or opening them would take longer
 _SAMPLED = 20_000  # rows
 _SAMPLED_VALUES = 2**24
@@ -223,7 +223,7 @@ def load_stream(
                     raise not_numeric(file, name, f"values of type {kind}")
             found, n_bytes = _groups_of(file, place, table)
             groups += found
-            open_bytes = max(open_bytes, min(n_bytes, _PAGES_BYTES * len(features)))
+            open_bytes = max(open_bytes, min(3 * n_bytes, _PAGES_BYTES * len(features)))
             least, greatest = _bounds(table, features)
             for name, ends in zip(features, np.isinf([least, greatest]).T, strict=True):
                 if found and ends.any():

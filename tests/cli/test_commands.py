@@ -282,6 +282,7 @@ def test_a_streamed_folder(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr()
     assert "note: 200 rows are streamed; scaling, noise and report are those of 90" in told.err
     assert "NMI" in told.out
+    assert "a sample of its 200 rows" in (Path(folder) / "report.html").read_text()
     assert Run.open(Path(folder)).source.streaming
     assert main(["evaluate", folder]) == 0
     assert main(["predict", folder, str(tmp_path / "shards"), "--out", str(out)]) == 0

@@ -33,7 +33,10 @@ def drive(
     console = Console(stderr=True)
     for feature in constant_features(dataset.x) if dataset.image_shape is None else ():
         name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
-        console.print(f"note: {printable(name)} is constant, so it tells nothing", markup=False)
+        where = "" if len(dataset.x) == dataset.n_rows else " in the sample"
+        console.print(
+            f"note: {printable(name)} is constant{where}, so it tells nothing", markup=False
+        )
     fit = train_to_end(run, session, console, every=every)
     if fit is None:
         return INTERRUPTED
