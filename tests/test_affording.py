@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from gedi.free_memory import Free
 from gedi.groups import Groups
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, WeightSettings
+from gedi.shards import load_stream
 from small_trainings import SMALL, heaps
 
 DATA = Dataset("heaps", heaps(300, 5)[0])
@@ -120,3 +122,12 @@ def test_inputs_of_which_something_is_known_take_memory_too():
     ]
     # A batch and its views are two parts.
     assert sizes[1] / sizes[0] == pytest.approx(2.25 / 2) and sizes[2] / sizes[0] == 2.5 / 2
+
+
+def test_a_stream_is_counted_by_its_sample_and_its_buffer(tmp_path):
+    frame = pd.DataFrame(heaps(300, 5)[0], columns=list("abcde"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = load_stream(str(tmp_path), buffer_size=70)
+    held = estimate(resolve(SMALL, data), data, libraries=0).held["data"]
+    assert held == 300 * 5 * (8 + 4) + data.shards.held_bytes
+    assert data.shards.held_bytes == 70 * (5 * 4 + 8) + data.shards.at_once * data.shards.open_bytes

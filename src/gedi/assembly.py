@@ -509,9 +509,9 @@ def _own_views(
 
 def _scaling(dataset: Dataset) -> Scaling:
     if dataset.image_shape is None:
-        streamed = isinstance(dataset, StreamedDataset)
-        spread = dataset.shards.high - dataset.shards.low if streamed else None
-        return Scaling.standardise(dataset.x, spread)
+        if isinstance(dataset, StreamedDataset):
+            return Scaling.standardise(dataset.x, dataset.shards.high - dataset.shards.low)
+        return Scaling.standardise(dataset.x)
     low, high = dataset.value_range or value_range_of(dataset.x)
     return Scaling.from_range(low, high, dataset.x.shape[1])
 
