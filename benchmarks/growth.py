@@ -138,10 +138,12 @@ def draw(axis: str) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     measures = OVER_ITERATIONS if axis == "iterations" else MEASURES
-    for color, (name, words) in zip(OKABE_ITO, measures.items(), strict=False):
+    colors = dict(zip(("set-up", "iteration", "MiB"), OKABE_ITO, strict=False))
+    for name, words in measures.items():
         ax = right if name == "MiB" else left
         values = [row[name] for row in rows]
-        ax.loglog(sizes, values, "o-", color=color, label=f"{words}: {slope(sizes, values):.2f}")
+        label = f"{words}, slope {slope(sizes, values):.2f}"
+        ax.loglog(sizes, values, "o-", color=colors[name], label=label)
     for ax, words in ((left, "seconds of the processor"), (right, "MiB above the imports")):
         low, high = ax.get_ylim()
         start = np.sqrt(low * high) * np.sqrt(sizes[0] / sizes[-1])
