@@ -718,7 +718,7 @@ def streaming() -> str:
         "stream": "all rows once, mixed, scaled, in batches of 256",
         "train": "training on the stream",
         "train in memory": "training on one shard in memory",
-        "datasets": "`datasets`, buffer of 10,000, batches of 256",
+        "datasets": "`datasets`: all rows once, buffer of 10,000, Arrow batches of 256",
     }
     lines = [
         [
