@@ -12,6 +12,7 @@ from gedi.box import Box
 from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
+from gedi.distributed import n_processes, rank, share_of
 from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Evidence, Labels
@@ -77,6 +78,7 @@ _VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encode
 _VERA_CHANNELS = 32  # of the network that makes images
 _VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
+_APART = 2**40  # of the seeds of processes
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
 
@@ -113,7 +115,7 @@ class Assembly:
     custom: Custom
 
     def state(self, members: tuple[int, ...] = ()) -> TrainingState:
-        """A fresh training state, all of it drawn from the seed."""
+        """A fresh training state, all of it drawn from the seed; of several processes its part."""
         settings = self.settings
         device = self.data.device
         # Drawn on the CPU, so that a seed means the same start on every device.
@@ -161,6 +163,8 @@ class Assembly:
             members=members,
             generator=Generator(device).manual_seed(settings.seed),
         )
+        # Chains are drawn as for one process, and each keeps its share.
+        buffer.positions = share_of(buffer.positions, -2)
         return TrainingState(
             model=model,
             average=copy.deepcopy(model).requires_grad_(False),
@@ -168,7 +172,7 @@ class Assembly:
             sampler=sampler,
             buffer=buffer,
             log_prior=log_prior.to(device),
-            generator=Generator(device).manual_seed(settings.seed + 1),
+            generator=Generator(device).manual_seed(settings.seed + 1 + rank() * _APART),
             horizon=settings.max_iter,
         )
 
@@ -193,7 +197,7 @@ class Assembly:
             torch.stack([each.codes for each in found]),
             n_steps=_CODED_STEPS,
             learning_rate=self.algorithm.learning_rate,
-            batch_size=self.algorithm.batch_size,
+            batch_size=settings.batch_size or 0,
             generator=generator,
         )
         with torch.no_grad():
@@ -402,7 +406,7 @@ def assemble(
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=_box(data, noise) if previous is None else _union(_box(data, noise), previous.box),
         schedule=_schedule(settings),
-        batch_size=settings.batch_size or 0,
+        batch_size=(settings.batch_size or 0) // n_processes(),
         learning_rate=settings.learning_rate or 0.0,
         smoothing=Smoothing(noise, root),
         gen_every=settings.sampler.every or 0,
@@ -412,7 +416,7 @@ def assemble(
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )
-    watched = chosen[: affordable(MONITORED, data.n_features)]
+    watched = share_of(chosen[: affordable(MONITORED, data.n_features)], 0)
     return Assembly(
         settings=settings,
         scaling=scaling,
@@ -467,13 +471,20 @@ def _union(box: Box, previous: Box) -> Box:
 
 def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | None:
     """The known classes, or the groups, some at a time."""
-    n_known = custom.n_known(settings.batch_size or 0)
+    batch_size = settings.batch_size or 0
+    n_known = custom.n_known(batch_size)
+    if custom.groups is not None:
+        m = len(custom.groups.rows)
+    elif custom.classes is not None:
+        m = int((custom.classes >= 0).sum())
+    else:
+        return None
+    if m > n_known:  # else all of them, in every process: their mean is the same
+        n_known = custom.n_known(batch_size // n_processes())
     if custom.groups is not None:
         rule, rows, codes = custom.groups.rule, custom.groups.rows, custom.groups.codes
         groups = Groups(rule, rows.to(data.device), codes.to(data.device))
         return RuleEvidence(data, groups, n_known)
-    if custom.classes is None:
-        return None
     classes = torch.from_numpy(custom.classes).to(data.device)
     known = classes >= 0
     return Labels(data[known], classes[known], n_known)

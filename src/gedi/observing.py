@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gedi.distributed import anywhere, means
 from gedi.guard import Guard
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
@@ -65,7 +66,7 @@ class Observer:
                 listener(state, record)
         for listener_of_each in self.each:
             listener_of_each(state)
-        return self.interrupted()
+        return anywhere(self.interrupted())
 
     def _look(self, state: TrainingState) -> Record:
         terms, rest = self.monitor.measure(state.average, state.buffer.positions, state.log_prior)
@@ -123,7 +124,7 @@ def _rates(sampler: Move) -> dict[str, Tensor]:
             rates |= {"acceptance": move.acceptance, "step_size": move.step_size}
         elif isinstance(move, AnchoredJump):
             rates["jump_acceptance"] = move.acceptance
-    return rates
+    return dict(zip(rates, means(*rates.values()), strict=True))
 
 
 def _number(value: Tensor | float, leader: int | None) -> float:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gedi.cli.crew import notes_of_first
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import drive
+from gedi.cli.driving import drive, follow
 from gedi.cli.telling import tell_groups, tell_skipped
 from gedi.custom import Custom
 from gedi.data import Dataset
@@ -37,11 +38,16 @@ def run(options: Namespace) -> int:
         skip_bad=options.skip_bad,
         stream_above=_stream_above(options.stream_above),
     )
-    with decoding_shown() as watch:
-        dataset = source.load(watch)
-    tell_skipped(dataset)
-    groups = _groups(options)
-    session = Session(dataset, settings, custom=_custom(groups, dataset, settings))
+    processes = {"devices": options.devices, "nodes": options.nodes}
+    with notes_of_first(**processes):
+        with decoding_shown() as watch:
+            dataset = source.load(watch)
+        tell_skipped(dataset)
+        groups = _groups(options)
+        custom = _custom(groups, dataset, settings)
+    session = Session(dataset, settings, custom=custom, **processes)
+    if not session.is_first:
+        return follow(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
         path, source, dataset, session.settings, groups=groups, overwrite=options.overwrite
