@@ -12,7 +12,7 @@ from gedi.box import Box
 from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
-from gedi.distributed import n_processes, rank, share_of
+from gedi.distributed import n_processes, own_seed, share_of
 from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Evidence, Labels
@@ -78,7 +78,6 @@ _VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encode
 _VERA_CHANNELS = 32  # of the network that makes images
 _VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
-_APART = 2**40  # of the seeds of processes
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
 
@@ -172,7 +171,7 @@ class Assembly:
             sampler=sampler,
             buffer=buffer,
             log_prior=log_prior.to(device),
-            generator=Generator(device).manual_seed(settings.seed + 1 + rank() * _APART),
+            generator=Generator(device).manual_seed(own_seed(settings.seed + 1)),
             horizon=settings.max_iter,
         )
 

@@ -28,6 +28,7 @@ __all__ = [
     "means",
     "most",
     "n_processes",
+    "own_seed",
     "rank",
     "share_of",
 ]
@@ -43,6 +44,17 @@ def n_processes() -> int:
 def rank() -> int:
     """The place of this process among them, from 0."""
     return dist.get_rank() if n_processes() > 1 else 0
+
+
+def own_seed(seed: int) -> int:
+    """A seed for this process alone: in the first the seed itself, in others drawn from it.
+
+    Not a sum, as a generator on the CPU heeds the last 32 bits of its seed only.
+    """
+    if rank() == 0:
+        return seed
+    generator = torch.Generator().manual_seed(seed)
+    return int(torch.randint(2**32, (rank(),), generator=generator)[-1])
 
 
 def mean(x: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Crew:
     fabric: Fabric
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     parent: int | None = None
-    advice: str = ""
+    advice: str = "go on from its last checkpoint, with gedi resume"
 
     def trouble(self) -> str | None:
         """What happened to another process on this machine; None if all is well."""

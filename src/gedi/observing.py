@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gedi.distributed import anywhere, means
+from gedi.distributed import anywhere
 from gedi.guard import Guard
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
@@ -124,7 +124,7 @@ def _rates(sampler: Move) -> dict[str, Tensor]:
             rates |= {"acceptance": move.acceptance, "step_size": move.step_size}
         elif isinstance(move, AnchoredJump):
             rates["jump_acceptance"] = move.acceptance
-    return dict(zip(rates, means(*rates.values()), strict=True))
+    return rates
 
 
 def _number(value: Tensor | float, leader: int | None) -> float:

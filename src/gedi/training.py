@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from gedi.box import Box
 from gedi.compiling import compiled, compiled_energy
-from gedi.distributed import gathered, most, n_processes, rank, share_of
+from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
 from gedi.evidence import Evidence
 from gedi.launching import set_up
 from gedi.methods import Method, gedi_terms
@@ -87,7 +87,7 @@ class TrainingState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a saved state.
 
-        Where it is of another number of processes, random numbers start anew: from seeds that the
+        Where it is of another number of processes, random numbers start anew: from a seed that the
         generator of its first process draws.
         """
         for name in ("model", "average", "optimizer", "sampler"):
@@ -96,11 +96,11 @@ class TrainingState:
         self.log_prior = state["log_prior"].to(self.log_prior.device)
         generators = state["generator"].view(-1, state["generator"].shape[-1])
         as_many = len(generators) == n_processes()
-        self.generator.set_state(generators[rank() if as_many else 0])
+        # A copy, as PyTorch reads past the end of a state that starts within its storage.
+        self.generator.set_state(generators[rank() if as_many else 0].clone())
         if not as_many:
-            device = self.generator.device
-            seeds = torch.randint(2**62, (n_processes(),), device=device, generator=self.generator)
-            self.generator.manual_seed(int(seeds[rank()]))
+            seed = torch.randint(2**32, (), device=self.generator.device, generator=self.generator)
+            self.generator.manual_seed(own_seed(int(seed)))
         self.horizon = state["horizon"]
         self.iteration = state["iteration"]
         self.seconds = state["seconds"]

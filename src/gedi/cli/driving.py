@@ -55,7 +55,7 @@ def follow(session: Session) -> int:
     """What other processes than the first do of a training: their share, and nothing on disk."""
     crew = session.crew
     with crew.failures_told():
-        crew.advice = from_first("")
+        crew.advice = from_first(crew.advice)
     try:
         with stoppable(math.inf) as is_asked, crew.failures_told():
             session.observer.interrupted = is_asked

@@ -105,10 +105,10 @@ class Langevin(Move):
         return epsilon
 
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
-        """Advance all chains by `n_steps` steps; an ε that adapts is that of all processes."""
+        """Advance all chains by `n_steps` steps; in training mode, ε is that of all processes."""
         for _ in range(self.n_steps):
             chains = self._step(energy, chains, generator)
-        if self.training and self.target_acceptance is not None:
+        if self.training:
             self.log_step_size, self.acceptance = means(self.log_step_size, self.acceptance)
         return chains
 
