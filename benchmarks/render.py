@@ -1,11 +1,12 @@
-"""Write docs/results.md, and tables of docs/reliability.md, from the stored rows of the benchmarks.
+"""Write docs/results.md, and tables of other pages, from the stored rows of the benchmarks.
 
-Nothing in the first is typed by hand. In the second a table stands between two lines of comment,
+Nothing in the first is typed by hand. In docs/reliability.md and docs/scaling.md a table stands between two lines of comment,
 `<!-- rows of NAME -->` and `<!-- end of NAME -->`, and all else is left as it is.
 
 python benchmarks/render.py
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, median
@@ -20,6 +21,7 @@ from gedi.tasks import RULE_METHODS, TASKS, RuleCell, rule_table
 Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 RELIABILITY = PAGE.with_name("reliability.md")
+SCALING = PAGE.with_name("scaling.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -708,6 +710,58 @@ def fuzz() -> str:
     )
 
 
+def processes() -> str:
+    """Exchanges by size, and iterations with one and two processes and, by the formula, more."""
+    rows = read("processes")
+    exchange = [row for row in rows if row["kind"] == "exchange"][-1]
+    times = {int(size): value for size, value in exchange["microseconds"].items()}
+    titles = ["bytes of an exchange between two processes", *(f"{size:,}" for size in times)]
+    text = table(titles, [["µs", *(f"{value:,.0f}" for value in times.values())]])
+    alpha, largest = times[min(times)] / 1000, max(times)  # ms
+    beta = largest / (times[largest] / 1000 - alpha)  # bytes a ms
+    last = {row["network"]: row for row in rows if row["kind"] == "iteration"}
+    titles = [
+        "network, batch 400",
+        "parameters",
+        "ms, one process",
+        "ms, half the batch",
+        "ms, two processes",
+        "two over one (range)",
+        "small exchanges",
+        "their bytes",
+        "MiB, one / each of two",
+        *(f"speed-up of {n} (formula)" for n in (2, 4, 8, 16)),
+    ]
+    lines = [
+        [
+            name,
+            f"{row['parameters']:,}",
+            f"{row['one']:.1f}",
+            f"{row['one, half the batch']:.1f}",
+            f"{row['two']:.1f}",
+            f"{median(row['ratios']):.2f} ({row['ratios'][0]:.2f} to {row['ratios'][-1]:.2f})",
+            f"{row['exchanges']['exchanges']:.0f}",
+            f"{row['exchanges']['bytes']:.0f}",
+            f"{row['MiB, one']} / {row['MiB each, two']}",
+            *(f"{_speed_up(row, n, alpha, beta):.1f}" for n in (2, 4, 8, 16)),
+        ]
+        for name, row in last.items()
+    ]
+    told = (
+        f"α = {1000 * alpha:.0f} µs, β = {beta / 1e6:.2f} GB a second; load of the machine "
+        f"{exchange['load']}, medians of {exchange['rounds']} rounds.\n\n"
+    )
+    made = made_by([exchange, *last.values()], "python benchmarks/processes.py")
+    return text + "\n" + table(titles, lines) + "\n" + told + made
+
+
+def _speed_up(row: Row, n: int, alpha: float, beta: float) -> float:
+    fixed = min(row["one"], max(0.0, 2 * row["one, half the batch"] - row["one"]))
+    waiting = row["exchanges"]["exchanges"] * alpha * math.log2(n)
+    gradient = 8 * row["parameters"] * (n - 1) / (n * beta)
+    return float(row["one"] / (fixed + (row["one"] - fixed) / n + waiting + gradient))
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put text between the two lines of comment for these rows."""
     start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
@@ -750,7 +804,9 @@ def main() -> None:
     for name, write in tables_of_reliability.items():
         if read(name):
             fill(RELIABILITY, name, write())
-    print(f"{PAGE} and {RELIABILITY} written")
+    if read("processes"):
+        fill(SCALING, "processes", processes())
+    print(f"{PAGE}, {RELIABILITY} and {SCALING} written")
 
 
 if __name__ == "__main__":
