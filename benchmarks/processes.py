@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
+from torch import multiprocessing
 
 from common import provenance, write
 from gedi.data import Dataset, load
@@ -152,7 +152,9 @@ def main() -> None:
         twos.append(run(2, options.iterations))
     shared = {"rounds": options.rounds, "iterations": options.iterations, **provenance()}
     busy = {"load": round(os.getloadavg()[0], 1)}
-    times = {str(size): middle(twos, lambda each, s=size: each["reduction"][str(s)]) for size in SIZES}
+    times = {
+        str(size): middle(twos, lambda each, s=size: each["reduction"][str(s)]) for size in SIZES
+    }
     write("processes", {"kind": "exchange", "microseconds": times, **busy, **shared})
     for name in networks():
         whole, half = (f"{name}, {batch_size}" for batch_size in BATCHES)

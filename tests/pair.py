@@ -41,7 +41,7 @@ SETTINGS = {
         prior="learned",
         max_iter=24,
         evaluate_every=6,
-        restarts=RestartSettings(n=2, kmeans=1, iterations=8, warmup=2, ramp=2),
+        restarts=RestartSettings(n=2, kmeans=0, iterations=8, warmup=2, ramp=2),
     ),
     "vera": replace(
         SMALL,

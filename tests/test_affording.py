@@ -15,6 +15,7 @@ from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.free_memory import Free
 from gedi.groups import Groups
+from gedi.memory import LIBRARIES
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, WeightSettings
 from small_trainings import SMALL, heaps
@@ -120,3 +121,14 @@ def test_inputs_of_which_something_is_known_take_memory_too():
     ]
     # A batch and its views are two parts.
     assert sizes[1] / sizes[0] == pytest.approx(2.25 / 2) and sizes[2] / sizes[0] == 2.5 / 2
+
+
+def test_processes_of_one_machine_share_its_memory():
+    half = replace(SMALL, batch_size=32)
+    one = needed(half)
+    alone = one + DATA.x.nbytes + LIBRARIES  # what another process takes
+    refuse_too_large(SMALL, DATA, devices=2, free=with_room(one + alone))
+    with pytest.raises(SettingsError, match=r", and its other processes 0\.\d\d GiB, but"):
+        refuse_too_large(SMALL, DATA, devices=2, free=with_room(one + alone - 1))
+    # Those of other machines do not.
+    refuse_too_large(SMALL, DATA, nodes=2, free=with_room(one))

@@ -102,7 +102,7 @@ def refuse_too_large(
     parts["data"] -= 0 if is_mapped(dataset.x) else dataset.x.nbytes
     listed = ", ".join(f"{name} {_gibibytes(size)}" for name, size in parts.items())
     largest = max(parts, key=lambda name: parts[name])
-    more = f", and its other {devices - 1} processes {_gibibytes(others)}" if others else ""
+    more = f", and its other processes {_gibibytes(others)}" if others else ""
     raise SettingsError(
         f"{dataset.name}: a training on {len(dataset.x)} points of {dataset.x.shape[1]} features "
         f"needs about {_gibibytes(needed.total - there)} of memory ({listed}){more}, but "

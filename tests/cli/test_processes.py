@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,7 +14,7 @@ import torch
 from gedi.checkpoints import Checkpoints
 from gedi.cli import main
 from gedi.runs import Run
-from processes import start
+from processes import children_of, is_gone, start, wait_for
 
 SMALL = [
     *("--n-points", "400", "--restarts.n", "2", "--restarts.iterations", "10", "--device", "cpu"),
@@ -26,24 +25,6 @@ SMALL = [
 def iterations(folder):
     with (folder / "metrics.csv").open() as stream:
         return [int(row["iteration"]) for row in csv.DictReader(stream)]
-
-
-def children_of(pid):
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_gone(pid):
-    return (
-        not Path(f"/proc/{pid}").exists()
-        or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    )
-
-
-def wait_for(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert condition()
 
 
 def test_two_processes_leave_one_run_folder(tmp_path):
@@ -71,7 +52,7 @@ def test_two_processes_leave_one_run_folder(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("killed", ["first", "other"])
+@pytest.mark.parametrize("killed", ["other", pytest.param("first", marks=pytest.mark.slow)])
 def test_a_process_that_dies_ends_the_training_and_it_goes_on_with_one(tmp_path, killed):
     run = tmp_path / "run"
     process = start(
@@ -120,7 +101,6 @@ def test_mistakes_are_told_once_and_start_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_under_torchrun(tmp_path):
-    """Also resumed with two processes, which were one, and asked to stop."""
     run = tmp_path / "run"
     launcher = [
         sys.executable,

@@ -14,7 +14,7 @@ from gedi.cli.telling import tell
 from gedi.custom import Custom
 from gedi.data import Dataset, constant_features
 from gedi.distributed import agree, anywhere, from_first
-from gedi.errors import RunError
+from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
 from gedi.presenting import report_content
@@ -69,7 +69,9 @@ def follow(session: Session) -> int:
             session.state_dict()
         if ended:
             session.disband()
-    except RunError:
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (DivergenceError, RunError):
         if crew.is_led:  # by a process that tells the same
             return 2
         raise
@@ -104,8 +106,6 @@ def taken_up(
         console.print(
             f"warning: {trouble}; the one before it is used", markup=False, soft_wrap=True
         )
-    with session.crew.failures_told():
-        agree("none" if saved is None else str(saved["state"]["iteration"]), "last checkpoint")
     if saved is not None:
         try:
             session.load_state_dict(saved)
@@ -115,6 +115,8 @@ def taken_up(
                 f"{run.checkpoints.folder}: does not fit the settings or the data of the run: "
                 f"{' '.join(str(error).split())}"
             ) from error
+    with session.crew.failures_told():
+        agree(str(session.state.iteration), "last checkpoint")
     if session.is_first:
         run.write_metrics(session.observer.history)
     return session
