@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gedi import launching
-from gedi.errors import RunError
+from gedi.errors import RunError, SettingsError
 from gedi.launching import Crew, launched, set_up
 from processes import is_gone, wait_for
 
@@ -94,3 +94,11 @@ def test_alone_nothing_is_started_or_wrapped():
     wrapped, _ = set_up(crew.fabric, model, torch.optim.Adam(model.parameters()), torch.ones(1, 2))
     assert wrapped._forward_module is model
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_another_number_of_processes_than_torchrun_started_is_refused(monkeypatch):
+    variables = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=r"--devices, --nodes: .*4.*does not match.*2"):
+        launched("cpu", 4, 1)

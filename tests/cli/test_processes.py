@@ -118,11 +118,6 @@ def test_under_torchrun(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Training ended after 30 iterations") == 1
     assert iterations(run) == [10, 20, 30]
-    (run / "result.json").unlink()  # as if stopped before it was written
-    done = subprocess.run(
-        [*launcher, "-m", "gedi", "resume", str(run), "--devices", "4"], check=False, **options
-    )
-    assert done.returncode != 0 and "--devices" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -145,3 +140,36 @@ def test_a_training_asked_to_stop_does_so_in_all_processes(tmp_path, asked):
     assert "Interrupted after" in err and f"gedi resume {run}" in err
     assert len(Checkpoints(run / "checkpoints").files()) == 1
     assert is_gone(other)
+
+
+@pytest.mark.slow
+def test_under_slurm(tmp_path):
+    """Two tasks with the variables that SLURM sets; without SLURM itself."""
+    run = tmp_path / "run"
+    command = ["train", "moons", *SMALL, "--max-iter", "30", "--out", str(run), "--devices", "2"]
+    tasks = []
+    for place in range(2):
+        variables = {
+            "SLURM_JOB_ID": "17",
+            "SLURM_JOB_NAME": "train",
+            "SLURM_NTASKS": "2",
+            "SLURM_NTASKS_PER_NODE": "2",
+            "SLURM_NNODES": "1",
+            "SLURM_NODELIST": "127.0.0.1",
+            "SLURM_NODEID": "0",
+            "SLURM_PROCID": str(place),
+            "SLURM_LOCALID": str(place),
+        }
+        tasks.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "gedi", *command],
+                env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    told = [task.communicate(timeout=200) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], told
+    assert "Training ended after 30 iterations" in told[0][0] and told[1] == ("", "")
+    assert iterations(run) == [10, 20, 30]
