@@ -1,6 +1,6 @@
 """What several processes of one training cost: exchanges by size, iterations with one and with two.
 
-    python benchmarks/processes.py [--rounds 3] [--iterations 40]
+    python benchmarks/processes.py [--rounds 2] [--iterations 30]
 
 Processes on one machine, with gloo, and with one thread each. Rounds alternate between one and two
 processes. Where there are fewer idle cores than processes, as there may be here, a ratio near 1 is
@@ -55,7 +55,7 @@ def session_of(data: Dataset, encoder: EncoderSettings, batch_size: int, devices
         device="cpu",
         evaluate_every=100_000,
         encoder=encoder,
-        restarts=RestartSettings(n=1),
+        restarts=RestartSettings(n=1, gen=True),
     )
     return Session(data, settings, devices=devices)
 
@@ -143,8 +143,8 @@ def middle(rounds: list[dict[str, Any]], get: Callable[[dict[str, Any]], float])
 def main() -> None:
     """Measure in turn, and store one row for exchanges and one for each network."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--iterations", type=int, default=30)
     options = parser.parse_args()
     ones, twos = [], []
     for _ in range(options.rounds):

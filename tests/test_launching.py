@@ -28,7 +28,7 @@ def ended_with(code):
     ],
 )
 def test_trouble_with_a_child(code, told):
-    assert Crew(None, children=[ended_with(code)]).trouble() == told
+    assert Crew(None, started=[ended_with(code)]).trouble() == told
 
 
 def test_a_parent_that_is_gone():
@@ -74,7 +74,7 @@ launching._LOOK = launching._GRACE = 0.05
 child = subprocess.Popen([sys.executable, "-S", "-c", "raise SystemExit(1)"])
 other = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(100)"])
 print(other.pid, flush=True)
-launching.Crew(None, children=[child, other], advice="go on").look_after()
+launching.Crew(None, started=[child, other], advice="go on").look_after()
 time.sleep(100)
 """
     start = time.monotonic()

@@ -41,22 +41,28 @@ class Crew:
 
     Args:
         fabric: device and processes.
-        children: those that this one started.
+        started: those that this one starts, as Fabric keeps them; it is emptied.
         parent: the process that started this one as part of the training; None if none did.
 
     Attributes:
+        children: those that this one started.
         advice: what to do when the others are gone, in words.
     """
 
     fabric: Fabric
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     parent: int | None = None
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     advice: str = "go on from its last checkpoint, with gedi resume"
 
     def trouble(self) -> str | None:
         """What happened to another process on this machine; None if all is well."""
         if self.parent is not None and os.getppid() != self.parent:
             return "the first process of the training has ended before its time"
+        # Fabric looks after its children by killing all, and itself, without a word. Without any in
+        # its list it has nothing to do.
+        while self.started:
+            self.children.append(self.started.pop(0))
         for place, child in enumerate(self.children, 1):
             code = child.poll()
             if code:
@@ -97,8 +103,7 @@ class Crew:
 
     def look_after(self) -> None:
         """From now on, end this process soon after another one is gone."""
-        if self.children or self.parent is not None:
-            threading.Thread(target=self._look, name="look-after-processes", daemon=True).start()
+        threading.Thread(target=self._look, name="look-after-processes", daemon=True).start()
         atexit.register(self._end)
 
     def _look(self) -> None:
@@ -115,7 +120,7 @@ class Crew:
         os._exit(2)
 
     def _end(self) -> None:
-        for child in self.children:
+        for child in [*self.children, *self.started]:
             child.kill()
 
 
@@ -158,7 +163,12 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
                 broadcast_buffers=False,  # they are constants
             ),
         )
-        crew = Crew(fabric, parent=os.getppid() if is_child else None)
+        crew = Crew(
+            fabric,
+            started=getattr(fabric.strategy.launcher, "procs", []),
+            parent=os.getppid() if is_child else None,
+        )
+        crew.look_after()
         fabric.launch()
     except ValueError as error:  # of Fabric, where an environment says otherwise
         raise SettingsError(f"--devices, --nodes: {' '.join(str(error).split())}") from error
@@ -167,12 +177,6 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             f"the {devices * nodes} processes of the training did not find each other: "
             f"{' '.join(str(error).split())[:300]}"
         ) from error
-    # Fabric looks after its children by killing all, and itself, without a word. Without any in its
-    # list it has nothing to do.
-    procs = getattr(fabric.strategy.launcher, "procs", [])
-    crew.children = list(procs)
-    procs.clear()
-    crew.look_after()
     return crew
 
 
