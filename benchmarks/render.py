@@ -6,6 +6,7 @@ Nothing in the first is typed by hand. In the others a table stands between two 
 python benchmarks/render.py
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, median
@@ -22,6 +23,7 @@ Row = dict[str, Any]
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 RELIABILITY = PAGE.with_name("reliability.md")
 STREAMING, GROWTH = PAGE.with_name("streaming.md"), PAGE.with_name("growth.md")
+SCALING = PAGE.with_name("scaling.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -774,6 +776,58 @@ def growth() -> str:
     return "\n".join(parts) + "\n" + made_by(rows, "python benchmarks/growth.py")
 
 
+def processes() -> str:
+    """Exchanges by size, and iterations with one and two processes and, by the formula, more."""
+    rows = read("processes")
+    exchange = [row for row in rows if row["kind"] == "exchange"][-1]
+    times = {int(size): value for size, value in exchange["microseconds"].items()}
+    titles = ["bytes of an exchange between two processes", *(f"{size:,}" for size in times)]
+    text = table(titles, [["µs", *(f"{value:,.0f}" for value in times.values())]])
+    alpha, largest = times[min(times)] / 1000, max(times)  # ms
+    beta = largest / (times[largest] / 1000 - alpha)  # bytes a ms
+    last = {row["network"]: row for row in rows if row["kind"] == "iteration"}
+    titles = [
+        "network, batch 400",
+        "parameters",
+        "ms, one process",
+        "ms, half the batch",
+        "ms, two processes",
+        "two over one (range)",
+        "small exchanges",
+        "their bytes",
+        "MiB, one / each of two",
+        *(f"speed-up of {n} (formula)" for n in (2, 4, 8, 16)),
+    ]
+    lines = [
+        [
+            name,
+            f"{row['parameters']:,}",
+            f"{row['one']:.1f}",
+            f"{row['one, half the batch']:.1f}",
+            f"{row['two']:.1f}",
+            f"{median(row['ratios']):.2f} ({row['ratios'][0]:.2f} to {row['ratios'][-1]:.2f})",
+            f"{row['exchanges']['exchanges']:.0f}",
+            f"{row['exchanges']['bytes']:.0f}",
+            f"{row['MiB, one']} / {row['MiB each, two']}",
+            *(f"{_speed_up(row, n, alpha, beta):.1f}" for n in (2, 4, 8, 16)),
+        ]
+        for name, row in last.items()
+    ]
+    told = (
+        f"α = {1000 * alpha:.0f} µs, β = {beta / 1e6:.2f} GB a second; load of the machine "
+        f"{exchange['load']}, medians of {exchange['rounds']} rounds.\n\n"
+    )
+    made = made_by([exchange, *last.values()], "python benchmarks/processes.py")
+    return text + "\n" + table(titles, lines) + "\n" + told + made
+
+
+def _speed_up(row: Row, n: int, alpha: float, beta: float) -> float:
+    fixed = min(row["one"], max(0.0, 2 * row["one, half the batch"] - row["one"]))
+    waiting = row["exchanges"]["exchanges"] * alpha * math.log2(n)
+    gradient = 8 * row["parameters"] * (n - 1) / (n * beta)
+    return float(row["one"] / (fixed + (row["one"] - fixed) / n + waiting + gradient))
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put text between the two lines of comment for these rows."""
     start, end = f"<!-- rows of {name} -->", f"<!-- end of {name} -->"
@@ -818,7 +872,8 @@ def main() -> None:
             fill(RELIABILITY, name, write())
     fill(STREAMING, "streaming", streaming())
     fill(GROWTH, "growth", growth())
-    print(f"{PAGE}, {RELIABILITY}, {STREAMING} and {GROWTH} written")
+    fill(SCALING, "processes", processes())
+    print(f"{PAGE}, {RELIABILITY}, {STREAMING}, {GROWTH} and {SCALING} written")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 
 def start(*arguments, **options):
@@ -15,3 +17,22 @@ def start(*arguments, **options):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         **options,
     )
+
+
+def children_of(pid):
+    """Processes that a process started, on Linux."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_gone(pid):
+    """Whether a process has ended, on Linux."""
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "\nState:\tZ" in status.read_text()
+
+
+def wait_for(condition, seconds=90):
+    """Until it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()

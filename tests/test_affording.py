@@ -16,6 +16,7 @@ from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.free_memory import Free
 from gedi.groups import Groups
+from gedi.memory import LIBRARIES
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, WeightSettings
 from gedi.shards import load_stream
@@ -131,3 +132,14 @@ def test_a_stream_is_counted_by_its_sample_and_its_buffer(tmp_path):
     held = estimate(resolve(SMALL, data), data, libraries=0).held["data"]
     assert held == 300 * 5 * (8 + 4) + data.shards.held_bytes
     assert data.shards.held_bytes == 70 * (5 * 4 + 8) + data.shards.at_once * data.shards.open_bytes
+
+
+def test_processes_of_one_machine_share_its_memory():
+    half = replace(SMALL, batch_size=32)
+    one = needed(half)
+    alone = one + DATA.x.nbytes + LIBRARIES  # what another process takes
+    refuse_too_large(SMALL, DATA, devices=2, free=with_room(one + alone))
+    with pytest.raises(SettingsError, match=r", and its other processes 0\.\d\d GiB, but"):
+        refuse_too_large(SMALL, DATA, devices=2, free=with_room(one + alone - 1))
+    # Those of other machines do not.
+    refuse_too_large(SMALL, DATA, nodes=2, free=with_room(one))

@@ -8,7 +8,7 @@ import torch
 
 from gedi.custom import Custom
 from gedi.data import Dataset
-from gedi.defaults import default_prior_weight, resolve, resolve_views
+from gedi.defaults import default_prior_weight, of_one_process, resolve, resolve_views
 from gedi.errors import DataError, SettingsError
 from gedi.groups import Groups
 from gedi.objective import balance_threshold
@@ -273,3 +273,23 @@ def test_sides_of_images_that_vera_makes():
     with pytest.raises(SettingsError, match=r"multiples of 4 pixels, got 10 x 10"):
         resolve(VERA, images(10))
     assert resolve(VERA, images(12)).sampler.kind == "vera"
+
+
+def test_processes_share_points_and_chains_equally():
+    settings = resolve(
+        Settings(
+            n_clusters=2,
+            batch_size=12,
+        ),
+        table(),
+    )
+    share = of_one_process(settings, 3)
+    assert share.batch_size == 4 and share.sampler.buffer_size == 4
+    assert of_one_process(settings, 1) == settings
+    with pytest.raises(SettingsError, match="batch_size: expected a multiple of the 5 processes"):
+        of_one_process(settings, 5)
+    odd = replace(settings, sampler=replace(settings.sampler, buffer_size=13))
+    with pytest.raises(SettingsError, match=r"sampler.buffer_size: expected a multiple of the 2"):
+        of_one_process(odd, 2)
+    with pytest.raises(SettingsError, match="compile: expected false"):
+        of_one_process(replace(settings, compile=True), 2)

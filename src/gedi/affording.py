@@ -7,10 +7,10 @@ import torch
 
 from gedi.custom import Custom
 from gedi.data import Dataset
-from gedi.defaults import resolve
+from gedi.defaults import of_one_process, resolve
 from gedi.errors import SettingsError
 from gedi.free_memory import Free, free_memory
-from gedi.memory import Memory, peak_memory
+from gedi.memory import LIBRARIES, Memory, peak_memory
 from gedi.points import is_mapped
 from gedi.settings import Settings
 from gedi.shards import StreamedDataset
@@ -60,6 +60,8 @@ def refuse_too_large(
     dataset: Dataset,
     custom: Custom = Custom(),
     *,
+    devices: int = 1,
+    nodes: int = 1,
     free: Callable[[torch.device], Free | None] = free_memory,
 ) -> None:
     """Refuse a training that cannot fit into memory.
@@ -70,6 +72,8 @@ def refuse_too_large(
         settings: the user's.
         dataset: the points, which are in memory already.
         custom: what the user brings.
+        devices: processes on each machine; on the CPU they share its memory.
+        nodes: machines.
         free: tells what memory is left on a device.
 
     Raises:
@@ -80,6 +84,7 @@ def refuse_too_large(
     # The noise would be read off the data, which takes memory itself.
     noise = 0.1 if settings.data_noise is None else settings.data_noise
     resolved = resolve(replace(settings, data_noise=noise), dataset, custom)
+    resolved = of_one_process(resolved, devices * nodes)
     on_device = resolved.device == "cuda" or (
         resolved.device == "auto" and torch.cuda.is_available()
     )
@@ -88,17 +93,21 @@ def refuse_too_large(
     room = free(torch.device("cuda" if on_device else "cpu"))
     needed = estimate(resolved, dataset, custom, libraries=0)
     there = 0 if is_mapped(dataset.x) else dataset.x.nbytes
+    others = 0
     if on_device:
         there += needed.held["libraries"]
-    if room is None or needed.total - there <= room.bytes:
+    elif devices > 1:
+        others = (devices - 1) * estimate(resolved, dataset, custom, libraries=LIBRARIES).total
+    if room is None or needed.total - there + others <= room.bytes:
         return
     parts = {name: size for name, size in needed.parts.items() if name in _LOWER}
     parts["data"] -= 0 if is_mapped(dataset.x) else dataset.x.nbytes
     listed = ", ".join(f"{name} {_gibibytes(size)}" for name, size in parts.items())
     largest = max(parts, key=lambda name: parts[name])
+    more = f", and its other processes {_gibibytes(others)}" if others else ""
     raise SettingsError(
         f"{dataset.name}: a training on {len(dataset.x)} points of {dataset.x.shape[1]} features "
-        f"needs about {_gibibytes(needed.total - there)} of memory ({listed}), but "
+        f"needs about {_gibibytes(needed.total - there)} of memory ({listed}){more}, but "
         f"{room.of} has {_gibibytes(room.bytes)} left: {_LOWER[largest]}"
     )
 

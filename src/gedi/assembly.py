@@ -13,6 +13,7 @@ from gedi.box import Box
 from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
+from gedi.distributed import n_processes, own_seed, share_of
 from gedi.encoders import MLP, CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Evidence, Labels
@@ -119,7 +120,7 @@ class Assembly:
     custom: Custom
 
     def state(self, members: tuple[int, ...] = ()) -> TrainingState:
-        """A fresh training state, all of it drawn from the seed."""
+        """A fresh training state, all of it drawn from the seed; of several processes its part."""
         settings = self.settings
         device = self.data.device
         # Drawn on the CPU, so that a seed means the same start on every device.
@@ -167,6 +168,8 @@ class Assembly:
             members=members,
             generator=Generator(device).manual_seed(settings.seed),
         )
+        # Chains are drawn as for one process, and each keeps its share.
+        buffer.positions = share_of(buffer.positions, -2)
         return TrainingState(
             model=model,
             average=copy.deepcopy(model).requires_grad_(False),
@@ -174,7 +177,7 @@ class Assembly:
             sampler=sampler,
             buffer=buffer,
             log_prior=log_prior.to(device),
-            generator=Generator(device).manual_seed(settings.seed + 1),
+            generator=Generator(device).manual_seed(own_seed(settings.seed + 1)),
             horizon=settings.max_iter,
         )
 
@@ -199,7 +202,7 @@ class Assembly:
             torch.stack([each.codes for each in found]),
             n_steps=_CODED_STEPS,
             learning_rate=self.algorithm.learning_rate,
-            batch_size=self.algorithm.batch_size,
+            batch_size=settings.batch_size or 0,
             generator=generator,
         )
         with torch.no_grad():
@@ -409,7 +412,7 @@ def assemble(
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=box if previous is None else _union(box, previous.box),
         schedule=_schedule(settings),
-        batch_size=settings.batch_size or 0,
+        batch_size=(settings.batch_size or 0) // n_processes(),
         learning_rate=settings.learning_rate or 0.0,
         smoothing=Smoothing(noise, root),
         gen_every=settings.sampler.every or 0,
@@ -419,7 +422,7 @@ def assemble(
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )
-    watched = chosen[: affordable(MONITORED, data.n_features)]
+    watched = share_of(chosen[: affordable(MONITORED, data.n_features)], 0)
     return Assembly(
         settings=settings,
         scaling=scaling,
@@ -475,11 +478,18 @@ def _union(box: Box, previous: Box) -> Box:
 
 def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | None:
     """The known classes, or the groups, some at a time."""
-    n_known = custom.n_known(settings.batch_size or 0)
+    batch_size = settings.batch_size or 0
+    n_known = custom.n_known(batch_size)
+    if custom.groups is not None:
+        m = len(custom.groups.rows)
+    elif custom.classes is not None:
+        m = int((custom.classes >= 0).sum())
+    else:
+        return None
+    if m > n_known:  # else all of them, in every process: their mean is the same
+        n_known = custom.n_known(batch_size // n_processes())
     if custom.groups is not None:
         return _groups(custom.groups, data, n_known)
-    if custom.classes is None:
-        return None
     classes = torch.from_numpy(custom.classes).to(data.device)
     known = classes >= 0
     return Labels(data[known], classes[known], n_known)

@@ -24,7 +24,7 @@ from gedi.settings import (
     check,
 )
 
-__all__ = ["default_prior_weight", "resolve", "resolve_views"]
+__all__ = ["default_prior_weight", "of_one_process", "resolve", "resolve_views"]
 
 T = TypeVar("T")
 
@@ -140,6 +140,35 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     if resolved.sampler.kind == "vera":
         _check_vera(resolved, dataset)
     return resolved
+
+
+def of_one_process(settings: Settings, n_processes: int) -> Settings:
+    """What one of several processes has of a training: its share of points and chains.
+
+    Args:
+        settings: resolved.
+        n_processes: how many there are.
+
+    Raises:
+        SettingsError: if points and chains cannot be shared out equally, or what is asked for is
+            for one process.
+    """
+    batch_size, buffer_size = settings.batch_size or 0, settings.sampler.buffer_size or 0
+    for name, size in (("batch_size", batch_size), ("sampler.buffer_size", buffer_size)):
+        if size % n_processes:
+            raise SettingsError(
+                f"setting {name}: expected a multiple of the {n_processes} processes, who share it "
+                f"equally, got {size}"
+            )
+    if settings.compile and n_processes > 1:
+        raise SettingsError(
+            f"setting compile: expected false, as it is for one process; there are {n_processes}"
+        )
+    return replace(
+        settings,
+        batch_size=batch_size // n_processes,
+        sampler=replace(settings.sampler, buffer_size=buffer_size // n_processes),
+    )
 
 
 def resolve_views(

@@ -1,6 +1,7 @@
 """From data and settings to a trained model: `fit`, and the session behind it."""
 
 import copy
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
@@ -19,15 +19,18 @@ from gedi.box import Box
 from gedi.compiling import check_compiler
 from gedi.custom import Custom
 from gedi.data import Dataset, check_points, value_range_of
-from gedi.defaults import resolve
+from gedi.defaults import of_one_process, resolve
+from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
 from gedi.errors import SettingsError
 from gedi.evaluation.annealing import annealed_log_normalizer
 from gedi.evaluation.density import importance_log_normalizer
 from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
 from gedi.guard import Guard, Intervention
+from gedi.launching import launched
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
 from gedi.observing import Observer, Record
+from gedi.places import is_first_here
 from gedi.points import Points
 from gedi.restarts import Candidate, choose, single
 from gedi.settings import Settings
@@ -115,16 +118,23 @@ def fit(
 class Session:
     """A training that can be paused, saved, and taken up again.
 
+    With `devices` above 1 other processes run the script of this one again and take their share of
+    points and chains; settings mean the same, and so does what each of them returns. `train`,
+    `state_dict`, `disband` and `result` are to be called in all of them.
+
     Args:
         dataset: the points; labels are not looked at.
         settings: what the user chose; the rest is filled in from the data.
         custom: what the user brings that settings cannot hold.
         listeners: called with the state and each record of the history.
         interrupted: asked after every iteration; true ends `run` where it is.
+        devices: processes on each machine, each with a device of its own.
+        nodes: machines; see `gedi.launching.launched`.
 
     Raises:
         DataError: for data that cannot be trained on.
         SettingsError: for settings that contradict each other, the data or the machine.
+        RunError: if the processes do not find each other, or see other data.
     """
 
     def __init__(
@@ -135,15 +145,22 @@ class Session:
         custom: Custom = Custom(),
         listeners: Sequence[Listener] = (),
         interrupted: Callable[[], bool] = lambda: False,
+        devices: int = 1,
+        nodes: int = 1,
     ) -> None:
         if isinstance(dataset, StreamedDataset):
             _refuse_places(custom)
-        refuse_too_large(settings, dataset, custom)
+        if is_first_here(devices * nodes):
+            refuse_too_large(settings, dataset, custom, devices=devices, nodes=nodes)
         self.settings = resolve(settings, dataset, custom)
+        of_one_process(self.settings, devices * nodes)
         if self.settings.device == "cuda" and not torch.cuda.is_available():
             raise SettingsError("setting device: expected a CUDA device, but none is to be found")
-        # Precision is the model's own concern, as chains use it as well as the loss.
-        self.fabric = Fabric(accelerator=self.settings.device, devices=1)
+        self.crew = launched(self.settings.device, devices, nodes)
+        self.fabric = self.crew.fabric
+        with self.crew.failures_told():
+            agree(_fingerprint(dataset), "data set")
+            self.settings = from_first(self.settings)
         if self.settings.compile:
             check_compiler(self.fabric.device)
         self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
@@ -173,23 +190,43 @@ class Session:
         self.candidates: list[Candidate] = []
         self.chosen = 0
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that speaks and writes files, if there are several."""
+        return rank() == 0
+
     def run(self) -> Fit:
         """Train to the end, or until interrupted."""
         self.train()
         return self.result()
 
     def train(self) -> bool:
-        """Train to the end, or until interrupted; whether it has ended."""
-        if self.state.members:
-            self.advance(until=self.settings.restarts.iterations)
-            if not self.observer.interrupted():
-                self._choose()
-        if not self.state.members:
-            self.advance()
+        """Train to the end, or until interrupted; whether it has ended.
+
+        Raises:
+            RunError: if another process of the training is gone.
+        """
+        with self.crew.failures_told():
+            if self.state.members:
+                self.advance(until=self.settings.restarts.iterations)
+                if not anywhere(self.observer.interrupted()):
+                    self._choose()
+            if not self.state.members:
+                self.advance()
         return self._ending() != "interrupted"
 
+    def disband(self) -> None:
+        """Let each of several processes be on its own, with all chains.
+
+        The training is over by that, and can go on only from what `state_dict` gave before.
+        """
+        if n_processes() > 1:
+            with self.crew.failures_told():
+                self.state.buffer.positions = gathered(self.state.buffer.positions, -2)
+            leave()
+
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: tensors, numbers and strings only."""
+        """All that is needed to go on, also with another number of processes: plain values only."""
         plateau = self.observer.plateau
         return {
             "members": list(self.state.members),
@@ -217,7 +254,8 @@ class Session:
             self.batches.load_state_dict(saved["stream"])
 
     def result(self) -> Fit:
-        """What there is so far, as a finished training would be returned."""
+        """What there is so far, as a finished training would be returned; disbands processes."""
+        self.disband()
         trained = self.trained_model()
         assembly = self.assembly
         report = Monitor(
@@ -311,7 +349,7 @@ class Session:
 
     def _choose(self) -> None:
         self.observer.guard.check(self.state)  # what goes on is taken for good
-        self.candidates = self._measure()
+        self.candidates = from_first(self._measure())
         self.chosen = self._best(self.candidates)
         self.state = single(self.state, self.assembly.state(), self.chosen)
         self.observer.guard.begin(self.state)
@@ -375,6 +413,12 @@ def _refuse_places(custom: Custom) -> None:
                 f"streaming: {name} are known by the places of rows, which a stream does not keep: "
                 "leave them out, or train on data in memory"
             )
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """Of the shape of the data and of up to 1,000 rows."""
+    some = np.ascontiguousarray(dataset.x[:: max(1, len(dataset.x) // 1000)])
+    return hashlib.sha256(repr(dataset.x.shape).encode() + some.tobytes()).hexdigest()
 
 
 def _temperatures(model: EnergyClassifier) -> int:

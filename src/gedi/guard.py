@@ -15,12 +15,14 @@ size that follows the acceptance, and walls that throw back.
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from gedi.distributed import gathered, mean, share_of
 from gedi.errors import DivergenceError
 from gedi.objective import Terms
 from gedi.sampling import Langevin
@@ -158,7 +160,7 @@ class Guard:
         """All that is needed to go on: tensors, numbers and strings only."""
         return {
             "seen": list(self._seen),
-            "good": self._good,
+            "good": _with_chains(self._good, gathered),
             "interventions": [asdict(intervention) for intervention in self.interventions],
             "vitals": None if self.vitals is None else asdict(self.vitals),
         }
@@ -166,7 +168,7 @@ class Guard:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take up a saved guard."""
         self._seen = [seen.to(self.algorithm.box.low.device) for seen in saved["seen"]]
-        self._good = saved["good"]
+        self._good = _with_chains(saved["good"], share_of)
         self.interventions = [Intervention(**each) for each in saved["interventions"]]
         self.vitals = None if saved["vitals"] is None else Vitals(**saved["vitals"])
 
@@ -184,7 +186,8 @@ class Guard:
             staleness = state.model.energy(chains[..., :_STALE, :]).mean(-1) - contrast - energy
         worst = contrast.flatten()[contrast.abs().argmax()]
         values = [worst, energy.abs().amax(), norm, on_walls, staleness.amax()]
-        return Vitals(*torch.stack([value.float() for value in values]).tolist())
+        # One view of it in all processes, so that all do the same.
+        return Vitals(*mean(torch.stack([value.float() for value in values])).tolist())
 
     def _astray(self, vitals: Vitals) -> str | None:
         """Why a training is past prevention; None if it is not."""
@@ -231,6 +234,13 @@ class Guard:
 def _parts_of(state: TrainingState) -> dict[str, Any]:
     parts = {name: getattr(state, name).state_dict() for name in _PARTS}
     return copy.deepcopy(parts | {"log_prior": state.log_prior})
+
+
+def _with_chains(good: dict[str, Any], change: Callable[[Tensor, int], Tensor]) -> dict[str, Any]:
+    """The parts with other chains: those of all processes, or of this one."""
+    if not good:
+        return good
+    return {**good, "buffer": {"positions": change(good["buffer"]["positions"], -2)}}
 
 
 def _renew_chains(state: TrainingState) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gedi.distributed import mean, means
 from gedi.evidence import Evidence
 from gedi.model import EnergyClassifier, energy_of_logits
-from gedi.objective import Terms, Weights, collapse_gap, contrast, invariance, prior_agreement
+from gedi.objective import Terms, Weights, collapse_gap, invariance, prior_agreement
 from gedi.smoothing import Smoothing
 from gedi.views import View
 
@@ -19,6 +20,8 @@ _PART = 200  # points at a time: several large networks on all of them take more
 @dataclass(frozen=True)
 class Monitor:
     """Measures a model on fixed points under views that are the same every time.
+
+    Of several processes each has its share of the points, and what is measured is that of them all.
 
     Args:
         x: the fixed points, (n, d).
@@ -67,20 +70,21 @@ class Monitor:
             view_logits[..., part, :] = model(view)
             if self.smoothing.scale > 0:
                 smoothed_logits[..., part, :] = model(self.smoothing(x, noise))
-        inv = invariance(view_logits, logits)
+        inv = mean(invariance(view_logits, logits))
         prior = prior_agreement(logits, log_prior)
         # As GEN sees them, or they would not compare with samples.
-        energy_data = energy_of_logits(smoothed_logits)
-        energy_samples = model.energy(chains)
+        energy_data = energy_of_logits(smoothed_logits).mean(-1)
+        energy_samples = model.energy(chains).mean(-1)
+        energy_data, energy_samples = means(energy_data, energy_samples)
         evidence = torch.zeros_like(inv)
         if self.evidence is not None:
             observed = self.evidence.draw(tuple(members), generator)
-            evidence = observed.log_likelihood(model(observed.x))
-        terms = Terms(contrast(energy_data, energy_samples), inv, prior, evidence)
+            evidence = mean(observed.log_likelihood(model(observed.x)))
+        terms = Terms(energy_samples - energy_data, inv, prior, evidence)
         return terms, {
             "gap": collapse_gap(inv, prior, log_prior),
-            "energy_data": energy_data.mean(-1),
-            "energy_samples": energy_samples.mean(-1),
+            "energy_data": energy_data,
+            "energy_samples": energy_samples,
         }
 
 

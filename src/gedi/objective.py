@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from gedi.distributed import log_mean_exp
+
 __all__ = [
     "Terms",
     "Weights",
@@ -81,9 +83,11 @@ def invariance(logits: Tensor, view_logits: Tensor) -> Tensor:
 def log_marginal(logits: Tensor) -> Tensor:
     """Log of the mean posterior, log (1/n) Σ_j p(y|x_j), (..., n, c) -> (..., c).
 
-    In log space throughout, so that an empty cluster costs a large number, never an infinite one.
+    The mean is over the points of all processes. In log space throughout, so that an empty cluster
+    costs a large number, never an infinite one.
     """
-    return torch.logsumexp(log_softmax(logits, -1), -2) - math.log(logits.shape[-2])
+    own = torch.logsumexp(log_softmax(logits, -1), -2) - math.log(logits.shape[-2])
+    return log_mean_exp(own)
 
 
 def prior_agreement(logits: Tensor, log_prior: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gedi.distributed import anywhere
 from gedi.guard import Guard
 from gedi.monitor import Monitor, Plateau
 from gedi.objective import Terms
@@ -69,7 +70,7 @@ class Observer:
                 listener(state, record)
         for listener_of_each in self.each:
             listener_of_each(state)
-        return self.interrupted()
+        return anywhere(self.interrupted())
 
     def _look(self, state: TrainingState, renamed: dict[str, Tensor]) -> Record:
         terms, rest = self.monitor.measure(state.average, state.buffer.positions, state.log_prior)

@@ -13,6 +13,7 @@ from itertools import permutations
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.distributed import mean
 from gedi.evidence import Evidence
 from gedi.model import EnergyClassifier
 from gedi.objective import Weights, prior_agreement
@@ -49,7 +50,7 @@ class Renaming:
         logits = state.model(observed.x)
 
         def bound(named: Tensor) -> Tensor:
-            evidence = observed.log_likelihood(named)
+            evidence = mean(observed.log_likelihood(named))  # so that all processes agree
             prior = prior_agreement(named, state.log_prior)
             return self.weights.evidence * evidence + self.weights.prior * prior
 

@@ -12,7 +12,9 @@ from torch import Generator, Tensor
 
 from gedi.box import Box
 from gedi.compiling import compiled, compiled_energy
+from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
 from gedi.evidence import Evidence
+from gedi.launching import set_up
 from gedi.methods import Method, gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
@@ -29,6 +31,8 @@ __all__ = ["Algorithm", "TrainingState", "train"]
 @dataclass
 class TrainingState:
     """All that an iteration changes; a checkpoint holds exactly this.
+
+    Of several processes each has chains and random numbers of its own; all else is the same.
 
     Attributes:
         model: the network θ; its parameters may have leading member dimensions.
@@ -65,15 +69,15 @@ class TrainingState:
         return tuple(self.buffer.positions.shape[:-2])
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain tensors and numbers, readable without running code."""
+        """Plain tensors and numbers, readable without running code, of all processes."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "sampler": self.sampler.state_dict(),
-            "buffer": self.buffer.state_dict(),
+            "buffer": {"positions": gathered(self.buffer.positions, -2)},
             "log_prior": self.log_prior,
-            "generator": self.generator.get_state(),
+            "generator": gathered(self.generator.get_state()[None], 0),
             "horizon": self.horizon,
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -82,11 +86,22 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state."""
-        for name in ("model", "average", "optimizer", "sampler", "buffer"):
+        """Go back to a saved state.
+
+        Where it is of another number of processes, random numbers start anew: from a seed that the
+        generator of its first process draws.
+        """
+        for name in ("model", "average", "optimizer", "sampler"):
             getattr(self, name).load_state_dict(state[name])
+        self.buffer.load_state_dict({"positions": share_of(state["buffer"]["positions"], -2)})
         self.log_prior = state["log_prior"].to(self.log_prior.device)
-        self.generator.set_state(state["generator"])
+        generators = state["generator"].view(-1, state["generator"].shape[-1])
+        as_many = len(generators) == n_processes()
+        # A copy, as PyTorch reads past the end of a state that starts within its storage.
+        self.generator.set_state(generators[rank() if as_many else 0].clone())
+        if not as_many:
+            seed = torch.randint(2**32, (), device=self.generator.device, generator=self.generator)
+            self.generator.manual_seed(own_seed(int(seed)))
         self.horizon = state["horizon"]
         self.iteration = state["iteration"]
         self.seconds = state["seconds"]
@@ -103,7 +118,7 @@ class Algorithm:
         weights: of the terms.
         box: where p(x) lives.
         schedule: learning rate and clustering weight over time.
-        batch_size: points, and as many chains, in an iteration.
+        batch_size: points, and as many chains, of each process in an iteration.
         learning_rate: Adam's, before the schedule.
         prior_rate: share of its way to the mean posterior that π goes in each iteration, once there
             is one network; 0 keeps it.
@@ -174,7 +189,9 @@ def train(
         until: the iteration to pause at, before the end of the training.
         observe: called after each iteration; true pauses the training.
     """
-    model, optimizer = fabric.setup(state.model, state.optimizer)
+    model, optimizer = set_up(
+        fabric, state.model, state.optimizer, state.buffer.positions[..., :1, :]
+    )
     energy: Energy = state.model.energy
     if algorithm.compile:
         model, energy = compiled(model), compiled_energy(state.model)
@@ -239,7 +256,7 @@ def train(
         )
 
         state.iteration += 1
-        state.seconds += time.perf_counter() - start
+        state.seconds = most(state.seconds + time.perf_counter() - start)
         paused = observe(state, terms)
 
 

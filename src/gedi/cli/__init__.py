@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from gedi.errors import GediError
+from gedi.places import label
 from gedi.printable import printable
 
 __all__ = ["main"]
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, options = parse(arguments)
         return command(options)
     except GediError as error:
-        print(f"gedi: error: {printable(str(error))}", file=sys.stderr)
+        print(f"gedi: error: {label()}{printable(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0

@@ -13,15 +13,17 @@ from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
 from gedi.custom import Custom
 from gedi.data import Dataset, constant_features
-from gedi.errors import RunError
+from gedi.distributed import agree, anywhere, from_first
+from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
 from gedi.presenting import report_content
 from gedi.printable import printable
 from gedi.progress import Progress
 from gedi.runs import Run
+from gedi.training import TrainingState
 
-__all__ = ["INTERRUPTED", "drive", "taken_up", "train_to_end"]
+__all__ = ["INTERRUPTED", "drive", "follow", "taken_up", "train_to_end"]
 
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
@@ -52,7 +54,42 @@ def drive(
     return 0
 
 
-def taken_up(run: Run, dataset: Dataset, console: Console, custom: Custom = Custom()) -> Session:
+def follow(session: Session) -> int:
+    """What other processes than the first do of a training: their share, and nothing on disk."""
+    crew = session.crew
+    with crew.failures_told():
+        crew.advice = from_first(crew.advice)
+    try:
+        with stoppable(math.inf) as is_asked, crew.failures_told():
+            session.observer.interrupted = is_asked
+
+            def join(state: TrainingState) -> None:
+                if anywhere(False):  # the first process saves
+                    session.state_dict()
+
+            session.observer.each.append(join)
+            ended = session.train()
+            session.state_dict()
+        if ended:
+            session.disband()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (DivergenceError, RunError):
+        if crew.is_led:  # by a process that tells the same
+            return 2
+        raise
+    return 0
+
+
+def taken_up(
+    run: Run,
+    dataset: Dataset,
+    console: Console,
+    custom: Custom = Custom(),
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+) -> Session:
     """The session of a run folder as its last whole checkpoint has it; fresh if there is none.
 
     Args:
@@ -60,11 +97,13 @@ def taken_up(run: Run, dataset: Dataset, console: Console, custom: Custom = Cust
         dataset: what it trains on.
         console: where damaged checkpoints are told.
         custom: what was brought to the training beside its settings.
+        devices: processes on each machine; need not be as many as there were.
+        nodes: machines.
 
     Raises:
         RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
     """
-    session = Session(dataset, run.settings(), custom=custom)
+    session = Session(dataset, run.settings(), custom=custom, devices=devices, nodes=nodes)
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
         console.print(
@@ -79,7 +118,10 @@ def taken_up(run: Run, dataset: Dataset, console: Console, custom: Custom = Cust
                 f"{run.checkpoints.folder}: does not fit the settings or the data of the run: "
                 f"{' '.join(str(error).split())}"
             ) from error
-    run.write_metrics(session.observer.history)
+    with session.crew.failures_told():
+        agree(str(session.state.iteration), "last checkpoint")
+    if session.is_first:
+        run.write_metrics(session.observer.history)
     return session
 
 
@@ -106,15 +148,22 @@ def train_to_end(
         The training that has ended, or None if it was stopped before.
 
     Raises:
-        RunError: if the model cannot be written.
+        RunError: if the model cannot be written, or another process of the training is gone.
     """
+    crew = session.crew
+    with crew.failures_told():
+        crew.advice = from_first(
+            "the last checkpoint stands: go on, with as many processes as there are, with: "
+            f"gedi resume {_quoted(run.path)}"
+        )
     with stoppable(deadline) as is_asked, Keeper(run, session, console, every) as keeper:
         session.observer.interrupted = is_asked
         try:
             with Progress(console) as progress:
                 session.observer.listeners.append(progress)
                 ended = session.train()
-            kept = keeper.save()
+            with crew.failures_told():
+                kept = keeper.save()
         except KeyboardInterrupt:  # within an iteration, whose state is no place to go on from
             ended = kept = False
     if not ended:

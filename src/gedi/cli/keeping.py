@@ -13,6 +13,7 @@ from typing import Self
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
+from gedi.distributed import anywhere
 from gedi.fitting import Session
 from gedi.observing import Record
 from gedi.runs import Run
@@ -65,15 +66,15 @@ class Keeper:
 
     def save(self) -> bool:
         """Write a checkpoint now; whether that went well."""
-        state, saved = self.session.state, False
+        state, saved = self.session.state_dict(), False
         with self._told("the checkpoint"):
-            self.run.checkpoints.save(state.iteration, self.session.state_dict())
+            self.run.checkpoints.save(self.session.state.iteration, state)
             saved = True
         self.saved = time.monotonic()
         return saved
 
     def _keep_state(self, state: TrainingState) -> None:
-        if time.monotonic() - self.saved >= self.every:
+        if anywhere(time.monotonic() - self.saved >= self.every):
             self.save()
 
     def _keep_record(self, state: TrainingState, record: Record) -> None:

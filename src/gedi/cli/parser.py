@@ -11,7 +11,7 @@ from jsonargparse import (  # type: ignore[attr-defined]
     ArgumentParser,
     Namespace,
 )
-from jsonargparse.typing import NonNegativeFloat
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
 from gedi.errors import SettingsError
@@ -160,6 +160,7 @@ def _train() -> ArgumentParser:
         "--overwrite", action="store_true", help="replace a run that is in the folder already"
     )
     _checkpoint_every(parser)
+    _processes(parser)
     parser.add_class_arguments(Settings, as_group=False)
     return parser
 
@@ -168,6 +169,7 @@ def _resume() -> ArgumentParser:
     parser = _subparser("Go on with a training from its last checkpoint, with its settings.")
     parser.add_argument("folder", type=str, help="run folder")
     _checkpoint_every(parser)
+    _processes(parser)
     return parser
 
 
@@ -312,6 +314,19 @@ def _checkpoint_every(parser: ArgumentParser) -> None:
         type=NonNegativeFloat,
         default=30.0,
         help="seconds from one checkpoint to the next; 0 is after every iteration",
+    )
+
+
+def _processes(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--devices",
+        type=PositiveInt,
+        default=1,
+        help="processes on each machine, each with a GPU of its own where there are GPUs; they "
+        "share batch_size and buffer_size",
+    )
+    parser.add_argument(
+        "--nodes", type=PositiveInt, default=1, help="machines that run this command together"
     )
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from jsonargparse import Namespace
-from rich.console import Console
 
+from gedi.cli.crew import notes_of_first
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import drive, taken_up
+from gedi.cli.driving import drive, follow, taken_up
 from gedi.errors import RunError
 from gedi.runs import Run
 
@@ -18,7 +18,11 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     if folder.result().get("ended", "interrupted") != "interrupted":
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
-    with decoding_shown() as watch:
-        dataset = folder.source.load(watch)
-    session = taken_up(folder, dataset, Console(stderr=True), folder.custom(dataset))
+    processes = {"devices": options.devices, "nodes": options.nodes}
+    with notes_of_first(**processes) as console:
+        with decoding_shown() as watch:
+            dataset = folder.source.load(watch)
+        session = taken_up(folder, dataset, console, folder.custom(dataset), **processes)
+    if not session.is_first:
+        return follow(session)
     return drive(folder, session, dataset, every=options.checkpoint_every)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from gedi.cli.crew import notes_of_first
 from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import drive
+from gedi.cli.driving import drive, follow
 from gedi.cli.telling import tell_groups, tell_skipped, tell_streamed
 from gedi.custom import Custom
 from gedi.data import Dataset
@@ -38,14 +39,19 @@ def run(options: Namespace) -> int:
         stream_above=_stream_above(options.stream_above),
         streaming=options.streaming,
     )
-    with decoding_shown() as watch:
-        dataset = source.load(watch)
-    tell_skipped(dataset)
-    tell_streamed(dataset)
-    groups = _groups(options)
-    if options.streaming and groups is not None:
-        raise SettingsError("--groups: refer to rows by their places, which a stream has not")
-    session = Session(dataset, settings, custom=_custom(groups, dataset, settings))
+    processes = {"devices": options.devices, "nodes": options.nodes}
+    with notes_of_first(**processes):
+        with decoding_shown() as watch:
+            dataset = source.load(watch)
+        tell_skipped(dataset)
+        tell_streamed(dataset)
+        groups = _groups(options)
+        if options.streaming and groups is not None:
+            raise SettingsError("--groups: refer to rows by their places, which a stream has not")
+        custom = _custom(groups, dataset, settings)
+    session = Session(dataset, settings, custom=custom, **processes)
+    if not session.is_first:
+        return follow(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
         path, source, dataset, session.settings, groups=groups, overwrite=options.overwrite

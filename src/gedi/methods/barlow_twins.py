@@ -6,6 +6,8 @@ what is compared.
 
 from torch import Tensor
 
+from gedi.distributed import mean
+
 __all__ = ["barlow_twins_loss"]
 
 _FLOOR = 1e-5  # added to variances, as the batch normalisation of the published code does
@@ -17,7 +19,7 @@ def barlow_twins_loss(z1: Tensor, z2: Tensor, off_diagonal_weight: float = 5e-3)
     L = Σ_i (1 - C_ii)² + λ Σ_{i≠j} C_ij²,  C = (1/n) Σ_k u_k v_kᵀ,
 
     u and v being z1 and z2 with each feature standardised over the batch (Zbontar et al.,
-    ICML 2021).
+    ICML 2021); the batch is that of all processes.
 
     Args:
         z1: embeddings of one view, (..., n, d).
@@ -27,7 +29,7 @@ def barlow_twins_loss(z1: Tensor, z2: Tensor, off_diagonal_weight: float = 5e-3)
     Returns:
         The loss, (...). Gradients flow through both arguments.
     """
-    correlation = _standardised(z1).mT @ _standardised(z2) / z1.shape[-2]
+    correlation = mean(_standardised(z1).mT @ _standardised(z2) / z1.shape[-2])
     diagonal = correlation.diagonal(dim1=-2, dim2=-1)
     on = (diagonal - 1).square().sum(-1)
     off = correlation.square().sum((-2, -1)) - diagonal.square().sum(-1)
@@ -36,5 +38,5 @@ def barlow_twins_loss(z1: Tensor, z2: Tensor, off_diagonal_weight: float = 5e-3)
 
 def _standardised(z: Tensor) -> Tensor:
     """Each feature with mean 0 and variance 1 over the batch, (..., n, d)."""
-    centred = z - z.mean(-2, keepdim=True)
-    return centred / (centred.square().mean(-2, keepdim=True) + _FLOOR).sqrt()
+    centred = z - mean(z.mean(-2, keepdim=True))
+    return centred / (mean(centred.square().mean(-2, keepdim=True)) + _FLOOR).sqrt()

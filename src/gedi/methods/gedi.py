@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from gedi.distributed import means
 from gedi.evidence import Observed
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.objective import Terms, contrast, invariance, prior_agreement
@@ -21,6 +22,8 @@ def gedi_terms(
     observed: Observed | None = None,
 ) -> Terms:
     """GEN, INV, PRIOR and EVIDENCE of one batch, from a single pass through the network.
+
+    Of several processes, each with its share of the batch, the terms are those of the whole.
 
     INV compares with p(y|x) as the target and p(y|x') as the prediction. Either order bounds the
     likelihood; with views chosen to change the prediction most, this one learns, as the prediction
@@ -51,7 +54,9 @@ def gedi_terms(
     inv = zero if view is None else invariance(logits["view"], logits["x"])
     evidence = zero if observed is None else observed.log_likelihood(logits["observed"])
     if negatives is None:
+        inv, evidence = means(inv, evidence)
         return Terms(zero, inv, prior, evidence)
     energies = energy_of_logits(logits["x" if smoothed is None else "smoothed"])
     gen = contrast(energies, energy_of_logits(logits["negatives"]))
-    return Terms(gen, inv, prior, evidence, energies.detach().mean(-1))
+    gen, inv, evidence, energy = means(gen, inv, evidence, energies.detach().mean(-1))
+    return Terms(gen, inv, prior, evidence, energy)

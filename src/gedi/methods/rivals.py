@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gedi.distributed import mean
 from gedi.evidence import Observed
 from gedi.methods.barlow_twins import barlow_twins_loss
 from gedi.methods.swav import swav_loss
@@ -37,7 +38,7 @@ def _of_two_views(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Ter
         first, second, rest = outputs.split([n, n, outputs.shape[-2] - 2 * n], -2)
         term = -loss(first, second)
         zero = torch.zeros_like(term)
-        evidence = zero if observed is None else observed.log_likelihood(rest)
+        evidence = zero if observed is None else mean(observed.log_likelihood(rest))
         return Terms(zero, term, zero, evidence)
 
     return terms

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from gedi.distributed import log_mean_exp, mean
+
 __all__ = ["sinkhorn_codes", "swav_loss"]
 
 
@@ -17,7 +19,7 @@ def sinkhorn_codes(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3)
 
     Q maximises Σ_jy Q_jy s_jy + ε H(Q) under the equal shares (Cuturi, NeurIPS 2013; for codes:
     Caron et al., NeurIPS 2020). Columns and rows are normalised in turn, rows last; in log space,
-    so that no score overflows and no prototype goes empty.
+    so that no score overflows and no prototype goes empty. The points are those of all processes.
 
     Args:
         scores: s, similarities of points to prototypes, (..., n, c).
@@ -29,7 +31,7 @@ def sinkhorn_codes(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3)
     """
     log_codes = scores / epsilon
     for _ in range(n_iterations):
-        log_codes = log_codes - log_codes.logsumexp(-2, keepdim=True)
+        log_codes = log_codes - log_mean_exp(log_codes.logsumexp(-2, keepdim=True))
         log_codes = log_codes - log_codes.logsumexp(-1, keepdim=True)
     return log_codes.softmax(-1)
 
@@ -64,6 +66,6 @@ def swav_loss(
 
     def predicted(scores: Tensor, by: Tensor) -> Tensor:
         codes = sinkhorn_codes(scores, epsilon, n_iterations)
-        return -(codes * log_softmax(by / temperature, -1)).sum(-1).mean(-1)
+        return -mean((codes * log_softmax(by / temperature, -1)).sum(-1).mean(-1))
 
     return (predicted(scores1, scores2) + predicted(scores2, scores1)) / 2

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from gedi.box import Box
+from gedi.distributed import mean
 from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
 
 __all__ = ["AnchoredJump", "likeliest_bandwidth"]
@@ -69,6 +70,8 @@ class AnchoredJump(Move):
         inside = Box(self.low, self.high).contains(x)
         log_ratio = torch.where(inside, log_ratio, -torch.inf)
         chains, self.acceptance = accept(chains, proposal, log_ratio, generator)
+        if self.training:
+            self.acceptance = mean(self.acceptance)
         return chains
 
     def _log_kernels(self, x: Tensor) -> Tensor:

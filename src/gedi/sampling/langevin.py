@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from gedi.box import Box
+from gedi.distributed import means
 from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
 from gedi.spectral import SpectralMatrix
 
@@ -104,9 +105,11 @@ class Langevin(Move):
         return epsilon
 
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
-        """Advance all chains by `n_steps` steps."""
+        """Advance all chains by `n_steps` steps; in training mode, ε is that of all processes."""
         for _ in range(self.n_steps):
             chains = self._step(energy, chains, generator)
+        if self.training:
+            self.log_step_size, self.acceptance = means(self.log_step_size, self.acceptance)
         return chains
 
     def _step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:

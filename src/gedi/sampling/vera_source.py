@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from gedi.box import Box
+from gedi.distributed import mean, means
 from gedi.sampling.chains import Chains, Cycle, Energy, Move
 from gedi.sampling.replay_buffer import ReplayBuffer
 from gedi.sampling.vera import VeraSampler, vera_generator_loss, vera_posterior_loss
@@ -132,7 +133,7 @@ class VeraSource(Move):
         def walled(u: Tensor) -> Tensor:
             x = self._whole(u)
             values = energy(self.box.fold(x)[0])
-            self.energy = values.detach().mean()
+            self.energy = mean(values.detach().mean())
             outside = (x - self.box.clamp(x)) / (_WALL * (self.high - self.low))
             return values + 0.5 * outside.square().sum(-1)
 
@@ -147,9 +148,8 @@ class VeraSource(Move):
         loss = loss + vera_posterior_loss(self.sampler, u, z, generator=generator)
         # Not backward(), which would leave gradients in the energy's parameters as well.
         parameters = list(self.sampler.parameters())
-        for parameter, gradient in zip(
-            parameters, torch.autograd.grad(loss, parameters), strict=True
-        ):
+        gradients = means(*torch.autograd.grad(loss, parameters))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         self.optimizer.step()
         return u

@@ -1,0 +1,31 @@
+"""Which of the processes of a training this one is, as its environment says before they meet."""
+
+import os
+
+__all__ = ["is_first", "is_first_here", "label"]
+
+_EVERYWHERE = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+_HERE = ("LOCAL_RANK", "SLURM_LOCALID")
+
+
+def is_first(n_processes: int) -> bool:
+    """Whether this is the first process of all, which is the one that speaks and writes."""
+    return n_processes == 1 or _are_zero(_EVERYWHERE)
+
+
+def is_first_here(n_processes: int) -> bool:
+    """Whether this is the first process on its machine."""
+    return n_processes == 1 or _are_zero(_HERE)
+
+
+def label() -> str:
+    """What the messages of another process than the first begin with; nothing for the first."""
+    for name in ("RANK", "LOCAL_RANK"):
+        place = os.environ.get(name, "0")
+        if place != "0":
+            return f"process {place}: "
+    return ""
+
+
+def _are_zero(names: tuple[str, ...]) -> bool:
+    return all(os.environ.get(name, "0") == "0" for name in names)
