@@ -20,7 +20,7 @@ from gedi.sampling import Energy, WithGradient
 __all__ = ["AnalyticEnergy", "analytic_energy"]
 
 
-_silu_backward = torch.ops.aten.silu_backward.default
+_silu_backward = torch.ops.aten.silu_backward.grad_input
 
 
 class AnalyticEnergy(WithGradient):
@@ -60,7 +60,9 @@ class AnalyticEnergy(WithGradient):
         energy = log_posterior[..., 0] - logits[..., 0]
         uphill = product(log_posterior.exp_(), back)
         while inputs:
-            uphill = product(_silu_backward(uphill, inputs.pop()), backwards.pop())
+            z = inputs.pop()  # not needed any more: its memory is warm
+            _silu_backward(uphill, z, grad_input=z)
+            uphill = product(z, backwards.pop())
         base = self.model.base
         if base is None:
             return energy, uphill.neg_()
