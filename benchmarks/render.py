@@ -24,6 +24,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 RELIABILITY = PAGE.with_name("reliability.md")
 STREAMING, GROWTH = PAGE.with_name("streaming.md"), PAGE.with_name("growth.md")
 SCALING = PAGE.with_name("scaling.md")
+PERFORMANCE = PAGE.with_name("performance.md")
 
 GEDI_CLASSIFIER = "GEDIClassifier"
 WHEN = ("before", "after")
@@ -146,13 +147,7 @@ def textbook() -> str:
         for row in rows
     ]
     titles = ["pairs", "`gedi train moons` (s)", "textbook loop (s)", "ratio: min / median / max"]
-    return (
-        "## Time\n\nThe whole command (imports, restarts, evaluation, report) against one run of "
-        "the plain loop: 7,000 iterations, 10 Langevin steps, batch 400, same network.\n\n"
-        + table(titles, lines)
-        + "\n"
-        + made_by(rows, "python benchmarks/textbook.py")
-    )
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/textbook.py")
 
 
 def digits() -> str:
@@ -438,35 +433,80 @@ def stabilisers() -> str:
     )
 
 
-def step_shares() -> str:
-    """What an iteration spends its time on."""
-    rows = read("step_shares")
-    kinds = {"move": "chains move", "no move": "they do not", "cycle": "mean over a cycle"}
+def profiles() -> str:
+    """What an iteration spends its time on, and the floors."""
+    rows = read("profiles")
     lines = []
     for row in rows:
-        for kind, parts in row["seconds"].items():
-            total = sum(parts.values())
+        whole = row["parts"]["iteration"]["seconds"][1]
+        for name, part in row["parts"].items():
+            seconds = part["seconds"][1]
             lines.append(
                 [
-                    f"{row['data']}, {row['device']}",
-                    kinds[kind],
-                    f"{1000 * total:,.0f}",
-                    *(f"{seconds / total:.1%}" for seconds in parts.values()),
+                    _case(row),
+                    name,
+                    f"{1e3 * seconds:,.2f}",
+                    f"{seconds / whole:.1%}",
+                    f"{1e3 * part['floor'][1]:,.2f}" if part["floor"] else "-",
+                    _ratio(part["ratio"]) if part["ratio"] else "-",
+                    f"{part['flops'] / 1e6:,.1f}" if part["flops"] else "-",
+                    f"{part['flops'] / seconds / row['peak']:.0%}" if part["flops"] else "-",
+                    f"{part['bytes'] / 1e6:,.1f}" if part["bytes"] else "-",
                 ]
             )
-    cycles = {row["data"]: row["cycles"] for row in rows}
-    titles = ["data, network, device", "iteration", "ms", *rows[0]["seconds"]["cycle"]]
-    return (
-        "## The parts of an iteration\n\nShares of the time of one GEDI iteration (one network, all "
-        f"terms, batch {rows[0]['batch']}) on random bytes of 1x28x28 and 3x32x32. Chains move in one "
-        f"of {rows[0]['every']} iterations. Each kind of view sees an equal share of the batch; image views "
-        "are those of the preset. Medians over "
-        + ", ".join(f"{n} cycles ({data})" for data, n in cycles.items())
-        + ".\n\n"
-        + table(titles, lines)
-        + "\n"
-        + made_by(rows, "python benchmarks/step_shares.py")
-    )
+    titles = ["data, network, threads", "part", "ms", "share", "floor (ms)", "time / floor"]
+    titles += ["MFLOP", "of peak", "MB moved"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/profiles.py")
+
+
+def profile_sizes() -> str:
+    """What lies in memory."""
+    rows = read("profiles")
+    names = list(dict.fromkeys(name for row in rows for name in row["sizes"]))
+    lines = [[_case(row), *(_size(row["sizes"][name]) for name in names)] for row in rows]
+    return table(["data, network, threads", *names], lines)
+
+
+def _case(row: Row) -> str:
+    networks = f", {row['members']} networks" if row["members"] > 1 else ""
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    return f"{row['case']}{networks}, {threads}"
+
+
+def _size(size: Row) -> str:
+    each = f" ({size['bytes'] / size['samples']:,.0f} B)" if size["samples"] else ""
+    return f"{size['bytes'] / 1e6:,.2f} MB{each}"
+
+
+def peer_iterations() -> str:
+    """An iteration of each loop."""
+    rows = [row for row in read("peers") if row["kind"] == "iteration"]
+    lines = [
+        [str(row["threads"]), name, _ratio(found["ms"]), _ratio(found["ratio"])]
+        for row in rows
+        for name, found in row["loops"].items()
+    ]
+    titles = ["threads", "loop", "ms an iteration", "time / textbook loop's"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/peers.py")
+
+
+def peer_trainings() -> str:
+    """Whole trainings to a quality."""
+    rows = [row for row in read("peers") if row["kind"] == "training"]
+    lines = [
+        [
+            row["loop"],
+            str(row["seed"]),
+            "reached" if row["reached"] else f"not within {row['budget']:.0f} s",
+            f"{row['seconds']:.1f}",
+            f"{row['iterations']:,}",
+            f"{row['NMI']:.3f}",
+            f"{row['regret']:.3f}",
+        ]
+        for row in rows
+    ]
+    titles = ["loop", "seed", "NMI 0.99 and regret 0.05", "seconds", "iterations", "NMI", "regret"]
+    return table(titles, lines) + "\n" + made_by(rows, "python benchmarks/peers.py")
 
 
 def symbols() -> str:
@@ -557,17 +597,8 @@ def throughput() -> str:
         for name, found in row["variants"].items()
     ]
     titles = ["data, network, device", "loop", "images a second", "share of peak", "of textbook"]
-    return (
-        "## Images a second\n\nOne network, all terms, chains that move by the same "
-        f"{rows[0]['settings']['sampler']['n_steps']} steps in every iteration (but in the last line of "
-        "each case, which is the default), on random bytes. `textbook loop` is JEM's with INV and PRIOR: "
-        "float32, eager. `bf16` is `--precision bf16-mixed`, `compiled` is `--compile true`. The share of "
-        "the peak is that of a large matrix product in the same number format; the last column is the "
-        "median and range of the speed over the textbook loop's in the same round.\n\n"
-        + table(titles, lines)
-        + "\n"
-        + made_by(rows, "python benchmarks/throughput.py --case ... --batch ...")
-    )
+    command = "python benchmarks/throughput.py --case ... --batch ..."
+    return table(titles, lines) + "\n" + made_by(rows, command)
 
 
 def _ratio(ratio: list[float]) -> str:
@@ -842,9 +873,6 @@ def main() -> None:
     """Write the pages."""
     sections: dict[str, Callable[[], str]] = {
         "toys": toys,
-        "textbook": textbook,
-        "step_shares": step_shares,
-        "throughput": throughput,
         "digits": digits,
         "tables": tables,
         "embeddings": embeddings,
@@ -867,13 +895,27 @@ def main() -> None:
         "memory": memory,
         "fuzz": fuzz,
     }
-    for name, write in tables_of_reliability.items():
-        if read(name):
-            fill(RELIABILITY, name, write())
-    fill(STREAMING, "streaming", streaming())
-    fill(GROWTH, "growth", growth())
-    fill(SCALING, "processes", processes())
-    print(f"{PAGE}, {RELIABILITY}, {STREAMING}, {GROWTH} and {SCALING} written")
+    tables_of_performance: dict[str, Callable[[], str]] = {
+        "profiles": profiles,
+        "profile_sizes": profile_sizes,
+        "peer_iterations": peer_iterations,
+        "peer_trainings": peer_trainings,
+        "textbook": textbook,
+        "throughput": throughput,
+    }
+    sources = {"profile_sizes": "profiles", "peer_iterations": "peers", "peer_trainings": "peers"}
+    pages: dict[Path, dict[str, Callable[[], str]]] = {
+        RELIABILITY: tables_of_reliability,
+        PERFORMANCE: tables_of_performance,
+        STREAMING: {"streaming": streaming},
+        GROWTH: {"growth": growth},
+        SCALING: {"processes": processes},
+    }
+    for page, tables_of_page in pages.items():
+        for name, write in tables_of_page.items():
+            if read(sources.get(name, name)):
+                fill(page, name, write())
+    print(f"{PAGE}, {', '.join(map(str, pages))} written")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -51,8 +52,12 @@ def textbook(
     learning_rate: float = 1e-3,
     n_steps: int = 10,
     batch_size: int = 400,
+    look: Callable[[nn.Module, int], bool] = lambda net, iteration: False,
 ) -> Ended:
-    """The plain loop on standardised data (n, d); random numbers are torch's own."""
+    """The plain loop on standardised data (n, d); random numbers are torch's own.
+
+    `look` is called with the network and the iterations done, and ends the loop where it is true.
+    """
     n, d = data.shape
     low, high = data.amin(0), data.amax(0)
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
@@ -77,7 +82,7 @@ def textbook(
         return float(-inv - prior - math.log(n_clusters))
 
     before = gap()
-    for _ in range(iterations):
+    for iteration in range(iterations):
         batch = data[torch.randint(n, (batch_size,))]
         chosen = torch.randint(len(buffer), (batch_size,))
         chains = buffer[chosen]
@@ -94,6 +99,8 @@ def textbook(
         optimizer.zero_grad()
         (-(gen + inv + prior)).backward()
         optimizer.step()
+        if look(net, iteration + 1):
+            break
     with torch.no_grad():
         return Ended(float(energy(data).mean()), float(energy(buffer).mean()), before, gap())
 

@@ -29,7 +29,7 @@ from gedi.assembly import Assembly, assemble
 from gedi.defaults import resolve
 from gedi.settings import Settings
 from gedi.training import train
-from step_shares import CASES, random_images, settings_of
+from profiles import CASES, random_images, settings_of
 
 Loop = Callable[[int], float]
 """Runs so many iterations, and returns the seconds of one."""

@@ -50,7 +50,7 @@ class Box(NamedTuple):
 
     def contains(self, x: Tensor) -> Tensor:
         """Whether each point lies in the box, (..., d) -> (...)."""
-        return ((x >= self.low) & (x <= self.high)).all(-1)
+        return (x == self.clamp(x)).all(-1)
 
     def uniform(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Uniform points, (*shape, d)."""

@@ -65,6 +65,11 @@ class Points:
         """D."""
         return int(self._values.shape[1])
 
+    @property
+    def n_bytes(self) -> int:
+        """What they take in memory; nothing where they stay in a file."""
+        return 0 if isinstance(self._values, _Mapped) else self._values.nbytes
+
     def __getitem__(self, index: Tensor | slice) -> Tensor:
         """Rows by their places (...,), scaled, (..., d)."""
         rows = self._values[index]

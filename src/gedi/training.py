@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
+from gedi.analytic import analytic_energy
 from gedi.box import Box
 from gedi.compiling import compiled, compiled_energy
 from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
@@ -19,7 +20,7 @@ from gedi.methods import Method, gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.points import Points
-from gedi.sampling import Energy, Move, ReplayBuffer
+from gedi.sampling import Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
 from gedi.stream import Stream
@@ -192,7 +193,7 @@ def train(
     model, optimizer = set_up(
         fabric, state.model, state.optimizer, state.buffer.positions[..., :1, :]
     )
-    energy: Energy = state.model.energy
+    energy = analytic_energy(state.model)
     if algorithm.compile:
         model, energy = compiled(model), compiled_energy(state.model)
     generator = state.generator

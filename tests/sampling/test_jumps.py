@@ -141,8 +141,8 @@ def test_energies_that_are_no_numbers_are_refused():
 
 
 def test_draw_categorical_frequencies():
-    logits = torch.tensor([0.1, 0.2, 0.0, 0.7]).log() + 50
-    index = draw_categorical(logits.expand(2, 50_000, 4), seeded())
+    weights = 50 * torch.tensor([0.1, 0.2, 0.0, 0.7])
+    index = draw_categorical(weights.expand(2, 50_000, 4), seeded())
     assert index.shape == (2, 50_000)
     shares = torch.bincount(index.flatten(), minlength=4) / index.numel()
     # Standard errors of at most 0.0015.
@@ -150,10 +150,10 @@ def test_draw_categorical_frequencies():
     assert shares[2] == 0
 
 
-def test_draw_categorical_of_extreme_logits():
-    logits = torch.tensor([[-1e30, 0.0, -1e30], [0.0, -torch.inf, -torch.inf]])
+def test_draw_categorical_of_extreme_weights():
+    weights = torch.tensor([[1e-35, 1.0, 1e-35], [1e-35, 0.0, 0.0]])
     for seed in range(20):
-        assert draw_categorical(logits, seeded(seed)).tolist() == [1, 0]
+        assert draw_categorical(weights, seeded(seed)).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(("n", "d"), [(200, 1), (400, 2), (400, 4)])
@@ -169,3 +169,14 @@ def test_likeliest_bandwidth_stands_duplicates():
     anchors = torch.cat([torch.zeros(5, 2), torch.ones(1, 2)])
     h = likeliest_bandwidth(anchors)
     assert math.isfinite(h) and h > 0
+
+
+def test_kernels_and_their_sum_are_those_of_the_formula():
+    anchors, x = anchors_of_the_wrong_law(), MODES + 0.7
+    move = AnchoredJump(anchors, 0.3, BOX)
+    kernels, log_sum = move._kernels(x)
+    expected = -torch.cdist(x, anchors).square() / (2 * 0.3**2)
+    torch.testing.assert_close(log_sum, expected.logsumexp(-1))
+    torch.testing.assert_close(
+        kernels / kernels.sum(-1, keepdim=True), expected.softmax(-1), atol=1e-30, rtol=1e-9
+    )

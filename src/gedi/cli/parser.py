@@ -45,6 +45,12 @@ Settings can come from a YAML file (--config) and be overridden one by one; --pr
 all of them. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
 """
 
+_PROFILE = """\
+Run a few iterations of a training, and tell where their time goes: data and settings are those of
+`gedi train`. Beside each part is its floor: the time that its matrix products and convolutions take
+alone, at the same shapes and with the same threads, measured in turn with it.
+"""
+
 _REPRODUCE = """\
 Train and measure GEDI, GEDI no gen, JEM, Barlow Twins and SwAV on the same data, encoder, views
 and budget, and print a table. Every cell (method, data, seed) is kept in a run folder of its own
@@ -61,6 +67,7 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command")
     for name, build, summary in (
         ("train", _train, "train a model and write a run folder with a report"),
+        ("profile", _profile, "tell where the time of a training goes"),
         ("resume", _resume, "go on with a training that was interrupted"),
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
         ("predict", _predict, "cluster and score points"),
@@ -111,57 +118,39 @@ def _one_line(error: ArgumentError) -> str:
 
 def _train() -> ArgumentParser:
     parser = _subparser(_TRAIN)
-    parser.add_argument(
-        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
-    )
-    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
-    parser.add_argument(
-        "--label",
-        type=str | None,
-        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
-    )
-    parser.add_argument(
-        "--groups",
-        type=str | None,
-        help="a table (.csv, .parquet) of inputs that are seen together and obey a rule: a column "
-        "of row numbers of the data, or of names of image files, for each symbol",
-    )
-    parser.add_argument(
-        "--rule",
-        type=str | None,
-        help='of the groups: an expression over the names of the columns, such as "a + b == s"; '
-        "sum; or a .cnf file. Cluster j is then the value j",
-    )
-    parser.add_argument(
-        "--outcome",
-        type=str | None,
-        help="the column of --groups that says what was observed; by default the rule always holds",
-    )
-    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
-    _split(parser)
-    parser.add_argument(
-        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
-    )
-    _skip_bad(parser)
-    parser.add_argument(
-        "--stream-above",
-        type=float | None,
-        help="GiB of decoded images from where on they stay on disk instead of in memory; "
-        "by default 2",
-    )
-    parser.add_argument(
-        "--streaming",
-        action="store_true",
-        help="of tables in .parquet files, one or a folder of them: read them while training, so "
-        "that they may be larger than memory",
-    )
+    _data_and_settings(parser)
     parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"
     )
     _checkpoint_every(parser)
     _processes(parser)
-    parser.add_class_arguments(Settings, as_group=False)
+    return parser
+
+
+def _profile() -> ArgumentParser:
+    parser = _subparser(_PROFILE)
+    _data_and_settings(parser)
+    parser.add_argument(
+        "--side-by-side",
+        action="store_true",
+        help="look at all restarts in one computation, instead of the one that goes on",
+    )
+    parser.add_argument(
+        "--cycles",
+        type=int,
+        default=10,
+        help="how many to look at; the chains move once in each, see sampler.every",
+    )
+    parser.add_argument(
+        "--threads", type=int | None, help="of the CPU; by default as many as torch takes"
+    )
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="count the processor's time instead of the clock's, for machines that do other work",
+    )
+    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
     return parser
 
 
@@ -300,6 +289,55 @@ def _reproduce() -> ArgumentParser:
     )
     parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")
     return parser
+
+
+def _data_and_settings(parser: ArgumentParser) -> None:
+    """What a training is made from."""
+    parser.add_argument(
+        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
+    )
+    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
+    parser.add_argument(
+        "--label",
+        type=str | None,
+        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
+    )
+    parser.add_argument(
+        "--groups",
+        type=str | None,
+        help="a table (.csv, .parquet) of inputs that are seen together and obey a rule: a column "
+        "of row numbers of the data, or of names of image files, for each symbol",
+    )
+    parser.add_argument(
+        "--rule",
+        type=str | None,
+        help='of the groups: an expression over the names of the columns, such as "a + b == s"; '
+        "sum; or a .cnf file. Cluster j is then the value j",
+    )
+    parser.add_argument(
+        "--outcome",
+        type=str | None,
+        help="the column of --groups that says what was observed; by default the rule always holds",
+    )
+    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
+    _split(parser)
+    parser.add_argument(
+        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
+    )
+    _skip_bad(parser)
+    parser.add_argument(
+        "--stream-above",
+        type=float | None,
+        help="GiB of decoded images from where on they stay on disk instead of in memory; "
+        "by default 2",
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="of tables in .parquet files, one or a folder of them: read them while training, so "
+        "that they may be larger than memory",
+    )
+    parser.add_class_arguments(Settings, as_group=False)
 
 
 def _split(parser: ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """Samplers: Langevin chains, jumps, and the replay buffer in which chains persist."""
 
-from gedi.sampling.chains import Chains, Cycle, Energy, Move, accept, evaluate
+from gedi.sampling.chains import Chains, Cycle, Energy, Move, WithGradient, accept, evaluate
 from gedi.sampling.jumps import AnchoredJump, likeliest_bandwidth
 from gedi.sampling.langevin import Langevin
 from gedi.sampling.replay_buffer import ReplayBuffer
@@ -13,6 +13,7 @@ __all__ = [
     "Langevin",
     "Move",
     "ReplayBuffer",
+    "WithGradient",
     "accept",
     "evaluate",
     "likeliest_bandwidth",

@@ -13,7 +13,17 @@ from torch import Generator, Tensor, nn
 
 from gedi.sampling.replay_buffer import ReplayBuffer
 
-__all__ = ["Chains", "Cycle", "Energy", "Move", "accept", "evaluate"]
+__all__ = [
+    "Chains",
+    "Cycle",
+    "Energy",
+    "Move",
+    "WithGradient",
+    "accept",
+    "accepted",
+    "chosen",
+    "evaluate",
+]
 
 Energy = Callable[[Tensor], Tensor]
 """A function (..., n, d) -> (..., n), in nats."""
@@ -33,8 +43,23 @@ class Chains(NamedTuple):
     gradient: Tensor
 
 
+class WithGradient:
+    """An energy that knows its gradient, so that nothing need be differentiated."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """E(x), (..., n, d) -> (..., n)."""
+        return self.with_gradient(x)[0]
+
+    def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """E(x) (..., n) and ∇_x E(x) (..., n, d), of points (..., n, d)."""
+        raise NotImplementedError
+
+
 def evaluate(energy: Energy, x: Tensor) -> Chains:
     """Chains at the given positions, with their energy and its gradient there."""
+    if isinstance(energy, WithGradient):
+        x = x.detach()
+        return Chains(x, *energy.with_gradient(x))
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         values = energy(x)
@@ -52,17 +77,27 @@ def accept(
     Returns:
         The chains after the test and the mean acceptance probability, shape (...).
     """
+    taken, acceptance = accepted(log_ratio, generator)
+    return chosen(taken, proposal, current), acceptance
+
+
+def accepted(log_ratio: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Which proposals the Metropolis test takes, (..., n), and the mean probability, (...)."""
+    probability = log_ratio.clamp_max(0).exp_().nan_to_num_(nan=0.0)
     uniform = torch.rand(
         log_ratio.shape, dtype=log_ratio.dtype, device=log_ratio.device, generator=generator
     )
-    taken = uniform.log() < log_ratio
-    at = taken[..., None]
-    chains = Chains(
+    return uniform < probability, probability.mean(-1)
+
+
+def chosen(which: Tensor, proposal: Chains, current: Chains) -> Chains:
+    """The proposal of the chains for which it is true, (..., n), and the others as they are."""
+    at = which[..., None]
+    return Chains(
         torch.where(at, proposal.x, current.x),
-        torch.where(taken, proposal.energy, current.energy),
+        torch.where(which, proposal.energy, current.energy),
         torch.where(at, proposal.gradient, current.gradient),
     )
-    return chains, log_ratio.nan_to_num(nan=-torch.inf).clamp_max(0).exp().mean(-1)
 
 
 class Move(nn.Module):
@@ -79,6 +114,7 @@ class Move(nn.Module):
         """Advance all chains."""
         raise NotImplementedError
 
+    @torch.no_grad()
     def sample(
         self, energy: Energy, buffer: ReplayBuffer, n: int, *, generator: Generator
     ) -> Tensor:

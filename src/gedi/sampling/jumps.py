@@ -16,6 +16,9 @@ from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
 __all__ = ["AnchoredJump", "likeliest_bandwidth"]
 
 
+_LEAST = -80.0  # exp of which is not yet denormal in float32
+
+
 class AnchoredJump(Move):
     """x' = x + a_j - a_i, with anchor i drawn near x and anchor j uniformly.
 
@@ -52,44 +55,49 @@ class AnchoredJump(Move):
         self.register_buffer("high", box.high)
         self.register_buffer("acceptance", torch.ones(members))
 
+    @torch.no_grad()
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
         """One jump of every chain."""
-        here = self._log_kernels(chains.x)
-        source = draw_categorical(here, generator)
+        near, log_here = self._kernels(chains.x)
+        source = draw_categorical(near, generator)
         target = torch.randint(
             len(self.anchors), source.shape, device=source.device, generator=generator
         )
         x = chains.x + self.anchors[target] - self.anchors[source]
         proposal = evaluate(energy, x)
-        log_ratio = (
-            chains.energy
-            - proposal.energy
-            + here.logsumexp(-1)
-            - self._log_kernels(x).logsumexp(-1)
-        )
-        inside = Box(self.low, self.high).contains(x)
-        log_ratio = torch.where(inside, log_ratio, -torch.inf)
+        _, log_there = self._kernels(x)
+        log_ratio = chains.energy - proposal.energy + log_here - log_there
+        log_ratio.masked_fill_(~Box(self.low, self.high).contains(x), -torch.inf)
         chains, self.acceptance = accept(chains, proposal, log_ratio, generator)
         if self.training:
             self.acceptance = mean(self.acceptance)
         return chains
 
-    def _log_kernels(self, x: Tensor) -> Tensor:
-        """-|x - a_k|² / 2h² for every anchor, (..., n, d) -> (..., n, m)."""
-        squares = self.anchors.square().sum(-1) + x.square().sum(-1, keepdim=True)
-        return (x @ self.anchors.T).mul_(2).sub_(squares).mul_(0.5 / self.bandwidth**2)
+    def _kernels(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernels of every anchor and the log of their sum, (..., n, d) -> (..., n, m), (..., n).
+
+        The kernels -|x - a_k|² / 2h² of a point are relative to its largest. Those below it by
+        more than float32 can tell from nothing are at that bound: such numbers are slow.
+        """
+        precision = self.bandwidth**-2
+        squares = -0.5 * precision * self.anchors.square().sum(-1)
+        logs = torch.nn.functional.linear(x, precision * self.anchors, squares)
+        most = logs.amax(-1, keepdim=True)
+        near = logs.sub_(most).clamp_min_(_LEAST).exp_()
+        distance = 0.5 * precision * x.square().sum(-1)
+        return near, near.sum(-1).log_() + most.squeeze(-1) - distance
 
 
-def draw_categorical(logits: Tensor, generator: Generator) -> Tensor:
-    """One index for each row of unnormalised log-probabilities, (..., m) -> (...).
+def draw_categorical(weights: Tensor, generator: Generator) -> Tensor:
+    """One index for each row of weights, which need not add up to one, (..., m) -> (...).
 
-    By inversion of the cumulated probabilities, many times faster than torch.multinomial here.
+    By inversion of the cumulated weights, many times faster than torch.multinomial here.
     """
-    cumulated = logits.softmax(-1).cumsum(-1)
+    cumulated = weights.cumsum(-1)
     total = cumulated[..., -1:]
     uniform = torch.rand(total.shape, dtype=total.dtype, device=total.device, generator=generator)
     index = torch.searchsorted(cumulated, uniform * total).squeeze(-1)
-    return index.clamp_max(logits.shape[-1] - 1)
+    return index.clamp_max(weights.shape[-1] - 1)
 
 
 def likeliest_bandwidth(anchors: Tensor) -> float:

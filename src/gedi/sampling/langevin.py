@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from gedi.box import Box
 from gedi.distributed import means
-from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
+from gedi.sampling.chains import Chains, Energy, Move, accepted, chosen, evaluate
 from gedi.spectral import SpectralMatrix
 
 __all__ = ["Langevin"]
@@ -104,38 +104,53 @@ class Langevin(Move):
         epsilon: Tensor = self.log_step_size.exp()
         return epsilon
 
+    @torch.no_grad()
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
         """Advance all chains by `n_steps` steps; in training mode, ε is that of all processes."""
+        # Looked up once: small tensors take less time than it takes to find them in a module.
+        walls = self.box
+        drift = self._drift(chains)
         for _ in range(self.n_steps):
-            chains = self._step(energy, chains, generator)
+            chains, drift = self._step(energy, chains, drift, walls, generator)
         if self.training:
             self.log_step_size, self.acceptance = means(self.log_step_size, self.acceptance)
         return chains
 
-    def _step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
-        epsilon = self.step_size[..., None, None]
+    def _step(
+        self,
+        energy: Energy,
+        chains: Chains,
+        drift: Tensor,
+        box: Box | None,
+        generator: Generator,
+    ) -> tuple[Chains, Tensor]:
+        """One step, and the drift where it ends."""
+        here = chains.x
+        epsilon = self.log_step_size.exp()[..., None, None]
         sigma = (2 * epsilon).sqrt() if self.noise is None else self.noise
-        noise = torch.randn(
-            chains.x.shape, dtype=chains.x.dtype, device=chains.x.device, generator=generator
-        )
+        noise = torch.randn(here.shape, dtype=here.dtype, device=here.device, generator=generator)
         # The step in whitened coordinates, where it is a plain one.
-        step = sigma * noise - epsilon * self._drift(chains)
-        x, sign = self._confine(chains.x + self._whole(step))
+        step = torch.addcmul(sigma * noise, epsilon, drift, value=-1)
+        x, sign = self._confine(here + self._whole(step), box)
         proposal = evaluate(energy, x)
+        there = self._drift(proposal)
         if not self.metropolis:
-            return proposal
+            return proposal, there
         # Reflected space is tiled by mirror images of the box and the walk goes on in the tiling,
         # where both directions of the step are plain Gaussians; the image's gradient is mirrored.
-        back = step - epsilon * sign * self._drift(proposal)
-        forward = 0.5 * noise.square().sum(-1)
-        backward = back.square().sum(-1) / (4 * epsilon[..., 0])
-        log_ratio = chains.energy - proposal.energy + forward - backward
-        if self.boundary == "reject" and self.box is not None:
-            log_ratio = torch.where(self.box.contains(x), log_ratio, -torch.inf)
-        chains, self.acceptance = accept(chains, proposal, log_ratio, generator)
+        back = torch.addcmul(step, epsilon, there if sign is None else sign * there, value=-1)
+        log_ratio = chains.energy - proposal.energy
+        log_ratio.add_(torch.linalg.vecdot(noise, noise), alpha=0.5)
+        log_ratio.addcdiv_(torch.linalg.vecdot(back, back), epsilon[..., 0], value=-0.25)
+        if self.boundary == "reject" and box is not None:
+            log_ratio.masked_fill_(~box.contains(x), -torch.inf)
+        taken, self.acceptance = accepted(log_ratio, generator)
         if self.training and self.target_acceptance is not None:
-            self.log_step_size += 0.02 * (self.acceptance - self.target_acceptance)
-        return chains
+            self.log_step_size.add_(self.acceptance - self.target_acceptance, alpha=0.02)
+        after = chosen(taken, proposal, chains)
+        # A choice costs less than the products of a preconditioner.
+        plain = self.preconditioner is None and self.max_gradient is None
+        return after, after.gradient if plain else torch.where(taken[..., None], there, drift)
 
     def _whole(self, step: Tensor) -> Tensor:
         return step if self.preconditioner is None else self.preconditioner(step)
@@ -149,9 +164,10 @@ class Langevin(Move):
         shortened: Tensor = drift * (self.max_gradient / norm.clamp_min(self.max_gradient))
         return shortened
 
-    def _confine(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
-        if self.box is None or self.boundary == "reject":
-            return x, 1.0
+    def _confine(self, x: Tensor, box: Box | None) -> tuple[Tensor, Tensor | None]:
+        """Points back in the box, and the sign of each coordinate where it was mirrored."""
+        if box is None or self.boundary == "reject":
+            return x, None
         if self.boundary == "reflect":
-            return self.box.fold(x)
-        return self.box.clamp(x), 1.0
+            return box.fold(x)
+        return box.clamp(x), None

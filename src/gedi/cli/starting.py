@@ -1,0 +1,108 @@
+"""What `gedi train` and `gedi profile` start from: data, settings, and groups under a rule."""
+
+import math
+from dataclasses import fields
+from typing import NamedTuple
+
+from jsonargparse import Namespace
+
+from gedi.cli.crew import notes_of_first
+from gedi.cli.decoding import decoding_shown
+from gedi.cli.telling import tell_groups, tell_skipped, tell_streamed
+from gedi.custom import Custom
+from gedi.data import Dataset
+from gedi.errors import SettingsError
+from gedi.fitting import Session
+from gedi.group_files import GroupSource
+from gedi.images import STREAM_ABOVE
+from gedi.runs import Source
+from gedi.settings import Settings, from_dict
+
+__all__ = ["Start", "started"]
+
+
+class Start(NamedTuple):
+    """A training that is about to begin.
+
+    Attributes:
+        source: where the data come from.
+        dataset: the data.
+        groups: where groups under a rule come from, if there are some.
+        session: the training.
+    """
+
+    source: Source
+    dataset: Dataset
+    groups: GroupSource | None
+    session: Session
+
+
+def started(options: Namespace, devices: int = 1, nodes: int = 1) -> Start:
+    """Read the data, and make the training of these options.
+
+    Args:
+        options: of the command.
+        devices: processes on each machine.
+        nodes: machines.
+
+    Raises:
+        GediError: for options, settings or data that cannot be trained with.
+    """
+    if options.n_points < 2:
+        raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
+    tree = options.as_dict()
+    settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
+    source = Source(
+        options.data,
+        options.label,
+        options.n_points,
+        settings.seed,
+        split=options.split,
+        image_size=options.image_size,
+        skip_bad=options.skip_bad,
+        stream_above=_stream_above(options.stream_above),
+        streaming=options.streaming,
+    )
+    with notes_of_first(devices, nodes):
+        with decoding_shown() as watch:
+            dataset = source.load(watch)
+        tell_skipped(dataset)
+        tell_streamed(dataset)
+        groups = _groups(options)
+        if options.streaming and groups is not None:
+            raise SettingsError("--groups: refer to rows by their places, which a stream has not")
+        custom = _custom(groups, dataset, settings)
+    session = Session(dataset, settings, custom=custom, devices=devices, nodes=nodes)
+    return Start(source, dataset, groups, session)
+
+
+def _groups(options: Namespace) -> GroupSource | None:
+    if options.groups is None:
+        for name in ("rule", "outcome"):
+            if options[name] is not None:
+                raise SettingsError(f"--{name}: is for --groups, a table of groups; give one")
+        return None
+    if options.rule is None:
+        raise SettingsError(
+            '--groups: expected a --rule that they obey, such as --rule "a + b == s" --outcome s'
+        )
+    return GroupSource(options.groups, options.rule, options.outcome)
+
+
+def _custom(groups: GroupSource | None, dataset: Dataset, settings: Settings) -> Custom:
+    if groups is None:
+        return Custom()
+    n_clusters = settings.n_clusters or dataset.n_classes
+    if n_clusters is None:
+        raise SettingsError("--n-clusters: expected how many values the symbols of the rule have")
+    found = groups.read(dataset, n_clusters)
+    tell_groups(groups, found)
+    return Custom(groups=found)
+
+
+def _stream_above(gibibytes: float | None) -> int:
+    if gibibytes is None:
+        return STREAM_ABOVE
+    if not 0 <= gibibytes < math.inf:
+        raise SettingsError(f"--stream-above: expected 0 GiB or more, got {gibibytes}")
+    return round(gibibytes * 2**30)
