@@ -30,7 +30,7 @@ def is_gone(pid):
     return not status.exists() or "\nState:\tZ" in status.read_text()
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=180):
     """Until it holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:

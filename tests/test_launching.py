@@ -79,12 +79,12 @@ time.sleep(100)
 """
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
-    assert time.monotonic() - start < 50 and done.returncode == 2
+    assert time.monotonic() - start < 90 and done.returncode == 2
     told = "gedi: error: process 1 (counted from 0) ended with code 1, so the training cannot go on"
     assert told in done.stderr and "go on\n" in done.stderr
-    wait_for(lambda: is_gone(int(done.stdout)), 5)
+    wait_for(lambda: is_gone(int(done.stdout)), 30)
 
 
 def test_alone_nothing_is_started_or_wrapped():

@@ -32,7 +32,7 @@ def test_two_processes_leave_one_run_folder(tmp_path):
     process = start(
         "train", "moons", *SMALL, "--devices", "2", "--max-iter", "30", "--out", str(run)
     )
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert err.strip() == "" and out.count("Training ended after 30 iterations") == 1
     names = {path.name for path in run.iterdir()}
@@ -64,12 +64,12 @@ def test_a_process_that_dies_ends_the_training_and_it_goes_on_with_one(tmp_path,
         (other,) = children_of(process.pid)
         os.kill(process.pid if killed == "first" else other, signal.SIGKILL)
         asked = time.monotonic()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         took = time.monotonic() - asked
-        wait_for(lambda: is_gone(other), 20)
+        wait_for(lambda: is_gone(other), 60)
     finally:
         process.kill()
-    assert took < 20 and "Traceback" not in err
+    assert took < 60 and "Traceback" not in err  # seconds, as others may use the machine
     assert f"gedi resume {run}" in err
     if killed == "first":
         assert process.returncode == -signal.SIGKILL
@@ -93,7 +93,7 @@ def test_mistakes_are_told_once_and_start_nothing(tmp_path):
     process = start(
         *("train", "moons", *SMALL, "--devices", "3", "--out", str(tmp_path / "run")),
     )
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 2 and err.count("error:") == 1
     assert "setting batch_size: expected a multiple of the 3 processes" in err
     assert not (tmp_path / "run").exists()
@@ -133,7 +133,7 @@ def test_a_training_asked_to_stop_does_so_in_all_processes(tmp_path, asked):
         wait_for(lambda: (run / "metrics.csv").exists() and len(iterations(run)) > 2)
         (other,) = children_of(process.pid)
         os.kill(process.pid if asked == "first" else other, signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130, err
