@@ -47,7 +47,7 @@ def truth(case):
     [
         gaussian(1),
         gaussian(10),
-        gaussian(50),
+        pytest.param(gaussian(50), marks=pytest.mark.slow),
         shifted(10),
         three_modes(2),
         three_modes(10),
@@ -57,7 +57,7 @@ def truth(case):
         heavy_tails(3),
         flat(1),
         flat(10),
-        flat(50),
+        pytest.param(flat(50), marks=pytest.mark.slow),
     ],
     ids=lambda case: f"{case[1].shape[1]}",
 )
@@ -70,6 +70,7 @@ def test_known_normalizers(case):
     assert abs(got.value - truth(case)) < 4 * got.error
 
 
+@pytest.mark.slow
 def test_the_error_bar_is_honest():
     """The spread over seeds is what the error says, and 95 % are within two of it."""
     case = three_modes(4)
