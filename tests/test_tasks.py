@@ -89,7 +89,9 @@ def test_settings_of_every_cell(task, method):
     check(settings)
     assert settings.seed == 3 and settings.max_time == 120 and settings.max_iter == 7
     assert settings.n_clusters == TASKS[task].n_values
-    assert method_name(settings) == ("JEM" if method == "rule alone" else method)
+    names = {"rule alone": "JEM", "SwAV renamed": "SwAV"}
+    assert method_name(settings) == names.get(method, method)
+    assert settings.rename == (method not in ("rule alone", "SwAV"))
 
 
 def test_methods_share_all_other_settings():

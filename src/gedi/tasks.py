@@ -40,10 +40,12 @@ RULE_METHODS: Mapping[str, Tree] = {
     "GEDI": {"gen_slowdown": 0.5},
     "GEDI no gen": {"weights": {"gen": 0.0}},
     "SwAV": {"method": "swav", "rename": False},
+    "SwAV renamed": {"method": "swav"},
     "rule alone": {"weights": {"gen": 0.0, "inv": 0.0, "prior": 0.0}, "rename": False},
 }
 """What sets a method apart; all have the rule's term. Rivals train as published: clusters keep
-their numbers, and the rule alone is as DeepProbLog trains."""
+their numbers, and the rule alone is as DeepProbLog trains. What new numbers make of SwAV is told
+beside it."""
 
 _SETTINGS: Tree = {"encoder": {"kind": "conv"}, "batch_size": 128, "restarts": {"n": 1}}
 _FOREVER = 1_000_000_000  # iterations
