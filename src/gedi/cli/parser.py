@@ -72,6 +72,7 @@ def build_parser() -> ArgumentParser:
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
         ("predict", _predict, "cluster and score points"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
+        ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
@@ -240,6 +241,18 @@ def _sample() -> ArgumentParser:
         help="take out the noise with which training smoothed images",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    return parser
+
+
+def _export() -> ArgumentParser:
+    parser = _subparser(
+        "Write a trained model as one ONNX file: from points x in your units, (n, d) or "
+        "(n, C, H, W), float64, to probabilities (n, c), energy (n,) in nats and, where log Z is "
+        "known, log_density (n,). It is compared with PyTorch on points of noise. Needs the extra: "
+        "pip install 'gedi[export]'."
+    )
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("--out", type=str, default="model.onnx", help="file to write (.onnx)")
     return parser
 
 

@@ -23,6 +23,7 @@ from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.exporting import Agreement, export
 from gedi.fitting import Fit, Session
 from gedi.observing import Record
 from gedi.presets import NEUTRAL
@@ -168,6 +169,33 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         estimator: Self = load_estimator(cls, Path(path), encoder)
         return estimator
+
+    def export(self, path: str | Path) -> Agreement:
+        """Write one ONNX file: x -> `probabilities`, `energy` and, if known, `log_density`.
+
+        For programs without gedi or torch; see `gedi.exporting`.
+
+        Args:
+            path: the file.
+
+        Returns:
+            How well file and PyTorch agree on noise.
+
+        Raises:
+            GediError: if the extra `export` is not installed.
+            RunError: for an encoder that ONNX cannot express, or a file that cannot be written.
+        """
+        check_is_fitted(self)
+        return export(
+            self.model_,
+            Path(path),
+            input_shape=self.input_shape_,
+            temperature=getattr(self, "temperature_", 1.0),
+            feature_names=list(getattr(self, "feature_names_in_", ())),
+            cluster_names=[
+                str(name) for name in self._names(np.arange(self.model_.n_clusters)).tolist()
+            ],
+        )
 
     # --- training
 
