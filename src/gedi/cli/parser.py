@@ -74,6 +74,7 @@ def build_parser() -> ArgumentParser:
         ("sample", _sample, "draw points from p(x), or from one cluster"),
         ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
+        ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
@@ -301,6 +302,15 @@ def _reproduce() -> ArgumentParser:
         "--stop-after", type=float | None, help="minutes after which to stop, to go on later"
     )
     parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")
+    return parser
+
+
+def _doctor() -> ArgumentParser:
+    parser = _subparser(
+        "Without a run folder: versions, devices, memory, and what optional features need. With "
+        "one: what is the matter with its training, where it shows, and which setting to change."
+    )
+    parser.add_argument("folder", type=str | None, nargs="?", help="run folder")
     return parser
 
 

@@ -1,6 +1,5 @@
 """What all estimators share: parameters, training, density, outliers, samples, storage."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -29,6 +28,7 @@ from gedi.observing import Record
 from gedi.presets import NEUTRAL
 from gedi.progress import Progress
 from gedi.settings import Settings, ViewSettings
+from gedi.symptoms import settled
 from gedi.trained import Prediction, TrainedModel
 from gedi.training import TrainingState
 
@@ -347,7 +347,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         session.observer.interrupted = lambda: stop
         with progress or nullcontext():
             fit = session.run()
-        if not stop and not _settled(fit):
+        if not stop and not settled([record["gap"] for record in fit.history]):
             warnings.warn(
                 f"{type(self).__name__} was still improving when it stopped after "
                 f"{fit.iterations} iterations; increase max_iter or max_time",
@@ -369,13 +369,3 @@ def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
         if name not in NEUTRAL
     }
     return replace(views, **others, **named)
-
-
-def _settled(fit: Fit) -> bool:
-    """Whether the clusters had stopped changing: little gained in the last fifth of the records."""
-    gaps = np.array([record["gap"] for record in fit.history])
-    last = max(1, math.ceil(len(gaps) / 5))
-    if len(gaps) < 2 * last + 1:
-        return False
-    gained = gaps[-2 * last : -last].mean() - gaps[-last:].mean()
-    return bool(gained < max(0.05, 0.1 * abs(gaps[-last:].mean())))
