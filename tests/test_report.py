@@ -12,6 +12,7 @@ from gedi import report
 from gedi.measures import Detection
 from gedi.pictures import tiles
 from gedi.report import ReportContent, write
+from gedi.symptoms import symptoms
 
 SPACE = "\N{NO-BREAK SPACE}"
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "$\\frac{"]
@@ -225,7 +226,7 @@ def test_first_screen_says_that_the_gap_is_not_sufficient(moons_page):
 
 
 def warnings_of(content: ReportContent) -> str:
-    return "\n".join(report._warnings(content))
+    return "\n".join(map(str, symptoms(report._signs(content))))
 
 
 def test_no_warning_without_a_reason(moons):
@@ -472,26 +473,6 @@ def test_settings_are_outlined():
         "model:\n  hidden: [100, 100]\n  bias: null\n  extra: {}\n"
         "views:\n  -\n    kind: noise\n    on: true\n  - flip\nseed: 0"
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0.000"), (0.12345, "0.123"), (1e-5, "1e-05"), (-118.26, "-118.3"), (52.125, "52.12"),
-        (123456.78, "123,456.8"), (2.5e7, "2.5e+07"), (1797, "1,797"), (np.int64(3), "3"),
-        (np.float32(0.5), "0.500"), (float("nan"), "–"), (True, "True"), ("none", "none"),
-    ],
-)  # fmt: skip
-def test_numbers_are_written_for_reading(value, text):
-    assert report._number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0"), (0.0001, "<0.1"), (0.0153, "1.5"), (0.113, "11"), (1.0, "100")],
-)
-def test_shares_are_written_in_percent(share, text):
-    assert report._percent(share) == f"{text}{SPACE}%"
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,13 @@ waits for them longer than it computes. As a graph, a pass through the network i
 """
 
 import copy
-import os
-import shutil
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from gedi.errors import SettingsError
+from gedi.installed import compiler
 from gedi.model import EnergyClassifier
 from gedi.sampling import Energy
 
@@ -25,8 +24,7 @@ def check_compiler(device: torch.device) -> None:
     Raises:
         SettingsError: if there is none.
     """
-    names = [os.environ.get("CXX", "g++"), "g++", "clang++"]
-    if device.type == "cpu" and not any(map(shutil.which, names)):
+    if device.type == "cpu" and compiler() is None:
         raise SettingsError(
             "setting compile: expected a C++ compiler, g++ or clang++, but none is to be found: "
             "install one, or set compile to false"

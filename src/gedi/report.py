@@ -6,7 +6,7 @@ content policy forbids it to load anything. All text that comes from data or set
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,18 +18,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from gedi import plot
+from gedi import phrases, plot
 from gedi.measures import Detection
 from gedi.pictures import MAX_LOSSLESS_SIDE, Picture, chart, tiles
 from gedi.report_outliers import outliers_part
+from gedi.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of, symptoms
 
 __all__ = ["ReportContent", "write"]
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 
-GOOD_GAP = 0.05
-FAIR_GAP = 0.3
 MAX_TILE_SIDE = 64
 GALLERY_BYTES = 1_100_000
 MAX_GALLERIES = 20
@@ -249,9 +248,10 @@ def _context(content: ReportContent) -> dict[str, object]:
         "title": content.title,
         "headline": _headline(content.cluster_sizes),
         "facts": _facts(content),
-        "gap": _number(content.collapse_gap),
+        "gap": phrases.number(content.collapse_gap),
         "verdict": _verdict(content.collapse_gap),
-        "warnings": list(_warnings(content)),
+        # The gap has a verdict of its own.
+        "warnings": [str(symptom) for symptom in symptoms(_signs(content))],
         "metrics": _metric_cards(content.metrics),
         "next_steps": content.next_steps,
         "cluster_rows": rows,
@@ -271,7 +271,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "restart_columns": _restart_columns(content.restarts),
         "restarts": content.restarts,
         "settings": "\n".join(_outline(content.settings)),
-        "number": _number,
+        "number": phrases.number,
     }
 
 
@@ -286,7 +286,7 @@ def _headline(sizes: Integers) -> str:
         return f"{n_clusters} clusters, and no points."
     if len(used) == 1:
         return f"All {total:,} points are in one cluster of {n_clusters}."
-    largest, smallest = _percent(used.max() / total), _percent(used.min() / total)
+    largest, smallest = phrases.percent(used.max() / total), phrases.percent(used.min() / total)
     if len(used) == n_clusters and largest == smallest:
         return f"{n_clusters} clusters in {total:,} points, of {largest} each."
     if len(used) < n_clusters:
@@ -335,84 +335,26 @@ def _verdict(gap: float) -> Verdict:
     return Verdict("bad", "Do not trust these clusters", text, position)
 
 
-def _warnings(content: ReportContent) -> Iterator[str]:
-    """What a reader should know before using the result, the gravest first."""
-    yield from _method_warnings(content.method)
-    yield from _divergence_warnings(content.log_density)
-    yield from _guard_warnings(content.interventions)
-    yield from _size_warnings(content.cluster_sizes, content.prior)
-    yield from _energy_warnings(content.energies)
-    yield from _acceptance_warnings(content.history)
-
-
-def _method_warnings(method: str) -> Iterator[str]:
-    if method == "JEM":
-        yield "JEM trains the density alone: its clusters are a by-product that nothing shaped."
-    elif method == "GEDI no gen":
-        yield (
-            "GEDI no gen trains the clusters alone: the density, the least likely inputs and "
-            "the samples are by-products that nothing shaped."
-        )
-
-
-def _divergence_warnings(log_density: Floats) -> Iterator[str]:
-    missing = int(np.sum(~np.isfinite(log_density)))
-    if missing:
-        yield f"{missing:,} points have no finite log-density: the training diverged."
-
-
-def _guard_warnings(interventions: Sequence[str]) -> Iterator[str]:
-    if interventions:
-        yield (
-            "The training would have diverged, and was kept from it. A smaller learning rate or "
-            f"more Langevin steps would have been better: {'; '.join(interventions)}."
-        )
-
-
-def _size_warnings(sizes: Integers, prior: Floats) -> Iterator[str]:
-    """Clusters that hold nothing, or less than a tenth of what the prior asks for."""
-    empty = np.flatnonzero((sizes == 0) & (prior > 0))
-    if len(empty):
-        yield f"Unused: {_listed(empty)}. Ask for fewer clusters, or give PRIOR more weight."
-    small = np.flatnonzero((sizes > 0) & (sizes < 0.1 * prior * np.sum(sizes)))
-    if len(small):
-        yield f"Smaller than a tenth of what the prior asks for: {_listed(small)}."
-
-
-def _energy_warnings(energies: Mapping[str, Floats]) -> Iterator[str]:
-    """Samples whose energies are not those of the data: the density is not yet learned."""
-    data, samples = _finite(energies.get("data")), _finite(energies.get("samples"))
-    if not (data.size and samples.size):
-        return
-    difference = float(np.median(samples) - np.median(data))
-    quarter, three_quarters = np.quantile(data, (0.25, 0.75))
-    if abs(difference) <= max(2.0 * float(three_quarters - quarter), 1.0):
-        return
-    if difference > 0:
-        cause = "less likely than the data. The chains have not arrived: more or longer steps."
-    else:
-        cause = (
-            "likelier than the data. The density has peaks where there is no data: a stronger "
-            "energy penalty, or a smaller learning rate."
-        )
-    yield f"Samples lie {_number(abs(difference))} nats from the data in energy: they are {cause}"
-
-
-def _acceptance_warnings(history: pd.DataFrame) -> Iterator[str]:
-    if "acceptance" not in history:
-        return
-    acceptance = _finite(history["acceptance"].to_numpy(dtype=float))
-    if acceptance.size and acceptance[-1] < 0.2:
-        yield (
-            f"The chains accept only {_percent(acceptance[-1])} of their moves: samples hardly "
-            "change. Take smaller steps."
-        )
+def _signs(content: ReportContent) -> Signs:
+    return Signs(
+        method=content.method,
+        history={
+            str(name): content.history[name].to_numpy(dtype=float)
+            for name in content.history
+            if pd.api.types.is_numeric_dtype(content.history[name])
+        },
+        interventions=content.interventions,
+        sizes=content.cluster_sizes,
+        prior=content.prior,
+        energies=quartiles_of(content.energies),
+        n_not_finite=int(np.sum(~np.isfinite(content.log_density))),
+    )
 
 
 def _metric_cards(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """Name, value and what it means."""
     return [
-        (name, _number(value), METRIC_HINTS.get(name.lower().replace("_", "-"), ""))
+        (name, phrases.number(value), METRIC_HINTS.get(name.lower().replace("_", "-"), ""))
         for name, value in metrics.items()
     ]
 
@@ -433,10 +375,10 @@ def _cluster_rows(content: ReportContent) -> list[ClusterRow]:
                 number=k,
                 color=colors[k],
                 size=f"{size:,}",
-                share=_percent(share),
-                prior=_percent(content.prior[k]),
+                share=phrases.percent(share),
+                prior=phrases.percent(content.prior[k]),
                 confidence="" if np.isnan(confidence) else f"{confidence:.3f}",
-                log_density=_number(_mean(content.log_density[members])),
+                log_density=phrases.number(_mean(content.log_density[members])),
                 remark=_remark(share, float(content.prior[k]), confidence),
             )
         )
@@ -595,9 +537,9 @@ def _walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
     return tiles(
         _images(content, shown.reshape(-1, d)),
         n_places,
-        f"Chains from noise to samples, one a row, after {_sentence_list(rounds)} rounds",
-        f"one chain a row; from left to right after {_sentence_list(rounds)} rounds of moves, and "
-        "at the end without the noise that the training adds",
+        f"Chains from noise to samples, one a row, after {phrases.sentence_list(rounds)} rounds",
+        f"one chain a row; from left to right after {phrases.sentence_list(rounds)} rounds of "
+        "moves, and at the end without the noise that the training adds",
     )
 
 
@@ -636,7 +578,7 @@ def _feature_rows(content: ReportContent) -> list[FeatureRow]:
     return [
         FeatureRow(
             name=names[j],
-            scale=f"{_number(center[j])} ± {_number(scale[j])}",
+            scale=f"{phrases.number(center[j])} ± {phrases.number(scale[j])}",
             means=[_heat(means[k, j]) for k in shown],
         )
         for j in np.argsort(-spread, kind="stable")[:12]
@@ -677,9 +619,9 @@ def _unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
                 cluster=int(content.clusters[i]),
                 color=colors[content.clusters[i]],
                 confidence=f"{content.confidence[i]:.3f}",
-                log_density=_number(content.log_density[i]),
+                log_density=phrases.number(content.log_density[i]),
                 standing_out=[
-                    (names[j], f"{_number(content.x[i, j])} ({deviation[j]:+.1f} sd)")
+                    (names[j], f"{phrases.number(content.x[i, j])} ({deviation[j]:+.1f} sd)")
                     for j in furthest
                 ],
             )
@@ -703,7 +645,7 @@ def _training_pictures(content: ReportContent) -> list[Picture]:
         if columns:
             pictures.append(_history_picture(content.history, caption, columns, log_scale))
     if any(_finite(energy).size for energy in content.energies.values()):
-        names = _sentence_list(list(content.energies))
+        names = phrases.sentence_list(list(content.energies))
         pictures.append(
             chart(
                 lambda ax: plot.energy_histogram(ax, content.energies),
@@ -816,30 +758,6 @@ def _nonzero(scale: Floats) -> Floats:
     return np.where(scale > 0, scale, 1.0)
 
 
-def _percent(share: float) -> str:
-    """A share in percent, with a decimal where whole numbers would say too little."""
-    if 0 < share < 0.0005:
-        return "<0.1\N{NO-BREAK SPACE}%"
-    decimals = 1 if 0 < share < 0.02 else 0
-    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
-
-
-def _number(value: object) -> str:
-    """A value for a table: floats with about four digits, all else as it is."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return f"{int(value):,}"
-    if not isinstance(value, (float, np.floating)):
-        return str(value)
-    number = float(value)
-    if np.isnan(number):
-        return "–"
-    size = abs(number)
-    if 0.0 < size < 0.001 or size >= 1e6:
-        return f"{number:.3g}"
-    decimals = 3 if size < 10 else 2 if size < 100 else 1
-    return f"{number:,.{decimals}f}"
-
-
 def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -847,17 +765,3 @@ def _duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def _listed(clusters: Integers, limit: int = 8) -> str:
-    """Cluster numbers in words, the tail of a long list as a count."""
-    noun = "cluster" if len(clusters) == 1 else "clusters"
-    names = [str(number) for number in clusters[:limit]]
-    if len(clusters) > limit:
-        names.append(f"{len(clusters) - limit} more")
-    return f"{noun} {_sentence_list(names)}"
-
-
-def _sentence_list(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

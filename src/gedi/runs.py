@@ -22,7 +22,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Self
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from gedi.checkpoints import Checkpoints
 from gedi.custom import Custom
@@ -37,12 +39,13 @@ from gedi.settings import Settings, from_dict
 from gedi.shards import load_stream
 from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
-from gedi.untrusted import check_within, json_of, yaml_of
+from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
 __all__ = ["Run", "Source"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
+_CSV_BYTES = 100  # that Python takes for a byte of CSV, at worst: empty values
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,27 @@ class Run:
             writer.writeheader()
             writer.writerows(records)
         self._write_text("metrics.csv", text.getvalue())
+
+    def history(self) -> dict[str, NDArray[np.float64]]:
+        """Read metrics.csv: its columns by name, (records,); empty where nothing is recorded.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
+        file = self.path / "metrics.csv"
+        if not file.is_file():
+            return {}
+        try:
+            refuse_special(file)
+            check_room(_CSV_BYTES * file.stat().st_size, "what it may hold")
+            text = file.read_text(encoding="utf-8")
+            # A training that is killed may leave half a line.
+            lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+            table = np.array([[float(value) for value in line] for line in lines[1:]], np.float64)
+            columns = table.reshape(len(lines) - 1, len(lines[0])).T if lines[1:] else ()
+        except (OSError, ValueError, csv.Error) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
+        return dict(zip(lines[0] if lines else (), columns, strict=False))
 
     # --- checkpoints
 

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from gedi import report
@@ -21,6 +22,7 @@ from gedi.presenting import report_content
 from gedi.printable import printable
 from gedi.progress import Progress
 from gedi.runs import Run
+from gedi.symptoms import quartiles_of
 from gedi.training import TrainingState
 
 __all__ = ["INTERRUPTED", "drive", "follow", "taken_up", "train_to_end"]
@@ -217,6 +219,10 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "normalizer": None if normalizer is None else normalizer._asdict(),
             "cluster_sizes": findings.sizes.tolist(),
             "metrics": findings.metrics,
+            "energies": {
+                name: list(three) for name, three in quartiles_of(findings.energies).items()
+            },
+            "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
             "interventions": [asdict(intervention) for intervention in fit.interventions],

@@ -72,7 +72,9 @@ def build_parser() -> ArgumentParser:
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
         ("predict", _predict, "cluster and score points"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
+        ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
+        ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
@@ -243,6 +245,18 @@ def _sample() -> ArgumentParser:
     return parser
 
 
+def _export() -> ArgumentParser:
+    parser = _subparser(
+        "Write a trained model as one ONNX file: from points x in your units, (n, d) or "
+        "(n, C, H, W), float64, to probabilities (n, c), energy (n,) in nats and, where log Z is "
+        "known, log_density (n,). It is compared with PyTorch on points of noise. Needs the extra: "
+        "pip install 'gedi[export]'."
+    )
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("--out", type=str, default="model.onnx", help="file to write (.onnx)")
+    return parser
+
+
 def _reproduce() -> ArgumentParser:
     parser = _subparser(_REPRODUCE)
     parser.add_argument(
@@ -288,6 +302,15 @@ def _reproduce() -> ArgumentParser:
         "--stop-after", type=float | None, help="minutes after which to stop, to go on later"
     )
     parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")
+    return parser
+
+
+def _doctor() -> ArgumentParser:
+    parser = _subparser(
+        "Without a run folder: versions, devices, memory, and what optional features need. With "
+        "one: what is the matter with its training, where it shows, and which setting to change."
+    )
+    parser.add_argument("folder", type=str | None, nargs="?", help="run folder")
     return parser
 
 

@@ -16,7 +16,7 @@ from gedi.group_files import GroupSource
 from gedi.groups import Groups
 from gedi.presenting import ENDINGS
 from gedi.printable import printable
-from gedi.report import FAIR_GAP, GOOD_GAP
+from gedi.symptoms import FAIR_GAP, GOOD_GAP
 
 __all__ = [
     "tell",

@@ -1,6 +1,5 @@
 """What all estimators share: parameters, training, density, outliers, samples, storage."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -23,11 +22,13 @@ from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.exporting import Agreement, export
 from gedi.fitting import Fit, Session
 from gedi.observing import Record
 from gedi.presets import NEUTRAL
 from gedi.progress import Progress
 from gedi.settings import Settings, ViewSettings
+from gedi.symptoms import settled
 from gedi.trained import Prediction, TrainedModel
 from gedi.training import TrainingState
 
@@ -168,6 +169,33 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         estimator: Self = load_estimator(cls, Path(path), encoder)
         return estimator
+
+    def export(self, path: str | Path) -> Agreement:
+        """Write one ONNX file: x -> `probabilities`, `energy` and, if known, `log_density`.
+
+        For programs without gedi or torch; see `gedi.exporting`.
+
+        Args:
+            path: the file.
+
+        Returns:
+            How well file and PyTorch agree on noise.
+
+        Raises:
+            GediError: if the extra `export` is not installed.
+            RunError: for an encoder that ONNX cannot express, or a file that cannot be written.
+        """
+        check_is_fitted(self)
+        return export(
+            self.model_,
+            Path(path),
+            input_shape=self.input_shape_,
+            temperature=getattr(self, "temperature_", 1.0),
+            feature_names=list(getattr(self, "feature_names_in_", ())),
+            cluster_names=[
+                str(name) for name in self._names(np.arange(self.model_.n_clusters)).tolist()
+            ],
+        )
 
     # --- training
 
@@ -319,7 +347,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         session.observer.interrupted = lambda: stop
         with progress or nullcontext():
             fit = session.run()
-        if not stop and not _settled(fit):
+        if not stop and not settled([record["gap"] for record in fit.history]):
             warnings.warn(
                 f"{type(self).__name__} was still improving when it stopped after "
                 f"{fit.iterations} iterations; increase max_iter or max_time",
@@ -341,13 +369,3 @@ def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
         if name not in NEUTRAL
     }
     return replace(views, **others, **named)
-
-
-def _settled(fit: Fit) -> bool:
-    """Whether the clusters had stopped changing: little gained in the last fifth of the records."""
-    gaps = np.array([record["gap"] for record in fit.history])
-    last = max(1, math.ceil(len(gaps) / 5))
-    if len(gaps) < 2 * last + 1:
-        return False
-    gained = gaps[-2 * last : -last].mean() - gaps[-last:].mean()
-    return bool(gained < max(0.05, 0.1 * abs(gaps[-last:].mean())))

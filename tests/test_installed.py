@@ -1,0 +1,42 @@
+"""Optional features name what their extras install, and what is missing of it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from gedi.installed import CORE, EXTRAS, compiler, version_of
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements):
+    return {re.split(r"[\[>=<]", each)[0] for each in requirements}
+
+
+def test_extras_are_those_of_the_package():
+    given = PROJECT["optional-dependencies"]
+    assert {extra.name for extra in EXTRAS} == set(given) - {"bench", "test", "lint"}
+    for extra in EXTRAS:
+        assert set(extra.packages) == names(given[extra.name])
+
+
+def test_core_packages_are_required():
+    assert set(CORE) <= names(PROJECT["dependencies"])
+
+
+def test_versions(monkeypatch):
+    assert version_of("numpy") == __import__("numpy").__version__
+    assert version_of("no-such-package") is None
+    monkeypatch.setattr("gedi.installed.version_of", {"onnx": "1"}.get)
+    export = next(extra for extra in EXTRAS if extra.name == "export")
+    assert export.missing == ["onnxruntime", "onnxscript"]
+
+
+def test_a_compiler(monkeypatch):
+    monkeypatch.setattr("shutil.which", {"mine": "/bin/mine", "clang++": "/bin/clang++"}.get)
+    monkeypatch.delenv("CXX", raising=False)
+    assert compiler() == "/bin/clang++"
+    monkeypatch.setenv("CXX", "mine")
+    assert compiler() == "/bin/mine"
+    monkeypatch.setattr("shutil.which", {}.get)
+    assert compiler() is None
