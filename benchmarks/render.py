@@ -538,12 +538,16 @@ def symbols() -> str:
         if sampled
         else ""
     )
+    n_older = sum("rename" not in row["settings"] for row in rows if "GEDI" in row["method"])
+    older = f" ({n_older} older rows of GEDI no gen could not yet)" if n_older else ""
     return (
         "## Symbol grounding\n\nImages of MNIST in groups, of which only the outcome of a rule is "
         "observed: `addition` the sum of two digits, `carry` that of two numbers of two digits, `parity` "
         "whether a sum of two digits is odd, `ordering` whether three digits ascend, `sudoku` whether a "
         "4x4 board is valid. All methods have the same small encoder, batch, minutes and rule; `rule "
-        "alone` has no other term. Only images of the groups are seen, unless all 60,000 are there "
+        "alone` has no other term. Clusters of GEDI and GEDI no gen change their numbers where the rule "
+        f"finds that likelier{older}; those of rivals keep theirs, as published, but for `SwAV "
+        "renamed`. Only images of the groups are seen, unless all 60,000 are there "
         "`beside them`, without outcomes. `symbol accuracy` is that of single test images without any "
         "matching; parity and sudoku cannot name the symbols, as renaming them changes no outcome, and "
         "`matched accuracy` counts. `outcomes right` are test groups whose outcome the model finds more likely "
