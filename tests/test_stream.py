@@ -9,7 +9,7 @@ from gedi.errors import DataError
 from gedi.scaling import Scaling
 from gedi.shards import load_stream
 from gedi.stream import Stream
-from test_shards import write
+from small_shards import write
 
 CPU = torch.device("cpu")
 PLAIN = Scaling(torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))

@@ -33,6 +33,6 @@ def test_one_seed_gives_the_same_bits_in_another_process(trained):
 
 def test_another_number_of_threads_stays_close_at_first(trained):
     one, _, two = trained
-    for iteration, tolerance in (("1", 1e-5), ("10", 1e-3)):
+    for iteration, tolerance in (("1", 1e-4), ("10", 1e-3)):
         torch.testing.assert_close(one[iteration], two[iteration], rtol=0, atol=tolerance)
     assert abs(one["gap"] - two["gap"]) < 0.02
