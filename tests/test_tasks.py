@@ -89,9 +89,9 @@ def test_settings_of_every_cell(task, method):
     check(settings)
     assert settings.seed == 3 and settings.max_time == 120 and settings.max_iter == 7
     assert settings.n_clusters == TASKS[task].n_values
-    names = {"rule alone": "JEM", "SwAV renamed": "SwAV"}
+    names = {"rule alone": "JEM", "SwAV renamed": "SwAV", "GEDI not renamed": "GEDI"}
     assert method_name(settings) == names.get(method, method)
-    assert settings.rename == (method not in ("rule alone", "SwAV"))
+    assert settings.rename == (method in ("GEDI", "GEDI no gen", "SwAV renamed"))
 
 
 def test_methods_share_all_other_settings():

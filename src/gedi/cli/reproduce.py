@@ -47,7 +47,7 @@ from gedi.measures import (
 )
 from gedi.runs import Run, Source
 from gedi.settings import Settings, learns_density
-from gedi.tasks import RULE_METHODS
+from gedi.tasks import COMPARED
 from gedi.trained import TrainedModel
 from gedi.untrusted import yaml_of
 
@@ -159,7 +159,7 @@ def _reproduce_rules(options: Namespace) -> int:
         image_size=options.image_size,
         numbers=tuple(options.n or ()),
         unlabelled=options.unlabelled,
-        methods=tuple(options.methods or RULE_METHODS),
+        methods=tuple(options.methods or COMPARED),
         seeds=options.seeds or _RULE_SEEDS,
         minutes=options.minutes or _RULE_MINUTES,
         changes=_changes(options),
