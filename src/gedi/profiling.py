@@ -25,6 +25,7 @@ from gedi.objective import Terms
 from gedi.points import Points
 from gedi.recording import Recorder, Tick, Work, clock_of
 from gedi.sampling import AnchoredJump, Cycle, Energy, Move, evaluate
+from gedi.stream import Stream
 from gedi.training import TrainingState, train
 from gedi.views import (
     FeatureDropout,
@@ -122,10 +123,14 @@ def profile(
             does not count then, and neither does waiting for a disk.
 
     Raises:
-        SettingsError: for restarts where there is one network alone, no cycles, or the processor's
-            time of a GPU.
+        SettingsError: for restarts where there is one network alone, no cycles, the processor's
+            time of a GPU, or a stream.
     """
     n = session.settings.restarts.n or 1
+    if isinstance(session.batches, Stream):
+        raise SettingsError(
+            "streaming: expected data in memory, as how long a stream takes hangs on its disk"
+        )
     if cycles < 1:
         raise SettingsError(f"cycles: expected at least 1, got {cycles}")
     if restarts and n == 1:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gedi.cli import main
@@ -62,6 +63,14 @@ def test_wrong_input_is_told(table, capsys, wrong, said):
     assert main(["profile", table, *SMALL, *wrong]) == 2
     error = capsys.readouterr().err
     assert error.startswith("gedi: error: ") and said in error
+
+
+def test_a_stream_is_refused(tmp_path, capsys):
+    pd.DataFrame(np.random.default_rng(0).normal(size=(100, 3))).rename(columns=str).to_parquet(
+        tmp_path / "t.parquet"
+    )
+    assert main(["profile", str(tmp_path), *SMALL, "--streaming"]) == 2
+    assert "streaming: expected data in memory" in capsys.readouterr().err
 
 
 def test_data_that_are_not_there_are_told(capsys):

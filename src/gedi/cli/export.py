@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gedi.cli.writing import checked_target
-from gedi.exporting import TOLERANCE, export, load_tools
+from gedi.exporting import TOLERANCE, export, load_tools, output_names
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
         # A rule says what clusters mean: cluster j is the value j.
         cluster_names=[] if folder.groups is None else list(map(str, range(trained.n_clusters))),
     )
-    outputs = ["probabilities", "energy", *["log_density"][: agreement.has_density]]
+    outputs = output_names(has_density=agreement.has_density)
     print(
         f"On {agreement.rows} points of noise, probabilities differ from PyTorch's by at most "
         f"{agreement.probabilities:.1g}, energies by {agreement.energy:.1g} (allowed: "
