@@ -419,6 +419,7 @@ def assemble(
         max_time=settings.max_time,
         evidence=_evidence(custom, data, settings),
         compile=settings.compile,
+        cuda_graph=_takes_graphs(settings, device, custom),
         method=_METHODS[settings.method],
         two_views=settings.method != "gedi",
     )
@@ -444,6 +445,27 @@ def assemble(
         input_shape=input_shape,
         custom=custom,
     )
+
+
+def _takes_graphs(settings: Settings, device: torch.device, custom: Custom) -> bool:
+    """Whether iterations become CUDA graphs: by default where nothing in them is the user's.
+
+    Raises:
+        SettingsError: if they are asked for where they cannot be.
+    """
+    hindrances = {
+        f"device is {device.type}": device.type != "cuda",
+        f"there are {n_processes()} processes": n_processes() > 1,
+        "sampler.kind is vera": settings.sampler.kind == "vera",
+        "something is known of some inputs": custom.names_clusters,
+        "it goes on from a trained model": custom.previous is not None,
+    }
+    found = [reason for reason, holds in hindrances.items() if holds]
+    if settings.cuda_graph and found:
+        raise SettingsError(f"setting cuda_graph: expected null or false where {found[0]}")
+    if settings.cuda_graph is None:
+        return not found and custom.encoder is None
+    return settings.cuda_graph
 
 
 def _base(

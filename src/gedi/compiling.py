@@ -1,8 +1,4 @@
-"""Compiled networks: the same numbers from fewer and larger kernels, on a GPU as CUDA graphs.
-
-An iteration launches thousands of small kernels, most of them in the steps of the chains, and a GPU
-waits for them longer than it computes. As a graph, a pass through the network is one launch.
-"""
+"""Compiled networks: the same numbers from fewer and larger kernels."""
 
 import copy
 from collections.abc import Callable
@@ -31,31 +27,34 @@ def check_compiler(device: torch.device) -> None:
         )
 
 
-def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+def compiled(network: nn.Module, *, graphs: bool = True) -> Callable[[Tensor], Tensor]:
     """The network, compiled when it is first called, for each shape of its input.
 
     Args:
         network: parameters and all; they are shared.
+        graphs: on a GPU, replay each pass as a CUDA graph; not where it is a part of one.
     """
     is_cuda = any(parameter.is_cuda for parameter in network.parameters())
-    mode = "reduce-overhead" if is_cuda else None
+    mode = "reduce-overhead" if is_cuda and graphs else None
     made: Callable[[Tensor], Tensor] = torch.compile(network, mode=mode, dynamic=False)
     return made
 
 
-def compiled_energy(model: EnergyClassifier) -> Energy:
+def compiled_energy(model: EnergyClassifier, *, graphs: bool = True) -> Energy:
     """E(x) of a model, (..., n, d) -> (..., n), with compiled gradients by the points alone.
 
     Args:
         model: the energy follows its weights as they are trained.
+        graphs: see `compiled`.
     """
     frozen = copy.deepcopy(model).requires_grad_(False)
     for parameter, trained in zip(frozen.parameters(), model.parameters(), strict=True):
         parameter.data = trained.data  # one memory for both
-    network = compiled(frozen)
+    network = compiled(frozen, graphs=graphs)
 
     def energy(x: Tensor) -> Tensor:
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        if graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         # The next replay of a graph writes where this one did: let value and gradient be copies.
         logits = 1.0 * network(1.0 * x)
         return -torch.logsumexp(logits, -1)

@@ -73,6 +73,8 @@ class SmallConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, 256)."""
+        if x.is_cuda:  # the order in which its matrix units take them
+            x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.convolutions:
             x = silu(layer(x))
         return silu(self.dense(x.flatten(1)))

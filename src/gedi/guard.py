@@ -203,7 +203,7 @@ class Guard:
 
     def _is_held(self, state: TrainingState, hold: float) -> bool:
         limit = self.algorithm.weights_at(state).max_contrast
-        return limit is not None and limit <= hold
+        return limit is not None and bool(limit <= hold)
 
     def _roll_back(self, state: TrainingState, reason: str) -> None:
         cures = sum(each.action == "rolled back" for each in self.interventions)

@@ -6,7 +6,6 @@ All values are in nats per data point. Source: Sansone & Manhaeve, TMLR 2025.
 """
 
 import math
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -55,7 +54,7 @@ def contrast(energy_data: Tensor, energy_samples: Tensor) -> Tensor:
     return energy_samples.mean(-1) - energy_data.mean(-1)
 
 
-def restrained(contrast: Tensor, limit: float) -> Tensor:
+def restrained(contrast: Tensor, limit: float | Tensor) -> Tensor:
     """C - C² / 2L for a contrast C: its pull falls as C grows, ends at L, and turns back beyond.
 
     Where chains cannot follow, GEN lowers the energy of the data and raises that of the chains
@@ -110,8 +109,7 @@ def collapse_gap(inv: Tensor, prior: Tensor, log_prior: Tensor) -> Tensor:
     return -inv - entropy(log_prior) - prior
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """How much each term counts: w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE.
 
     `inv = prior = 0` is JEM without labels, `gen = 0` is GEDI no gen. The entries may be tensors,
@@ -129,12 +127,12 @@ class Weights:
     inv: float | Tensor = 1.0
     prior: float | Tensor = 1.0
     evidence: float | Tensor = 1.0
-    max_contrast: float | None = None
+    max_contrast: float | Tensor | None = None
 
     def scaled(self, *, gen: float, clustering: float | Tensor) -> "Weights":
         """The same weights times factors in [0, 1], one for GEN and one for INV and PRIOR."""
-        return replace(
-            self, gen=self.gen * gen, inv=self.inv * clustering, prior=self.prior * clustering
+        return self._replace(
+            gen=self.gen * gen, inv=self.inv * clustering, prior=self.prior * clustering
         )
 
 

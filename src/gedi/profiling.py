@@ -217,7 +217,7 @@ def _run(
         energy: that the sampler is given; None is the training's.
         changes: of the algorithm.
     """
-    algorithm = replace(session.assembly.algorithm, max_time=None, **changes)
+    algorithm = replace(session.assembly.algorithm, max_time=None, cuda_graph=False, **changes)
     given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
     watched = replace(
         algorithm,

@@ -39,6 +39,11 @@ class Schedule:
         ramped = (iteration + 1 - warmups) / max(self.ramp, 1)
         return torch.where(warmups == 0, 1.0, ramped.clamp(0, 1))
 
+    @property
+    def settled(self) -> int:
+        """The iteration from which on INV and PRIOR take their full part in all members."""
+        return max((warmup + self.ramp for warmup in self.warmups if warmup), default=0)
+
     def gen(self, iteration: int) -> float:
         """Factor of GEN."""
         if self.gen_start == 0:

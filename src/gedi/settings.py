@@ -243,8 +243,11 @@ class Settings:
         device: auto, cpu or cuda.
         precision: 32-true; or bf16-mixed, in which the encoder computes in bfloat16 while it is
             trained, and energies, steps and weights stay in float32: for GPUs.
-        compile: compile the network and the gradients of the chains (torch.compile; on a GPU as
-            CUDA graphs). It takes minutes at the start, so it is for long trainings on a GPU.
+        compile: compile the network and the gradients of the chains (torch.compile). It takes
+            minutes at the start, so it is for long trainings on a GPU.
+        cuda_graph: launch chains, gradients and optimizer of an iteration as one CUDA graph. Null:
+            on a GPU, with one process, unless the encoder is your own, labels or rules are given,
+            or the sampler is vera.
         rename: let clusters change numbers, at evaluations, where a rule over groups finds that
             likelier.
         evaluate_every: iterations between evaluations.
@@ -271,6 +274,7 @@ class Settings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
+    cuda_graph: bool | None = None
     rename: bool = True
     evaluate_every: int = 50
     weights: WeightSettings = field(default_factory=WeightSettings)

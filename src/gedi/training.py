@@ -3,24 +3,27 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_leaves
 
 from gedi.analytic import analytic_energy
 from gedi.box import Box
 from gedi.compiling import compiled, compiled_energy
 from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
-from gedi.evidence import Evidence
+from gedi.evidence import Evidence, Observed
+from gedi.graphs import OneAhead, Replayed
 from gedi.launching import set_up
 from gedi.methods import Method, gedi_terms
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.points import Points
-from gedi.sampling import Move, ReplayBuffer
+from gedi.sampling import Energy, Move, ReplayBuffer
 from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
 from gedi.stream import Stream
@@ -128,6 +131,7 @@ class Algorithm:
         gen_every: iterations from one with GEN to the next, in which it counts as often.
         max_time: seconds after which the training has ended; None for no limit.
         compile: compile the network, and its energy as the chains see it.
+        cuda_graph: capture what follows the views, chains, gradients and Adam, as a CUDA graph.
         evidence: what is known of some inputs, such as labels; None for nothing.
         method: from a batch to the terms.
         two_views: whether the method compares two views, instead of a view with the point.
@@ -145,20 +149,23 @@ class Algorithm:
     gen_every: int = 1
     max_time: float | None = None
     compile: bool = False
+    cuda_graph: bool = False
     evidence: Evidence | None = None
     method: Method = gedi_terms
     two_views: bool = False
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
-        clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
-        if not state.members:  # by now every warm-up is over
-            clustering = clustering[0]
+        # By the time that one network is left, every warm-up is over.
+        clustering: float | Tensor = 1.0
+        if state.members and state.iteration < self.schedule.settled:
+            clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
         moves = state.iteration % self.gen_every == 0
         gen = self.gen_every * self.schedule.gen(state.iteration) if moves else 0.0
         weights = self.weights.scaled(gen=gen, clustering=clustering)
-        limits = [each for each in (weights.max_contrast, state.max_contrast) if each is not None]
-        return replace(weights, max_contrast=min(limits, default=None))
+        known = (self.weights.max_contrast, state.max_contrast)
+        limits = [float(each) for each in known if each is not None]
+        return weights._replace(max_contrast=min(limits, default=None))
 
     def learning_rate_at(self, state: TrainingState) -> float:
         """Adam's learning rate at an iteration."""
@@ -195,16 +202,30 @@ def train(
     )
     energy = analytic_energy(state.model)
     if algorithm.compile:
-        model, energy = compiled(model), compiled_energy(state.model)
+        model = compiled(model, graphs=not algorithm.cuda_graph)
+        energy = compiled_energy(state.model, graphs=not algorithm.cuda_graph)
     generator = state.generator
+    ascend: Callable[..., Terms] = partial(
+        _ascend,
+        fabric=fabric,
+        model=model,
+        optimizer=optimizer,
+        energy=energy,
+        state=state,
+        algorithm=algorithm,
+    )
+    if algorithm.cuda_graph:
+        ascend = Replayed(ascend, generator, partial(_places, state))
+    ahead = OneAhead(generator.device)
     paused = False
 
     while not paused and algorithm.progress(state) < 1 and state.iteration != until:
         start = time.perf_counter()
         weights = algorithm.weights_at(state)
+        learning_rate = algorithm.learning_rate_at(state)
         # JEM has no use for views, GEDI no gen none for chains.
         needs_views = algorithm.weights.inv != 0
-        needs_chains = weights.gen != 0
+        needs_chains = bool(weights.gen != 0)
 
         # 1. A batch and its views, and inputs of which something is known.
         index, x = _batch(data, algorithm, state)
@@ -221,35 +242,12 @@ def train(
             else algorithm.evidence.draw(state.members, generator)
         )
 
-        # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
-        # with a little noise.
-        negatives = (
-            state.sampler.sample(energy, state.buffer, algorithm.batch_size, generator=generator)
-            if needs_chains
-            else None
+        # 2 and 3. Negatives, gradients, and one step.
+        terms = ascend(
+            x, view, weights, learning_rate, needs_chains=needs_chains, observed=observed
         )
-        smoothed = (
-            algorithm.smoothing(x, generator)
-            if needs_chains and algorithm.smoothing.scale > 0
-            else None
-        )
-
-        # 3. The gradients of the terms, and one step of Adam on their sum.
-        terms = algorithm.method(
-            model,
-            x,
-            view,
-            negatives,
-            state.log_prior,
-            smoothed=smoothed,
-            observed=observed,
-        )
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(terms.loss(weights))
-        state.optimizer.param_groups[0]["lr"] = algorithm.learning_rate_at(state)
-        optimizer.step()
         if algorithm.prior_rate > 0 and not state.members:
-            state.log_prior = _follow(state, x, algorithm.prior_rate)
+            state.log_prior.copy_(_follow(state, x, algorithm.prior_rate))
         weight_average(
             state.average,
             state.model,
@@ -257,8 +255,59 @@ def train(
         )
 
         state.iteration += 1
+        ahead.wait()
         state.seconds = most(state.seconds + time.perf_counter() - start)
         paused = observe(state, terms)
+
+
+def _ascend(
+    x: Tensor,
+    view: Tensor | None,
+    weights: Weights,
+    learning_rate: float | Tensor,
+    *,
+    needs_chains: bool,
+    observed: Observed | None,
+    fabric: Fabric,
+    model: Callable[[Tensor], Tensor],
+    optimizer: Any,
+    energy: Energy,
+    state: TrainingState,
+    algorithm: Algorithm,
+) -> Terms:
+    """Steps 2 and 3 of an iteration."""
+    # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
+    # with a little noise.
+    generator = state.generator
+    negatives = (
+        state.sampler.sample(energy, state.buffer, algorithm.batch_size, generator=generator)
+        if needs_chains
+        else None
+    )
+    smoothed = (
+        algorithm.smoothing(x, generator)
+        if needs_chains and algorithm.smoothing.scale > 0
+        else None
+    )
+
+    # 3. The gradients of the terms, and one step of Adam on their sum.
+    terms = algorithm.method(
+        model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed
+    )
+    # All graphs write gradients to the same places.
+    optimizer.zero_grad(set_to_none=not algorithm.cuda_graph)
+    fabric.backward(terms.loss(weights))
+    group = state.optimizer.param_groups[0]
+    group["lr"] = learning_rate
+    group["capturable"] = algorithm.cuda_graph and torch.cuda.is_current_stream_capturing()
+    optimizer.step()
+    return terms
+
+
+def _places(state: TrainingState) -> tuple[int, ...]:
+    """Where in memory that lies which the guard, or a checkpoint, may exchange."""
+    moments = tree_leaves(list(state.optimizer.state.values()))
+    return tuple(each.data_ptr() for each in (state.log_prior, state.buffer.positions, *moments))
 
 
 def _batch(
