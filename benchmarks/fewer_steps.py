@@ -8,14 +8,13 @@ a core of its own: a machine that does other work will not do.
 """
 
 import argparse
-import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import product
 from multiprocessing import get_context
 from typing import Any
 
 import torch
-from torch import Generator
 
 from common import missing, provenance, write
 from gedi.data import Dataset, load
@@ -25,17 +24,22 @@ from gedi.settings import RestartSettings, SamplerSettings, Settings
 
 HELD_OUT_SEED = 1_000_003
 FOREVER = 1_000_000
-MATCHED = 300  # iterations of the warm start by score matching
-WIDTH = 0.1  # of its noise
 
+UNMATCHED = RestartSettings(iterations=600, score_matching=0)
 STARTS: dict[str, RestartSettings] = {
-    "half the restarts' iterations": RestartSettings(iterations=300),
-    "half the restarts": RestartSettings(n=3),
-    "score matching, half the restarts' iterations": RestartSettings(iterations=300),
-    "score matching, 3 restarts of 150": RestartSettings(n=3, iterations=150),
+    "score matching": replace(UNMATCHED, score_matching=300),
+    "score matching, 300 iterations": RestartSettings(iterations=300, score_matching=300),
+    "short score matching, 300 iterations": RestartSettings(iterations=300, score_matching=150),
+    "score matching, 200 iterations": RestartSettings(iterations=200, score_matching=300),
+    "score matching, 4 networks": RestartSettings(n=4, iterations=600, score_matching=300),
+    "score matching, 4 networks, 300 iterations": RestartSettings(
+        n=4, iterations=300, score_matching=300
+    ),
+    "300 iterations": replace(UNMATCHED, iterations=300),
+    "3 networks": replace(UNMATCHED, n=3),
 }
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "6 networks, 600 iterations": {},
     "2 steps": {"n_steps": 2},
     "10 steps": {"n_steps": 10},
     "chains move every 2nd": {"every": 2},
@@ -51,27 +55,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "boundary": "reflect",
     },
     "no jumps": {"jumps": 0},
-    "score matching first": {},
     **{name: {} for name in STARTS},
 }
-
-
-def match_scores(session: Session) -> None:
-    """Denoising score matching: -∇E(x + s ξ) is to be -ξ / s (Vincent, Neural Computation 2011)."""
-    state, data = session.state, session.assembly.data
-    optimizer = torch.optim.Adam(state.model.parameters(), lr=2e-3)
-    generator = Generator().manual_seed(session.settings.seed + 1)
-    shape = (*state.members, session.settings.batch_size or 0)
-    for _ in range(MATCHED):
-        x = data[torch.randint(len(data), shape, generator=generator)]
-        noise = torch.randn(x.shape, generator=generator)
-        noisy = (x + WIDTH * noise).requires_grad_(True)
-        (slope,) = torch.autograd.grad(state.model.energy(noisy).sum(), noisy, create_graph=True)
-        loss = (WIDTH * slope - noise).square().sum(-1).mean(-1).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    state.average.load_state_dict(state.model.state_dict())
 
 
 def trained_for(data: str, variant: str, seconds: float, seed: int) -> dict[str, Any]:
@@ -83,15 +68,10 @@ def trained_for(data: str, variant: str, seconds: float, seed: int) -> dict[str,
         patience=FOREVER,
         max_time=seconds,
         sampler=SamplerSettings(**VARIANTS[variant]),
-        restarts=STARTS.get(variant, RestartSettings()),
+        restarts=STARTS.get(variant, UNMATCHED),
         device="cpu",
     )
-    session = Session(dataset, settings)
-    if variant.startswith("score matching"):
-        start = time.perf_counter()
-        match_scores(session)
-        session.state.seconds += time.perf_counter() - start
-    fit = session.run()
+    fit = Session(dataset, settings).run()
     held_out = load(data, n_points=2000, seed=seed + HELD_OUT_SEED)
     metrics = find(fit.trained, held_out, fit.settings).metrics
     return {

@@ -13,6 +13,7 @@ from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.fitting import Session
+from gedi.image_geometry import Geometry
 from gedi.sampling import Cycle
 from gedi.settings import (
     EncoderSettings,
@@ -284,11 +285,12 @@ def test_settings_decide_the_views_of_images(method):
     if method == "gedi":
         found, *others = found.views
         assert [type(other) for other in others] == [VirtualAdversarial, Neighbour]
-    assert [type(step).__name__ for step in found.steps] == ["RandomAffine"]
+    assert [type(step).__name__ for step in found.steps] == ["Geometry"]
     strengths = dict.fromkeys(("rotate", "shift", "zoom", "shear"), 0)
     strengths |= {"crop": 0.5, "pixel_noise": 0.25}
     found = view(adversarial=0, neighbours=0, **strengths)
-    assert [type(step).__name__ for step in found.steps] == ["RandomResizedCrop"]
+    (step,) = found.steps
+    assert step == Geometry(crop=0.5, aspect=step.aspect)
     assert found.pixel_noise == 0.25
 
 

@@ -80,6 +80,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         raise SettingsError(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
+    base = _or(settings.encoder.base, d > 2 and settings.method == "gedi")
     small = kind == "mlp" and _size(d, hidden, custom) < _SMALL
     rival = settings.method != "gedi"
     weights = replace(
@@ -112,7 +113,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         encoder=EncoderSettings(
             kind,
             hidden if kind == "mlp" else None,
-            _or(settings.encoder.base, d > 2 and not rival),
+            base,
         ),
         sampler=replace(
             settings.sampler,
@@ -130,6 +131,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             kind,
             small=small,
             image=dataset.image_shape is not None,
+            base=base,
             vera=settings.sampler.kind == "vera",
         ),
     )
@@ -348,10 +350,14 @@ def _restarts(
     *,
     small: bool,
     image: bool,
+    base: bool,
     vera: bool,
 ) -> RestartSettings:
     if custom.previous is not None:  # what was found already goes on, all terms at once
-        return replace(chosen, n=1, kmeans=0, iterations=1, gen=weights.gen != 0, warmup=0, ramp=0)
+        gen = weights.gen != 0
+        return RestartSettings(
+            1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
+        )
     clustering = weights.inv > 0 or weights.prior != 0
     # Without clustering terms there is no gap to choose by, without GEN none to take part.
     usual = 600 if small else 450 if kind == "mlp" else 250
@@ -369,6 +375,10 @@ def _restarts(
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
+        # Where there is a base, chains start at the data.
+        score_matching=_or(
+            chosen.score_matching, iterations // 2 if gen and small and not base else 0
+        ),
     )
 
 

@@ -33,6 +33,7 @@ from gedi.observing import Observer, Record
 from gedi.places import is_first_here
 from gedi.points import Points
 from gedi.restarts import Candidate, choose, single
+from gedi.score_matching import match_scores
 from gedi.settings import Settings
 from gedi.shards import StreamedDataset
 from gedi.smoothing import Smoothing
@@ -189,6 +190,7 @@ class Session:
         self.observer.guard.begin(self.state)
         self.candidates: list[Candidate] = []
         self.chosen = 0
+        self._begun = False
 
     @property
     def is_first(self) -> bool:
@@ -207,6 +209,7 @@ class Session:
             RunError: if another process of the training is gone.
         """
         with self.crew.failures_told():
+            self._match_scores()
             if self.state.members:
                 self.advance(until=self.settings.restarts.iterations)
                 if not anywhere(self.observer.interrupted()):
@@ -241,6 +244,7 @@ class Session:
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take up a saved session."""
+        self._begun = True
         self.state = self.assembly.state(tuple(saved["members"]))
         self.state.load_state_dict(saved["state"])
         best, best_iteration, self.observer.converged = saved["plateau"]
@@ -346,6 +350,20 @@ class Session:
             until=until,
             observe=self.observer,
         )
+
+    def _match_scores(self) -> None:
+        """Let fresh energies know the data."""
+        n_steps = self.settings.restarts.score_matching
+        if n_steps and not self._begun:
+            match_scores(
+                self.state,
+                self.assembly.data,
+                n_steps=n_steps,
+                batch_size=self.settings.batch_size or 0,
+                seed=self.settings.seed,
+            )
+            self.observer.guard.begin(self.state)
+        self._begun = True
 
     def _choose(self) -> None:
         self.observer.guard.check(self.state)  # what goes on is taken for good

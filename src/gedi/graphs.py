@@ -42,6 +42,8 @@ class Replayed(Generic[P, R]):
         self._function = function
         self._generator = generator
         self._places = places
+        # One for all, as gradients remember on which they were computed.
+        self._stream = torch.cuda.Stream(generator.device)  # type: ignore[no-untyped-call]
         self._captures: dict[Hashable, _Capture] = {}
         self._known: Hashable = None
 
@@ -54,7 +56,7 @@ class Replayed(Generic[P, R]):
             self._known = places
         key = tuple(_kind(leaf) for leaf in leaves)
         if key not in self._captures:
-            self._captures[key] = _Capture(leaves, self._generator)
+            self._captures[key] = _Capture(leaves, self._generator, self._stream)
         capture = self._captures[key]
 
         def compute(held: list[Any]) -> R:
@@ -71,10 +73,10 @@ class Replayed(Generic[P, R]):
 class _Capture:
     """One graph, with what it reads."""
 
-    def __init__(self, leaves: list[Any], generator: Generator) -> None:
+    def __init__(self, leaves: list[Any], generator: Generator, stream: torch.cuda.Stream) -> None:
         self._generator = generator
+        self._stream = stream
         self._held = [_holder(leaf, generator.device) for leaf in leaves]
-        self._stream = torch.cuda.Stream(generator.device)  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._calls = 0
         self._result: Any = None
@@ -101,7 +103,7 @@ class _Capture:
         return self._result
 
     def _warm(self, compute: Callable[[list[Any]], Any]) -> Any:
-        """As usual, but on the stream of the capture, which gradients remember."""
+        """As usual, but on the stream of the capture."""
         current = torch.cuda.current_stream(self._generator.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):

@@ -1,18 +1,24 @@
 """Views of images, as contrastive learning uses them, for a whole batch at once on its device.
 
 Small affine changes, then crop, mirror, colour, blur and noise: what SimCLR (Chen et al., ICML
-2020) found to matter, in its order. Each change is drawn anew for every image (kornia).
+2020) found to matter, in its order. Each change is drawn anew for every image.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
+from gedi.image_colours import Jitter, greyed
+from gedi.image_geometry import Geometry, mirrored
 from gedi.random_state import lent_random_state
 from gedi.views import Posterior
 
 __all__ = ["ImageViews"]
+
+Step = Callable[[Tensor, Generator], Tensor]
+"""From images (n, C, H, W) in [0, 1] to such images."""
 
 
 class ImageViews:
@@ -87,13 +93,15 @@ class ImageViews:
             )
         self.image_shape = image_shape
         self.pixel_noise = pixel_noise
-        self.steps = [
-            *_affine(rotate, shift, zoom, shear),
-            *_crop(image_shape, crop, aspect),
-            *_flip(flip),
-            *(_colour(jitter, jitter_probability, grey) if image_shape[0] == 3 else []),
-            *_blur(image_shape, blur, blur_probability),
-        ]
+        self.steps: list[Step] = []
+        if max(rotate, shift, zoom, shear) > 0 or crop < 1:
+            self.steps.append(Geometry(rotate, shift, zoom, shear, crop, aspect))
+        if flip:
+            self.steps.append(partial(mirrored, probability=flip))
+        if image_shape[0] == 3:
+            self.steps += _colours(jitter, jitter_probability, grey)
+        if blur and blur_probability:
+            self.steps.append(_Blur(image_shape, blur, blur_probability))
 
     def __call__(
         self,
@@ -106,9 +114,8 @@ class ImageViews:
         """(..., n, d) -> (..., n, d)."""
         # Colours are defined on [0, 1].
         images = (x.reshape(-1, *self.image_shape) + 1) / 2
-        with lent_random_state(x, generator):
-            for step in self.steps:
-                images = step(images)
+        for step in self.steps:
+            images = step(images, generator)
         seen = 2 * images.reshape(x.shape) - 1
         if self.pixel_noise:
             xi = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
@@ -116,62 +123,25 @@ class ImageViews:
         return seen.clamp(-1, 1)
 
 
-def _affine(rotate: float, shift: float, zoom: float, shear: float) -> list[Any]:
-    from kornia.augmentation import RandomAffine  # noqa: PLC0415 - slow to import
-
-    if max(rotate, shift, zoom, shear) == 0:
-        return []
-    return [
-        RandomAffine(
-            rotate,
-            translate=(shift, shift),
-            scale=(1 - zoom, 1 + zoom, 1 - zoom, 1 + zoom),  # of width and height
-            shear=shear or None,
-            padding_mode="border",
-            p=1.0,
-        )
-    ]
-
-
-def _crop(image_shape: tuple[int, int, int], crop: float, aspect: float) -> list[Any]:
-    from kornia.augmentation import RandomResizedCrop  # noqa: PLC0415
-
-    if crop == 1:
-        return []
-    return [
-        RandomResizedCrop(
-            image_shape[1:],
-            scale=(crop, 1.0),
-            ratio=(1 / aspect, aspect),
-            cropping_mode="resample",  # the whole batch at once; "slice" goes one by one
-        )
-    ]
-
-
-def _flip(flip: float) -> list[Any]:
-    from kornia.augmentation import RandomHorizontalFlip  # noqa: PLC0415
-
-    return [RandomHorizontalFlip(p=flip)] if flip else []
-
-
-def _colour(jitter: float, probability: float, grey: float) -> list[Any]:
-    from kornia.augmentation import ColorJitter, RandomGrayscale  # noqa: PLC0415
-
-    steps: list[Any] = []
+def _colours(jitter: float, probability: float, grey: float) -> Iterator[Step]:
     if jitter and probability:
-        most = 0.8 * jitter
-        steps.append(ColorJitter(most, most, most, 0.2 * jitter, p=probability))
+        yield Jitter(jitter, probability)
     if grey:
-        steps.append(RandomGrayscale(p=grey))
-    return steps
+        yield partial(greyed, probability=grey)
 
 
-def _blur(image_shape: tuple[int, int, int], blur: float, probability: float) -> list[Any]:
-    from kornia.augmentation import RandomGaussianBlur  # noqa: PLC0415
+class _Blur:
+    """A Gaussian blur of some images, each with its own width."""
 
-    if not blur or not probability:
-        return []
-    # Two standard deviations to either side, or as far as padding by reflection reaches.
-    reach = max(1, round(2 * blur))
-    height, width = (2 * min(reach, side - 1) + 1 for side in image_shape[1:])
-    return [RandomGaussianBlur((height, width), (blur / 10, blur), p=probability)]
+    def __init__(self, image_shape: tuple[int, int, int], blur: float, probability: float) -> None:
+        from kornia.augmentation import RandomGaussianBlur  # noqa: PLC0415 - slow to import
+
+        # Two standard deviations to either side, or as far as padding by reflection reaches.
+        reach = max(1, round(2 * blur))
+        height, width = (2 * min(reach, side - 1) + 1 for side in image_shape[1:])
+        self.blur = RandomGaussianBlur((height, width), (blur / 10, blur), p=probability)
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        with lent_random_state(images, generator):
+            blurred: Tensor = self.blur(images)
+        return blurred

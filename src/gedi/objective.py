@@ -162,6 +162,14 @@ class Terms(NamedTuple):
             + weights.evidence * self.evidence
         )
 
+    def detach(self) -> "Terms":
+        """The values alone, without what their gradients would need."""
+        evidence, energy = (
+            each.detach() if isinstance(each, Tensor) else each
+            for each in (self.evidence, self.energy)
+        )
+        return Terms(self.gen.detach(), self.inv.detach(), self.prior.detach(), evidence, energy)
+
     def loss(self, weights: Weights) -> Tensor:
         """The scalar to minimise; the gradients of models side by side do not mix in the sum."""
         if weights.max_contrast is None:

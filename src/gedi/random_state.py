@@ -1,5 +1,6 @@
 """The global random state, lent to code of others that can draw from nothing else."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,9 @@ def lent_random_state(x: Tensor, generator: Generator) -> Iterator[None]:
         x: what the code works on; the states of the CPU and of its device are put back after.
         generator: moves on by one draw.
     """
-    seed = torch.randint(2**62, (), device=generator.device, generator=generator)
+    # Of the state, as a number that is drawn on a GPU would have to be waited for.
+    seed = zlib.crc32(generator.get_state().numpy().tobytes())
+    torch.rand((), device=generator.device, generator=generator)
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        torch.manual_seed(int(seed))
+        torch.manual_seed(seed)
         yield

@@ -205,6 +205,9 @@ class RestartSettings:
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
             of `iterations`.
         ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
+        score_matching: steps of denoising score matching before the first iteration, from which
+            energies know the data. Null: half of `iterations` for small networks without base,
+            up to two dimensions; else 0.
     """
 
     n: int | None = None
@@ -213,6 +216,7 @@ class RestartSettings:
     gen: bool | None = None
     warmup: int | None = None
     ramp: int | None = None
+    score_matching: int | None = None
 
 
 @dataclass(frozen=True)
@@ -472,6 +476,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "restarts.warmup": _AT_LEAST_ZERO,
     "restarts.ramp": _AT_LEAST_ZERO,
     "restarts.iterations": _AT_LEAST_ONE,
+    "restarts.score_matching": _AT_LEAST_ZERO,
 }
 
 

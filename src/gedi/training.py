@@ -301,7 +301,7 @@ def _ascend(
     group["lr"] = learning_rate
     group["capturable"] = algorithm.cuda_graph and torch.cuda.is_current_stream_capturing()
     optimizer.step()
-    return terms
+    return terms.detach()
 
 
 def _places(state: TrainingState) -> tuple[int, ...]:

@@ -1,0 +1,93 @@
+"""Score matching: its least loss in closed form, and a start that knows the data."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gedi.data import Dataset
+from gedi.fitting import Session
+from gedi.score_matching import denoising_loss, match_scores
+from gedi.settings import RestartSettings
+from small_trainings import SMALL, blobs, fresh_state, heaps
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+class Normal:
+    """Energies of N(0, s) in each direction."""
+
+    def __init__(self, variance):
+        self.variance = variance
+
+    def energy(self, x):
+        return x.square().sum(-1) / (2 * self.variance)
+
+
+def test_the_loss_is_least_for_the_density_of_the_noisy_points():
+    width, d = 0.5, 3
+    x, noise = torch.randn(2, 100_000, d, generator=seeded(), dtype=torch.float64)
+    right = 1 + width**2
+    losses = {
+        variance: float(denoising_loss(Normal(variance), x, noise, width))
+        for variance in (0.7 * right, right, 1.4 * right)
+    }
+    # |ξ|² less what the noisy point tells of it.
+    assert losses[right] == pytest.approx(d / right, rel=0.01)
+    assert min(losses, key=losses.get) == right
+
+
+@pytest.mark.parametrize("members", [(), (3,)])
+def test_matched_energies_know_the_data(members):
+    state, data = fresh_state(members=members), blobs()
+    noise = torch.randn(data.shape, generator=seeded())
+
+    def loss():
+        return denoising_loss(state.model, data.expand(*members, -1, -1), noise, 0.1)
+
+    before = loss()
+    match_scores(state, data, n_steps=300, batch_size=64, seed=0)
+    after = loss()
+    assert before.shape == members and (after < 0.97 * before).all()
+    assert state.seconds > 0 and state.iteration == 0
+    for name, value in state.average.state_dict().items():
+        assert torch.equal(value, state.model.state_dict()[name])
+    assert all(parameter.grad is None for parameter in state.model.parameters())
+
+
+def test_the_seed_decides():
+    heads = []
+    for seed in (0, 0, 1):
+        state = fresh_state()
+        match_scores(state, blobs(), n_steps=3, batch_size=64, seed=seed)
+        heads.append(state.model.head.weight.detach())
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
+
+
+def test_a_training_starts_from_it_once():
+    def session(n_steps):
+        restarts = RestartSettings(n=1, score_matching=n_steps)
+        return Session(Dataset("heaps", heaps()[0]), replace(SMALL, max_iter=2, restarts=restarts))
+
+    plain, matched = session(0), session(20)
+    for each in (plain, matched):
+        each.train()
+    key = "layers.0.weight"
+    weights = [each.state.model.encoder.state_dict()[key] for each in (plain, matched)]
+    assert not torch.allclose(*weights, atol=0.01)
+    # Taken up again before its first iteration, it is not matched anew.
+    first = session(20)
+    first._match_scores()
+    kept = first.state.model.encoder.state_dict()[key].clone()
+    again = session(20)
+    again.load_state_dict(first.state_dict())
+    again._match_scores()
+    assert torch.equal(again.state.model.encoder.state_dict()[key], kept)
+
+
+def test_chains_that_start_at_the_data_need_none():
+    flat, deep = (Session(Dataset("heaps", heaps(d=d)[0]), SMALL) for d in (2, 3))
+    assert flat.settings.restarts.score_matching == 10
+    assert deep.settings.restarts.score_matching == 0
