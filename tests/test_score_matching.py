@@ -41,7 +41,7 @@ def test_the_loss_is_least_for_the_density_of_the_noisy_points():
 
 @pytest.mark.parametrize("members", [(), (3,)])
 def test_matched_energies_know_the_data(members):
-    state, data = fresh_state(members=members), blobs()
+    state, data = fresh_state(members=members), 0.3 * blobs()
     noise = torch.randn(data.shape, generator=seeded())
 
     def loss():
@@ -50,7 +50,7 @@ def test_matched_energies_know_the_data(members):
     before = loss()
     match_scores(state, data, n_steps=300, batch_size=64, seed=0)
     after = loss()
-    assert before.shape == members and (after < 0.97 * before).all()
+    assert before.shape == members and (after < 0.98 * before).all()
     assert state.seconds > 0 and state.iteration == 0
     for name, value in state.average.state_dict().items():
         assert torch.equal(value, state.model.state_dict()[name])
