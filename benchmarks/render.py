@@ -586,6 +586,32 @@ def rules() -> str:
     )
 
 
+def fewer_steps() -> str:
+    """Regret and clusters after each budget, by variant."""
+    rows = read("fewer_steps")
+    budgets = [*groups(rows, "data", "seconds")]
+    lines = []
+    for (variant,), found in groups(rows, "variant").items():
+        cells = groups(found, "data", "seconds")
+        lines.append(
+            [
+                variant,
+                str(len({row["seed"] for row in found})),
+                *(_quality(cells.get(budget, [])) for budget in budgets),
+            ]
+        )
+    titles = ["variant", "seeds", *(f"{data}, {seconds:g} s" for data, seconds in budgets)]
+    command = "python benchmarks/fewer_steps.py"
+    return table(titles, lines) + "\n" + made_by(rows, command)
+
+
+def _quality(rows: Sequence[Row]) -> str:
+    """The median regret, with the seeds whose clusters are right where some are not."""
+    right = sum(row["NMI"] >= 0.99 for row in rows)
+    text = f"{median(row['regret'] for row in rows):.3f}" if rows else "-"
+    return text if right == len(rows) else f"{text} ({right} of {len(rows)})"
+
+
 def throughput() -> str:
     """Images a second, against the textbook loop and the hardware's peak."""
     rows = read("throughput")
@@ -905,6 +931,7 @@ def main() -> None:
         "peer_iterations": peer_iterations,
         "peer_trainings": peer_trainings,
         "textbook": textbook,
+        "fewer_steps": fewer_steps,
         "throughput": throughput,
     }
     sources = {"profile_sizes": "profiles", "peer_iterations": "peers", "peer_trainings": "peers"}
