@@ -119,6 +119,8 @@ class SamplerSettings:
         jumps: jumps between data points when the chains move, tested by Metropolis.
         n_anchors: data points that jumps, and local scales of the views, refer to.
         buffer_size: chains kept. Null: as many as the batch has points.
+        buffer_dtype: in which they rest; float16 takes half the memory, and rounds them by at most
+            1/2048 of their values.
         reinit: probability that a chain is started anew.
         vera: the amortised sampler.
     """
@@ -136,6 +138,7 @@ class SamplerSettings:
     jumps: int = 1
     n_anchors: int = 256
     buffer_size: int | None = None
+    buffer_dtype: Literal["float32", "float16"] = "float32"
     reinit: float = 0.01
     vera: VeraSettings = field(default_factory=VeraSettings)
 
