@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from gedi.data import Dataset
+from gedi.defaults import resolve
 from gedi.fitting import Session
 from gedi.score_matching import denoising_loss, match_scores
-from gedi.settings import RestartSettings
+from gedi.settings import RestartSettings, Settings
 from small_trainings import SMALL, blobs, fresh_state, heaps
 
 
@@ -31,7 +32,7 @@ def test_the_loss_is_least_for_the_density_of_the_noisy_points():
     x, noise = torch.randn(2, 100_000, d, generator=seeded(), dtype=torch.float64)
     right = 1 + width**2
     losses = {
-        variance: float(denoising_loss(Normal(variance), x, noise, width))
+        variance: float(denoising_loss(Normal(variance), x, noise, width).detach())
         for variance in (0.7 * right, right, 1.4 * right)
     }
     # |ξ|² less what the noisy point tells of it.
@@ -89,5 +90,17 @@ def test_a_training_starts_from_it_once():
 
 def test_chains_that_start_at_the_data_need_none():
     flat, deep = (Session(Dataset("heaps", heaps(d=d)[0]), SMALL) for d in (2, 3))
-    assert flat.settings.restarts.score_matching == 10
+    assert flat.settings.restarts.score_matching == 20
     assert deep.settings.restarts.score_matching == 0
+
+
+def test_networks_that_know_the_data_are_fewer_and_chosen_sooner():
+    def restarts(**chosen):
+        settings = Settings(n_clusters=2, device="cpu", restarts=RestartSettings(**chosen))
+        found = resolve(settings, Dataset("heaps", heaps()[0])).restarts
+        return found.n, found.iterations, found.score_matching
+
+    assert restarts() == (4, 300, 300)
+    assert restarts(score_matching=0) == (6, 600, 0)
+    assert restarts(gen=False) == (6, 600, 0)
+    assert restarts(n=3, iterations=50) == (3, 50, 50)

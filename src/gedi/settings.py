@@ -197,20 +197,21 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            8 for large ones, and 3 for convolutional ones.
+        n: how many. Null: 6 with k-means, 4 after score matching or if the networks are large;
+            else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            else 450 (convolutional ones: 250), and at most a third of max_iter.
+            300 after score matching, else 450 (convolutional ones: 250), and at most a third of
+            max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
             cheap; for large ones GEN joins the chosen one.
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
             of `iterations`.
         ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
         score_matching: steps of denoising score matching before the first iteration, from which
-            energies know the data. Null: half of `iterations` for small networks without base,
-            up to two dimensions; else 0.
+            energies know the data. Null: as many as `iterations` for small networks without
+            base, up to two dimensions; else 0.
     """
 
     n: int | None = None
