@@ -378,7 +378,7 @@ def _restarts(
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
-        score_matching=_or(chosen.score_matching, iterations if matched else 0),
+        score_matching=_or(chosen.score_matching, 2 * iterations // 3 if matched else 0),
     )
 
 

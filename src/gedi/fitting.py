@@ -358,9 +358,10 @@ class Session:
             match_scores(
                 self.state,
                 self.assembly.data,
+                self.assembly.algorithm,
                 n_steps=n_steps,
-                batch_size=self.settings.batch_size or 0,
                 seed=self.settings.seed,
+                in_place=not isinstance(self.batches, Stream),
             )
             self.observer.guard.begin(self.state)
         self._begun = True

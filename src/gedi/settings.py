@@ -209,9 +209,9 @@ class RestartSettings:
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
             of `iterations`.
         ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
-        score_matching: steps of denoising score matching before the first iteration, from which
-            energies know the data. Null: as many as `iterations` for small networks without
-            base, up to two dimensions; else 0.
+        score_matching: steps of denoising score matching in GEN's place before the first
+            iteration, from which energies know the data. Null: two thirds of `iterations` for
+            small networks without base, up to two dimensions; else 0.
     """
 
     n: int | None = None
