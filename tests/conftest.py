@@ -2,6 +2,9 @@ import json
 import os
 from pathlib import Path
 
+# For the processes that tests start as well: threads that wait for cores which other tests have
+# take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything imports scipy: scikit-learn skips a check of its own without it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 

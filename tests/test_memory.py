@@ -12,7 +12,7 @@ from gedi.assembly import build_model
 from gedi.data import Dataset
 from gedi.defaults import resolve
 from gedi.memory import Memory, network_size, peak_memory
-from gedi.settings import EncoderSettings, RestartSettings, Settings
+from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
 from small_trainings import SMALL, heaps
 
 
@@ -68,12 +68,18 @@ def test_what_grows_with_what():
     assert sized(n=20_000).held["data"] == 2 * usual.held["data"] == 2 * 10_000 * 20 * 8
     two, four = (sized(restarts=RestartSettings(n=n, kmeans=0, gen=False)).phases for n in (2, 4))
     assert four["iteration"] == 2 * two["iteration"]
+    whole, half, other = (
+        sized(sampler=SamplerSettings(buffer_size=n, buffer_dtype=dtype)).held[
+            "networks and chains"
+        ]
+        for n, dtype in [(20_000, "float32"), (20_000, "float16"), (10_000, "float32")]
+    )
+    assert whole - half == whole - other
     few, many = (sized(batch_size=n).phases["iteration"] for n in (5000, 10_000))
     # But for the squares of the points that are referred to.
     assert many - few == pytest.approx(few, rel=0.01)
-    wide = sized(d=400)
-    prepared = wide.phases["covariance and kernels"] + wide.held["networks and chains"]
-    assert prepared >= 2 * 8 * 400**2
+    wide, wider = (sized(d=d).phases["covariance and kernels"] for d in (4000, 8000))
+    assert wider == pytest.approx(2 * wide, rel=0.1)  # not four times
 
 
 CASES = {

@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer points, for fewer iterations."""
     for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
         kind = getattr(gedi, name)
-        fast = functools.partial(kind, max_iter=12, n_restarts=2)
+        fast = functools.partial(kind, max_iter=12, n_restarts=1)
         fast.load = kind.load  # type: ignore[attr-defined]
         monkeypatch.setattr(gedi, name, fast, raising=False)
     digits = sklearn.datasets.load_digits()

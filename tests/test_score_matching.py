@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from gedi.data import Dataset
+from gedi.defaults import resolve
 from gedi.fitting import Session
+from gedi.objective import Weights, invariance
 from gedi.score_matching import denoising_loss, match_scores
-from gedi.settings import RestartSettings
-from small_trainings import SMALL, blobs, fresh_state, heaps
+from gedi.settings import RestartSettings, Settings
+from small_trainings import SMALL, algorithm, blobs, fresh_state, heaps
 
 
 def seeded(seed=0):
@@ -31,7 +33,7 @@ def test_the_loss_is_least_for_the_density_of_the_noisy_points():
     x, noise = torch.randn(2, 100_000, d, generator=seeded(), dtype=torch.float64)
     right = 1 + width**2
     losses = {
-        variance: float(denoising_loss(Normal(variance), x, noise, width))
+        variance: float(denoising_loss(Normal(variance), x, noise, width).detach())
         for variance in (0.7 * right, right, 1.4 * right)
     }
     # |ξ|² less what the noisy point tells of it.
@@ -48,7 +50,7 @@ def test_matched_energies_know_the_data(members):
         return denoising_loss(state.model, data.expand(*members, -1, -1), noise, 0.1)
 
     before = loss()
-    match_scores(state, data, n_steps=300, batch_size=64, seed=0)
+    match_scores(state, data, algorithm(Weights(1.0, 0.0, 0.0)), n_steps=300, seed=0)
     after = loss()
     assert before.shape == members and (after < 0.98 * before).all()
     assert state.seconds > 0 and state.iteration == 0
@@ -57,11 +59,22 @@ def test_matched_energies_know_the_data(members):
     assert all(parameter.grad is None for parameter in state.model.parameters())
 
 
+def test_clusters_form_meanwhile_where_their_terms_take_part():
+    state = fresh_state(members=(2,))
+    match_scores(state, blobs(), algorithm(warmups=(0, 20)), n_steps=200, seed=0)
+    logits = state.model(blobs().expand(2, -1, -1))
+    inv = invariance(logits, logits).detach()  # minus the mean entropy
+    assert float(inv[0]) > -0.2 and float(inv[1]) < -0.4
+    matched = fresh_state()
+    match_scores(matched, blobs(), algorithm(Weights(1.0, 0.0, 0.0)), n_steps=100, seed=0)
+    assert float(invariance(*2 * [matched.model(blobs())]).detach()) < -0.4
+
+
 def test_the_seed_decides():
     heads = []
     for seed in (0, 0, 1):
         state = fresh_state()
-        match_scores(state, blobs(), n_steps=3, batch_size=64, seed=seed)
+        match_scores(state, blobs(), algorithm(), n_steps=3, seed=seed)
         heads.append(state.model.head.weight.detach())
     assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
 
@@ -89,5 +102,17 @@ def test_a_training_starts_from_it_once():
 
 def test_chains_that_start_at_the_data_need_none():
     flat, deep = (Session(Dataset("heaps", heaps(d=d)[0]), SMALL) for d in (2, 3))
-    assert flat.settings.restarts.score_matching == 10
+    assert flat.settings.restarts.score_matching == 13
     assert deep.settings.restarts.score_matching == 0
+
+
+def test_networks_that_know_the_data_are_fewer_and_chosen_sooner():
+    def restarts(**chosen):
+        settings = Settings(n_clusters=2, device="cpu", restarts=RestartSettings(**chosen))
+        found = resolve(settings, Dataset("heaps", heaps()[0])).restarts
+        return found.n, found.iterations, found.score_matching
+
+    assert restarts() == (4, 300, 200)
+    assert restarts(score_matching=0) == (6, 600, 0)
+    assert restarts(gen=False) == (6, 600, 0)
+    assert restarts(n=3, iterations=50) == (3, 50, 33)

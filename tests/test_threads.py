@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
         subprocess.run(
             [*command, number, str(folder / name)],
             check=True,
-            env={**os.environ, "OMP_NUM_THREADS": number},
+            env={**os.environ, "OMP_NUM_THREADS": number, "OMP_WAIT_POLICY": "passive"},
         )
     return [torch.load(folder / name, weights_only=True) for name in ("one", "again", "two")]
 

@@ -166,6 +166,7 @@ class Assembly:
             sampler.start if isinstance(sampler, VeraSource) and previous is None else self._start,
             reinit=settings.sampler.reinit,
             members=members,
+            dtype=getattr(torch, settings.sampler.buffer_dtype),
             generator=Generator(device).manual_seed(settings.seed),
         )
         # Chains are drawn as for one process, and each keeps its share.

@@ -16,11 +16,11 @@ from typing import Self
 import torch
 from torch import Generator, Tensor, nn
 
-from gedi.spectral import SpectralMatrix
+from gedi.spectral import WHOLE, SpectralMatrix
 
 __all__ = ["GaussianBase", "likeliest_shrinkage"]
 
-_CHUNK_VALUES = 2**19  # of the data in float64 at a time, 4 MiB
+_CHUNK_VALUES = 2**21  # of the data at a time, 16 MiB in float64
 _LEAST_SHRINKAGE = 1e-3
 _MANY = 5  # points a feature, from where on a few far points would decide the shrinkage
 
@@ -55,11 +55,10 @@ class GaussianBase(nn.Module):
         constant features do no harm, and no more from five points a feature on. Of S in many
         dimensions the leading eigenvectors are kept; see `SpectralMatrix`.
         """
-        mean, covariance = _moments([x])
-        level = covariance.diagonal().mean()
+        mean, variances, covariance = _moments([x])
         many = len(x) >= _MANY * len(mean)
         rho = _LEAST_SHRINKAGE if many else likeliest_shrinkage(x, noise)
-        shrunk = SpectralMatrix.of(covariance).plus(1 - rho, rho * level + noise**2 + 1e-12)
+        shrunk = covariance.plus(1 - rho, rho * variances.mean() + noise**2 + 1e-12)
         return cls(mean.to(x), shrunk)
 
     def widened(self, factor: float) -> Self:
@@ -104,8 +103,7 @@ def likeliest_shrinkage(x: Tensor, noise: float) -> float:
         noise: s.
     """
     held_out = x[::5]
-    mean, covariance = _moments([x[start::5] for start in range(1, 5)])
-    spectrum = SpectralMatrix.of(covariance)
+    mean, variances, spectrum = _moments([x[start::5] for start in range(1, 5)])
     d, k = spectrum.vectors.shape
     along, total = torch.zeros_like(spectrum.values), torch.zeros_like(spectrum.rest)
     for rows in _rows(held_out):
@@ -118,29 +116,41 @@ def likeliest_shrinkage(x: Tensor, noise: float) -> float:
     values = torch.cat([spectrum.values, spectrum.rest[None]]).clamp_min(0)
     directions = torch.ones_like(values)
     directions[-1] = d - k
-    level = covariance.diagonal().mean()
+    level = variances.mean()
     rhos = torch.logspace(
         math.log10(_LEAST_SHRINKAGE), 0, 31, dtype=torch.float64, device=x.device
     )[:, None]
-    variances = (1 - rhos) * values + rhos * level + noise**2 + 1e-12
-    scores = -(variances.log() + (squares + noise**2) / variances) @ directions
+    shrunk = (1 - rhos) * values + rhos * level + noise**2 + 1e-12
+    scores = -(shrunk.log() + (squares + noise**2) / shrunk) @ directions
     return float(rhos[scores.argmax()])
 
 
-def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and covariance (d, d) of data in parts (n_i, d), in float64.
+def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, SpectralMatrix]:
+    """Mean (d,), variances (d,) and covariance of data in parts (n_i, d), in float64.
 
-    Added up over some rows at a time: a float64 copy of all would be twice the data.
+    Added up over some rows at a time: a float64 copy of all would be twice the data. In many
+    dimensions the covariance is never there, only what it does to 128 vectors at a time, so that
+    time and memory grow with d instead of its square.
     """
     n, d = max(sum(map(len, parts)), 1), parts[0].shape[1]
-    mean = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
+    zeros = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
+    mean, variances = zeros, zeros.clone()
     for rows in chain.from_iterable(map(_rows, parts)):
         mean += rows.double().sum(0) / n
-    covariance = torch.zeros(d, d, dtype=torch.float64, device=parts[0].device)
     for rows in chain.from_iterable(map(_rows, parts)):
-        centred = rows.double() - mean
-        covariance.addmm_(centred.T, centred, alpha=1 / n)
-    return mean, covariance
+        variances += (rows.double() - mean).square().sum(0) / n
+
+    def product(vectors: Tensor) -> Tensor:
+        found = torch.zeros_like(vectors, dtype=mean.dtype)
+        for rows in chain.from_iterable(map(_rows, parts)):
+            centred = rows.to(vectors) - mean.to(vectors)
+            found += centred.T @ (centred @ vectors) / n
+        return found
+
+    if d <= WHOLE:
+        return mean, variances, SpectralMatrix.of(product(torch.eye(d).to(mean)))
+    # Products in the numbers of the data, as rounding is far below what so many points tell.
+    return mean, variances, SpectralMatrix.leading(lambda v: product(v.to(parts[0])), variances)
 
 
 def _rows(x: Tensor) -> tuple[Tensor, ...]:

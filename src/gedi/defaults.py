@@ -359,14 +359,17 @@ def _restarts(
             1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
     clustering = weights.inv > 0 or weights.prior != 0
-    # Without clustering terms there is no gap to choose by, without GEN none to take part.
-    usual = 600 if small else 450 if kind == "mlp" else 250
-    iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
-    n = chosen.n or (_starts(codes, kind, small=small) if clustering else 1)
-    together = small and not (vera and n > 1)  # as VERA's sampler follows one network
-    gen = weights.gen != 0 and (_or(chosen.gen, together) or not clustering)
+    # Where there is a base, chains start at the data.
+    matched = small and not (base or vera or chosen.gen is False or chosen.score_matching == 0)
+    matched = matched and weights.gen != 0
+    n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if clustering else 1)
+    # VERA's sampler follows one network; without clustering terms there is no gap to choose by.
+    together = _or(chosen.gen, small and not (vera and n > 1))
+    gen = weights.gen != 0 and (together or not clustering)
+    usual = (300 if matched else 600) if small else 450 if kind == "mlp" else 250
+    iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     return replace(
         chosen,
         n=n,
@@ -375,19 +378,19 @@ def _restarts(
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
-        # Where there is a base, chains start at the data.
-        score_matching=_or(
-            chosen.score_matching, iterations // 2 if gen and small and not base else 0
-        ),
+        score_matching=_or(chosen.score_matching, 2 * iterations // 3 if matched else 0),
     )
 
 
-def _starts(codes: bool, kind: EncoderKind, *, small: bool) -> int:
-    """Networks side by side: large ones on tables take as much memory as the data."""
+def _starts(codes: bool, kind: EncoderKind, *, small: bool, matched: bool) -> int:
+    """Networks side by side: large ones on tables take as much memory as the data.
+
+    Of those that know the data from the start, four find what six find otherwise.
+    """
     if kind != "mlp":  # these gain nothing by being side by side
         return 3
     if codes:
-        return 6 if small else 4
+        return 6 if small and not matched else 4
     return 4 if small else 8
 
 

@@ -269,7 +269,7 @@ class Session:
             assembly.sample,
         )
         _, measured = report.measure(
-            self.state.average, self.state.buffer.positions, self.state.log_prior
+            self.state.average, self.state.buffer.chains, self.state.log_prior
         )
         gap = float(measured["gap"].min())
         return Fit(
@@ -313,7 +313,7 @@ class Session:
             scaling=self.assembly.scaling,
             box=box,
             sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
-            chains=state.buffer.positions.cpu().clone(),
+            chains=state.buffer.chains.cpu().clone(),
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
@@ -358,9 +358,10 @@ class Session:
             match_scores(
                 self.state,
                 self.assembly.data,
+                self.assembly.algorithm,
                 n_steps=n_steps,
-                batch_size=self.settings.batch_size or 0,
                 seed=self.settings.seed,
+                in_place=not isinstance(self.batches, Stream),
             )
             self.observer.guard.begin(self.state)
         self._begun = True
@@ -379,7 +380,7 @@ class Session:
         """Gap and likelihood of every restart."""
         state, assembly = self.state, self.assembly
         terms, measured = assembly.monitor.measure(
-            state.average, state.buffer.positions, state.log_prior
+            state.average, state.buffer.chains, state.log_prior
         )
         likelihoods = torch.zeros_like(measured["gap"])
         if self.settings.restarts.gen:

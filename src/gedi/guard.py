@@ -179,7 +179,7 @@ class Guard:
         energy = self.algorithm.gen_every * seen[:, 1].mean(0)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # what is no number shows
-        box, chains = self.algorithm.box, state.buffer.positions
+        box, chains = self.algorithm.box, state.buffer.chains
         on_walls = ((chains <= box.low) | (chains >= box.high)).float().mean()
         staleness = torch.zeros_like(contrast)
         if self.algorithm.weights.gen != 0 and state.buffer.capacity > self.algorithm.batch_size:

@@ -129,9 +129,11 @@ def peak_memory(
     copies = 9 * members + (4 if members > 1 else 0)
     bases = 11 * d * k if with_base else 0
     buffer = (2 * members + (members > 1)) * (settings.sampler.buffer_size or 0) * d
-    networks = _NUMBER * (copies * network.parameters + bases + buffer)
-    # The covariance, and a second one, of four points in five.
-    preparing = (2 * _EXACT * d * d + measured if with_base else 0) + (
+    resting = 2 if settings.sampler.buffer_dtype == "float16" else _NUMBER
+    networks = _NUMBER * (copies * network.parameters + bases) + resting * buffer
+    # The covariance, whole or what it does to some vectors, which an iteration has five times.
+    covariance = _EXACT * d * (2 * d if d <= _WHOLE else 5 * _LEADING)
+    preparing = (covariance + measured if with_base else 0) + (
         4 * _EXACT * min(n, _KERNELS) ** 2 if kernels else 0
     )
     held["networks and chains"] = networks

@@ -73,7 +73,7 @@ class Observer:
         return anywhere(self.interrupted())
 
     def _look(self, state: TrainingState, renamed: dict[str, Tensor]) -> Record:
-        terms, rest = self.monitor.measure(state.average, state.buffer.positions, state.log_prior)
+        terms, rest = self.monitor.measure(state.average, state.buffer.chains, state.log_prior)
         if not state.members and not self.converged:
             self.converged = self.plateau.reached(state.iteration, terms)
             if self.converged:

@@ -2,7 +2,8 @@
 
 Chains under an energy that knows nothing have a long way to the data, and the energy learns from
 them only as fast as they go. Score matching needs no chains: the slope of the energy at a noisy
-point is to lead back to where it came from.
+point is to lead back to where it came from. It takes GEN's place beside INV and PRIOR: alone it
+would settle the energy first, and clusters then cut across what the energy holds together.
 """
 
 import time
@@ -12,7 +13,7 @@ from torch import Generator, Tensor
 
 from gedi.model import EnergyClassifier
 from gedi.points import Points
-from gedi.training import TrainingState
+from gedi.training import Algorithm, TrainingState
 
 __all__ = ["denoising_loss", "match_scores"]
 
@@ -37,27 +38,45 @@ def denoising_loss(model: EnergyClassifier, x: Tensor, noise: Tensor, width: flo
 
 
 def match_scores(
-    state: TrainingState, data: Tensor | Points, *, n_steps: int, batch_size: int, seed: int
+    state: TrainingState,
+    data: Tensor | Points,
+    algorithm: Algorithm,
+    *,
+    n_steps: int,
+    seed: int,
+    in_place: bool = True,
 ) -> None:
-    """Fit the energy of a fresh state, of all its members, by so many steps of Adam.
+    """Fit a fresh state, all of its members, by so many steps of Adam.
 
     Args:
         state: whose networks, and their average, are changed; its time runs.
         data: points, (n, d).
+        algorithm: with views, terms, and their weights at the first iteration.
         n_steps: how many.
-        batch_size: points in each.
         seed: of the points and their noise; of several processes all do the same.
+        in_place: whether points have the places that views know them by.
     """
     start = time.perf_counter()
-    device = data.device
+    device, shape = data.device, (*state.members, algorithm.batch_size)
     generator = Generator(device).manual_seed(seed)
     optimizer = torch.optim.Adam(state.model.parameters(), lr=_LEARNING_RATE, fused=True)
-    shape = (*state.members, batch_size)
+    weights = algorithm.weights_at(state)._replace(gen=0.0)
     for _ in range(n_steps):
-        x = data[torch.randint(len(data), shape, device=device, generator=generator)]
+        index = torch.randint(len(data), shape, device=device, generator=generator)
+        x = data[index]
         noise = torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator)
+        view = None
+        if algorithm.weights.inv != 0:
+            view = algorithm.view(
+                x,
+                posterior=state.model.posterior,
+                generator=generator,
+                index=index if in_place else None,
+            )
+        terms = algorithm.method(state.model, x, view, None, state.log_prior)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(denoising_loss(state.model, x, noise, _WIDTH).sum())
+        energies = denoising_loss(state.model, x, noise, _WIDTH).sum()
+        torch.autograd.backward(energies + terms.loss(weights))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     state.average.load_state_dict(state.model.state_dict())

@@ -119,6 +119,8 @@ class SamplerSettings:
         jumps: jumps between data points when the chains move, tested by Metropolis.
         n_anchors: data points that jumps, and local scales of the views, refer to.
         buffer_size: chains kept. Null: as many as the batch has points.
+        buffer_dtype: in which they rest; float16 takes half the memory, and rounds them by at most
+            1/2048 of their values.
         reinit: probability that a chain is started anew.
         vera: the amortised sampler.
     """
@@ -136,6 +138,7 @@ class SamplerSettings:
     jumps: int = 1
     n_anchors: int = 256
     buffer_size: int | None = None
+    buffer_dtype: Literal["float32", "float16"] = "float32"
     reinit: float = 0.01
     vera: VeraSettings = field(default_factory=VeraSettings)
 
@@ -194,20 +197,21 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            8 for large ones, and 3 for convolutional ones.
+        n: how many. Null: 6 with k-means, 4 after score matching or if the networks are large;
+            else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            else 450 (convolutional ones: 250), and at most a third of max_iter.
+            300 after score matching, else 450 (convolutional ones: 250), and at most a third of
+            max_iter.
         gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
             cheap; for large ones GEN joins the chosen one.
         warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
             of `iterations`.
         ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
-        score_matching: steps of denoising score matching before the first iteration, from which
-            energies know the data. Null: half of `iterations` for small networks without base,
-            up to two dimensions; else 0.
+        score_matching: steps of denoising score matching in GEN's place before the first
+            iteration, from which energies know the data. Null: two thirds of `iterations` for
+            small networks without base, up to two dimensions; else 0.
     """
 
     n: int | None = None

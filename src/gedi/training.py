@@ -197,9 +197,7 @@ def train(
         until: the iteration to pause at, before the end of the training.
         observe: called after each iteration; true pauses the training.
     """
-    model, optimizer = set_up(
-        fabric, state.model, state.optimizer, state.buffer.positions[..., :1, :]
-    )
+    model, optimizer = set_up(fabric, state.model, state.optimizer, state.buffer.chains[..., :1, :])
     energy = analytic_energy(state.model)
     if algorithm.compile:
         model = compiled(model, graphs=not algorithm.cuda_graph)

@@ -17,7 +17,10 @@ def short_trainings_may_stop_early():
 
 
 @parametrize_with_checks(
-    [GEDI(max_iter=20), GEDIClassifier(max_iter=40, encoder=(32, 32), learning_rate=0.02)]
+    [
+        GEDI(max_iter=20, encoder=(16,), n_restarts=1),
+        GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
+    ]
 )
 def test_scikit_learn_compatible(estimator, check):
     check(estimator)
