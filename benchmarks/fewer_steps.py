@@ -4,7 +4,7 @@
 
 Each training has the same seconds of its processor's time; the learning rate falls as they run
 out. The time to a quality is the least budget at which it is reached. `default` starts by score
-matching and chooses among four networks; all others change one thing in six networks without it.
+matching, and chooses after 300 iterations; all others change one thing without it.
 """
 
 import argparse

@@ -197,8 +197,8 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means, 4 after score matching or if the networks are large;
-            else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
+        n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
+            8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
             whose distances mean little, and where an encoder or classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
