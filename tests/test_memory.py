@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -78,6 +79,16 @@ def test_what_grows_with_what():
     few, many = (sized(batch_size=n).phases["iteration"] for n in (5000, 10_000))
     # But for the squares of the points that are referred to.
     assert many - few == pytest.approx(few, rel=0.01)
+    images = {"image_shape": (1, 28, 28), "libraries": 0}
+    settings = resolve(
+        Settings(n_clusters=3, device="cpu"),
+        Dataset("images", np.zeros((300, 784), np.uint8), image_shape=(1, 28, 28)),
+    )
+    once, twice = (
+        peak_memory(settings, 300, 784, replayed=replayed, **images).phases["iteration"]
+        for replayed in (False, True)
+    )
+    assert twice == 2 * once
     wide, wider = (sized(d=d).phases["covariance and kernels"] for d in (4000, 8000))
     assert wider == pytest.approx(2 * wide, rel=0.1)  # not four times
 

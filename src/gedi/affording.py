@@ -31,7 +31,12 @@ _LOWER: Mapping[str, str] = {
 
 
 def estimate(
-    settings: Settings, dataset: Dataset, custom: Custom = Custom(), *, libraries: int
+    settings: Settings,
+    dataset: Dataset,
+    custom: Custom = Custom(),
+    *,
+    replayed: bool = False,
+    libraries: int,
 ) -> Memory:
     """What a training on these data takes; see `peak_memory`.
 
@@ -39,6 +44,7 @@ def estimate(
         settings: resolved.
         dataset: the points.
         custom: what the user brings.
+        replayed: whether iterations are CUDA graphs.
         libraries: bytes that the process takes without the data.
     """
     encoder = custom.encoder
@@ -51,6 +57,7 @@ def estimate(
         buffered=dataset.shards.held_bytes if isinstance(dataset, StreamedDataset) else 0,
         n_parameters=None if encoder is None else sum(p.numel() for p in encoder.parameters()),
         known_share=custom.known_share,
+        replayed=replayed,
         libraries=libraries,
     )
 
@@ -91,7 +98,8 @@ def refuse_too_large(
     if on_device and not torch.cuda.is_available():
         return  # which is told elsewhere
     room = free(torch.device("cuda" if on_device else "cpu"))
-    needed = estimate(resolved, dataset, custom, libraries=0)
+    replayed = on_device and resolved.cuda_graph is not False
+    needed = estimate(resolved, dataset, custom, replayed=replayed, libraries=0)
     there = 0 if is_mapped(dataset.x) else dataset.x.nbytes
     others = 0
     if on_device:

@@ -82,6 +82,7 @@ def peak_memory(
     buffered: int = 0,
     n_parameters: int | None = None,
     known_share: float = 0.0,
+    replayed: bool = False,
     libraries: int = LIBRARIES,
 ) -> Memory:
     """Bytes that a training takes at most.
@@ -99,6 +100,8 @@ def peak_memory(
         buffered: bytes that a stream of the data holds, of which n points are a sample.
         n_parameters: of an encoder of the user's; None for one of ours.
         known_share: inputs of which something is known, as a share of the batch they come beside.
+        replayed: whether iterations are CUDA graphs, of which those with chains and those without
+            are two, and each keeps what it makes.
         libraries: what the process takes before there are data.
     """
     c = settings.n_clusters or 1
@@ -140,7 +143,7 @@ def peak_memory(
     iteration = max(
         _iteration(settings, network, members, d, known_share, gen=bool(settings.restarts.gen)),
         _iteration(settings, network, 1, d, known_share, gen=True),
-    )
+    ) * (2 if replayed and (settings.sampler.every or 1) > 1 else 1)
     watching = _NUMBER * members * (settings.sampler.buffer_size or 0) * (d + network.passing)
     starting = 0
     if settings.restarts.kmeans and members > 1:
