@@ -18,6 +18,7 @@ README = ROOT / "README.md"
 ESTIMATORS = ROOT / "docs" / "estimators.md"
 RULES = ROOT / "docs" / "rules.md"
 PLOTS = ROOT / "docs" / "plots.md"
+CHOOSING = ROOT / "docs" / "choosing.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -80,6 +81,20 @@ def test_the_guide_to_pictures_runs_and_has_them_all() -> None:
     assert all((PLOTS.parent / picture).is_file() for picture in shown)
     functions = set(re.findall(r"`(?:plot\.)?([a-z_]+)`", text.split("## What else")[1]))
     assert functions and functions <= set(plot.__all__)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_guide_to_the_number_of_clusters_runs() -> None:
+    pyplot.switch_backend("agg")
+    names: dict[str, object] = {}
+    for block in python_blocks(CHOOSING):
+        exec(block, names)
+    search = names["search"]
+    assert len(search.cells_) == 12 and search.reason_
+    named = set(re.findall(r"`(\w+_)`", CHOOSING.read_text("utf-8")))
+    optional = {"best_estimator_"}  # only where a number stands out
+    assert named > optional and all(hasattr(search, name) for name in named - optional)
+    pyplot.close("all")
 
 
 @pytest.mark.usefixtures("quick")

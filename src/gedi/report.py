@@ -5,7 +5,6 @@ follow. The page holds everything it shows: pictures are embedded, there is no s
 content policy forbids it to load anything. All text that comes from data or settings is escaped.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from gedi import phrases, plot
 from gedi.measures import Detection
+from gedi.pages import write_page
 from gedi.pictures import MAX_LOSSLESS_SIDE, Picture, chart, tiles
 from gedi.report_outliers import outliers_part
 from gedi.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of, symptoms
@@ -219,24 +218,7 @@ def write(path: Path, content: ReportContent) -> None:
         path: where the page goes; its folder must exist.
         content: what it shows.
     """
-    page = _environment().get_template("report.html.j2").render(_context(content))
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # File names may hold bytes that are no text; they are shown by their codes.
-        beside.write_text(page, encoding="utf-8", errors="backslashreplace")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    write_page(path, "report.html.j2", _context(content))
 
 
 def _context(content: ReportContent) -> dict[str, object]:

@@ -10,6 +10,7 @@ and callables come in. The displays draw models: an estimator, or a run that was
 """
 
 from gedi.plot.calibration import Calibration, calibration, reliability
+from gedi.plot.choosing import sweep_stability, sweep_told
 from gedi.plot.clusters import cluster_sizes, confusion
 from gedi.plot.displays import (
     DensityDisplay,
@@ -64,5 +65,7 @@ __all__ = [
     "samples",
     "short_name",
     "strokes",
+    "sweep_stability",
+    "sweep_told",
     "tidy",
 ]
