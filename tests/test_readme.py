@@ -90,7 +90,7 @@ def test_the_guide_to_the_number_of_clusters_runs() -> None:
     for block in python_blocks(CHOOSING):
         exec(block, names)
     search = names["search"]
-    assert len(search.cells_) == 12 and search.reason_
+    assert len(search.cells_) == 10 and search.reason_
     named = set(re.findall(r"`(\w+_)`", CHOOSING.read_text("utf-8")))
     optional = {"best_estimator_"}  # only where a number stands out
     assert named > optional and all(hasattr(search, name) for name in named - optional)
