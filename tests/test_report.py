@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
-from gedi import report
 from gedi.measures import Detection
 from gedi.pictures import tiles
-from gedi.report import ReportContent, write
+from gedi.report import ReportContent, clusters, images, outline, plane, summary, training, write
+from gedi.report import table as report_table
 from gedi.symptoms import symptoms
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -194,7 +194,7 @@ def test_pictures_change_with_the_data_they_show(moons, moons_page, tmp_path):
     ],
 )
 def test_headline(sizes, sentence):
-    assert report._headline(np.array(sizes)).replace(SPACE, " ") == sentence
+    assert summary.headline(np.array(sizes)).replace(SPACE, " ") == sentence
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_headline(sizes, sentence):
     ],
 )
 def test_verdict(gap, level, words):
-    verdict = report._verdict(gap)
+    verdict = summary.verdict(gap)
     assert verdict.level == level
     assert words in verdict.text
     assert 0 <= verdict.position <= 100
@@ -226,7 +226,7 @@ def test_first_screen_says_that_the_gap_is_not_sufficient(moons_page):
 
 
 def warnings_of(content: ReportContent) -> str:
-    return "\n".join(map(str, symptoms(report._signs(content))))
+    return "\n".join(map(str, symptoms(summary.signs(content))))
 
 
 def test_no_warning_without_a_reason(moons):
@@ -301,7 +301,7 @@ def test_every_name_is_escaped(table, tmp_path):
 
 def test_hostile_axis_names_are_drawn(moons):
     changed = replace(moons, feature_names=["$\\frac{", "axis-\udcff"])
-    named, plain = (report._plane_pictures(c)[0].source for c in (changed, moons))
+    named, plain = (plane.plane_pictures(c)[0].source for c in (changed, moons))
     assert named != plain
 
 
@@ -333,7 +333,7 @@ def test_nothing_is_left_when_writing_fails(moons, tmp_path):
 
 def test_galleries_open_with_the_most_typical(digits, tmp_path):
     lone = replace(digits, log_density=np.arange(len(digits.x), dtype=float))
-    galleries = report._galleries(lone, report._cluster_rows(lone))
+    galleries = images.galleries(lone, clusters.cluster_rows(lone))
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
     # The same pictures come of a run that holds nothing but those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
@@ -378,9 +378,9 @@ def test_large_photographs_of_many_clusters_stay_small(tmp_path):
 def test_images_are_averaged_down_and_scaled(digits):
     shape = (1, 130, 128)
     x = np.full((2, 130 * 128), 8.0)
-    images = report._images(replace(digits, image_shape=shape), x)
-    assert images.shape == (2, 1, 43, 42)
-    np.testing.assert_allclose(images, 0.5)
+    small = images._images(replace(digits, image_shape=shape), x)
+    assert small.shape == (2, 1, 43, 42)
+    np.testing.assert_allclose(small, 0.5)
 
 
 def test_features_are_ordered_by_how_much_clusters_differ():
@@ -389,7 +389,7 @@ def test_features_are_ordered_by_how_much_clusters_differ():
     x = rng.normal(size=(200, 20))
     x[:, 7] += 5 * clusters
     x[:, 3] = 2.0
-    rows = report._feature_rows(content(x, clusters, np.zeros(200)))
+    rows = report_table.feature_rows(content(x, clusters, np.zeros(200)))
     assert rows[0].name == "column 7"
     (low, low_color), (high, high_color) = rows[0].means
     assert (low[0], high[0]) == ("-", "+")
@@ -403,7 +403,7 @@ def test_least_likely_rows_tell_what_stands_out(table):
     x[17, 4] = 1e3
     log_density = table.log_density.copy()
     log_density[17] = -50.0
-    first, *rest = report._unlikely_rows(replace(table, x=x, log_density=log_density))
+    first, *rest = report_table.unlikely_rows(replace(table, x=x, log_density=log_density))
     assert first.number == 17
     assert first.log_density == "-50.00"
     assert first.standing_out[0][0] == "mean smoothness"
@@ -446,7 +446,7 @@ def test_an_empty_run_is_still_reported(table, tmp_path):
 
 
 def test_charts_follow_what_the_history_has(moons):
-    captions = [picture.alt for picture in report._training_pictures(moons)]
+    captions = [picture.alt for picture in training.training_pictures(moons)]
     assert captions == [
         "inv and prior over iterations",
         "gen over iterations",
@@ -469,7 +469,7 @@ def test_settings_are_outlined():
         "views": [{"kind": "noise", "on": True}, "flip"],
         "seed": 0,
     }
-    assert "\n".join(report._outline(settings)) == (
+    assert "\n".join(outline.outline(settings)) == (
         "model:\n  hidden: [100, 100]\n  bias: null\n  extra: {}\n"
         "views:\n  -\n    kind: noise\n    on: true\n  - flip\nseed: 0"
     )
@@ -479,7 +479,7 @@ def test_settings_are_outlined():
     ("seconds", "text"), [(9.96, "10.0 s"), (132, "2 min 12 s"), (3725, "1 h 2 min")]
 )
 def test_durations_are_written_for_reading(seconds, text):
-    assert report._duration(seconds) == text
+    assert summary._duration(seconds) == text
 
 
 def test_pictures_are_pictures(moons_page):
@@ -493,7 +493,7 @@ def test_chains_are_shown_one_a_row(digits, tmp_path):
     walk = digits.x[:12].reshape(3, 4, 64)
     shown = replace(digits, walk=walk, walk_rounds=(0, 5, 40))
     strip = tiles(digits.x[:12].reshape(-1, 1, 8, 8) / 16, 4, "", "")
-    picture = report._walk_picture(shown, walk)
+    picture = images.walk_picture(shown, walk)
     assert picture.source == strip.source and "after 0, 5 and 40 rounds" in picture.caption
     words = words_of(page_of(tmp_path, shown))
     assert "From noise to samples" in words
