@@ -45,8 +45,10 @@ def drive(
     if fit is None:
         return INTERRUPTED
     named = run.groups is not None
-    findings = find(fit.trained, dataset, fit.settings, named=named)
-    content = report_content(fit, findings, dataset, _next_steps(run), named=named)
+    groups = session.assembly.custom.groups
+    findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
+    values = () if groups is None else tuple(str(value) for value in groups.rule.values)
+    content = report_content(fit, findings, dataset, _next_steps(run), named=named, values=values)
     try:
         report.write(run.path / "report.html", content)
         _write_result(run, fit, findings)

@@ -18,6 +18,7 @@ from gedi.plot.displays import (
     RegionsDisplay,
     ReliabilityDisplay,
 )
+from gedi.plot.features import feature_boxes
 from gedi.plot.histograms import energy_histogram
 from gedi.plot.images import image_grid, samples
 from gedi.plot.outliers import auroc, ood_histogram, roc
@@ -55,6 +56,7 @@ __all__ = [
     "decision_regions",
     "energy_histogram",
     "energy_landscape",
+    "feature_boxes",
     "history",
     "image_grid",
     "legend",

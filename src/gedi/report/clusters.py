@@ -29,6 +29,7 @@ class ClusterRow:
     """One line of the table of clusters."""
 
     number: int
+    name: str
     color: str
     size: str
     share: str
@@ -50,6 +51,7 @@ def cluster_rows(content: ReportContent) -> list[ClusterRow]:
         rows.append(
             ClusterRow(
                 number=k,
+                name=content.cluster_names[k] if content.cluster_names else str(k),
                 color=colors[k],
                 size=f"{size:,}",
                 share=phrases.percent(share),
@@ -77,12 +79,13 @@ def cluster_pictures(content: ReportContent) -> list[Picture]:
     sizes, prior = content.cluster_sizes, content.prior
     n_classes = 0 if content.confusion is None else len(content.confusion[1])
     side = 5.0 if n_classes > 12 else 4.2
+    beside_map = content.image_shape is None and content.x.shape[1] == 2
     pictures = [
         chart(
             lambda ax: plot.cluster_sizes(ax, sizes, prior),
             alt="Bars: points in each cluster, with the prior as a line",
             caption="Points in each cluster; the line is what the prior asks for",
-            size=(4.6, side if n_classes else 2.7),
+            size=(4.6, side if n_classes and not beside_map else 2.9),
             recolored=False,
         )
     ]

@@ -57,6 +57,7 @@ class ReportContent:
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
         interventions: what the guard against divergence did, a sentence each.
         outliers: of images, scores of some and of foils made from them.
+        cluster_names: one name a cluster, such as the value of its symbol; empty: its number.
         named: whether a rule gave the clusters their meanings, as symbols.
         walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
             last position without the noise of the training.
@@ -101,3 +102,4 @@ class ReportContent:
     walk: Floats | None = None
     walk_rounds: Sequence[int] = ()
     named: bool = False
+    cluster_names: Sequence[str] = ()

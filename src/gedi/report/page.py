@@ -14,11 +14,12 @@ from gedi.report.content import ReportContent
 from gedi.report.images import galleries, unlikely_images, walk_picture
 from gedi.report.outliers import outliers_part
 from gedi.report.outline import outline
+from gedi.report.overview import glances
 from gedi.report.plane import plane_pictures
 from gedi.report.summary import facts, headline, metric_cards, signs, verdict
-from gedi.report.table import feature_rows, unlikely_rows
+from gedi.report.table import feature_pictures, feature_rows, unlikely_rows
 from gedi.report.training import restart_columns, training_pictures
-from gedi.symptoms import symptoms
+from gedi.symptoms import gap_symptoms, symptoms
 
 __all__ = ["write"]
 
@@ -39,6 +40,7 @@ def write(path: Path, content: ReportContent) -> None:
 def _context(content: ReportContent) -> dict[str, object]:
     """All that the template shows, in the order of the page."""
     rows = cluster_rows(content)
+    found = signs(content)
     is_image = content.image_shape is not None
     is_plane = not is_image and content.x.shape[1] == 2
     return {
@@ -47,8 +49,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "facts": facts(content),
         "gap": phrases.number(content.collapse_gap),
         "verdict": verdict(content.collapse_gap),
-        # The gap has a verdict of its own.
-        "warnings": [str(symptom) for symptom in symptoms(signs(content))],
+        "warnings": [*gap_symptoms(found), *symptoms(found)],
+        "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,
         "cluster_rows": rows,
@@ -62,6 +64,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "unlikely_images": unlikely_images(content) if is_image else None,
         "feature_clusters": [] if is_image or is_plane else largest_clusters(content, rows),
         "feature_rows": [] if is_image or is_plane else feature_rows(content),
+        "feature_pictures": [] if is_image or is_plane else feature_pictures(content),
         "unlikely_rows": [] if is_image else unlikely_rows(content),
         "training": training_pictures(content),
         "stopped": content.stopped,

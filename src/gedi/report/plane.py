@@ -20,7 +20,7 @@ def plane_pictures(content: ReportContent) -> list[Picture]:
     """Regions with the data, landscape with the data, landscape with the samples."""
     low, high = _box(content)
     width, height = high - low
-    size = (3.8, float(np.clip(3.0 * height / width, 2.2, 4.0)) + 0.5)
+    size = (4.6, float(np.clip(3.7 * height / width, 2.4, 4.2)) + 0.5)
     density, posterior = content.log_density_function, content.posterior_function
 
     def regions(ax: Axes) -> None:

@@ -17,7 +17,9 @@ METRIC_HINTS = {
     "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
     "ari": "pairs grouped as the labels do; 1 is perfect, 0 is chance",
     "accuracy": "share of points in the cluster matched to their label",
-    "symbol accuracy": "share of points whose symbol is their label, without a matching",
+    "rule-accuracy": "share of the groups whose likeliest outcome is the one that was observed",
+    "rule-probability": "of what was observed, under the rule: geometric mean over the groups",
+    "symbol-accuracy": "share of points whose symbol is their label, without a matching",
     "regret": "nats lost per point against the true density",
     "log-likelihood": "nats per point; higher is better",
 }
@@ -77,16 +79,12 @@ def verdict(gap: float) -> Verdict:
             "before you use them."
         )
         return Verdict("fair", "Mostly sound", text, position)
-    remedies = (
-        "Try, in this order: more restarts with different warm-ups; a longer training; views that "
-        "change only what should not matter; a larger weight of PRIOR; another number of clusters."
-    )
     if np.isnan(gap):
-        text = f"The gap is not a number: the training diverged or had no views. {remedies}"
+        text = "The gap is not a number: the training diverged or had no views."
         return Verdict("bad", "Nothing to trust yet", text, 99.0)
     text = (
         "The assignments are unsure, change under the views, or are out of balance with the "
-        f"prior. {remedies}"
+        "prior. What to try is below."
     )
     return Verdict("bad", "Do not trust these clusters", text, position)
 
@@ -95,6 +93,7 @@ def signs(content: ReportContent) -> Signs:
     """What symptoms are read off."""
     return Signs(
         method=content.method,
+        collapse_gap=content.collapse_gap,
         history={
             str(name): content.history[name].to_numpy(dtype=float)
             for name in content.history
@@ -111,7 +110,11 @@ def signs(content: ReportContent) -> Signs:
 def metric_cards(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """Name, value and what it means."""
     return [
-        (name, phrases.number(value), METRIC_HINTS.get(name.lower().replace("_", "-"), ""))
+        (
+            name,
+            phrases.number(value),
+            METRIC_HINTS.get(name.lower().replace("_", "-").replace(" ", "-"), ""),
+        )
         for name, value in metrics.items()
     ]
 

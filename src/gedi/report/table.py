@@ -5,20 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gedi import phrases
+from gedi import phrases, plot
+from gedi.pictures import Picture, chart
 from gedi.report.arrays import by_density, largest_numbers, nonzero
 from gedi.report.clusters import MAX_TABLE_CLUSTERS, hex_colors
-from gedi.report.content import Floats, ReportContent
+from gedi.report.content import Floats, Integers, ReportContent
 
-__all__ = ["feature_rows", "unlikely_rows"]
+__all__ = ["effects", "feature_pictures", "feature_rows", "signatures", "unlikely_rows"]
+
+_MOST_ROWS = 12
+_MOST_PICTURES = 6
+_MOST_WORDS = 3
+_CLEAR = 0.5  # of a pooled standard deviation, from where on a difference is worth a word
 
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """One feature: its scale in the user's units, and standardised means: text and colour."""
+    """One feature: its scale in the user's units, its effect, and standardised means with colours.
+
+    The effect is η², the share of its variance that lies between clusters.
+    """
 
     name: str
     scale: str
+    effect: str
     means: Sequence[tuple[str, str]]
 
 
@@ -37,19 +47,84 @@ class UnlikelyRow:
 def feature_rows(content: ReportContent) -> list[FeatureRow]:
     """The features that differ most between clusters, with their standardised means."""
     center, scale = content.x.mean(axis=0), content.x.std(axis=0)
-    means = _standardised_means(content, center, scale)
-    weights = content.cluster_sizes / max(int(np.sum(content.cluster_sizes)), 1)
-    spread = np.sqrt(weights @ np.nan_to_num(means) ** 2)
+    means, effect = _standardised_means(content, center, scale), effects(content)
     shown = largest_numbers(content.cluster_sizes, MAX_TABLE_CLUSTERS)
     names = _feature_names(content)
     return [
         FeatureRow(
             name=names[j],
             scale=f"{phrases.number(center[j])} ± {phrases.number(scale[j])}",
+            effect=phrases.percent(float(effect[j])),
             means=[_heat(means[k, j]) for k in shown],
         )
-        for j in np.argsort(-spread, kind="stable")[:12]
+        for j in _order(effect)[:_MOST_ROWS]
     ]
+
+
+def feature_pictures(content: ReportContent) -> list[Picture]:
+    """The features that differ most between clusters, as boxes: one picture each."""
+    effect, names = effects(content), _feature_names(content)
+    shown = largest_numbers(content.cluster_sizes, MAX_TABLE_CLUSTERS)
+    height = 1.0 + 0.24 * len(shown)
+
+    def boxes(j: int) -> Picture:
+        share = phrases.percent(float(effect[j]))
+        return chart(
+            lambda ax: plot.feature_boxes(
+                ax,
+                content.x[:, j],
+                content.clusters,
+                name=names[j],
+                n_clusters=content.n_clusters,
+                shown=shown,
+            ),
+            alt=f"Boxes of {names[j]} in each cluster",
+            caption=f"{names[j]}: {share} of its variance lies between clusters",
+            size=(3.2, height),
+            recolored=False,
+        )
+
+    return [boxes(int(j)) for j in _order(effect)[:_MOST_PICTURES] if effect[j] > 0]
+
+
+def signatures(content: ReportContent) -> list[list[str]]:
+    """What sets each cluster apart, in words: features furthest from those of all others.
+
+    By Cohen's d: the difference of the means inside and outside, in pooled standard deviations.
+    """
+    names, n = _feature_names(content), len(content.x)
+    found: list[list[str]] = []
+    for k in range(content.n_clusters):
+        inside = content.clusters == k
+        m = int(inside.sum())
+        if m in (0, n):
+            found.append([])
+            continue
+        within, without = content.x[inside], content.x[~inside]
+        pooled = np.sqrt((m * within.var(axis=0) + (n - m) * without.var(axis=0)) / n)
+        d = (within.mean(axis=0) - without.mean(axis=0)) / nonzero(pooled)
+        found.append(
+            [
+                f"{'high' if d[j] > 0 else 'low'} {names[j]} ({d[j]:+.1f} sd)"
+                for j in _order(np.abs(d))[:_MOST_WORDS]
+                if abs(d[j]) >= _CLEAR
+            ]
+        )
+    return found
+
+
+def effects(content: ReportContent) -> Floats:
+    """η² of each feature: the share of its variance that lies between clusters, (d,)."""
+    center, scale = content.x.mean(axis=0), content.x.std(axis=0)
+    weights = content.cluster_sizes / max(int(np.sum(content.cluster_sizes)), 1)
+    means = np.nan_to_num(_standardised_means(content, center, scale))
+    shares: Floats = np.clip(weights @ means**2, 0.0, 1.0)
+    return shares
+
+
+def _order(effect: Floats) -> Integers:
+    """Features, that of the largest effect first."""
+    return np.argsort(-effect, kind="stable")
 
 
 def _standardised_means(content: ReportContent, center: Floats, scale: Floats) -> Floats:
