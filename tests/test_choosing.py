@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import gedi
+from gedi import choosing
 from gedi.choosing import Cell, Row, advise, check_sweep, half, rows_of, sweep
 from gedi.errors import DataError, SettingsError
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings
@@ -131,14 +132,18 @@ def test_one_heap_has_no_number():
     assert found.n_clusters is None, found.text
 
 
-def test_cells_that_are_there_are_not_trained_again():
+def test_cells_that_are_there_are_not_trained_again(monkeypatch):
     x, y = ring(2, n=40)
+    measured = []
+    monkeypatch.setattr(choosing, "usual_gap", lambda _, x, shape: float(measured.append(x) or 0))
     short, calls = replace(QUICK, max_iter=2, restarts=RestartSettings(n=1)), []
     there = Cell(2, 0, 0.5, math.nan, 20, y)
     cells = list(sweep(training(x, short, calls), x, (3, 2), n_parts=2, done={(2, 0): there}))
     assert [(cell.n_clusters, cell.part) for cell in cells] == [(2, 0), (3, 0), (2, 1), (3, 1)]
     assert cells[0] is there and calls == [(3, 0), (2, 1), (3, 1)]
     assert all(cell.clusters.shape == (40,) and cell.n_unseen == 20 for cell in cells)
+    # The points of the other half, which is the one of part 1 for part 0.
+    np.testing.assert_array_equal(measured[0], x[half(40, 1, 0)])
 
 
 @pytest.mark.slow
