@@ -109,3 +109,16 @@ def test_a_folder_with_something_else_is_left_alone(table, tmp_path, capsys):
     assert main(["sweep", table, *SHORT, "--out", str(tmp_path / "mine")]) == 2
     assert "holds something, but no sweep" in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_settings_of_a_run_are_taken_but_for_their_number(table, tmp_path, capsys):
+    config = tmp_path / "settings.yaml"
+    config.write_text("n_clusters: 5\nmax_iter: 3\n")
+    arguments = ["sweep", table, *SHORT[:2], *SHORT[4:], "--out", str(tmp_path / "out")]
+    arguments += ["--n-clusters", "2", "--config", str(config)]
+    assert main(arguments) == 2
+    assert "remove it from the file" in capsys.readouterr().err
+    config.write_text("max_iter: 3\n")
+    assert main(arguments) == 0
+    asked = json.loads((tmp_path / "out" / "asked.json").read_text())
+    assert asked["settings"]["max_iter"] == 3

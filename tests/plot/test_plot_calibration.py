@@ -24,7 +24,7 @@ def test_bins_hold_accuracy_and_confidence(half_sure):
 
 
 def test_certainty_is_in_the_last_bin():
-    found = plot.calibration([1, 0], [[0.0, 1.0], [0.0, 1.0]])
+    found = plot.calibration([1, 0], [[0.0, 1.0], [0.05, 0.95]])
     assert found.counts.tolist() == [2] and found.accuracy.tolist() == [0.5]
 
 

@@ -75,7 +75,7 @@ def test_regions_are_told_apart_without_colours(ax):
     first, second = (text.get_position() for text in ax.texts)
     assert first[0] < -0.5 and second[0] > 0.5
     borders = [path.vertices for lines in ax.collections for path in lines.get_paths()]
-    assert all(np.abs(border[:, 0]).max() < 0.2 for border in borders)
+    assert borders and all(np.abs(border[:, 0]).max() < 0.2 for border in borders)
 
 
 def test_a_region_that_is_everything_has_no_border(ax):

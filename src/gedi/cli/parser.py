@@ -108,6 +108,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
 class _ConfigFile(ActionConfigFile):
     """Settings in a file, which is looked at before jsonargparse follows all its aliases."""
 
+    for_sweep = False
+
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> Any:
         path = Path(values)
         try:
@@ -116,7 +118,19 @@ class _ConfigFile(ActionConfigFile):
             raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
         if not isinstance(tree, dict):
             raise SettingsError(f"--config: {path}: expected names with values")
+        number = tree.get("n_clusters")
+        if number is not None and not isinstance(number, list) and self.for_sweep:
+            raise SettingsError(
+                f"--config: {path}: n_clusters: expected a list, as a sweep tries several, got "
+                f"{number!r}: remove it from the file, and give --n-clusters 2 3 4"
+            )
         return super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
+class _SweepConfigFile(_ConfigFile):
+    """Settings of a sweep: all but the number of clusters."""
+
+    for_sweep = True
 
 
 def _one_line(error: ArgumentError) -> str:
@@ -141,7 +155,7 @@ def _train() -> ArgumentParser:
 
 def _sweep() -> ArgumentParser:
     parser = _subparser(_SWEEP)
-    _data(parser)
+    _data(parser, _SweepConfigFile)
     parser.add_argument(
         "--n-clusters",
         type=int,
@@ -376,12 +390,12 @@ def _data_and_settings(parser: ArgumentParser) -> None:
     parser.add_class_arguments(Settings, as_group=False)
 
 
-def _data(parser: ArgumentParser) -> None:
+def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
     """Where data come from, and a file of settings."""
     parser.add_argument(
         "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
     )
-    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
+    parser.add_argument("--config", action=config, help="a YAML file of settings")
     parser.add_argument(
         "--label",
         type=str | None,
