@@ -25,7 +25,8 @@ def test_maps_are_the_same_of_estimators_and_of_their_models(model, ax, kind):
     drawn = kind.from_estimator(model, pd.DataFrame(x, columns=["$a$", "b"]), ax=ax)
     assert drawn.ax_ is ax and drawn.figure_ is ax.figure
     assert ax.get_xlabel() == "$a$"
-    assert ax.get_xlim()[0] < x[:, 0].min() and ax.get_xlim()[1] > x[:, 0].max()
+    margin = 0.1 * np.ptp(x[:, 0])
+    assert ax.get_xlim()[0] < x[:, 0].min() - margin < x[:, 0].max() + margin < ax.get_xlim()[1]
     again = kind.from_estimator(model.model_, x, ax=Figure().subplots()).ax_
     np.testing.assert_array_equal(ax.dataLim.get_points(), again.dataLim.get_points())
     assert len(ax.collections) == len(again.collections)
