@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from gedi.data import Dataset, load
 from gedi.findings import find
 from gedi.fitting import Session
+from gedi.groups import Groups
 from gedi.presenting import report_content
+from gedi.rules import Rule
 from gedi.settings import WeightSettings
 from small_trainings import SMALL, heaps
 
@@ -40,6 +43,24 @@ def test_sizes_and_energies_are_those_of_the_data(fit, labelled):
     np.testing.assert_array_equal(found.sizes, np.bincount(found.prediction.clusters, minlength=2))
     assert found.energies["noise"].mean() > found.energies["data"].mean()
     assert found.collapse_gap >= 0
+
+
+def test_a_rule_is_held_against_what_was_observed(fit, labelled):
+    """Pairs of which it is said whether they are of the same heap, half of them wrongly."""
+    names = {"a": range(2), "b": range(2), "same": [False, True]}
+    rule = Rule(lambda a, b, same: (a == b) == same, names)
+    clusters = find(fit.trained, labelled, fit.settings).prediction.clusters
+    pairs = np.arange(len(clusters)).reshape(-1, 2)[:40]
+    same = clusters[pairs[:, 0]] == clusters[pairs[:, 1]]
+    same[:20] ^= True
+    codes = torch.tensor([rule.outcomes.index(bool(one)) for one in same])
+    groups = Groups(rule, torch.from_numpy(pairs), codes)
+    metrics = find(fit.trained, labelled, fit.settings, groups=groups).metrics
+    assert metrics["rule accuracy"] == 0.5
+    assert 0 < metrics["rule probability"] < 0.5
+    right = replace(groups, rows=groups.rows[20:], codes=codes[20:])
+    metrics = find(fit.trained, labelled, fit.settings, groups=right).metrics
+    assert metrics["rule accuracy"] == 1 and metrics["rule probability"] > 0.5
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.datasets
+from matplotlib import pyplot
 
 import gedi
+from gedi import plot
 from gedi.cli.parser import build_parser
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ESTIMATORS = ROOT / "docs" / "estimators.md"
 RULES = ROOT / "docs" / "rules.md"
+PLOTS = ROOT / "docs" / "plots.md"
+CHOOSING = ROOT / "docs" / "choosing.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -59,6 +63,38 @@ def test_the_guide_to_the_estimators_runs() -> None:
         exec(block, names)
     assert names["model"].predict(names["X"]).shape == (178,)
     assert names["table_model"].predict(names["frame"]).shape == (120,)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_guide_to_pictures_runs_and_has_them_all() -> None:
+    pyplot.switch_backend("agg")
+    names: dict[str, object] = {}
+    for block in python_blocks(PLOTS):
+        exec(block, names)
+        drawn = pyplot.get_fignums()
+        assert drawn and all(pyplot.figure(number).axes for number in drawn)
+        pyplot.close("all")
+    assert set(names["display"].auroc) == {"uniform", "turned"}
+    text = PLOTS.read_text("utf-8")
+    shown = re.findall(r"!\[.+?\]\((.*?)\)", text)
+    assert len(shown) == len(python_blocks(PLOTS))
+    assert all((PLOTS.parent / picture).is_file() for picture in shown)
+    functions = set(re.findall(r"`(?:plot\.)?([a-z_]+)`", text.split("## What else")[1]))
+    assert functions and functions <= set(plot.__all__)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_guide_to_the_number_of_clusters_runs() -> None:
+    pyplot.switch_backend("agg")
+    names: dict[str, object] = {}
+    for block in python_blocks(CHOOSING):
+        exec(block, names)
+    search = names["search"]
+    assert len(search.cells_) == 10 and search.reason_
+    named = set(re.findall(r"`(\w+_)`", CHOOSING.read_text("utf-8")))
+    optional = {"best_estimator_"}  # only where a number stands out
+    assert named > optional and all(hasattr(search, name) for name in named - optional)
+    pyplot.close("all")
 
 
 @pytest.mark.usefixtures("quick")

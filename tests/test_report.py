@@ -8,10 +8,20 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
-from gedi import report
 from gedi.measures import Detection
 from gedi.pictures import tiles
-from gedi.report import ReportContent, write
+from gedi.report import (
+    ReportContent,
+    clusters,
+    images,
+    outline,
+    overview,
+    plane,
+    summary,
+    training,
+    write,
+)
+from gedi.report import table as report_table
 from gedi.symptoms import symptoms
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -174,7 +184,7 @@ def test_pictures_change_with_the_data_they_show(moons, moons_page, tmp_path):
     swapped = page_of(tmp_path, replace(moons, clusters=1 - moons.clusters))
     pairs = zip(elements_of(moons_page).addresses, elements_of(swapped).addresses, strict=True)
     changed = [before != after for before, after in pairs]
-    sizes, confusion, regions, landscape, samples, *_ = changed
+    regions, sizes, confusion, landscape, samples, *_ = changed
     assert regions
     assert not (sizes or confusion or landscape or samples)
 
@@ -194,7 +204,7 @@ def test_pictures_change_with_the_data_they_show(moons, moons_page, tmp_path):
     ],
 )
 def test_headline(sizes, sentence):
-    assert report._headline(np.array(sizes)).replace(SPACE, " ") == sentence
+    assert summary.headline(np.array(sizes)).replace(SPACE, " ") == sentence
 
 
 @pytest.mark.parametrize(
@@ -203,13 +213,13 @@ def test_headline(sizes, sentence):
         (0.05, "good", "confident, stable under the views and balanced as the prior says"),
         (0.051, "fair", "look at the small or uncertain clusters"),
         (0.3, "fair", "look at the small or uncertain clusters"),
-        (0.31, "bad", "more restarts"),
-        (float("inf"), "bad", "more restarts"),
+        (0.31, "bad", "What to try is below"),
+        (float("inf"), "bad", "What to try is below"),
         (float("nan"), "bad", "not a number"),
     ],
 )
 def test_verdict(gap, level, words):
-    verdict = report._verdict(gap)
+    verdict = summary.verdict(gap)
     assert verdict.level == level
     assert words in verdict.text
     assert 0 <= verdict.position <= 100
@@ -226,7 +236,7 @@ def test_first_screen_says_that_the_gap_is_not_sufficient(moons_page):
 
 
 def warnings_of(content: ReportContent) -> str:
-    return "\n".join(map(str, symptoms(report._signs(content))))
+    return "\n".join(map(str, symptoms(summary.signs(content))))
 
 
 def test_no_warning_without_a_reason(moons):
@@ -301,7 +311,7 @@ def test_every_name_is_escaped(table, tmp_path):
 
 def test_hostile_axis_names_are_drawn(moons):
     changed = replace(moons, feature_names=["$\\frac{", "axis-\udcff"])
-    named, plain = (report._plane_pictures(c)[0].source for c in (changed, moons))
+    named, plain = (plane.plane_pictures(c)[0].source for c in (changed, moons))
     assert named != plain
 
 
@@ -333,7 +343,7 @@ def test_nothing_is_left_when_writing_fails(moons, tmp_path):
 
 def test_galleries_open_with_the_most_typical(digits, tmp_path):
     lone = replace(digits, log_density=np.arange(len(digits.x), dtype=float))
-    galleries = report._galleries(lone, report._cluster_rows(lone))
+    galleries = images.galleries(lone, clusters.cluster_rows(lone))
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
     # The same pictures come of a run that holds nothing but those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
@@ -378,9 +388,9 @@ def test_large_photographs_of_many_clusters_stay_small(tmp_path):
 def test_images_are_averaged_down_and_scaled(digits):
     shape = (1, 130, 128)
     x = np.full((2, 130 * 128), 8.0)
-    images = report._images(replace(digits, image_shape=shape), x)
-    assert images.shape == (2, 1, 43, 42)
-    np.testing.assert_allclose(images, 0.5)
+    small = images.as_images(replace(digits, image_shape=shape), x)
+    assert small.shape == (2, 1, 43, 42)
+    np.testing.assert_allclose(small, 0.5)
 
 
 def test_features_are_ordered_by_how_much_clusters_differ():
@@ -389,7 +399,7 @@ def test_features_are_ordered_by_how_much_clusters_differ():
     x = rng.normal(size=(200, 20))
     x[:, 7] += 5 * clusters
     x[:, 3] = 2.0
-    rows = report._feature_rows(content(x, clusters, np.zeros(200)))
+    rows = report_table.feature_rows(content(x, clusters, np.zeros(200)))
     assert rows[0].name == "column 7"
     (low, low_color), (high, high_color) = rows[0].means
     assert (low[0], high[0]) == ("-", "+")
@@ -403,7 +413,7 @@ def test_least_likely_rows_tell_what_stands_out(table):
     x[17, 4] = 1e3
     log_density = table.log_density.copy()
     log_density[17] = -50.0
-    first, *rest = report._unlikely_rows(replace(table, x=x, log_density=log_density))
+    first, *rest = report_table.unlikely_rows(replace(table, x=x, log_density=log_density))
     assert first.number == 17
     assert first.log_density == "-50.00"
     assert first.standing_out[0][0] == "mean smoothness"
@@ -441,12 +451,71 @@ def test_an_empty_run_is_still_reported(table, tmp_path):
     )
     words = words_of(page_of(tmp_path, changed))
     assert "<h2>Restarts" not in words
-    assert "<summary>" not in words
+    assert "<summary>Settings" not in words
     assert "What next" not in words
 
 
+def test_features_have_the_share_of_variance_between_clusters():
+    clusters = np.repeat([0, 1], 50)
+    x = np.stack([clusters, np.tile([0.0, 1.0], 50), clusters + np.tile([-1.0, 1.0], 50)], axis=1)
+    shown = content(x, clusters, np.zeros(100))
+    np.testing.assert_allclose(report_table.effects(shown), [1, 0, 0.2], atol=1e-12)
+    first, second = report_table.feature_rows(shown)[:2]
+    assert (first.effect, second.effect) == (f"100{SPACE}%", f"20{SPACE}%")
+    captions = [picture.caption for picture in report_table.feature_pictures(shown)]
+    assert len(captions) == 2 and captions[0].startswith("column 0: 100")
+
+
+def test_what_sets_a_cluster_apart_is_said_in_words():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat([0, 1, 2], 100)
+    x = rng.normal(size=(300, 4))
+    x[clusters == 1, 2] -= 9
+    nothing, low, _ = report_table.signatures(content(x, clusters, np.zeros(300)))
+    assert low[0].startswith("low column 2 (-") and low[0].endswith(" sd)") and len(low) == 1
+    assert nothing[0].startswith("high column 2 (+")
+    alone = content(x, np.zeros(300, int), np.zeros(300))
+    assert report_table.signatures(alone) == [[]]
+
+
+def test_each_kind_of_data_has_its_first_screen(digits, table, moons_page, tmp_path):
+    rows = clusters.cluster_rows(digits)
+    typical = overview.glances(digits, rows)[3]
+    order = np.argsort(-digits.log_density)
+    best = [i for i in order if digits.clusters[i] == 3][:5]
+    strip = tiles(digits.x[best].reshape(-1, 1, 8, 8) / 16, 5, "", "")
+    assert typical.members.source == strip.source
+    assert typical.members.alt == "5 most typical images of 3"
+    words = words_of(page_of(tmp_path, table))
+    assert "Clusters at a glance" in words and words.index("worst") < words.index("What next")
+    assert "Clusters at a glance" not in words_of(moons_page)
+
+
+def test_symbols_have_their_values_as_names(digits, tmp_path):
+    values = [f"<{k}>" for k in range(10)]
+    page = page_of(
+        tmp_path,
+        replace(digits, named=True, cluster_names=values, metrics={"rule accuracy": 0.5}),
+    )
+    assert "Symbols at a glance" in page and "<b>Symbol &lt;7&gt;</b>" in page
+    assert "likeliest outcome is the one that was observed" in words_of(page)
+
+
+def test_a_bad_gap_says_what_to_do(moons, tmp_path):
+    history = moons.history.assign(inv=-0.5, gap=0.6)
+    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=0.6, history=history)))
+    assert "0.500 nats from points that are unsure" in words
+    assert words.index("What to do:") < words.index("more restarts") < words.index("What next")
+
+
+def test_tables_can_be_reached_by_keyboard(moons_page):
+    assert len(re.findall(r'<div class="card scroll', moons_page)) == len(
+        re.findall(r'scroll[^>]*tabindex="0" role="region" aria-label="Table: ', moons_page)
+    )
+
+
 def test_charts_follow_what_the_history_has(moons):
-    captions = [picture.alt for picture in report._training_pictures(moons)]
+    captions = [picture.alt for picture in training.training_pictures(moons)]
     assert captions == [
         "inv and prior over iterations",
         "gen over iterations",
@@ -469,7 +538,7 @@ def test_settings_are_outlined():
         "views": [{"kind": "noise", "on": True}, "flip"],
         "seed": 0,
     }
-    assert "\n".join(report._outline(settings)) == (
+    assert "\n".join(outline.outline(settings)) == (
         "model:\n  hidden: [100, 100]\n  bias: null\n  extra: {}\n"
         "views:\n  -\n    kind: noise\n    on: true\n  - flip\nseed: 0"
     )
@@ -479,7 +548,7 @@ def test_settings_are_outlined():
     ("seconds", "text"), [(9.96, "10.0 s"), (132, "2 min 12 s"), (3725, "1 h 2 min")]
 )
 def test_durations_are_written_for_reading(seconds, text):
-    assert report._duration(seconds) == text
+    assert summary._duration(seconds) == text
 
 
 def test_pictures_are_pictures(moons_page):
@@ -493,7 +562,7 @@ def test_chains_are_shown_one_a_row(digits, tmp_path):
     walk = digits.x[:12].reshape(3, 4, 64)
     shown = replace(digits, walk=walk, walk_rounds=(0, 5, 40))
     strip = tiles(digits.x[:12].reshape(-1, 1, 8, 8) / 16, 4, "", "")
-    picture = report._walk_picture(shown, walk)
+    picture = images.walk_picture(shown, walk)
     assert picture.source == strip.source and "after 0, 5 and 40 rounds" in picture.caption
     words = words_of(page_of(tmp_path, shown))
     assert "From noise to samples" in words

@@ -14,6 +14,7 @@ _HOMES = {
     "EnergyClassifier": "gedi.model",
     "CallableRule": "gedi.rules",
     "CircuitRule": "gedi.rules",
+    "ClusterSweep": "gedi.estimators",
     "Custom": "gedi.custom",
     "Fit": "gedi.fitting",
     "FoldRule": "gedi.rules",

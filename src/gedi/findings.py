@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gedi import toy
+from gedi.answers import likeliest_outcomes, log_probabilities
 from gedi.assembly import make_view
 from gedi.data import Dataset
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
+from gedi.groups import Groups
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
 from gedi.points import affordable
@@ -28,6 +30,8 @@ _POINTS = 10_000  # on which the gap is computed, and beside which foils are put
 _PART = 500
 _SCORED = 300  # images, and foils of each kind, whose scores are shown
 _WALKERS = 8
+_GROUPS = 2_000  # whose outcomes are looked at
+_OUTCOMES = 200  # of a rule, more of which take long to compare
 _WALK = (0.0, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # shares of the rounds of a sample
 
 
@@ -44,7 +48,8 @@ class Findings:
         energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
             nats.
         metrics: named numbers; with labels NMI, ARI and accuracy, and where a rule named the
-            clusters that without a matching, `symbol accuracy`; in one or two dimensions the
+            clusters that without a matching, `symbol accuracy`; with groups `rule accuracy` and
+            `rule probability`; in one or two dimensions the
             log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
         outliers: of images, scores of some of them and of foils; else None.
         walk: of images where a density was learned, the way of chains from noise to samples,
@@ -66,7 +71,12 @@ class Findings:
 
 @torch.no_grad()
 def find(
-    trained: TrainedModel, dataset: Dataset, settings: Settings, *, named: bool = False
+    trained: TrainedModel,
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    named: bool = False,
+    groups: Groups | None = None,
 ) -> Findings:
     """Measure a trained model on data, in the same way every time.
 
@@ -75,6 +85,7 @@ def find(
         dataset: points, with labels or without.
         settings: of the training; they say which views the gap is measured under.
         named: whether a rule gave the clusters their meanings, cluster j that of class j.
+        groups: of these data, which obey a rule, where there are some.
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
@@ -97,6 +108,7 @@ def find(
     data_energies = torch.from_numpy(prediction.energy)
     smoothed = trained.smoothing(z, generator)
     metrics = _against_labels(dataset, prediction, named=named)
+    metrics |= {} if groups is None else _under_rule(trained, dataset, groups)
     metrics |= _density(trained, dataset, prediction)
     if dataset.image_shape is not None:
         metrics |= {
@@ -155,6 +167,17 @@ def _against_labels(dataset: Dataset, prediction: Prediction, *, named: bool) ->
     found = agreement(dataset.labels, prediction.clusters)
     if named:
         found["symbol accuracy"] = symbol_accuracy(dataset.labels, prediction.clusters)
+    return found
+
+
+def _under_rule(trained: TrainedModel, dataset: Dataset, groups: Groups) -> dict[str, float]:
+    """How probable what was observed is, and how often it is the likeliest of all outcomes."""
+    rule, rows, codes = groups.rule, groups.rows[:_GROUPS].cpu(), groups.codes[:_GROUPS].cpu()
+    logits = trained.logits(dataset.x[rows.numpy().ravel()])
+    found = {"rule probability": float(log_probabilities(rule, logits, codes).mean().exp())}
+    if 1 < len(rule.outcomes) <= _OUTCOMES:
+        right = likeliest_outcomes(rule, logits).codes == codes
+        found = {"rule accuracy": float(right.double().mean()), **found}
     return found
 
 

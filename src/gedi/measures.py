@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from gedi.assembly import make_view
 from gedi.data import Dataset, Values
+from gedi.defaults import resolve_views
 from gedi.errors import DataError, GediError
 from gedi.evaluation.clustering import agreement
 from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy
@@ -24,6 +26,8 @@ from gedi.evaluation.out_of_distribution import (
     image_foils,
     log_density_score,
 )
+from gedi.monitor import Monitor
+from gedi.settings import Settings, ViewSettings
 from gedi.trained import TrainedModel
 
 __all__ = [
@@ -39,12 +43,14 @@ __all__ = [
     "generation_measures",
     "outlier_sets",
     "some_of",
+    "usual_gap",
 ]
 
 # By name of the score, (n,); higher for points that are more like the data.
 Scores = Mapping[str, NDArray[np.float64]]
 
 _MOST = 10_000
+_GAP_SEED = 0
 _NEIGHBOURS = 20
 _LEAST_IMAGES = 4  # of a side, for precision and recall by the third neighbour
 _PART = 500  # samples at a time, so that memory does not grow with them
@@ -65,6 +71,25 @@ def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float
     """
     labels = _labels_of(test)
     return agreement(labels, trained.predict(test.x).clusters)
+
+
+@torch.no_grad()
+def usual_gap(trained: TrainedModel, x: Values, image_shape: tuple[int, int, int] | None) -> float:
+    """The collapse gap in nats, on up to 10,000 points under the default views.
+
+    Whatever the views of the training were: a comparison would else favour the weakest.
+
+    Args:
+        trained: the model.
+        x: points in the user's units, (n, d); n of them leave a gap of about (c - 1) / 2n.
+        image_shape: (C, H, W) if the points are images.
+    """
+    z = trained.scaling(x)
+    z = z[torch.randperm(len(z), generator=Generator().manual_seed(_GAP_SEED))]
+    usual = Settings(views=resolve_views(ViewSettings(), image_shape))
+    monitor = Monitor(z[:_MOST], make_view(usual, z, image_shape), _GAP_SEED)
+    _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
+    return float(measured["gap"])
 
 
 def embedding_measures(

@@ -1,5 +1,6 @@
 """From a finished training to the content of its report."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +34,7 @@ def report_content(
     next_steps: list[str],
     *,
     named: bool = False,
+    values: Sequence[str] = (),
 ) -> ReportContent:
     """Everything that the report of a run shows.
 
@@ -42,6 +44,7 @@ def report_content(
         dataset: the data it was trained on.
         next_steps: command lines to show.
         named: whether a rule gave the clusters their meanings, cluster j that of class j.
+        values: what each cluster stands for under a rule, (c,); empty where there is none.
     """
     prediction = findings.prediction
     n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
@@ -96,6 +99,7 @@ def report_content(
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,
+        cluster_names=values,
     )
 
 

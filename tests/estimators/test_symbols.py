@@ -18,9 +18,9 @@ from gedi import (
     RuleError,
     RunError,
     SettingsError,
+    answers,
     sum_rule,
 )
-from gedi.estimators import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -25,7 +25,7 @@ from gedi.runs import Run
 from gedi.symptoms import quartiles_of
 from gedi.training import TrainingState
 
-__all__ = ["INTERRUPTED", "drive", "follow", "taken_up", "train_to_end"]
+__all__ = ["INTERRUPTED", "drive", "follow", "quoted", "taken_up", "train_to_end"]
 
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
@@ -45,8 +45,10 @@ def drive(
     if fit is None:
         return INTERRUPTED
     named = run.groups is not None
-    findings = find(fit.trained, dataset, fit.settings, named=named)
-    content = report_content(fit, findings, dataset, _next_steps(run), named=named)
+    groups = session.assembly.custom.groups
+    findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
+    values = () if groups is None else tuple(str(value) for value in groups.rule.values)
+    content = report_content(fit, findings, dataset, _next_steps(run), named=named, values=values)
     try:
         report.write(run.path / "report.html", content)
         _write_result(run, fit, findings)
@@ -156,7 +158,7 @@ def train_to_end(
     with crew.failures_told():
         crew.advice = from_first(
             "the last checkpoint stands: go on, with as many processes as there are, with: "
-            f"gedi resume {_quoted(run.path)}"
+            f"gedi resume {quoted(run.path)}"
         )
     with stoppable(deadline) as is_asked, Keeper(run, session, console, every) as keeper:
         session.observer.interrupted = is_asked
@@ -172,7 +174,7 @@ def train_to_end(
         which = "its checkpoint is kept" if kept else "the last checkpoint stands"
         console.print(
             f"Interrupted after {session.state.iteration} iterations; {which}. "
-            f"Go on with: gedi resume {_quoted(run.path)}",
+            f"Go on with: gedi resume {quoted(run.path)}",
             markup=False,
             soft_wrap=True,
         )
@@ -188,11 +190,11 @@ def train_to_end(
 def _unwritable(run: Run, error: OSError) -> RunError:
     return RunError(
         f"{run.path}: cannot be written to: {error.strerror or error}; make room, and go on with: "
-        f"gedi resume {_quoted(run.path)}"
+        f"gedi resume {quoted(run.path)}"
     )
 
 
-def _quoted(path: str | Path) -> str:
+def quoted(path: str | Path) -> str:
     """As a shell takes it."""
     return shlex.quote(printable(str(path)))
 
@@ -202,9 +204,9 @@ def _next_steps(run: Run) -> list[str]:
     if run.image_shape is not None and Path(run.source.data).is_dir():
         data = "FOLDER"
     return [
-        f"gedi evaluate {_quoted(run.path)}",
-        f"gedi predict {_quoted(run.path)} {_quoted(data)} --out clusters.csv",
-        f"gedi sample {_quoted(run.path)} -n 64 --out samples.npz",
+        f"gedi evaluate {quoted(run.path)}",
+        f"gedi predict {quoted(run.path)} {quoted(data)} --out clusters.csv",
+        f"gedi sample {quoted(run.path)} -n 64 --out samples.npz",
     ]
 
 

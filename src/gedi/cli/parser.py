@@ -51,6 +51,14 @@ Run a few iterations of a training, and tell where their time goes: data and set
 alone, at the same shapes and with the same threads, measured in turn with it.
 """
 
+_SWEEP = """\
+How many clusters? At each number, networks are trained on different halves of the data. A number
+stands out if other halves lead to the same clusters, and finer ones tell hardly more of points that
+were not trained on; it may well be that none does, and then the page says so. It costs as many
+trainings as numbers times --n-parts; --max-iter or --max-time make them shorter. Each is kept as
+it ends; a sweep that is stopped goes on, also with more numbers.
+"""
+
 _REPRODUCE = """\
 Train and measure GEDI, GEDI no gen, JEM, Barlow Twins and SwAV on the same data, encoder, views
 and budget, and print a table. Every cell (method, data, seed) is kept in a run folder of its own
@@ -67,6 +75,7 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command")
     for name, build, summary in (
         ("train", _train, "train a model and write a run folder with a report"),
+        ("sweep", _sweep, "compare numbers of clusters, and suggest one"),
         ("profile", _profile, "tell where the time of a training goes"),
         ("resume", _resume, "go on with a training that was interrupted"),
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
@@ -99,6 +108,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
 class _ConfigFile(ActionConfigFile):
     """Settings in a file, which is looked at before jsonargparse follows all its aliases."""
 
+    for_sweep = False
+
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> Any:
         path = Path(values)
         try:
@@ -107,7 +118,19 @@ class _ConfigFile(ActionConfigFile):
             raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
         if not isinstance(tree, dict):
             raise SettingsError(f"--config: {path}: expected names with values")
+        number = tree.get("n_clusters")
+        if number is not None and not isinstance(number, list) and self.for_sweep:
+            raise SettingsError(
+                f"--config: {path}: n_clusters: expected a list, as a sweep tries several, got "
+                f"{number!r}: remove it from the file, and give --n-clusters 2 3 4"
+            )
         return super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
+class _SweepConfigFile(_ConfigFile):
+    """Settings of a sweep: all but the number of clusters."""
+
+    for_sweep = True
 
 
 def _one_line(error: ArgumentError) -> str:
@@ -127,6 +150,24 @@ def _train() -> ArgumentParser:
     )
     _checkpoint_every(parser)
     _processes(parser)
+    return parser
+
+
+def _sweep() -> ArgumentParser:
+    parser = _subparser(_SWEEP)
+    _data(parser, _SweepConfigFile)
+    parser.add_argument(
+        "--n-clusters",
+        type=int,
+        nargs="+",
+        default=[2, 3, 4, 5, 6, 7, 8],
+        help="numbers to try",
+    )
+    parser.add_argument(
+        "--n-parts", type=int, default=3, help="halves of the data to train on at each number"
+    )
+    parser.add_argument("--out", type=str | None, help="folder; by default runs/NAME-sweep")
+    parser.add_class_arguments(Settings, as_group=False, skip={"n_clusters"})
     return parser
 
 
@@ -316,15 +357,7 @@ def _doctor() -> ArgumentParser:
 
 def _data_and_settings(parser: ArgumentParser) -> None:
     """What a training is made from."""
-    parser.add_argument(
-        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
-    )
-    parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
-    parser.add_argument(
-        "--label",
-        type=str | None,
-        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
-    )
+    _data(parser)
     parser.add_argument(
         "--groups",
         type=str | None,
@@ -342,12 +375,6 @@ def _data_and_settings(parser: ArgumentParser) -> None:
         type=str | None,
         help="the column of --groups that says what was observed; by default the rule always holds",
     )
-    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
-    _split(parser)
-    parser.add_argument(
-        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
-    )
-    _skip_bad(parser)
     parser.add_argument(
         "--stream-above",
         type=float | None,
@@ -361,6 +388,25 @@ def _data_and_settings(parser: ArgumentParser) -> None:
         "that they may be larger than memory",
     )
     parser.add_class_arguments(Settings, as_group=False)
+
+
+def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
+    """Where data come from, and a file of settings."""
+    parser.add_argument(
+        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
+    )
+    parser.add_argument("--config", action=config, help="a YAML file of settings")
+    parser.add_argument(
+        "--label",
+        type=str | None,
+        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
+    )
+    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
+    _split(parser)
+    parser.add_argument(
+        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
+    )
+    _skip_bad(parser)
 
 
 def _split(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from gedi.images import STREAM_ABOVE
 from gedi.runs import Source
 from gedi.settings import Settings, from_dict
 
-__all__ = ["Start", "started"]
+__all__ = ["Start", "source_of", "started"]
 
 
 class Start(NamedTuple):
@@ -48,21 +48,9 @@ def started(options: Namespace, devices: int = 1, nodes: int = 1) -> Start:
     Raises:
         GediError: for options, settings or data that cannot be trained with.
     """
-    if options.n_points < 2:
-        raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
     tree = options.as_dict()
     settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
-    source = Source(
-        options.data,
-        options.label,
-        options.n_points,
-        settings.seed,
-        split=options.split,
-        image_size=options.image_size,
-        skip_bad=options.skip_bad,
-        stream_above=_stream_above(options.stream_above),
-        streaming=options.streaming,
-    )
+    source = source_of(options, settings)
     with notes_of_first(devices, nodes):
         with decoding_shown() as watch:
             dataset = source.load(watch)
@@ -74,6 +62,31 @@ def started(options: Namespace, devices: int = 1, nodes: int = 1) -> Start:
         custom = _custom(groups, dataset, settings)
     session = Session(dataset, settings, custom=custom, devices=devices, nodes=nodes)
     return Start(source, dataset, groups, session)
+
+
+def source_of(options: Namespace, settings: Settings) -> Source:
+    """Where the data of a command come from.
+
+    Args:
+        options: of the command.
+        settings: of its training.
+
+    Raises:
+        SettingsError: for numbers that cannot be.
+    """
+    if options.n_points < 2:
+        raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
+    return Source(
+        options.data,
+        options.label,
+        options.n_points,
+        settings.seed,
+        split=options.split,
+        image_size=options.image_size,
+        skip_bad=options.skip_bad,
+        stream_above=_stream_above(options.get("stream_above")),
+        streaming=bool(options.get("streaming")),
+    )
 
 
 def _groups(options: Namespace) -> GroupSource | None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from gedi.answers import likeliest_outcomes, log_probabilities
 from gedi.custom import Custom
 from gedi.errors import DataError, RuleError, RunError
-from gedi.estimators.answers import likeliest_outcomes, log_probabilities
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.grouped import (
     array_of,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gedi import plot
 from gedi.measures import Detection
 from gedi.pictures import Picture, chart
-from gedi.plot_roc import roc
 
 __all__ = ["OutlierRow", "outliers_part"]
 
@@ -69,7 +68,7 @@ def _pictures(scores: Mapping[str, Mapping[str, Floats]]) -> list[Picture]:
 def _curves(score: str, sets: Mapping[str, Floats]) -> Picture:
     (_, data), *others = sets.items()
     return chart(
-        lambda ax: roc(ax, data, dict(others)),
+        lambda ax: plot.roc(ax, data, dict(others)),
         alt=f"Receiver operating characteristics of the {score} for {len(others)} foils",
         caption=f"Foils found by a low {score}; dotted: chance",
         size=(4.6, 3.4),

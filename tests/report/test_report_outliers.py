@@ -3,7 +3,7 @@
 import numpy as np
 
 from gedi.measures import Detection, compare_scores
-from gedi.report_outliers import outliers_part
+from gedi.report.outliers import outliers_part
 
 
 def detection():

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import auc
 
-from gedi.plot_roc import roc
+from gedi import plot
+from gedi.plot import roc
 
 
 @pytest.fixture
@@ -35,3 +36,20 @@ def test_each_set_has_a_colour_of_its_own(ax):
     inliers = np.zeros(2)
     roc(ax, inliers, {str(i): np.arange(2.0) for i in range(6)})
     assert len({line.get_color() for line in ax.lines}) == 7
+
+
+def test_a_histogram_says_how_well_sets_are_told(ax):
+    data = np.array([3.0, 4.0, np.nan])
+    sets = {
+        "$far$ and with a long long name": np.array([1.0, -np.inf]),
+        "never": np.array([np.nan]),
+    }
+    assert plot.ood_histogram(ax, data, sets, threshold=2.0) is ax
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["data", "$far$ and with a long…, AUROC 1.00", "threshold"]
+    assert [line.get_xdata()[0] for line in ax.lines] == [2.0]
+
+
+def test_nothing_to_draw_is_said(ax):
+    plot.ood_histogram(ax, np.array([np.nan]), {"noise": np.array([])})
+    assert [text.get_text() for text in ax.texts] == ["no finite energies"]

@@ -1,0 +1,99 @@
+"""`gedi sweep`."""
+
+import math
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+from jsonargparse import Namespace
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from gedi.choosing import Cell, advise, check_sweep, rows_of, sweep
+from gedi.cli.decoding import decoding_shown
+from gedi.cli.driving import INTERRUPTED, quoted
+from gedi.cli.starting import source_of
+from gedi.cli.stopping import stoppable
+from gedi.cli.telling import tell_skipped
+from gedi.errors import RunError
+from gedi.fitting import Session
+from gedi.printable import printable
+from gedi.progress import Progress
+from gedi.settings import Settings, from_dict
+from gedi.sweeps import TITLES, SweepFolder, figures
+from gedi.trained import TrainedModel
+
+__all__ = ["run"]
+
+
+class _Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """A training was asked to stop."""
+
+
+def run(options: Namespace) -> int:
+    """Train at each number of clusters what is not there yet, and say which stands out."""
+    tree = options.as_dict()
+    names = [field.name for field in fields(Settings) if field.name != "n_clusters"]
+    settings = from_dict({name: tree[name] for name in names})
+    source = source_of(options, settings)
+    console = Console(stderr=True)
+    with decoding_shown() as watch:
+        dataset = source.load(watch)
+    tell_skipped(dataset)
+    wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
+    path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
+    asked = {"format": 1, "source": asdict(source), "settings": asdict(settings)}
+    folder = SweepFolder.of(path, asked)
+    done = folder.cells(len(dataset.x))
+    n_cells = len(wanted) * options.n_parts
+    cells: list[Cell] = []
+    with stoppable(math.inf) as is_asked:
+
+        def train(c: int, rows: NDArray[np.int64], seed: int) -> TrainedModel:
+            console.print(f"{c} clusters, training {len(cells) + 1} of {n_cells}", highlight=False)
+            chosen = replace(settings, n_clusters=c, seed=seed)
+            session = Session(dataset.subset(rows), chosen, interrupted=is_asked)
+            with Progress(console) as progress:
+                session.observer.listeners.append(progress)
+                if not session.train():
+                    raise _Stopped
+            return session.result().trained
+
+        try:
+            for cell in sweep(
+                train,
+                dataset.x,
+                wanted,
+                image_shape=dataset.image_shape,
+                n_parts=options.n_parts,
+                seed=settings.seed,
+                done=done,
+            ):
+                cells.append(cell)
+                if (cell.n_clusters, cell.part) not in done:
+                    folder.keep(cell)
+        except (_Stopped, KeyboardInterrupt):
+            console.print(
+                f"Interrupted with {len(cells)} of {n_cells} trainings done, which are kept. "
+                "The same command goes on with the rest.",
+                highlight=False,
+            )
+            return INTERRUPTED
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written to: {error.strerror or error}") from error
+    rows = rows_of(cells)
+    advice = advise(rows)
+    number = "N" if advice.n_clusters is None else advice.n_clusters
+    next_steps = [f"gedi train {quoted(options.data)} --n-clusters {number}"]
+    folder.write_result(rows, advice, f"How many clusters? {dataset.name}", next_steps)
+    out = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in TITLES:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*figures(row))
+    out.print(table)
+    out.print(advice.text)
+    out.print(f"Page: {printable(str(path / 'sweep.html'))}", markup=False, soft_wrap=True)
+    return 0

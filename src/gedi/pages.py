@@ -1,0 +1,36 @@
+"""HTML pages that open anywhere, offline, from templates that escape whatever they show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gedi.files import beside
+
+__all__ = ["write_page"]
+
+
+def write_page(path: Path, template: str, content: Mapping[str, object]) -> None:
+    """Render a page in whole, write it beside its place and rename it.
+
+    A reader of `path` finds the old page or the new one, never half a page.
+
+    Args:
+        path: where the page goes; its folder must exist.
+        template: its name.
+        content: what the template shows.
+    """
+    page = _environment().get_template(template).render(content)
+    with beside(path) as partial:
+        # File names may hold bytes that are no text; they are shown by their codes.
+        partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,73 @@
+"""Pictures of data, models and trainings.
+
+Each function draws on the axes that it is given, or makes some for `None`, and returns them; arrays
+and callables come in. The displays draw models: an estimator, or a run that was read.
+
+    from gedi import plot
+
+    plot.DensityDisplay.from_estimator(model, X)
+    plot.history(None, model.history_, ["gap"])
+"""
+
+from gedi.plot.calibration import Calibration, calibration, reliability
+from gedi.plot.choosing import sweep_stability, sweep_told
+from gedi.plot.clusters import cluster_sizes, confusion
+from gedi.plot.displays import (
+    DensityDisplay,
+    OutlierDisplay,
+    RegionsDisplay,
+    ReliabilityDisplay,
+)
+from gedi.plot.features import feature_boxes
+from gedi.plot.histograms import energy_histogram
+from gedi.plot.images import image_grid, samples
+from gedi.plot.outliers import auroc, ood_histogram, roc
+from gedi.plot.plane import decision_regions, energy_landscape, points
+from gedi.plot.style import (
+    INK,
+    MAX_LABEL,
+    MUTED,
+    OKABE_ITO,
+    cluster_colors,
+    cycle,
+    legend,
+    short_name,
+    strokes,
+    tidy,
+)
+from gedi.plot.training import history
+
+__all__ = [
+    "INK",
+    "MAX_LABEL",
+    "MUTED",
+    "OKABE_ITO",
+    "Calibration",
+    "DensityDisplay",
+    "OutlierDisplay",
+    "RegionsDisplay",
+    "ReliabilityDisplay",
+    "auroc",
+    "calibration",
+    "cluster_colors",
+    "cluster_sizes",
+    "confusion",
+    "cycle",
+    "decision_regions",
+    "energy_histogram",
+    "energy_landscape",
+    "feature_boxes",
+    "history",
+    "image_grid",
+    "legend",
+    "ood_histogram",
+    "points",
+    "reliability",
+    "roc",
+    "samples",
+    "short_name",
+    "strokes",
+    "sweep_stability",
+    "sweep_told",
+    "tidy",
+]

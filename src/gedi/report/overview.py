@@ -1,0 +1,47 @@
+"""Each cluster at a glance, on the first screen: its share, and what is typical of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gedi.pictures import Picture, tiles
+from gedi.report.arrays import by_density
+from gedi.report.clusters import ClusterRow, largest_clusters
+from gedi.report.content import ReportContent
+from gedi.report.images import as_images, tiles_in_a_strip
+from gedi.report.table import signatures
+
+__all__ = ["Glance", "glances"]
+
+_TILES = 5
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One cluster: its typical images, or what sets its rows apart, in words."""
+
+    cluster: ClusterRow
+    members: Picture | None
+    words: Sequence[str]
+
+
+def glances(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Glance]:
+    """The largest clusters; none of a plane, whose map shows them all."""
+    chosen = largest_clusters(content, rows)
+    if content.image_shape is not None:
+        return [Glance(row, _typical(content, row, len(chosen)), ()) for row in chosen]
+    if content.x.shape[1] == 2:
+        return []
+    words = signatures(content)
+    return [Glance(row, None, words[row.number]) for row in chosen]
+
+
+def _typical(content: ReportContent, row: ClusterRow, n_rows: int) -> Picture | None:
+    """The likeliest images of a cluster, in a row."""
+    n_tiles = min(_TILES, tiles_in_a_strip(content.image_shape or (1, 1, 1), 2 * n_rows))
+    likely_first = by_density(content.log_density)[::-1]
+    members = likely_first[content.clusters[likely_first] == row.number]
+    chosen = members[np.isfinite(content.log_density[members])][:n_tiles]
+    alt = f"{len(chosen)} most typical images of {row.name}"
+    return tiles(as_images(content, content.x[chosen]), _TILES, alt, "")

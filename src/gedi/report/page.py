@@ -1,0 +1,75 @@
+"""The report of a run: one HTML page that opens anywhere, offline.
+
+The first screen says what was found, whether it can be trusted and what to do next; the details
+follow. The page holds everything it shows: pictures are embedded, there is no script, and a
+content policy forbids it to load anything. All text that comes from data or settings is escaped.
+"""
+
+from pathlib import Path
+
+from gedi import phrases
+from gedi.pages import write_page
+from gedi.report.clusters import cluster_pictures, cluster_rows, largest_clusters
+from gedi.report.content import ReportContent
+from gedi.report.images import galleries, unlikely_images, walk_picture
+from gedi.report.outliers import outliers_part
+from gedi.report.outline import outline
+from gedi.report.overview import glances
+from gedi.report.plane import plane_pictures
+from gedi.report.summary import facts, headline, metric_cards, signs, verdict
+from gedi.report.table import feature_pictures, feature_rows, unlikely_rows
+from gedi.report.training import restart_columns, training_pictures
+from gedi.symptoms import gap_symptoms, symptoms
+
+__all__ = ["write"]
+
+
+def write(path: Path, content: ReportContent) -> None:
+    """Write the report as one self-contained HTML file.
+
+    The page is rendered in whole, written beside its place and renamed: a reader of `path` finds
+    the old page or the new one, never half a page.
+
+    Args:
+        path: where the page goes; its folder must exist.
+        content: what it shows.
+    """
+    write_page(path, "report.html.j2", _context(content))
+
+
+def _context(content: ReportContent) -> dict[str, object]:
+    """All that the template shows, in the order of the page."""
+    rows = cluster_rows(content)
+    found = signs(content)
+    is_image = content.image_shape is not None
+    is_plane = not is_image and content.x.shape[1] == 2
+    return {
+        "title": content.title,
+        "headline": headline(content.cluster_sizes),
+        "facts": facts(content),
+        "gap": phrases.number(content.collapse_gap),
+        "verdict": verdict(content.collapse_gap),
+        "warnings": [*gap_symptoms(found), *symptoms(found)],
+        "glances": glances(content, rows),
+        "metrics": metric_cards(content.metrics),
+        "next_steps": content.next_steps,
+        "cluster_rows": rows,
+        "cluster_pictures": cluster_pictures(content),
+        "plane": plane_pictures(content) if is_plane else [],
+        "galleries": galleries(content, rows) if is_image else [],
+        "n_clusters": content.n_clusters,
+        "noun": "Symbol" if content.named else "Cluster",
+        "outliers": None if content.outliers is None else outliers_part(content.outliers),
+        "walk": None if content.walk is None else walk_picture(content, content.walk),
+        "unlikely_images": unlikely_images(content) if is_image else None,
+        "feature_clusters": [] if is_image or is_plane else largest_clusters(content, rows),
+        "feature_rows": [] if is_image or is_plane else feature_rows(content),
+        "feature_pictures": [] if is_image or is_plane else feature_pictures(content),
+        "unlikely_rows": [] if is_image else unlikely_rows(content),
+        "training": training_pictures(content),
+        "stopped": content.stopped,
+        "restart_columns": restart_columns(content.restarts),
+        "restarts": content.restarts,
+        "settings": "\n".join(outline(content.settings)),
+        "number": phrases.number,
+    }

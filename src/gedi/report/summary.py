@@ -1,0 +1,128 @@
+"""The first screen: what was found, whether it can be trusted, and what is the matter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from gedi import phrases
+from gedi.report.content import Integers, ReportContent
+from gedi.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of
+
+__all__ = ["facts", "headline", "metric_cards", "signs", "verdict"]
+
+METRIC_HINTS = {
+    "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
+    "ari": "pairs grouped as the labels do; 1 is perfect, 0 is chance",
+    "accuracy": "share of points in the cluster matched to their label",
+    "rule-accuracy": "share of the groups whose likeliest outcome is the one that was observed",
+    "rule-probability": "of what was observed, under the rule: geometric mean over the groups",
+    "symbol-accuracy": "share of points whose symbol is their label, without a matching",
+    "regret": "nats lost per point against the true density",
+    "log-likelihood": "nats per point; higher is better",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the collapse gap says, in words; `position` is its place on a scale of 0 to 100."""
+
+    level: Literal["good", "fair", "bad"]
+    title: str
+    text: str
+    position: float
+
+
+def headline(sizes: Integers) -> str:
+    """The result in one sentence."""
+    total, n_clusters = int(np.sum(sizes)), len(sizes)
+    used = sizes[sizes > 0]
+    if len(used) == 0:
+        return f"{n_clusters} clusters, and no points."
+    if len(used) == 1:
+        return f"All {total:,} points are in one cluster of {n_clusters}."
+    largest, smallest = phrases.percent(used.max() / total), phrases.percent(used.min() / total)
+    if len(used) == n_clusters and largest == smallest:
+        return f"{n_clusters} clusters in {total:,} points, of {largest} each."
+    if len(used) < n_clusters:
+        return (
+            f"{len(used)} of {n_clusters} clusters are used in {total:,} points; "
+            f"the largest holds {largest}, the smallest of them {smallest}."
+        )
+    return (
+        f"{n_clusters} clusters in {total:,} points; "
+        f"the largest holds {largest}, the smallest {smallest}."
+    )
+
+
+def facts(content: ReportContent) -> list[tuple[str, str]]:
+    """Names and values below the headline."""
+    return [
+        ("data", content.dataset),
+        ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
+        ("method", content.method),
+        ("training", f"{content.iterations:,} iterations in {_duration(content.seconds)}"),
+    ]
+
+
+def verdict(gap: float) -> Verdict:
+    """What the gap says about the clusters, and what to try where it says no."""
+    position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
+    if gap <= GOOD_GAP:
+        text = "Clusters are confident, stable under the views and balanced as the prior says."
+        return Verdict("good", "The clusters hold together", text, position)
+    if gap <= FAIR_GAP:
+        text = (
+            "Mostly confident, stable and balanced: look at the small or uncertain clusters "
+            "before you use them."
+        )
+        return Verdict("fair", "Mostly sound", text, position)
+    if np.isnan(gap):
+        text = "The gap is not a number: the training diverged or had no views."
+        return Verdict("bad", "Nothing to trust yet", text, 99.0)
+    text = (
+        "The assignments are unsure, change under the views, or are out of balance with the "
+        "prior. What to try is below."
+    )
+    return Verdict("bad", "Do not trust these clusters", text, position)
+
+
+def signs(content: ReportContent) -> Signs:
+    """What symptoms are read off."""
+    return Signs(
+        method=content.method,
+        collapse_gap=content.collapse_gap,
+        history={
+            str(name): content.history[name].to_numpy(dtype=float)
+            for name in content.history
+            if pd.api.types.is_numeric_dtype(content.history[name])
+        },
+        interventions=content.interventions,
+        sizes=content.cluster_sizes,
+        prior=content.prior,
+        energies=quartiles_of(content.energies),
+        n_not_finite=int(np.sum(~np.isfinite(content.log_density))),
+    )
+
+
+def metric_cards(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """Name, value and what it means."""
+    return [
+        (
+            name,
+            phrases.number(value),
+            METRIC_HINTS.get(name.lower().replace("_", "-").replace(" ", "-"), ""),
+        )
+        for name, value in metrics.items()
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,176 @@
+"""The data where they are rows of a table: features that tell clusters, and unlikely rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gedi import phrases, plot
+from gedi.pictures import Picture, chart
+from gedi.report.arrays import by_density, largest_numbers, nonzero
+from gedi.report.clusters import MAX_TABLE_CLUSTERS, hex_colors
+from gedi.report.content import Floats, Integers, ReportContent
+
+__all__ = ["effects", "feature_pictures", "feature_rows", "signatures", "unlikely_rows"]
+
+_MOST_ROWS = 12
+_MOST_PICTURES = 6
+_MOST_WORDS = 3
+_CLEAR = 0.5  # of a pooled standard deviation, from where on a difference is worth a word
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """One feature: its scale in the user's units, its effect, and standardised means with colours.
+
+    The effect is η², the share of its variance that lies between clusters.
+    """
+
+    name: str
+    scale: str
+    effect: str
+    means: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class UnlikelyRow:
+    """One of the least likely rows of a table, and the features that stand out in it."""
+
+    number: int
+    cluster: int
+    color: str
+    confidence: str
+    log_density: str
+    standing_out: Sequence[tuple[str, str]]
+
+
+def feature_rows(content: ReportContent) -> list[FeatureRow]:
+    """The features that differ most between clusters, with their standardised means."""
+    center, scale = content.x.mean(axis=0), content.x.std(axis=0)
+    means, effect = _standardised_means(content, center, scale), effects(content)
+    shown = largest_numbers(content.cluster_sizes, MAX_TABLE_CLUSTERS)
+    names = _feature_names(content)
+    return [
+        FeatureRow(
+            name=names[j],
+            scale=f"{phrases.number(center[j])} ± {phrases.number(scale[j])}",
+            effect=phrases.percent(float(effect[j])),
+            means=[_heat(means[k, j]) for k in shown],
+        )
+        for j in _order(effect)[:_MOST_ROWS]
+    ]
+
+
+def feature_pictures(content: ReportContent) -> list[Picture]:
+    """The features that differ most between clusters, as boxes: one picture each."""
+    effect, names = effects(content), _feature_names(content)
+    shown = largest_numbers(content.cluster_sizes, MAX_TABLE_CLUSTERS)
+    height = 1.0 + 0.24 * len(shown)
+
+    def boxes(j: int) -> Picture:
+        share = phrases.percent(float(effect[j]))
+        return chart(
+            lambda ax: plot.feature_boxes(
+                ax,
+                content.x[:, j],
+                content.clusters,
+                name=names[j],
+                n_clusters=content.n_clusters,
+                shown=shown,
+            ),
+            alt=f"Boxes of {names[j]} in each cluster",
+            caption=f"{names[j]}: {share} of its variance lies between clusters",
+            size=(3.2, height),
+            recolored=False,
+        )
+
+    return [boxes(int(j)) for j in _order(effect)[:_MOST_PICTURES] if effect[j] > 0]
+
+
+def signatures(content: ReportContent) -> list[list[str]]:
+    """What sets each cluster apart, in words: features furthest from those of all others.
+
+    By Cohen's d: the difference of the means inside and outside, in pooled standard deviations.
+    """
+    names, n = _feature_names(content), len(content.x)
+    found: list[list[str]] = []
+    for k in range(content.n_clusters):
+        inside = content.clusters == k
+        m = int(inside.sum())
+        if m in (0, n):
+            found.append([])
+            continue
+        within, without = content.x[inside], content.x[~inside]
+        pooled = np.sqrt((m * within.var(axis=0) + (n - m) * without.var(axis=0)) / n)
+        d = (within.mean(axis=0) - without.mean(axis=0)) / nonzero(pooled)
+        found.append(
+            [
+                f"{'high' if d[j] > 0 else 'low'} {names[j]} ({d[j]:+.1f} sd)"
+                for j in _order(np.abs(d))[:_MOST_WORDS]
+                if abs(d[j]) >= _CLEAR
+            ]
+        )
+    return found
+
+
+def effects(content: ReportContent) -> Floats:
+    """η² of each feature: the share of its variance that lies between clusters, (d,)."""
+    center, scale = content.x.mean(axis=0), content.x.std(axis=0)
+    weights = content.cluster_sizes / max(int(np.sum(content.cluster_sizes)), 1)
+    means = np.nan_to_num(_standardised_means(content, center, scale))
+    shares: Floats = np.clip(weights @ means**2, 0.0, 1.0)
+    return shares
+
+
+def _order(effect: Floats) -> Integers:
+    """Features, that of the largest effect first."""
+    return np.argsort(-effect, kind="stable")
+
+
+def _standardised_means(content: ReportContent, center: Floats, scale: Floats) -> Floats:
+    """Mean of each feature in each cluster, in standard deviations from the mean of all: (c, d)."""
+    means = np.full((content.n_clusters, content.x.shape[1]), np.nan)
+    for k in np.unique(content.clusters):
+        means[k] = (content.x[content.clusters == k].mean(axis=0) - center) / nonzero(scale)
+    return means
+
+
+def _heat(mean: float) -> tuple[str, str]:
+    """A standardised mean as text, and its colour: blue above the mean, orange below."""
+    if np.isnan(mean):
+        return "", "transparent"
+    red, green, blue = (0, 114, 178) if mean > 0 else (230, 140, 0)
+    # Adding zero turns the "-0.0" of rounding into "+0.0".
+    return (
+        f"{round(float(mean), 1) + 0.0:+.1f}",
+        f"rgba({red}, {green}, {blue}, {0.5 * min(abs(mean) / 2.0, 1.0):.2f})",
+    )
+
+
+def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
+    """The ten rows of lowest density, and the features in which they are furthest out."""
+    center, scale = content.x.mean(axis=0), nonzero(content.x.std(axis=0))
+    colors, names = hex_colors(content.n_clusters), _feature_names(content)
+    rows = []
+    for i in by_density(content.log_density)[:10]:
+        deviation = (content.x[i] - center) / scale
+        furthest = np.argsort(-np.abs(deviation), kind="stable")[:3]
+        rows.append(
+            UnlikelyRow(
+                number=int(i),
+                cluster=int(content.clusters[i]),
+                color=colors[content.clusters[i]],
+                confidence=f"{content.confidence[i]:.3f}",
+                log_density=phrases.number(content.log_density[i]),
+                standing_out=[
+                    (names[j], f"{phrases.number(content.x[i, j])} ({deviation[j]:+.1f} sd)")
+                    for j in furthest
+                ],
+            )
+        )
+    return rows
+
+
+def _feature_names(content: ReportContent) -> list[str]:
+    names = list(content.feature_names)
+    return names or [f"feature {j}" for j in range(content.x.shape[1])]

@@ -1,0 +1,77 @@
+"""How the training went: metrics over time, energies at its end, restarts."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from gedi import phrases, plot
+from gedi.pictures import Picture, chart
+from gedi.report.arrays import finite_of
+from gedi.report.content import ReportContent
+from gedi.symptoms import FAIR_GAP, GOOD_GAP
+
+__all__ = ["restart_columns", "training_pictures"]
+
+HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    (
+        "INV and PRIOR: agreement under the views, balance as the prior asks (nats)",
+        ("inv", "prior"),
+        False,
+    ),
+    (
+        "Probability of what is known, such as outcomes under a rule (geometric mean)",
+        ("evidence_probability",),
+        False,
+    ),
+    ("GEN and the whole bound (nats)", ("gen", "bound"), False),
+    ("Collapse gap as the training saw it (nats); dotted: 0.05 and 0.3", ("gap",), False),
+    (
+        "Mean energy of data and of samples (nats): they should stay together",
+        ("energy_data", "energy_samples"),
+        False,
+    ),
+    ("Share of the chains' moves that were accepted", ("acceptance",), False),
+    ("Step size of the chains, learning rate", ("step_size", "learning_rate"), True),
+)
+
+
+def training_pictures(content: ReportContent) -> list[Picture]:
+    """Charts of all metrics that the history has, then the energies at the end."""
+    pictures = []
+    for caption, wanted, log_scale in HISTORY_CHARTS:
+        columns = [name for name in wanted if _has_values(content.history, name)]
+        if columns:
+            pictures.append(_history_picture(content.history, caption, columns, log_scale))
+    if any(finite_of(energy).size for energy in content.energies.values()):
+        names = phrases.sentence_list(list(content.energies))
+        pictures.append(
+            chart(
+                lambda ax: plot.energy_histogram(ax, content.energies),
+                alt=f"Histograms of the energies of {names}",
+                caption=f"Energies of {names} at the end",
+            )
+        )
+    return pictures
+
+
+def _history_picture(
+    history: pd.DataFrame, caption: str, columns: Sequence[str], log_scale: bool
+) -> Picture:
+    def draw(ax: Axes) -> None:
+        plot.history(ax, history, columns, log_scale=log_scale)
+        if columns == ["gap"]:
+            for threshold in (GOOD_GAP, FAIR_GAP):
+                ax.axhline(threshold, color=plot.MUTED, linewidth=0.9, linestyle=":")
+
+    return chart(draw, alt=f"{' and '.join(columns)} over iterations", caption=caption)
+
+
+def _has_values(history: pd.DataFrame, column: str) -> bool:
+    return column in history and finite_of(history[column].to_numpy(dtype=float)).size > 0
+
+
+def restart_columns(restarts: Sequence[Mapping[str, object]]) -> list[str]:
+    """All keys of the restarts, in order of appearance, without the mark of the chosen one."""
+    keys = dict.fromkeys(key for restart in restarts for key in restart)
+    return [key for key in keys if key != "chosen"]

@@ -1,0 +1,225 @@
+"""The folder of a sweep over the number of clusters.
+
+    asked.json         which data and settings, so that only cells of the same are put together
+    cells/c3-part0.json   what the training at 3 clusters on the first half found; and so on
+    sweep.json         a row for each number, and the suggestion
+    sweep.png          agreement, and what clusters tell, over the number
+    sweep.html         the same, to look at
+
+Cells are written as they end: a sweep that is stopped goes on with the others.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gedi import phrases, plot
+from gedi.choosing import Advice, Cell, Row
+from gedi.errors import RunError
+from gedi.files import beside
+from gedi.pages import write_page
+from gedi.pictures import chart
+from gedi.untrusted import check_within, json_of
+
+__all__ = ["TITLES", "SweepFolder", "figures"]
+
+TITLES = (
+    "clusters",
+    "used",
+    "agreement",
+    "least",
+    "told (nats)",
+    "of log c",
+    "gap",
+    "log p (nats)",
+)
+_CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A folder with the cells of one sweep.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, path: Path, asked: Mapping[str, Any]) -> Self:
+        """The folder, made if it is not there.
+
+        Args:
+            path: of the folder.
+            asked: data and settings, plain values.
+
+        Raises:
+            RunError: if it holds something else, or cannot be made.
+        """
+        file = path / "asked.json"
+        wanted = json.loads(json.dumps(asked))
+        if path.exists() and not file.is_file() and (path.is_file() or any(path.iterdir())):
+            raise RunError(f"{path}: holds something, but no sweep; choose another --out")
+        try:
+            (path / _CELLS).mkdir(parents=True, exist_ok=True)
+            check_within(path)
+            known = json_of(file) if file.is_file() else wanted
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: cannot be used: {error}") from error
+        if known != wanted:
+            raise RunError(
+                f"{path}: is a sweep of other data or settings than are asked for now; choose "
+                "another --out, or remove the folder"
+            )
+        _write_json(file, wanted)
+        return cls(path)
+
+    def cells(self, n_points: int) -> dict[tuple[int, int], Cell]:
+        """Those that are there, by number of clusters and part.
+
+        Args:
+            n_points: n.
+
+        Raises:
+            RunError: if one cannot be read, or is of another number of points.
+        """
+        found = {}
+        for file in sorted((self.path / _CELLS).glob("c*.json")):
+            try:
+                cell = _cell(json_of(file), n_points)
+            except (OSError, ValueError) as error:
+                raise RunError(f"{file}: cannot be read: {error}; remove it") from error
+            found[cell.n_clusters, cell.part] = cell
+        return found
+
+    def keep(self, cell: Cell) -> None:
+        """Write a cell that has ended."""
+        content = {
+            "n_clusters": cell.n_clusters,
+            "part": cell.part,
+            "collapse_gap": cell.collapse_gap,
+            "log_density": _number_or_null(cell.log_density),
+            "n_unseen": cell.n_unseen,
+            "clusters": cell.clusters.tolist(),
+        }
+        name = f"c{cell.n_clusters}-part{cell.part}.json"
+        _write_json(self.path / _CELLS / name, content)
+
+    def write_result(
+        self, rows: Sequence[Row], advice: Advice, title: str, next_steps: Sequence[str]
+    ) -> None:
+        """Write sweep.json, sweep.png and sweep.html.
+
+        Args:
+            rows: of the sweep.
+            advice: what they suggest.
+            title: of the page.
+            next_steps: command lines to show.
+        """
+        table = [
+            {name: _number_or_null(value) for name, value in row._asdict().items()} for row in rows
+        ]
+        result = {"suggested": advice.n_clusters, "advice": advice.text, "rows": table}
+        _write_json(self.path / "sweep.json", result)
+        columns = {name: [getattr(row, name) for row in rows] for name in Row._fields}
+
+        def told(ax: Axes) -> Axes:
+            return plot.sweep_told(ax, columns, suggested=advice.n_clusters)
+
+        def stability(ax: Axes) -> Axes:
+            return plot.sweep_stability(ax, columns, suggested=advice.n_clusters)
+
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained", facecolor="white")
+        for draw, ax in zip((told, stability), figure.subplots(1, 2), strict=True):
+            draw(ax)
+        with beside(self.path / "sweep.png") as partial:
+            figure.savefig(partial, format="png", dpi=150, metadata={"Software": None})
+        pictures = [
+            chart(
+                told,
+                alt="Nats told of unseen points, under log c, over the number of clusters",
+                caption="What clusters tell of points that were not trained on; dashed: at most",
+                size=(4.6, 3.2),
+            ),
+            chart(
+                stability,
+                alt="Adjusted Rand index between trainings, over the number of clusters",
+                caption="How far trainings on different halves agree",
+                size=(4.6, 3.2),
+            ),
+        ]
+        shown = [{"n_clusters": row.n_clusters, "cells": figures(row)} for row in rows]
+        write_page(
+            self.path / "sweep.html",
+            "sweep.html.j2",
+            {
+                "title": title,
+                "suggested": advice.n_clusters,
+                "advice": advice.text,
+                "pictures": pictures,
+                "titles": TITLES,
+                "rows": shown,
+                "next_steps": next_steps,
+            },
+        )
+
+
+def figures(row: Row) -> list[str]:
+    """A row as text, below `TITLES`."""
+    return [
+        str(row.n_clusters),
+        f"{row.used:.3g}",
+        phrases.number(row.stability),
+        phrases.number(row.least_stability),
+        f"{row.told:.3f} ± {row.told_spread:.3f}",
+        phrases.number(math.log(row.n_clusters)),
+        phrases.number(row.collapse_gap),
+        phrases.number(row.log_density),
+    ]
+
+
+def _cell(content: Any, n_points: int) -> Cell:
+    """A cell as it was written.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    names = ("n_clusters", "part", "n_unseen")
+    if not isinstance(content, dict) or any(type(content.get(name)) is not int for name in names):
+        raise ValueError(f"expected names with values, and whole numbers as {', '.join(names)}")
+    gap, log_density = content.get("collapse_gap"), content.get("log_density")
+    if not isinstance(gap, float) or not isinstance(log_density, float | None):
+        raise ValueError("expected numbers as collapse_gap and log_density")
+    clusters, c = content.get("clusters"), content["n_clusters"]
+    if (
+        not isinstance(clusters, list)
+        or len(clusters) != n_points
+        or not all(type(k) is int and 0 <= k < c for k in clusters)
+    ):
+        raise ValueError(f"clusters: expected {n_points} whole numbers below {c}")
+    return Cell(
+        n_clusters=c,
+        part=content["part"],
+        collapse_gap=gap,
+        log_density=math.nan if log_density is None else log_density,
+        n_unseen=content["n_unseen"],
+        clusters=np.array(clusters, np.int64),
+    )
+
+
+def _number_or_null(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    with beside(file) as partial:
+        partial.write_text(json.dumps(content, indent=None) + "\n", encoding="utf-8")
