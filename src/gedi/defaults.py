@@ -361,18 +361,20 @@ def _restarts(
     clustering = weights.inv > 0 or weights.prior != 0
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
-    n = chosen.n or (_starts(codes, kind, small=small) if clustering else 1)
-    # VERA's sampler follows one network; without clustering terms there is no gap to choose by.
+    # Where there is a base, chains start at the data; VERA's sampler follows one network.
+    matches = small and not (base or vera or chosen.gen is False or chosen.score_matching == 0)
+    matched = matches and weights.gen != 0
+    n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if clustering else 1)
+    # Without clustering terms there is no gap to choose by.
     together = _or(chosen.gen, small and not (vera and n > 1))
     gen = weights.gen != 0 and (together or not clustering)
-    # Where there is a base, chains start at the data.
-    matched = gen and small and not (base or vera or chosen.score_matching == 0)
+    kmeans = 1 if matched else math.ceil(n / 3)
     usual = (300 if matched else 600) if small else 450 if kind == "mlp" else 250
     iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     return replace(
         chosen,
         n=n,
-        kmeans=_or(chosen.kmeans, math.ceil(n / 3) if codes and n > 1 else 0),
+        kmeans=_or(chosen.kmeans, kmeans if codes and n > 1 else 0),
         iterations=iterations,
         gen=gen,
         warmup=_or(chosen.warmup, iterations // 2),
@@ -381,12 +383,15 @@ def _restarts(
     )
 
 
-def _starts(codes: bool, kind: EncoderKind, *, small: bool) -> int:
-    """Networks side by side: large ones on tables take as much memory as the data."""
+def _starts(codes: bool, kind: EncoderKind, *, small: bool, matched: bool) -> int:
+    """Networks side by side: large ones on tables take as much memory as the data.
+
+    Of those that know the data from the start, one from k-means is enough.
+    """
     if kind != "mlp":  # these gain nothing by being side by side
         return 3
     if codes:
-        return 6 if small else 4
+        return (5 if matched else 6) if small else 4
     return 4 if small else 8
 
 

@@ -197,10 +197,11 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means, 4 if the networks are large; else 4 for small networks,
-            8 for large ones, and 3 for convolutional ones.
-        kmeans: so many of them start from k-means. Null: a third, rounded up; none for images,
-            whose distances mean little, and where an encoder or classes are given.
+        n: how many. Null: 6 with k-means, 5 after score matching, 4 if the networks are large;
+            else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
+        kmeans: so many of them start from k-means. Null: a third, rounded up, and one after score
+            matching; none for images, whose distances mean little, and where an encoder or
+            classes are given.
         iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
             300 after score matching, else 450 (convolutional ones: 250), and at most a third of
             max_iter.
