@@ -4,6 +4,7 @@ import math
 import shlex
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +19,7 @@ from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
+from gedi.numbering import Numbering
 from gedi.presenting import report_content
 from gedi.printable import printable
 from gedi.progress import Progress
@@ -185,6 +187,14 @@ def train_to_end(
     return fit
 
 
+def _numbers(numbering: Numbering) -> dict[str, Any]:
+    return {
+        "like": numbering.name,
+        "former": numbering.former.tolist(),
+        "overlap": numbering.overlap.tolist(),
+    }
+
+
 def _unwritable(run: Run, error: OSError) -> RunError:
     return RunError(
         f"{run.path}: cannot be written to: {error.strerror or error}; make room, and go on with: "
@@ -225,6 +235,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
+            "numbering": None if fit.numbering is None else _numbers(fit.numbering),
             "interventions": [asdict(intervention) for intervention in fit.interventions],
         }
     )
