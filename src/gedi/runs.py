@@ -8,6 +8,7 @@
     model.safetensors  the model to use
     result.json        what ended the training, and what was found
     report.html        the same, to look at
+    failure.txt        why the training was given up, if it was
     features.safetensors   the network whose features `gedi evaluate` compared samples in, if it did
 
 Files are written beside and renamed, so none is ever half there. Nothing that is read can run code.
@@ -49,6 +50,8 @@ __all__ = ["Run", "Source"]
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
+_FAILURE = "failure.txt"
+_LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # that Python takes for a byte of CSV, at worst: empty values
 
 
@@ -373,6 +376,26 @@ class Run:
             raise RunError(f"{file}: cannot be read: expected names with values")
         return content
 
+    def save_failure(self, reason: str) -> None:
+        """Write why the training was given up."""
+        self._write_text(_FAILURE, reason + "\n")
+
+    def failure(self) -> str | None:
+        """Why the training was given up; None if it was not, or has ended since.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
+        file = self.path / _FAILURE
+        if not file.is_file() or self.result():
+            return None
+        try:
+            refuse_special(file)
+            with file.open(encoding="utf-8") as stream:
+                return stream.read(_LONGEST_FAILURE).strip()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
+
     def new_data(
         self,
         path: str,
@@ -548,6 +571,7 @@ def _clear(path: Path) -> None:
         "report.html",
         "features.safetensors",
         _LIKE,
+        _FAILURE,
     ):
         (path / name).unlink(missing_ok=True)
     for file in Checkpoints(path / _CHECKPOINTS).files():

@@ -168,6 +168,9 @@ def train_to_end(
                 ended = session.train()
             with crew.failures_told():
                 kept = keeper.save()
+        except DivergenceError as error:
+            run.save_failure(str(error))
+            raise
         except KeyboardInterrupt:  # within an iteration, whose state is no place to go on from
             ended = kept = False
     if not ended:
