@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env demo test test-slow stress fuzz lint types check clean
+.PHONY: help env demo test test-slow stress release-check fuzz lint types check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,17 @@ stress: $(READY)  ## the long checks of docs/reliability.md (an hour and more)
 	cd benchmarks && for check in stress "stress --cost" kills threads load memory; do \
 		set -- $$check; ../$(BIN)/python $$1.py $${2:-} || exit 1; done
 	$(BIN)/python benchmarks/render.py
+
+release-check: $(READY)  ## build wheel and sdist, install each into an empty environment, and train (minutes)
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	for package in dist/*.whl dist/*.tar.gz; do \
+		rm -rf dist/env && $(PYTHON) -m venv dist/env && \
+		dist/env/bin/pip install --quiet --constraint constraints.txt $$package && \
+		dist/env/bin/gedi --help > /dev/null && \
+		(cd dist && env/bin/gedi train moons --max-time 5 --out run --overwrite && \
+		env/bin/python -c "import gedi; gedi.GEDI") || exit 1; done
+	rm -rf dist/env dist/run
 
 fuzz: $(READY)  ## damaged files, strange settings and arrays for minutes, until something crashes
 	GEDI_FUZZ=20 $(BIN)/pytest tests/test_any_input.py

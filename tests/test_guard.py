@@ -258,3 +258,21 @@ def test_an_intervention_says_what_was_done():
         "at iteration 150, as values were no numbers, the training went back to its last good "
         "state, with fresh chains and 0.25 of the learning rate"
     )
+
+
+@pytest.mark.parametrize("part", ["model", "average"])
+def test_what_only_the_last_step_broke_is_taken_back(part):
+    """Terms are those before a step, so they know nothing of it."""
+    state, guard = fresh_state(), Guard(algorithm(), every=10)
+
+    def disturb(state):
+        if state.iteration == 20:
+            next(getattr(state, part).parameters()).data.fill_(1e30)
+
+    run(state, algorithm(), guard, until=20, disturb=disturb)
+    assert actions(guard) == ["rolled back"]
+    assert "nats, above 1e+06" in str(guard.interventions[0]) or "no numbers" in str(
+        guard.interventions[0]
+    )
+    for model in (state.model, state.average):
+        assert model.energy(blobs()).abs().max() < 100

@@ -1,8 +1,14 @@
 """What is said of the package in several places is the same in all of them."""
 
+import ast
+import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 import gedi
@@ -17,6 +23,95 @@ def test_one_version():
     assert citation["license"] == project["license"]
     assert citation["cff-version"] == "1.2.0" and citation["authors"] and citation["message"]
     assert gedi.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", folder], cwd=ROOT, check=True)
+    return folder
+
+
+SOURCES = {
+    path.relative_to(ROOT / "src").as_posix()
+    for path in (ROOT / "src" / "gedi").rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+}
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        meta = f"gedi-{gedi.__version__}.dist-info"
+        commands = archive.read(f"{meta}/entry_points.txt").decode()
+    assert "gedi = gedi.cli:main" in commands
+    files = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+    assert names == SOURCES | {f"{meta}/{file}" for file in files}
+    assert {"gedi/py.typed", "gedi/templates/report.html.j2"} <= names
+
+
+def test_the_sdist_holds_what_it_takes_to_test_it_and_nothing_of_a_workplace(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers()}
+    assert {f"src/{source}" for source in SOURCES} <= names
+    assert {
+        *("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"),
+        *("pyproject.toml", "constraints.txt", "tests/conftest.py", "docs/method.md"),
+    } <= names
+    top = {name.split("/")[0] for name in names}
+    assert top <= {
+        *("src", "tests", "benchmarks", "docs", "Makefile", "PKG-INFO", ".gitignore"),
+        *("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"),
+        *("pyproject.toml", "constraints.txt"),
+    }
+    assert not [name for name in names if "__pycache__" in name or "/runs/" in name]
+    assert sdist.stat().st_size < 5e6
+
+
+def test_a_citation_has_what_its_readers_ask_for():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    for work in (citation, citation["preferred-citation"]):
+        assert work["title"] and work["authors"] and work["type"]
+        assert all(a.keys() & {"name", "family-names"} for a in work["authors"])
+    kinds = {each["type"] for each in citation["preferred-citation"]["identifiers"]}
+    assert kinds <= {"doi", "url", "swh", "other"}
+
+
+def test_the_library_logs_and_only_the_command_line_prints():
+    """Loggers are named after the package, so that a program can silence or keep them."""
+    for file in sorted((ROOT / "src" / "gedi").rglob("*.py")):
+        if "cli" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            called = node.func if isinstance(node, ast.Call) else None
+            assert getattr(called, "id", "") != "print", f"{file}:{node.lineno}"
+            if getattr(called, "attr", "") == "getLogger":
+                name = node.args[0].value
+                assert name.split(".")[0] in {"gedi", "torch", "lightning_fabric"}, file
+
+
+def told_by(code):
+    """What a process of its own prints last."""
+    return subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1]
+
+
+def takes_less(code, seconds):
+    """Whether the processor time that a process tells of is less, at least once in three."""
+    return any(float(told_by(code)) < seconds for _ in range(3))
+
+
+def test_help_comes_at_once():
+    code = "from gedi.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    assert takes_less(code + "import time; print(time.process_time())", 0.3)
+
+
+def test_importing_the_estimators_takes_little_beyond_torch():
+    heavy = {"lightning_fabric", "torch._dynamo", "matplotlib", "kornia", "tensorboard"}
+    code = "import sys, time, torch; t = time.process_time()\nfrom gedi import GEDI, fit, load\n"
+    code += f"assert not {heavy} & set(sys.modules), sys.modules.keys()\n"
+    assert takes_less(code + "print(time.process_time() - t)", 1.5)
 
 
 def test_types_are_marked_as_there():

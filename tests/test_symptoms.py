@@ -1,14 +1,18 @@
 """Every symptom from numbers that have it, and none from numbers that do not."""
 
 import re
+from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from gedi.cli.parser import build_parser
-from gedi.symptoms import Quartiles, Signs, gap_symptoms, quartiles_of, settled, symptoms
+from gedi.symptoms import Name, Quartiles, Signs, gap_symptoms, quartiles_of, settled, symptoms
 
+GUIDE = Path(__file__).parents[1] / "docs" / "symptoms.md"
 LEVEL = np.full(20, 0.02)
 SOUND = Signs(
     method="GEDI",
@@ -54,44 +58,129 @@ UNBALANCED = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-2.5 * LEVEL)}
 FALLING = recorded(gap=np.linspace(2, 0, 20))
 
 CASES = {
-    "method": ({"method": "JEM"}, "density alone", "--weights.prior"),
-    "no gen": ({"method": "GEDI no gen"}, "clusters alone", "--weights.gen"),
-    "diverged": ({"n_not_finite": 1200}, "1,200 points have no finite", "--learning-rate"),
-    "guard": ({"interventions": ["one", "two"]}, "from it: one; two.", "--sampler.n-steps"),
-    "big": ({"sizes": np.array([270, 15, 15])}, "One big cluster: 90", "--restarts.n"),
-    "unused": ({"sizes": np.array([150, 150, 0])}, "Unused: cluster 2.", "--n-clusters"),
-    "small": ({"sizes": np.array([150, 141, 9])}, "Smaller than a tenth", "--prior"),
-    "fuzzy": (UNSURE, "0.380 nats from points that are unsure", "--views.noise"),
-    "unbalanced": (UNBALANCED, "0.350 from sizes", "--weights.prior"),
-    "no gap": ({"collapse_gap": float("nan")}, "is not a number", "--learning-rate"),
-    "far": (energies(samples=30.0), "less likely than the data", "--sampler.n-steps"),
-    "peaks": (energies(samples=-30.0), "likelier than the data", "--data-noise"),
-    "flat": (energies(noise=2.1), "Flat energies", "--weights.gen"),
-    "rejected": (recorded(acceptance=[0.9, 0.1, np.nan]), "accept only 10", "--sampler.step-size"),
-    "stale": (recorded(staleness=[0.0, 12.0]), "Stale chains", "--sampler.buffer-size"),
-    "walls": (recorded(on_walls=[0.3]), "Chains at the walls: 30", "--sampler.boundary"),
-    "improving": (FALLING, "still improving", "--max-iter"),
-    "too short": ({**FALLING, "ended": "max_time"}, "still improving", "--max-time"),
+    "method": ("no clustering", {"method": "JEM"}, "density alone", "--weights.prior"),
+    "no gen": ("no density", {"method": "GEDI no gen"}, "clusters alone", "--weights.gen"),
+    "diverged": (
+        "diverged",
+        {"n_not_finite": 1200},
+        "1,200 points have no finite",
+        "--learning-rate",
+    ),
+    "given up": (
+        "diverged",
+        {"failure": "so it was"},
+        "was given up: so it was.",
+        "--learning-rate",
+    ),
+    "guard": (
+        "nearly diverged",
+        {"interventions": ["one", "two"]},
+        "from it: one; two.",
+        "--sampler.n-steps",
+    ),
+    "big": (
+        "one big cluster",
+        {"sizes": np.array([270, 15, 15])},
+        "One big cluster: 90",
+        "--restarts.n",
+    ),
+    "unused": (
+        "unused clusters",
+        {"sizes": np.array([150, 150, 0])},
+        "Unused: cluster 2.",
+        "--n-clusters",
+    ),
+    "small": (
+        "small clusters",
+        {"sizes": np.array([150, 141, 9])},
+        "Smaller than a tenth",
+        "--prior",
+    ),
+    "fuzzy": (
+        "fuzzy boundaries",
+        UNSURE,
+        "0.380 nats from points that are unsure",
+        "--views.noise",
+    ),
+    "unbalanced": ("unequal clusters", UNBALANCED, "0.350 from sizes", "--weights.prior"),
+    "no gap": ("diverged", {"collapse_gap": float("nan")}, "is not a number", "--learning-rate"),
+    "far": (
+        "samples that are noise",
+        energies(samples=30.0),
+        "less likely than the data",
+        "--sampler.n-steps",
+    ),
+    "peaks": (
+        "peaks without data",
+        energies(samples=-30.0),
+        "likelier than the data",
+        "--data-noise",
+    ),
+    "flat": ("flat energies", energies(noise=2.1), "Flat energies", "--weights.gen"),
+    "rejected": (
+        "rejected moves",
+        recorded(acceptance=[0.9, 0.1, np.nan]),
+        "accept only 10",
+        "--sampler.step-size",
+    ),
+    "stale": (
+        "stale chains",
+        recorded(staleness=[0.0, 12.0]),
+        "Stale chains",
+        "--sampler.buffer-size",
+    ),
+    "walls": (
+        "chains at the walls",
+        recorded(on_walls=[0.3]),
+        "Chains at the walls: 30",
+        "--sampler.boundary",
+    ),
+    "improving": ("too short", FALLING, "still improving", "--max-iter"),
+    "too short": ("too short", {**FALLING, "ended": "max_time"}, "still improving", "--max-time"),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_from_symptom_to_setting(name):
-    changes, what, change = CASES[name]
+    short, changes, what, change = CASES[name]
     signs = replace(SOUND, **changes)
     told = [symptom for symptom in found(signs) if what in symptom.what]
     assert len(told) == 1, found(signs)
-    assert change in told[0].change and told[0].look
+    assert change in told[0].change and told[0].look and told[0].name == short
     assert len(found(signs)) == 1
+
+
+def every_symptom():
+    """All that can be told, by name."""
+    told = defaultdict(list)
+    for short, changes, *_ in CASES.values():
+        told[short] += found(replace(SOUND, **changes))
+    return told
+
+
+def options_in(text):
+    return set(re.findall(r"--[a-z][a-z.-]*[a-z]", text))
+
+
+def test_the_guide_says_the_same():
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in GUIDE.read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ][1:]
+    assert [row[0] for row in rows] == list(get_args(Name))
+    told = every_symptom()
+    assert set(told) == set(get_args(Name))
+    for name, _, look, change in rows:
+        assert {look} == {symptom.look for symptom in told[name]}
+        assert options_in(change) == options_in(" ".join(s.change for s in told[name])), name
 
 
 def test_every_option_that_is_named_is_one():
     parsers = build_parser()._subcommands_action._name_parser_map
     known = set(parsers["train"]._option_string_actions)
-    told = [
-        symptom for changes, *_ in CASES.values() for symptom in found(replace(SOUND, **changes))
-    ]
-    named = set(re.findall(r"--[a-z][a-z.-]*[a-z]", " ".join(map(str, told))))
+    told = [symptom for symptoms in every_symptom().values() for symptom in symptoms]
+    named = options_in(" ".join(map(str, told)))
     assert len(named) > 10 and named <= known
 
 

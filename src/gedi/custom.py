@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gedi.groups import Groups
+from gedi.numbering import Reference
 from gedi.trained import TrainedModel
 
 __all__ = ["Custom"]
@@ -25,6 +26,7 @@ class Custom:
         classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
         groups: points that are seen together and obey a rule, in place of classes.
         previous: a trained model to go on from.
+        like: what an earlier model says of some of the points; clusters get its numbers.
     """
 
     encoder: nn.Module | None = None
@@ -33,6 +35,7 @@ class Custom:
     classes: NDArray[np.int64] | None = None
     groups: Groups | None = None
     previous: TrainedModel | None = None
+    like: Reference | None = None
 
     @property
     def has_views(self) -> bool:

@@ -93,6 +93,11 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
     if rival:
         _check_rival(settings, weights, custom)
+    if custom.like is not None and (custom.names_clusters or isinstance(settings.prior, list)):
+        raise SettingsError(
+            "like: clusters have names already, by known classes, a rule, or a prior of their own; "
+            "leave out one of the two"
+        )
     if weights.evidence != 1 and not custom.names_clusters:
         raise SettingsError(
             "setting weights.evidence: expected known classes or groups under a rule, whose weight "

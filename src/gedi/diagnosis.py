@@ -21,7 +21,8 @@ class Diagnosis(NamedTuple):
     Attributes:
         method: in the words of the paper.
         iterations: trained so far.
-        ended: what ended the training: max_iter, max_time or converged; None if it has not.
+        ended: what ended the training: max_iter, max_time, converged or diverged; None if it has
+            not.
         symptoms: the gravest first.
     """
 
@@ -42,7 +43,12 @@ def diagnose(run: Run) -> Diagnosis:
     settings = run.settings()
     history = run.history()
     result = run.result()
-    signs = Signs(method=method_name(settings), history=history)
+    signs = Signs(
+        method=method_name(settings),
+        history=history,
+        interventions=_interventions(history),
+        failure=run.failure(),
+    )
     if result:
         prior = run.load_model().log_prior.exp().double().numpy()
         try:
@@ -53,9 +59,21 @@ def diagnose(run: Run) -> Diagnosis:
     return Diagnosis(
         signs.method,
         int(iterations[-1]) if np.isfinite(iterations[-1]) else 0,
-        None if signs.ended == "interrupted" else signs.ended,
+        _ending(signs),
         [*gap_symptoms(signs), *symptoms(signs)],
     )
+
+
+def _ending(signs: Signs) -> str | None:
+    if signs.failure is not None:
+        return "diverged"
+    return None if signs.ended == "interrupted" else signs.ended
+
+
+def _interventions(history: Mapping[str, NDArray[np.float64]]) -> list[str]:
+    """What the history tells of the guard, as long as there is no result."""
+    counts = history.get("interventions", np.zeros(1))
+    return [f"the guard stepped in {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
 
 
 def _signs(

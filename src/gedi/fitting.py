@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +30,8 @@ from gedi.guard import Guard, Intervention
 from gedi.launching import launched
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
+from gedi.numbering import Numbering, aligned
+from gedi.numbering import told as numbers_told
 from gedi.observing import Observer, Record
 from gedi.places import is_first_here
 from gedi.points import Points
@@ -46,6 +49,8 @@ __all__ = ["Ending", "Fit", "Listener", "Session", "fit"]
 
 Listener = Callable[[TrainingState, Record], None]
 Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
+
+_log = logging.getLogger("gedi.fitting")
 
 _SMALL = 50_000  # numbers of a network that many chains cost seconds
 _ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
@@ -66,6 +71,7 @@ class Fit:
         collapse_gap: in nats, on up to 10,000 of the points under fixed views.
         iterations: iterations done.
         seconds: time spent in them.
+        numbering: which cluster is which of an earlier model's, if they were numbered like those.
     """
 
     trained: TrainedModel
@@ -78,6 +84,7 @@ class Fit:
     collapse_gap: float
     iterations: int
     seconds: float
+    numbering: Numbering | None = None
 
 
 def fit(
@@ -260,8 +267,12 @@ class Session:
     def result(self) -> Fit:
         """What there is so far, as a finished training would be returned; disbands processes."""
         self.disband()
-        trained = self.trained_model()
+        trained, numbering = self.trained_model(), None
         assembly = self.assembly
+        like = assembly.custom.like
+        if like is not None:
+            trained, numbering = aligned(trained, like, assembly.data)
+            _log.info(numbers_told(numbering))
         report = Monitor(
             assembly.data[assembly.sample],
             assembly.algorithm.view,
@@ -283,6 +294,7 @@ class Session:
             collapse_gap=gap,
             iterations=self.state.iteration,
             seconds=self.state.seconds,
+            numbering=numbering,
         )
 
     def trained_model(self) -> TrainedModel:

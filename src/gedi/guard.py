@@ -47,7 +47,8 @@ class Vitals:
 
     Attributes:
         contrast: mean energy of samples less that of data, in nats.
-        energy: mean energy of data, in nats.
+        energy: the largest of the mean energy of data and those of chains, in nats; the latter by
+            what the last step left, also in the average of the weights.
         gradient_norm: of the loss by all parameters.
         on_walls: share of the chains' coordinates on a wall of the box.
         staleness: mean energy of chains in the buffer less that of those just moved, in nats; 0
@@ -181,11 +182,14 @@ class Guard:
         norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # what is no number shows
         box, chains = self.algorithm.box, state.buffer.chains
         on_walls = ((chains <= box.low) | (chains >= box.high)).float().mean()
+        some = chains[..., :_STALE, :]
+        of_chains = state.model.energy(some).mean(-1)
         staleness = torch.zeros_like(contrast)
         if self.algorithm.weights.gen != 0 and state.buffer.capacity > self.algorithm.batch_size:
-            staleness = state.model.energy(chains[..., :_STALE, :]).mean(-1) - contrast - energy
+            staleness = of_chains - contrast - energy
         worst = contrast.flatten()[contrast.abs().argmax()]
-        values = [worst, energy.abs().amax(), norm, on_walls, staleness.amax()]
+        energies = torch.stack([energy, of_chains, state.average.energy(some).mean(-1)])
+        values = [worst, energies.abs().amax(), norm, on_walls, staleness.amax()]
         # One view of it in all processes, so that all do the same.
         return Vitals(*mean(torch.stack([value.float() for value in values])).tolist())
 

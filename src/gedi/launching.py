@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -18,17 +17,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from gedi.distributed import n_processes
 from gedi.errors import RunError, SettingsError
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 __all__ = ["Crew", "launched", "set_up"]
+
+_log = logging.getLogger("gedi.launching")
 
 _LONGEST = timedelta(minutes=10)  # that a process waits for another, as while that reads its data
 _LOOK = 0.5  # seconds between looks after the others
@@ -49,7 +51,7 @@ class Crew:
         advice: what to do when the others are gone, in words.
     """
 
-    fabric: Fabric
+    fabric: "Fabric"
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     parent: int | None = None
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -113,9 +115,8 @@ class Crew:
             time.sleep(_LOOK)
         time.sleep(_GRACE)
         # Here the main thread waits for what will not come, and cannot be woken.
-        print(
-            f"gedi: error: {trouble}, so the training cannot go on; {self.advice}", file=sys.stderr
-        )
+        # Without a handler it goes to standard error as it is.
+        _log.critical("gedi: error: %s, so the training cannot go on; %s", trouble, self.advice)
         self._end()
         os._exit(2)
 
@@ -141,6 +142,9 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             number of processes.
         RunError: if they do not find each other.
     """
+    # Takes a second, which those who only use a trained model need not wait for.
+    from lightning_fabric import Fabric  # noqa: PLC0415
+
     if devices * nodes == 1:
         # Precision is the model's own concern, as chains use it as well as the loss.
         return Crew(Fabric(accelerator=accelerator, devices=1))
@@ -151,6 +155,8 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             f"there, got {devices}"
         )
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    from lightning_fabric.strategies import DDPStrategy  # noqa: PLC0415
+
     is_child = os.environ.get("LOCAL_RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" not in os.environ
     try:
         fabric = Fabric(
@@ -181,7 +187,7 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
 
 
 def set_up(
-    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
+    fabric: "Fabric", model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
 ) -> tuple[Any, Any]:
     """Model and optimizer as Fabric wraps them, so that gradients are means over processes.
 

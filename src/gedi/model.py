@@ -11,7 +11,15 @@ from torch import Generator, Tensor, nn
 
 from gedi.encoders import MemberLinear
 
-__all__ = ["EnergyClassifier", "energy_of_logits", "member", "number_by_size", "weight_average"]
+__all__ = [
+    "EnergyClassifier",
+    "energy_of_logits",
+    "member",
+    "number_by_size",
+    "renumber_head",
+    "renumbered",
+    "weight_average",
+]
 
 
 _PART = 500  # points at a time, so that memory does not grow with them
@@ -111,9 +119,26 @@ def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
     clusters = torch.cat([model(part).argmax(-1) for part in torch.split(x, _PART)])
     sizes = torch.bincount(clusters, minlength=model.n_clusters)
     order = sizes.argsort(descending=True, stable=True)
-    model.head.weight.copy_(model.head.weight[:, order])
-    model.head.bias.copy_(model.head.bias[:, order])
+    renumber_head(model, order)
     return order
+
+
+@torch.no_grad()
+def renumber_head(model: EnergyClassifier, order: Tensor) -> EnergyClassifier:
+    """Give the clusters of a model other numbers, in place, and return it.
+
+    Args:
+        model: changed in place.
+        order: the old number of each cluster, (*members, c).
+    """
+    for parameter in (model.head.weight, model.head.bias):
+        parameter.copy_(renumbered(parameter, order))
+    return model
+
+
+def renumbered(values: Tensor, order: Tensor) -> Tensor:
+    """Columns (*members, n, c) by their old numbers (*members, c)."""
+    return values.gather(-1, order[..., None, :].expand_as(values))
 
 
 @torch.no_grad()

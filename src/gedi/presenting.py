@@ -13,6 +13,7 @@ from gedi.data import Dataset
 from gedi.evaluation.clustering import confusion, match
 from gedi.findings import Findings
 from gedi.fitting import Fit
+from gedi.numbering import told
 from gedi.report import ReportContent
 from gedi.settings import method_name
 from gedi.trained import TrainedModel
@@ -92,7 +93,7 @@ def report_content(
         posterior_function=_posterior(trained) if plane else None,
         low=None if corners is None else corners[0],
         high=None if corners is None else corners[1],
-        settings=asdict(fit.settings),
+        settings=asdict(fit.settings) | _numbers(fit),
         next_steps=next_steps,
         confusion_clusters=order,
         outliers=findings.outliers,
@@ -101,6 +102,10 @@ def report_content(
         named=named,
         cluster_names=values,
     )
+
+
+def _numbers(fit: Fit) -> dict[str, str]:
+    return {} if fit.numbering is None else {"like": told(fit.numbering)}
 
 
 def _history(fit: Fit) -> pd.DataFrame:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gedi.distributed import mean
 from gedi.evidence import Evidence
-from gedi.model import EnergyClassifier
+from gedi.model import renumber_head, renumbered
 from gedi.objective import Weights, prior_agreement
 from gedi.training import TrainingState
 
@@ -77,7 +77,7 @@ def likeliest_order(bound: Callable[[Tensor], Tensor], logits: Tensor, moves: Te
     order = torch.arange(n_clusters, device=logits.device).expand(*logits.shape[:-2], -1)
     best = bound(logits)
     for _ in range(n_clusters):
-        gains = torch.stack([bound(_renumbered(logits, _then(order, e))) for e in moves]) - best
+        gains = torch.stack([bound(renumbered(logits, _then(order, e))) for e in moves]) - best
         gain, which = gains.max(0)
         worthwhile = gain > _GAIN
         if not bool(worthwhile.any()):
@@ -125,21 +125,11 @@ def renumber(state: TrainingState, order: Tensor) -> None:
         order: the old number of each cluster, (*members, c).
     """
     for model in (state.model, state.average):
-        for parameter in _of_clusters(model):
-            parameter.copy_(_renumbered(parameter, order))
-    for parameter in _of_clusters(state.model):
+        renumber_head(model, order)
+    for parameter in (state.model.head.weight, state.model.head.bias):
         for moment in state.optimizer.state.get(parameter, {}).values():
             if moment.shape == parameter.shape:
-                moment.copy_(_renumbered(moment, order))
-
-
-def _of_clusters(model: EnergyClassifier) -> tuple[nn.Parameter, nn.Parameter]:
-    return model.head.weight, model.head.bias
-
-
-def _renumbered(values: Tensor, order: Tensor) -> Tensor:
-    """Columns (*members, n, c) by their old numbers (*members, c)."""
-    return values.gather(-1, order[..., None, :].expand_as(values))
+                moment.copy_(renumbered(moment, order))
 
 
 def _then(order: Tensor, move: Tensor) -> Tensor:

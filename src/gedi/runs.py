@@ -3,10 +3,12 @@
     run.json           what was trained on, and by which version
     settings.yaml      every setting, resolved; can be given to `gedi train --config`
     metrics.csv        the history; also under tensorboard/
+    like.safetensors   what an earlier model says of some points, if it gave its numbers
     checkpoints/       all that is needed to go on, the last few times it was saved
     model.safetensors  the model to use
     result.json        what ended the training, and what was found
     report.html        the same, to look at
+    failure.txt        why the training was given up, if it was
     features.safetensors   the network whose features `gedi evaluate` compared samples in, if it did
 
 Files are written beside and renamed, so none is ever half there. Nothing that is read can run code.
@@ -33,9 +35,11 @@ from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
+from gedi.numbering import Reference, recall
 from gedi.observing import Record
+from gedi.reference_files import load_reference, save_reference
 from gedi.rows import Rows, open_rows
-from gedi.settings import Settings, from_dict
+from gedi.settings import Settings, from_dict, learns_density
 from gedi.shards import load_stream
 from gedi.storing import load_trained, save_trained
 from gedi.trained import TrainedModel
@@ -45,6 +49,9 @@ __all__ = ["Run", "Source"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
+_LIKE = "like.safetensors"
+_FAILURE = "failure.txt"
+_LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # that Python takes for a byte of CSV, at worst: empty values
 
 
@@ -110,6 +117,7 @@ class Run:
         feature_names: names of the columns; empty for arrays and images.
         image_shape: (C, H, W) if the points are images.
         groups: where groups that obey a rule came from, if they were trained on.
+        like: the earlier run whose numbers its clusters get, if there is one.
     """
 
     path: Path
@@ -118,6 +126,7 @@ class Run:
     feature_names: tuple[str, ...]
     image_shape: tuple[int, int, int] | None
     groups: GroupSource | None = None
+    like: str | None = None
 
     @classmethod
     def create(
@@ -128,6 +137,7 @@ class Run:
         settings: Settings,
         *,
         groups: GroupSource | None = None,
+        like: Reference | None = None,
         overwrite: bool,
     ) -> Self:
         """Make a new run folder.
@@ -149,7 +159,13 @@ class Run:
             raise RunError(f"{path}: cannot be made: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
         run = cls(
-            path, source, dataset.x.shape[1], dataset.feature_names, dataset.image_shape, groups
+            path,
+            source,
+            dataset.x.shape[1],
+            dataset.feature_names,
+            dataset.image_shape,
+            groups,
+            None if like is None else like.name,
         )
         # Absolute, so that the run is found again from any folder.
         saved = asdict(source)
@@ -164,8 +180,11 @@ class Run:
                 "feature_names": list(run.feature_names),
                 "image_shape": run.image_shape,
                 "groups": None if groups is None else asdict(groups),
+                "like": run.like,
             },
         )
+        if like is not None:
+            run._write(_LIKE, lambda file: save_reference(like, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -194,7 +213,10 @@ class Run:
         Raises:
             DataError: the groups cannot be read any more, or not with these data.
             RuleError: nor their rule.
+            RunError: nor what an earlier model says of the data.
         """
+        if self.like is not None:
+            return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
         if self.groups is None:
             return Custom()
         n_clusters = self.settings().n_clusters
@@ -290,6 +312,47 @@ class Run:
             )
         return load_trained(file, self.settings(), self.image_shape or (self.n_features,))
 
+    def recall(self, dataset: Dataset, *, seed: int) -> Reference:
+        """What the model of this run says of other data, for a training to number clusters alike.
+
+        Args:
+            dataset: the data.
+            seed: which of its points.
+
+        Raises:
+            DataError: if they are not what this run was trained on.
+            RunError: if the model cannot be read.
+        """
+        if dataset.image_shape != self.image_shape:
+            raise DataError(
+                f"{self.path}: was trained on {_kind(self.image_shape)}, and {dataset.name} has "
+                f"{_kind(dataset.image_shape)}, so clusters cannot keep their numbers"
+            )
+        return recall(
+            self.load_model(),
+            dataset.x,
+            seed=seed,
+            limit=self._energy_limit(),
+            names=dataset.feature_names,
+            known_names=self.feature_names,
+            name=str(self.path),
+        )
+
+    def _energy_limit(self) -> float:
+        """Beyond Tukey's fence of the energies of the training data, in nats.
+
+        Raises:
+            RunError: if result.json is damaged.
+        """
+        try:
+            energies = self.result().get("energies", {}).get("data")
+            if energies is None or not learns_density(self.settings()):
+                return math.inf
+            low, _, high = map(float, energies)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise RunError(f"{self.path / 'result.json'}: is damaged: {error!r}") from error
+        return high + 1.5 * (high - low)
+
     # --- result
 
     def save_result(self, result: dict[str, Any]) -> None:
@@ -312,6 +375,26 @@ class Run:
         if not isinstance(content, dict):
             raise RunError(f"{file}: cannot be read: expected names with values")
         return content
+
+    def save_failure(self, reason: str) -> None:
+        """Write why the training was given up."""
+        self._write_text(_FAILURE, reason + "\n")
+
+    def failure(self) -> str | None:
+        """Why the training was given up; None if it was not, or has ended since.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
+        file = self.path / _FAILURE
+        if not file.is_file() or self.result():
+            return None
+        try:
+            refuse_special(file)
+            with file.open(encoding="utf-8") as stream:
+                return stream.read(_LONGEST_FAILURE).strip()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file}: cannot be read: {error}") from error
 
     def new_data(
         self,
@@ -398,6 +481,12 @@ class Run:
         self._write_text(name, json.dumps(content, indent=2) + "\n")
 
 
+def _kind(image_shape: tuple[int, int, int] | None) -> str:
+    if image_shape is None:
+        return "rows of numbers"
+    return f"images of {' × '.join(map(str, image_shape))}"
+
+
 def _is_taken(path: Path) -> bool:
     """Whether something is there already, beside what a killed training left before it began."""
     if not path.is_dir():
@@ -407,8 +496,10 @@ def _is_taken(path: Path) -> bool:
 
 def _facts(
     content: Any,
-) -> tuple[Source, int, tuple[str, ...], tuple[int, int, int] | None, GroupSource | None]:
-    """What run.json holds: where the data are from, their features and shape, and their groups.
+) -> tuple[
+    Source, int, tuple[str, ...], tuple[int, int, int] | None, GroupSource | None, str | None
+]:
+    """What run.json holds, in the order of the fields of `Run`.
 
     Raises:
         ValueError: for anything else than `Run.create` writes.
@@ -431,13 +522,15 @@ def _facts(
         raise ValueError("feature_names: expected a list of text")
     if names and len(names) != d:
         raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
-    groups = _groups(content.get("groups"))
+    groups, like = _groups(content.get("groups")), content.get("like")
+    if like is not None and not isinstance(like, str):
+        raise ValueError("like: expected the path of an earlier run, as text")
     if shape is None:
-        return Source(**source), d, tuple(names), None, groups
+        return Source(**source), d, tuple(names), None, groups, like
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
-    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2]), groups
+    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2]), groups, like
 
 
 def _groups(content: Any) -> GroupSource | None:
@@ -477,6 +570,8 @@ def _clear(path: Path) -> None:
         "result.json",
         "report.html",
         "features.safetensors",
+        _LIKE,
+        _FAILURE,
     ):
         (path / name).unlink(missing_ok=True)
     for file in Checkpoints(path / _CHECKPOINTS).files():

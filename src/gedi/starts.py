@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
@@ -43,6 +42,8 @@ def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
         log_prior: log π, (c,).
         generator: decides where k-means starts.
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - only trainings need it
+
     c = len(log_prior)
     seed = int(torch.randint(2**31, (), generator=generator))
     with warnings.catch_warnings():
@@ -68,6 +69,8 @@ def kmeans_head(model: EnergyClassifier, x: Tensor, n_clusters: int, seed: int) 
         n_clusters: c.
         seed: of k-means, the best of ten runs.
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - only trainings need it
+
     embedding = torch.cat([model.encoder(part) for part in torch.split(x, _PART)])
     found = KMeans(n_clusters, n_init=10, random_state=seed).fit(embedding.numpy())
     middles = torch.from_numpy(found.cluster_centers_).to(embedding)

@@ -7,7 +7,7 @@ the same. Numbers that are not there tell nothing.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from gedi import phrases
 __all__ = [
     "FAIR_GAP",
     "GOOD_GAP",
+    "Name",
     "Quartiles",
     "Signs",
     "Symptom",
@@ -38,6 +39,8 @@ _FLAT = 0.5  # nats between data and uniform noise
 _STALE = 10.0  # nats
 _WALLS = 0.1  # share of the chains' coordinates
 _ACCEPTED = 0.2  # share of the moves
+
+_ENERGIES = "energy_data, energy_samples and gradient_norm in metrics.csv"
 
 _CLUSTERING = ("GEDI", "GEDI no gen")
 _DENSITY = ("GEDI", "JEM")
@@ -63,6 +66,7 @@ class Signs:
         prior: share that each cluster should have, (c,); None where it has not ended.
         energies: of `data`, `samples` and `noise`, in nats.
         n_not_finite: points without a finite log-density.
+        failure: why the training was given up; None if it was not.
         collapse_gap: in nats, under fixed views; None where it has not ended.
         ended: what ended the training; None where nothing is known of it.
     """
@@ -74,19 +78,43 @@ class Signs:
     prior: Floats | None = None
     energies: Mapping[str, Quartiles] = field(default_factory=dict)
     n_not_finite: int = 0
+    failure: str | None = None
     collapse_gap: float | None = None
     ended: str | None = None
+
+
+Name = Literal[
+    "fuzzy boundaries",
+    "unequal clusters",
+    "no clustering",
+    "no density",
+    "diverged",
+    "nearly diverged",
+    "one big cluster",
+    "unused clusters",
+    "small clusters",
+    "samples that are noise",
+    "peaks without data",
+    "flat energies",
+    "rejected moves",
+    "stale chains",
+    "chains at the walls",
+    "too short",
+]
+"""By which docs/symptoms.md knows them."""
 
 
 class Symptom(NamedTuple):
     """Something that a reader should know before using the result.
 
     Attributes:
+        name: short, always the same.
         what: is the matter.
         change: what to try.
         look: where it shows.
     """
 
+    name: Name
     what: str
     change: str
     look: str
@@ -140,21 +168,24 @@ def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
     look = "gap, inv and prior in metrics.csv; the clusters marked as uncertain in report.html"
     if math.isnan(gap):
         change = "Take a smaller --learning-rate, and views that are not all of strength 0."
-        yield Symptom("The collapse gap is not a number.", change, look)
+        yield Symptom("diverged", "The collapse gap is not a number.", change, _ENERGIES)
         return
     # The two parts as the last look of the training had them: their sum was its gap.
     unsure = -_last(signs.history, "inv")
     unbalanced = _last(signs.history, "gap") - unsure
     what = f"The collapse gap is {phrases.number(gap)} nats"
     if not math.isfinite(unsure + unbalanced):
-        yield Symptom(f"{what}.", _UNSURE, look)
+        yield Symptom("fuzzy boundaries", f"{what}.", _UNSURE, look)
         return
     what += (
         f": {phrases.number(unsure)} nats from points that are unsure or change under the views "
         f"(fuzzy boundaries), {phrases.number(max(0.0, unbalanced))} from sizes of clusters that "
         "are not as the prior asks (at the last look of the training)."
     )
-    yield Symptom(what, _UNSURE if unsure >= unbalanced else _UNBALANCED, look)
+    if unsure >= unbalanced:
+        yield Symptom("fuzzy boundaries", what, _UNSURE, look)
+    else:
+        yield Symptom("unequal clusters", what, _UNBALANCED, look)
 
 
 _UNSURE = (
@@ -172,12 +203,14 @@ def _of_method(method: str) -> Iterator[Symptom]:
     look = "weights in settings.yaml"
     if method == "JEM":
         yield Symptom(
+            "no clustering",
             "JEM trains the density alone: its clusters are a by-product that nothing shaped.",
             "For clusters leave --weights.inv and --weights.prior as they are by default.",
             look,
         )
     elif method == "GEDI no gen":
         yield Symptom(
+            "no density",
             "GEDI no gen trains the clusters alone: the density, the least likely inputs and "
             "the samples are by-products that nothing shaped.",
             "For a density leave --weights.gen as it is by default.",
@@ -186,20 +219,29 @@ def _of_method(method: str) -> Iterator[Symptom]:
 
 
 def _of_divergence(signs: Signs) -> Iterator[Symptom]:
-    look = "energy_data, energy_samples and gradient_norm in metrics.csv"
+    if signs.failure is not None:
+        yield Symptom(
+            "diverged",
+            f"The training was given up: {signs.failure.rstrip('.')}.",
+            "Take a smaller --learning-rate or --weights.gen, more --sampler.n-steps, or more "
+            "--data-noise.",
+            _ENERGIES,
+        )
     if signs.n_not_finite:
         yield Symptom(
+            "diverged",
             f"{signs.n_not_finite:,} points have no finite log-density: the training diverged.",
             "Take a smaller --learning-rate or --weights.gen, or more --data-noise.",
-            look,
+            _ENERGIES,
         )
     if signs.interventions:
         yield Symptom(
+            "nearly diverged",
             "The training would have diverged, and was kept from it: "
             f"{'; '.join(signs.interventions)}.",
             "A smaller learning rate (--learning-rate) or more Langevin steps "
             "(--sampler.n-steps) would have been better.",
-            look,
+            _ENERGIES,
         )
 
 
@@ -211,6 +253,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
     share = float(sizes[largest] / max(total, 1))
     if share >= max(_BIG, 1.5 * float(prior[largest])):
         yield Symptom(
+            "one big cluster",
             f"One big cluster: {phrases.percent(share)} of the points are in cluster {largest}, "
             f"where the prior asks for {phrases.percent(float(prior[largest]))}.",
             "Take more restarts (--restarts.n), or give PRIOR more weight (--weights.prior).",
@@ -219,6 +262,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
     empty = np.flatnonzero((sizes == 0) & (prior > 0))
     if len(empty):
         yield Symptom(
+            "unused clusters",
             f"Unused: {phrases.listed(empty)}.",
             "Ask for fewer clusters (--n-clusters), or give PRIOR more weight (--weights.prior).",
             look,
@@ -226,6 +270,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
     small = np.flatnonzero((sizes > 0) & (sizes < _SMALL * prior * total))
     if len(small):
         yield Symptom(
+            "small clusters",
             f"Smaller than a tenth of what the prior asks for: {phrases.listed(small)}.",
             "If they should be small, tell the prior (--prior); if not, ask for fewer clusters "
             "(--n-clusters).",
@@ -242,12 +287,15 @@ def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
     if abs(difference) <= max(2.0 * (data.high - data.low), 1.0):
         return
     if difference > 0:
+        name: Name = "samples that are noise"
         cause = "less likely than the data. The chains have not arrived"
         change = "More or longer steps: --sampler.n-steps, --sampler.step-size, --max-iter."
     else:
+        name = "peaks without data"
         cause = "likelier than the data. The density has peaks where there is no data"
         change = "A smaller --learning-rate, more --data-noise, or a smaller --weights.gen."
     yield Symptom(
+        name,
         f"Samples lie {phrases.number(abs(difference))} nats from the data in energy: they are "
         f"{cause}.",
         change,
@@ -260,6 +308,7 @@ def _of_flatness(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
     if data is None or noise is None or noise.median - data.median >= _FLAT:
         return
     yield Symptom(
+        "flat energies",
         "Flat energies: uniform noise lies "
         f"{phrases.number(noise.median - data.median)} nats above the data, so the density hardly "
         "tells them apart; only right if the data fill their box evenly.",
@@ -273,6 +322,7 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
     accepted = _last(history, "acceptance")
     if accepted < _ACCEPTED:
         yield Symptom(
+            "rejected moves",
             f"The chains accept only {phrases.percent(accepted)} of their moves: samples hardly "
             "change.",
             "Take smaller steps (--sampler.step-size).",
@@ -281,6 +331,7 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
     stale = _last(history, "staleness")
     if stale > _STALE:
         yield Symptom(
+            "stale chains",
             f"Stale chains: those in the buffer lie {phrases.number(stale)} nats above those just "
             "moved, so they lag behind the model.",
             "Take a smaller buffer (--sampler.buffer-size), start more of them anew "
@@ -290,6 +341,7 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
     walls = _last(history, "on_walls")
     if walls > _WALLS:
         yield Symptom(
+            "chains at the walls",
             f"Chains at the walls: {phrases.percent(walls)} of their coordinates are on the walls "
             "of the data's box, where they stick or the model has put density of its own.",
             "Take smaller steps (--sampler.step-size), a smaller --learning-rate or --weights.gen, "
@@ -303,6 +355,7 @@ def _of_duration(signs: Signs) -> Iterator[Symptom]:
         return
     if "gap" in signs.history and not settled(signs.history["gap"]):
         yield Symptom(
+            "too short",
             "The gap was still improving when the training stopped.",
             f"Give it more (--{signs.ended.replace('_', '-')}).",
             "gap in metrics.csv",

@@ -80,6 +80,15 @@ class TrainedModel:
             return 0.0
         return self.normalizer.value
 
+    @property
+    def _log_scale(self) -> float:
+        """Log p(x) + E(x) in nats, the same for all points."""
+        return self.scaling.log_det - self._log_z
+
+    def energy_of(self, log_density: float) -> float:
+        """The energy in nats, in scaled units, of points of this log p(x) in the user's."""
+        return self._log_scale - log_density
+
     @cached_property
     def exact(self) -> EnergyClassifier:
         """The network in float64, for what is told to the user.
@@ -149,7 +158,7 @@ class TrainedModel:
     def _predict(self, points: Values) -> Prediction:
         logits = self._in_parts(self.exact, points)
         energy = energy_of_logits(logits)
-        log_density = self.scaling.log_det - self._log_z - energy
+        log_density = self._log_scale - energy
         return Prediction(
             logits.argmax(-1).numpy(),
             logits.softmax(-1).numpy(),

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -28,6 +27,9 @@ from gedi.schedule import Schedule
 from gedi.smoothing import Smoothing
 from gedi.stream import Stream
 from gedi.views import View
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["Algorithm", "TrainingState", "train"]
 
@@ -179,7 +181,7 @@ class Algorithm:
 
 
 def train(
-    fabric: Fabric,
+    fabric: "Fabric",
     state: TrainingState,
     data: Tensor | Points | Stream,
     algorithm: Algorithm,
@@ -266,7 +268,7 @@ def _ascend(
     *,
     needs_chains: bool,
     observed: Observed | None,
-    fabric: Fabric,
+    fabric: "Fabric",
     model: Callable[[Tensor], Tensor],
     optimizer: Any,
     energy: Energy,

@@ -1,11 +1,15 @@
 """`gedi doctor`: what is installed, and trainings made ill on purpose."""
 
+import re
+from typing import get_args
+
 import numpy as np
 import pytest
 
 import gedi
 from gedi.cli import main
 from gedi.installed import EXTRAS
+from gedi.symptoms import Name
 from processes import start
 
 SMALL = [
@@ -16,51 +20,102 @@ PLAIN = [
     *("--sampler.metropolis", "false", "--sampler.boundary", "clamp", "--sampler.jumps", "0"),
     *("--sampler.precondition", "false", "--sampler.target-acceptance", "null"),
 ]
+STILL = [
+    *("--sampler.boundary", "clamp", "--sampler.noise", "0", "--sampler.n-steps", "1"),
+    *("--sampler.step-size", "1e-7"),
+]
+JEM = ["--weights.inv", "0", "--weights.prior", "0"]
 ILL = {
     "too many clusters": (
+        "heaps",
         ["--n-clusters", "12", "--weights.prior", "0.3", "--max-iter", "30"],
-        ["The collapse gap is", "fuzzy boundaries", "Unused", "Flat energies"],
+        {"fuzzy boundaries", "unused clusters", "flat energies"},
     ),
     "no weight against one cluster": (
+        "heaps",
         [
             *("--n-clusters", "2", "--weights.prior", "0", "--weights.gen", "0"),
             *("--views.noise", "10", "--learning-rate", "5e-2", "--max-iter", "80"),
         ],
-        ["One big cluster", "clusters that are not as the prior asks"],
+        {"one big cluster", "unequal clusters", "no density"},
     ),
-    "steps across the whole box": (
-        ["--n-clusters", "2", *PLAIN, "--sampler.step-size", "20", "--max-iter", "10"],
-        ["Chains at the walls", "kept from it: at iteration 5, as", "still improving"],
-    ),
-    "steps that no test accepts": (
+    "little weight against a small cluster, and steps that no test accepts": (
+        "unequal",
         [
-            *("--n-clusters", "2", "--sampler.step-size", "1000", "--max-iter", "5"),
+            *("--n-clusters", "2", "--weights.prior", "0.3", "--max-iter", "60"),
+            *("--learning-rate", "3e-2", "--sampler.step-size", "1000"),
             *("--sampler.target-acceptance", "null"),
         ],
-        ["accept only", "--sampler.step-size"],
+        {"small clusters", "rejected moves"},
+    ),
+    "steps across the whole box": (
+        "heaps",
+        ["--n-clusters", "2", *PLAIN, "--sampler.step-size", "20", "--max-iter", "10"],
+        {"chains at the walls", "nearly diverged", "too short"},
+    ),
+    "chains that stay where they are": (
+        "tight",
+        [
+            *("--n-clusters", "2", *PLAIN, *STILL, "--data-noise", "0.01"),
+            *("--max-iter", "100", "--learning-rate", "2e-2"),
+        ],
+        {"samples that are noise"},
+    ),
+    "a large buffer that nothing refreshes": (
+        "tight",
+        [
+            *("--n-clusters", "2", "--sampler.buffer-size", "20000", "--sampler.reinit", "0"),
+            *("--sampler.n-steps", "2", "--data-noise", "0.01"),
+            *("--max-iter", "60", "--learning-rate", "5e-2"),
+        ],
+        {"stale chains", "peaks without data"},
+    ),
+    "a learning rate past all cures": (
+        "heaps",
+        ["--n-clusters", "2", *PLAIN, *STILL, *JEM, "--learning-rate", "1e5", "--max-iter", "600"],
+        {"diverged", "no clustering"},
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("data") / "table.npy"
-    np.save(path, rng.normal(size=(200, 2)) + 6 * (np.arange(200) % 2)[:, None])
-    return str(path)
+def data(tmp_path_factory):
+    """Two heaps of points, tight ones, and one with a small one beside it."""
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    x, row = rng.normal(size=(200, 2)), np.arange(200)[:, None]
+    np.save(folder / "heaps.npy", x + 6 * (row % 2))
+    np.save(folder / "tight.npy", 0.1 * x + 6 * (row % 2))
+    np.save(folder / "unequal.npy", x + 10 * (row % 40 == 0))
+    return folder
 
 
 @pytest.mark.parametrize("name", ILL)
-def test_trainings_that_are_ill_on_purpose(table, tmp_path, capsys, name):
-    options, told = ILL[name]
+def test_trainings_that_are_ill_on_purpose(data, tmp_path, capsys, name):
+    points, options, ills = ILL[name]
     out = str(tmp_path / "run")
-    assert main(["train", table, *SMALL, *options, "--out", out]) == 0
+    ended = main(["train", str(data / f"{points}.npy"), *SMALL, *options, "--out", out])
+    assert ended == (2 if "diverged" in ills else 0)
     capsys.readouterr()
     assert main(["doctor", out]) == 0
     said = capsys.readouterr().out
-    assert all(words in said for words in told), said
-    assert said.count("\n- ") == said.count("  change: ") == said.count("  look at: ") > 0
+    told = re.findall(r"^- (.*)$", said, re.MULTILINE)
+    assert ills <= set(told), said
+    assert len(told) == said.count("  change: ") == said.count("  look at: ") > 0
+    assert ("given up" in said.splitlines()[0]) == ("diverged" in ills)
     assert "\\" not in said
+
+
+def test_every_symptom_has_been_made_on_purpose():
+    assert set.union(*(ills for *_, ills in ILL.values())) == set(get_args(Name))
+
+
+def test_a_training_in_good_health_has_none(data, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    well = ["--n-clusters", "2", "--max-iter", "300", "--learning-rate", "1e-2"]
+    assert main(["train", str(data / "heaps.npy"), *SMALL, *well, "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["doctor", out]) == 0
+    assert "Nothing is the matter" in capsys.readouterr().out
 
 
 def test_the_machine_is_told():

@@ -22,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
 from gedi import GEDI, Settings, collapse_gap_scorer
+from gedi.errors import DataError, RunError
 from gedi.presets import NEUTRAL, preset
 from gedi.settings import SamplerSettings, ViewSettings
 
@@ -420,3 +421,46 @@ def test_nothing_works_before_fit(method):
 def test_wrong_number_of_features_as_scikit_learn_words_it(fitted):
     with pytest.raises(ValueError, match="X has 2 features, but GEDI is expecting 3 features"):
         fitted.predict(X[:, :2])
+
+
+# Numbers that last
+
+
+def test_numbers_are_those_of_an_earlier_fit(fitted, tmp_path):
+    fitted.save(tmp_path / "saved")
+    mixed = (fitted.predict(X) + 1) % 3
+    for like, expected in (
+        (str(tmp_path / "saved"), fitted.predict(X)),
+        (np.where(np.arange(len(X)) < 200, mixed, -1), mixed),
+        (0.8 * np.eye(3)[mixed] + 0.1, mixed),
+    ):
+        model = quick(random_state=1, n_restarts=1, max_iter=200, w_gen=0).fit(X, like=like)
+        assert (model.labels_ == expected).mean() > 0.95
+        assert model.former_clusters_.tolist() == [0, 1, 2] and model.overlaps_.min() > 0.8
+    twin = GEDI.load(model.save(tmp_path / "again") or tmp_path / "again")
+    assert twin.former_clusters_.tolist() == [0, 1, 2]
+    model.set_params(max_iter=5).fit(X, like=fitted)
+    assert len(model.former_clusters_) == len(model.overlaps_) == 3
+    assert not hasattr(model.set_params(max_iter=5).fit(X), "overlaps_")
+
+
+@pytest.mark.parametrize(
+    ("like", "words"),
+    [
+        (GEDI(), "is not fitted yet"),
+        ("nowhere", "no saved estimator"),
+        (np.zeros(5), r"expected a fitted GEDI, .* labels \(300,\) .*got an array \(5,\)"),
+        (object(), "got object"),
+        (np.full(300, 0.5), "expected labels from -1 to 1999, got 0.5"),
+        (np.full((300, 2), -0.5), "expected probabilities, got -0.5"),
+        (np.full(300, -1), "-1 for all"),
+    ],
+)
+def test_earlier_models_that_cannot_be_used(like, words):
+    with pytest.raises((ValueError, RunError), match=words):
+        quick(max_iter=2).fit(X, like=like)
+
+
+def test_an_earlier_model_of_other_columns(fitted):
+    with pytest.raises(DataError, match="was trained on 3 features, and these data have 2"):
+        quick(max_iter=2).fit(X[:, :2], like=fitted)

@@ -74,11 +74,14 @@ def _tell_run(path: Path) -> None:
 
     found = diagnose(Run.open(path))
     how = f"go on with: gedi resume {shlex.quote(str(path))}"
-    if found.ended is not None:
+    if found.ended == "diverged":
+        how = "given up, as it diverged"
+    elif found.ended is not None:
         how = f"ended, as {ENDINGS.get(found.ended, found.ended)}"
     print(f"{found.method}, {found.iterations:,} iterations; {printable(how)}")
     for symptom in found.symptoms:
-        print(f"\n- {_shown(symptom.what)}")
+        print(f"\n- {symptom.name}")
+        print(f"  {_shown(symptom.what)}")
         print(f"  change: {_shown(symptom.change)}")
         print(f"  look at: {symptom.look}")
     if not found.symptoms:

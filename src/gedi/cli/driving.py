@@ -4,6 +4,7 @@ import math
 import shlex
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +19,7 @@ from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
 from gedi.fitting import Fit, Session
+from gedi.numbering import Numbering
 from gedi.presenting import report_content
 from gedi.printable import printable
 from gedi.progress import Progress
@@ -168,6 +170,9 @@ def train_to_end(
                 ended = session.train()
             with crew.failures_told():
                 kept = keeper.save()
+        except DivergenceError as error:
+            run.save_failure(str(error))
+            raise
         except KeyboardInterrupt:  # within an iteration, whose state is no place to go on from
             ended = kept = False
     if not ended:
@@ -185,6 +190,14 @@ def train_to_end(
     except OSError as error:
         raise _unwritable(run, error) from error
     return fit
+
+
+def _numbers(numbering: Numbering) -> dict[str, Any]:
+    return {
+        "like": numbering.name,
+        "former": numbering.former.tolist(),
+        "overlap": numbering.overlap.tolist(),
+    }
 
 
 def _unwritable(run: Run, error: OSError) -> RunError:
@@ -227,6 +240,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
+            "numbering": None if fit.numbering is None else _numbers(fit.numbering),
             "interventions": [asdict(intervention) for intervention in fit.interventions],
         }
     )

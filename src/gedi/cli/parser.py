@@ -144,6 +144,12 @@ def _one_line(error: ArgumentError) -> str:
 def _train() -> ArgumentParser:
     parser = _subparser(_TRAIN)
     _data_and_settings(parser)
+    parser.add_argument(
+        "--like",
+        type=str | None,
+        help="an earlier run, as of data that have grown since: clusters that are the same get the "
+        "numbers that they had there",
+    )
     parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a run that is in the folder already"

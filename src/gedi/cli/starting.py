@@ -1,7 +1,8 @@
 """What `gedi train` and `gedi profile` start from: data, settings, and groups under a rule."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from jsonargparse import Namespace
@@ -15,7 +16,8 @@ from gedi.errors import SettingsError
 from gedi.fitting import Session
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE
-from gedi.runs import Source
+from gedi.numbering import Reference
+from gedi.runs import Run, Source
 from gedi.settings import Settings, from_dict
 
 __all__ = ["Start", "source_of", "started"]
@@ -28,22 +30,27 @@ class Start(NamedTuple):
         source: where the data come from.
         dataset: the data.
         groups: where groups under a rule come from, if there are some.
+        like: what an earlier run says of the data, if clusters get its numbers.
         session: the training.
     """
 
     source: Source
     dataset: Dataset
     groups: GroupSource | None
+    like: Reference | None
     session: Session
 
 
-def started(options: Namespace, devices: int = 1, nodes: int = 1) -> Start:
+def started(
+    options: Namespace, devices: int = 1, nodes: int = 1, *, like: str | None = None
+) -> Start:
     """Read the data, and make the training of these options.
 
     Args:
         options: of the command.
         devices: processes on each machine.
         nodes: machines.
+        like: the folder of an earlier run whose numbers clusters get.
 
     Raises:
         GediError: for options, settings or data that cannot be trained with.
@@ -60,8 +67,12 @@ def started(options: Namespace, devices: int = 1, nodes: int = 1) -> Start:
         if options.streaming and groups is not None:
             raise SettingsError("--groups: refer to rows by their places, which a stream has not")
         custom = _custom(groups, dataset, settings)
+        if like is not None:
+            # Now, as the earlier run may be overwritten by this one.
+            reference = Run.open(Path(like)).recall(dataset, seed=settings.seed)
+            custom = replace(custom, like=reference)
     session = Session(dataset, settings, custom=custom, devices=devices, nodes=nodes)
-    return Start(source, dataset, groups, session)
+    return Start(source, dataset, groups, custom.like, session)
 
 
 def source_of(options: Namespace, settings: Settings) -> Source:

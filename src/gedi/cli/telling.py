@@ -14,6 +14,7 @@ from gedi.findings import Findings
 from gedi.fitting import Fit
 from gedi.group_files import GroupSource
 from gedi.groups import Groups
+from gedi.numbering import told
 from gedi.presenting import ENDINGS
 from gedi.printable import printable
 from gedi.symptoms import FAIR_GAP, GOOD_GAP
@@ -41,6 +42,8 @@ def tell(fit: Fit, findings: Findings, path: Path) -> None:
             f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept, "
             "by its collapse gap."
         )
+    if fit.numbering is not None:
+        console.print(printable(told(fit.numbering)), markup=False, soft_wrap=True)
     tell_findings(findings)
     report = printable(str(path / "report.html"))
     console.print(f"Report: {report}", markup=False, soft_wrap=True)

@@ -13,12 +13,20 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Train, and write a run folder."""
-    source, dataset, groups, session = started(options, options.devices, options.nodes)
+    source, dataset, groups, like, session = started(
+        options, options.devices, options.nodes, like=options.like
+    )
     if not session.is_first:
         return follow(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
-        path, source, dataset, session.settings, groups=groups, overwrite=options.overwrite
+        path,
+        source,
+        dataset,
+        session.settings,
+        groups=groups,
+        like=like,
+        overwrite=options.overwrite,
     )
     return drive(folder, session, dataset, every=options.checkpoint_every)
 

@@ -271,6 +271,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             name: np.array([record[name] for record in fit.history])
             for name in (fit.history[0] if fit.history else ())
         }
+        for name in ("former_clusters_", "overlaps_"):  # of a fit before
+            if hasattr(self, name):
+                delattr(self, name)
+        if fit.numbering is not None:
+            self.former_clusters_ = fit.numbering.former
+            self.overlaps_ = fit.numbering.overlap
         self.interventions_ = [str(intervention) for intervention in fit.interventions]
         if any(each.action == "rolled back" for each in fit.interventions):
             warnings.warn(

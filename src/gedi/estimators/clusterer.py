@@ -1,20 +1,26 @@
 """`GEDI`: clusters, density, outliers and samples of unlabelled data."""
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClusterMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gedi.custom import Custom
+from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.estimators.base import BaseGEDI
-from gedi.estimators.inputs import pairs_of
+from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
+from gedi.numbering import Reference, recall
 from gedi.observing import Record
-from gedi.settings import Settings
+from gedi.runs import Run
+from gedi.settings import Settings, learns_density
 
 __all__ = ["GEDI"]
 
@@ -67,6 +73,9 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         log_normalizer_: log Z in nats, for scaled points, by a grid in one or two dimensions and by
             annealed importance sampling above; None if no density was learned.
         log_normalizer_error_: one standard error of it, in nats.
+        former_clusters_: with `like` the number of each cluster before, -1 for new ones, (c,).
+        overlaps_: with `like` how sure that is, from 0 to 1: points that a cluster and the one
+            before share, as a share of those in either, (c,).
         offset_: log-density below which points are outliers.
         model_: the `gedi.TrainedModel`.
         settings_: all settings as they were resolved.
@@ -129,7 +138,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
         self.n_clusters = n_clusters
 
-    def fit(self, X: Any, y: Any = None, *, positives: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, *, positives: Any = None, like: Any = None) -> Self:  # noqa: N803
         """Train on unlabelled points.
 
         Args:
@@ -137,9 +146,12 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             y: not used.
             positives: rows that belong together, as one more kind of view: pairs (m, 2), or a
                 sparse matrix (n, n) whose entries mark them.
+            like: what gives clusters that are the same the numbers that they had before: a fitted
+                `GEDI`, the folder of a saved one or of a run, or what an earlier model says of X,
+                as labels (n,) with -1 where it says nothing, or as probabilities (n, c).
 
         Raises:
-            ValueError: for points, positives or parameters that cannot be used.
+            ValueError: for points, positives, parameters or an earlier model that cannot be used.
         """
         rows, input_shape = self._checked(X)
         n_clusters: Any = self.n_clusters  # whatever the user gave
@@ -153,9 +165,43 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             input_shape,
             n_clusters=int(n_clusters),
             prior=self.prior,
-            custom=Custom(positives=pairs_of(positives, len(rows))),
+            custom=Custom(
+                positives=pairs_of(positives, len(rows)),
+                like=self._reference(like, rows, input_shape),
+            ),
         )
         return self
+
+    def _reference(
+        self, like: Any, rows: NDArray[np.floating], input_shape: tuple[int, ...]
+    ) -> Reference | None:
+        """What an earlier model says of points (n, d)."""
+        seed = seed_of(self.random_state)
+        if like is None:
+            return None
+        if isinstance(like, (str, Path)):
+            path = Path(like)
+            if (path / "run.json").is_file():
+                names = tuple(getattr(self, "feature_names_in_", ()))
+                shape = image_shape_of(input_shape)
+                dataset = Dataset("X", rows, feature_names=names, image_shape=shape)
+                return Run.open(path).recall(dataset, seed=seed)
+            like = type(self).load(path)
+        if not isinstance(like, GEDI):
+            return reference_of(like, len(rows), seed)
+        check_is_fitted(like)
+        limit = math.inf
+        if learns_density(like.settings_):
+            limit = like.model_.energy_of(like.offset_)
+        return recall(
+            like.model_,
+            rows,
+            seed=seed,
+            limit=limit,
+            names=tuple(getattr(self, "feature_names_in_", ())),
+            known_names=tuple(getattr(like, "feature_names_in_", ())),
+            name="the earlier model",
+        )
 
     def predict(self, X: Any) -> NDArray[np.int64]:  # noqa: N803
         """The most probable cluster of each point, (n,).

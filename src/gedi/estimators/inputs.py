@@ -11,9 +11,13 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from gedi.errors import DataError, SettingsError
+from gedi.numbering import Reference
 from gedi.presets import NEUTRAL
 
-__all__ = ["flatten", "image_shape_of", "pairs_of", "seed_of", "split_views"]
+__all__ = ["flatten", "image_shape_of", "pairs_of", "reference_of", "seed_of", "split_views"]
+
+_MOST_LABELS = 2_000
+_REFERENCES = 5_000
 
 _VIEWS = {
     "noise": ("noise",),
@@ -126,6 +130,44 @@ def split_views(
             )
         strengths += _VIEWS[view]
     return tuple(strengths), tuple(view for view in each if callable(view))
+
+
+def reference_of(like: Any, n: int, seed: int) -> Reference:
+    """What an earlier model says of up to 5,000 points at random.
+
+    Args:
+        like: of all points labels (n,), -1 where nothing is said, or probabilities (n, c).
+        n: how many points there are.
+        seed: which of them are taken.
+
+    Raises:
+        DataError: for anything else.
+    """
+    try:
+        values = np.asarray(like, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.ndim not in (1, 2) or len(values) != n or not values.size:
+        got = f"an array {values.shape}" if values.size else type(like).__name__
+        raise DataError(
+            f"like: expected a fitted GEDI, the folder of one or of a run, labels ({n},) or "
+            f"probabilities ({n}, c), got {got}"
+        )
+    if values.ndim == 2:
+        fits = np.isfinite(values) & (values >= 0)
+        expected = "probabilities"
+    else:
+        fits = (values == np.floor(values)) & (values >= -1) & (values < _MOST_LABELS)
+        expected = f"labels from -1 to {_MOST_LABELS - 1}"
+    if not fits.all():
+        raise DataError(f"like: expected {expected}, got {values[~fits][0]:g}")
+    rows = np.flatnonzero(values.reshape(n, -1).max(1) >= 0)
+    if not len(rows):
+        raise DataError("like: expected labels of some points, got -1 for all")
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:_REFERENCES])
+    if values.ndim == 2:
+        return Reference(rows, values[rows])
+    return Reference(rows, np.eye(int(values.max()) + 1)[values[rows].astype(np.int64)])
 
 
 def seed_of(random_state: Any) -> int:
