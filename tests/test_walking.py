@@ -10,7 +10,7 @@ from gedi.data import Dataset
 from gedi.fitting import Session
 from gedi.settings import EncoderSettings
 from gedi.smoothing import Smoothing
-from gedi.walking import way_from_noise
+from gedi.walking import places_from_noise, way_from_noise
 from small_trainings import SMALL, heaps
 
 
@@ -55,3 +55,9 @@ def test_without_a_base_chains_start_anywhere_in_the_box():
     torch.testing.assert_close(starts.mean(0), (low + high) / 2, atol=0.1, rtol=0)
     torch.testing.assert_close(starts.amin(0), low, atol=0.05, rtol=0)
     torch.testing.assert_close(starts.amax(0), high, atol=0.05, rtol=0)
+
+
+def test_chains_of_one_cluster_end_there(trained):
+    for cluster in (0, 1):
+        *_, end = places_from_noise(trained, 40, (0, 60), seeded(), clusters=[cluster])
+        assert (trained.predict(end).clusters == cluster).mean() > 0.9

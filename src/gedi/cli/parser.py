@@ -33,6 +33,7 @@ One network, trained without labels, that clusters, scores and generates.
   gedi train table.csv --n-clusters 5      train on your own table
   gedi predict runs/table new.csv          cluster and score other rows
   gedi sample runs/table -n 64             draw new points
+  gedi explore runs/table                  look at it in a browser
 """
 
 _TRAIN = """\
@@ -81,6 +82,7 @@ def build_parser() -> ArgumentParser:
         ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
         ("predict", _predict, "cluster and score points"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
+        ("explore", _explore, "look at a trained run in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
         ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
@@ -289,6 +291,20 @@ def _sample() -> ArgumentParser:
         help="take out the noise with which training smoothed images",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    return parser
+
+
+def _explore() -> ArgumentParser:
+    parser = _subparser(
+        "Look at a trained run in a browser: clusters by their points, points of your own, samples "
+        "as they form, parts made up, names for clusters. Served on this machine alone, until "
+        "Ctrl-C. Needs the extra: pip install 'gedi[explore]'."
+    )
+    parser.add_argument("folder", type=str, help="run folder")
+    parser.add_argument("--against", type=str | None, help="another run, to compare with")
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to serve on")
+    parser.add_argument("--port", type=int | None, help="port; by default one from 7860 on")
+    parser.add_argument("--browser", type=bool, default=True, help="open the browser")
     return parser
 
 

@@ -1,0 +1,1 @@
+"""A local web page on a trained run. Needs the extra `explore`."""

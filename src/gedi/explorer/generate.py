@@ -1,0 +1,74 @@
+"""The panel that draws samples, and shows the way of the chains as they go."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+from torch import Generator
+
+from gedi.explorer.desk import Desk
+from gedi.explorer.showing import plane_figure, tiles
+from gedi.walking import places_from_noise
+
+__all__ = ["generate_panel", "ways"]
+
+_ROUNDS = (0, 2, 5, 10, 20, 40, 80)
+
+
+def generate_panel(desk: Desk) -> None:
+    """Samples of everything or of one cluster, from noise, round by round."""
+    with gr.Row():
+        cluster = gr.Dropdown(
+            [("all", -1), *desk.choices()], value=-1, label="Of cluster", elem_id="of-cluster"
+        )
+        number = gr.Slider(2, 24, value=8, step=1, label="Samples", elem_id="n-samples")
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+    draw = gr.Button("Draw samples", variant="primary", elem_id="draw")
+    told = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
+    shown: gr.Gallery | gr.Plot | gr.Dataframe
+    if desk.has_images:
+        shown = gr.Gallery(label="Samples", columns=8, height=360, elem_id="samples")
+    elif desk.population.dataset.x.shape[1] == 2:
+        shown = gr.Plot(label="Samples", elem_id="samples")
+    else:
+        shown = gr.Dataframe(label="Samples", interactive=False, elem_id="samples")
+
+    def live(group: int, n: int, start: int) -> Iterator[tuple[str, Any]]:
+        for words, x in ways(desk, None if group < 0 else group, int(n), int(start)):
+            yield words, _view(desk, x)
+
+    draw.click(live, [cluster, number, seed], [told, shown])
+    page = gr.context.Context.root_block
+    assert page is not None
+    page.load(lambda: gr.Dropdown([("all", -1), *desk.choices()]), None, cluster)
+
+
+def ways(
+    desk: Desk, group: int | None, n: int, seed: int
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Words and positions (n, d) of chains after some rounds, and at the end without noise.
+
+    Args:
+        desk: with the model.
+        group: of this cluster, and those merged with it.
+        n: chains.
+        seed: of all randomness.
+    """
+    trained = desk.population.trained
+    members = [k for k, into in enumerate(desk.names.into) if into == group]
+    places = places_from_noise(trained, n, _ROUNDS, Generator().manual_seed(seed), clusters=members)
+    for rounds in _ROUNDS:
+        yield f"after {rounds} rounds of moves", next(places)
+    end = next(places)
+    clusters = [desk.names.of(int(k)) for k in trained.predict(end).clusters]
+    yield f"done; clusters: {', '.join(clusters)}", end
+
+
+def _view(desk: Desk, x: NDArray[np.float64]) -> Any:
+    if desk.has_images:
+        return tiles(desk.population, x, [""] * len(x))
+    if x.shape[1] == 2:
+        return plane_figure(desk.population, x)
+    return {"headers": desk.population.feature_names, "data": np.round(x, 4).tolist()}

@@ -1,0 +1,74 @@
+"""The panel for points that people bring: cluster, score and verdict."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+
+from gedi.data import Dataset
+from gedi.errors import GediError
+from gedi.explorer.desk import Desk
+from gedi.explorer.showing import tiles
+from gedi.exploring.uploads import IMAGES, TABLES, points_of_files, points_of_text
+
+__all__ = ["own_panel"]
+
+_SHOWN = 200
+
+
+def own_panel(desk: Desk) -> None:
+    """Upload images or a table, or paste rows."""
+    files = gr.File(
+        label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
+        file_count="multiple" if desk.has_images else "single",
+        file_types=list(IMAGES if desk.has_images else TABLES),
+        elem_id="files",
+    )
+    with gr.Row(visible=not desk.has_images):
+        text = gr.Textbox(
+            label="or paste rows",
+            lines=4,
+            placeholder=", ".join(desk.population.feature_names[:6]),
+            elem_id="rows",
+        )
+    ask = gr.Button("Ask the model", variant="primary", elem_id="ask")
+    if desk.has_images:
+        seen = gr.Gallery(label="What the model sees", columns=8, height=160)
+    verdicts = gr.Dataframe(label="What it says", interactive=False, elem_id="verdicts")
+
+    def answer(paths: list[str] | str | None, rows: str) -> Any:
+        try:
+            dataset = _points(desk, paths, rows)
+            table = verdict_frame(desk, dataset)
+        except GediError as error:
+            raise gr.Error(str(error), duration=None, print_exception=False) from error
+        if not desk.has_images:
+            return table
+        captions = [str(name) for name in table["point"]]
+        return tiles(desk.population, dataset.x[:_SHOWN], captions), table
+
+    ask.click(answer, [files, text], [seen, verdicts] if desk.has_images else [verdicts])
+
+
+def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
+    """A line for each point: cluster, how sure, log-density, its percentile and the verdict."""
+    found = desk.population.trained.predict(dataset.x[:_SHOWN])
+    standings = [desk.population.standing(float(value)) for value in found.log_density]
+    grouped = desk.names.probabilities(found.probabilities)
+    return pd.DataFrame(
+        {
+            "point": [f"{number}" for number in range(1, len(standings) + 1)],
+            "verdict": [standing.verdict for standing in standings],
+            "cluster": [desk.names.of(int(k)) for k in found.clusters],
+            "probability": grouped.max(1).round(3),
+            "log-density": np.round(found.log_density, 2),
+            "less likely points": [f"{standing.share:.1%}" for standing in standings],
+        }
+    )
+
+
+def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
+    if paths:
+        return points_of_files(desk.run, [paths] if isinstance(paths, str) else paths)
+    return points_of_text(desk.run, "" if desk.has_images else rows)

@@ -1,0 +1,78 @@
+"""The page with all panels, and how it is served."""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from gedi.explorer.change import change_panel
+from gedi.explorer.clusters import clusters_panel
+from gedi.explorer.compare import compare_panel
+from gedi.explorer.desk import Desk
+from gedi.explorer.generate import generate_panel
+from gedi.explorer.naming import naming_panel
+from gedi.explorer.own import own_panel
+from gedi.exploring.uploads import MOST_BYTES
+from gedi.runs import Run
+
+__all__ = ["page_of", "serve"]
+
+# No fonts from elsewhere: the page works offline.
+_THEME = gr.themes.Default(
+    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+)
+_STYLE = "footer {display: none !important} .gradio-container {max-width: 1200px !important}"
+
+
+def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
+    """The page on a run, and on another beside it.
+
+    Raises:
+        RunError: if a run is not finished or damaged.
+        DataError: if its data are gone, or the other run cannot see them.
+    """
+    desk = Desk.open(run)
+    with gr.Blocks(title="GEDI explorer", analytics_enabled=False) as page:
+        gr.Textbox(
+            f"{run.path.name}: {len(desk.population.rows):,} points of "
+            f"{desk.population.dataset.name} in {desk.population.n_clusters} clusters",
+            label="GEDI explorer",
+            interactive=False,
+            elem_id="title",
+        )
+        with gr.Tab("Clusters"):
+            clusters_panel(desk)
+        with gr.Tab("Try your own"):
+            own_panel(desk)
+        with gr.Tab("Generate"):
+            generate_panel(desk)
+        with gr.Tab("Change"):
+            change_panel(desk)
+        with gr.Tab("Names"):
+            naming_panel(desk)
+        if other is not None:
+            with gr.Tab("Compare"):
+                compare_panel(desk, other)
+    return page
+
+
+def serve(page: gr.Blocks, host: str, port: int | None) -> str:
+    """Serve the page in the background, and return its address.
+
+    Raises:
+        OSError: if the port is taken.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    _, address, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        max_file_size=MOST_BYTES,
+        allowed_paths=[],
+        blocked_paths=[str(Path.home())],
+        theme=_THEME,
+        css=_STYLE,
+    )
+    return str(address)

@@ -1,0 +1,113 @@
+"""Names that people give to clusters, and clusters that are one to them; kept with the run."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gedi.errors import RunError
+from gedi.files import beside
+from gedi.untrusted import RefusedError, json_of
+
+__all__ = ["FILE", "ClusterNames"]
+
+FILE = "names.json"
+_LONGEST = 100
+
+
+@dataclass(frozen=True)
+class ClusterNames:
+    """A name for each cluster, and the cluster that each has been merged into.
+
+    Args:
+        names: one for each cluster.
+        into: for each cluster the one whose name it goes by; itself if it was not merged.
+    """
+
+    names: tuple[str, ...]
+    into: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        if len(self.into) != n or any(not 0 <= k < n or self.into[k] != k for k in self.into):
+            raise ValueError(f"expected {n} clusters, each in one that is its own, got {self.into}")
+
+    @classmethod
+    def fresh(cls, n_clusters: int) -> "ClusterNames":
+        """Numbers for names, and every cluster on its own."""
+        return cls(tuple(map(str, range(n_clusters))), tuple(range(n_clusters)))
+
+    @classmethod
+    def load(cls, folder: Path, n_clusters: int) -> "ClusterNames":
+        """Those of a run folder; fresh ones where there are none.
+
+        Raises:
+            RunError: if the file is damaged, or of another number of clusters.
+        """
+        file = folder / FILE
+        if not file.exists():
+            return cls.fresh(n_clusters)
+        try:
+            content = json_of(file)
+            names = cls(tuple(map(str, content["names"])), tuple(map(int, content["into"])))
+        except (OSError, RefusedError, ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{file}: cannot be read ({error}); remove it to start anew") from error
+        if len(names.names) != n_clusters:
+            raise RunError(
+                f"{file}: expected names of {n_clusters} clusters, got {len(names.names)}; "
+                "remove it to start anew"
+            )
+        return names
+
+    def save(self, folder: Path) -> None:
+        """Keep them in a run folder, whole or not at all."""
+        content = {"names": list(self.names), "into": list(self.into)}
+        with beside(folder / FILE) as file:
+            file.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    @property
+    def groups(self) -> list[int]:
+        """The clusters that others go by, in order."""
+        return sorted(set(self.into))
+
+    def of(self, cluster: int) -> str:
+        """The name that a cluster goes by."""
+        return self.names[self.into[cluster]]
+
+    def rename(self, cluster: int, name: str) -> "ClusterNames":
+        """Another name for a cluster, and all that were merged with it.
+
+        Raises:
+            ValueError: for an empty name, a long one, or one that another has.
+        """
+        place, text = self.into[cluster], " ".join(name.split())
+        if not 0 < len(text) <= _LONGEST:
+            raise ValueError(f"expected a name of 1 to {_LONGEST} letters, got {len(text)}")
+        if any(text == self.names[k] for k in self.groups if k != place):
+            raise ValueError(f"another cluster is called {text!r} already: merge the two instead")
+        return replace(self, names=(*self.names[:place], text, *self.names[place + 1 :]))
+
+    def merge(self, a: int, b: int) -> "ClusterNames":
+        """Let two clusters, and all merged with either, go by the name of the first.
+
+        Raises:
+            ValueError: if they are one already.
+        """
+        keep, gone = self.into[a], self.into[b]
+        if keep == gone:
+            raise ValueError(f"clusters {a} and {b} are one already")
+        return replace(self, into=tuple(keep if k == gone else k for k in self.into))
+
+    def separate(self, cluster: int) -> "ClusterNames":
+        """Undo all merges into the group of a cluster."""
+        place = self.into[cluster]
+        return replace(
+            self, into=tuple(own if k == place else k for own, k in enumerate(self.into))
+        )
+
+    def probabilities(self, posterior: NDArray[np.float64]) -> NDArray[np.float64]:
+        """p(group|x) of p(y|x): sums over merged clusters, (n, c) -> (n, groups)."""
+        into = np.array(self.into)
+        return np.stack([posterior[:, into == group].sum(1) for group in self.groups], 1)

@@ -1,0 +1,83 @@
+"""Points that people bring: files they upload, or rows they paste."""
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gedi.data import Dataset
+from gedi.errors import DataError
+from gedi.runs import Run
+
+__all__ = ["IMAGES", "TABLES", "points_of_files", "points_of_text"]
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+TABLES = (".csv", ".parquet", ".npy")
+MOST_BYTES = 20 * 2**20  # of all files together
+MOST_FILES = 200
+MOST_LETTERS = 2**20
+
+
+def points_of_files(run: Run, files: Sequence[str | Path]) -> Dataset:
+    """The points of uploaded files: images of any size, or one table.
+
+    What they claim is held against what is there before they are decoded, as with all files.
+
+    Raises:
+        DataError: for too many or too large files, other kinds, and what cannot be read.
+    """
+    paths = [Path(file) for file in files]
+    kinds = TABLES if run.image_shape is None else IMAGES
+    if not 0 < len(paths) <= (1 if run.image_shape is None else MOST_FILES):
+        raise DataError(f"expected {_wanted(run)}, got {len(paths)} files")
+    for path in paths:
+        if path.suffix.lower() not in kinds:
+            raise DataError(f"{path.name}: expected {_wanted(run)} ({', '.join(kinds)})")
+    size = sum(path.stat().st_size for path in paths)
+    if size > MOST_BYTES:
+        raise DataError(f"expected at most {MOST_BYTES // 2**20} MiB, got {size / 2**20:.1f} MiB")
+    if run.image_shape is None:
+        return run.new_data(str(paths[0]))
+    with tempfile.TemporaryDirectory() as folder:
+        for number, path in enumerate(paths):
+            # Names from outside are not trusted with more than the kind of their file.
+            shutil.copyfile(path, Path(folder) / f"{number:04d}{path.suffix.lower()}")
+        return run.new_data(folder)
+
+
+def points_of_text(run: Run, text: str) -> Dataset:
+    """The points of pasted rows, numbers between commas, with the names of columns or without.
+
+    Raises:
+        DataError: for rows of another length, and what are no numbers.
+    """
+    if len(text) > MOST_LETTERS:
+        raise DataError(f"expected at most {MOST_LETTERS:,} letters, got {len(text):,}")
+    rows = [row for row in csv.reader(io.StringIO(text.strip())) if row]
+    if not rows:
+        raise DataError("expected rows of numbers between commas, got nothing")
+    names = list(run.feature_names) or [f"x{j}" for j in range(run.n_features)]
+    if all(_is_number(cell) for cell in rows[0]):
+        wrong = next((row for row in rows if len(row) != run.n_features), None)
+        if wrong is not None:
+            raise DataError(f"expected {run.n_features} numbers in a row, got {len(wrong)}")
+        rows.insert(0, names)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.csv"
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(rows)
+        return run.new_data(str(file))
+
+
+def _wanted(run: Run) -> str:
+    return "one table" if run.image_shape is None else f"1 to {MOST_FILES} images"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
