@@ -69,6 +69,7 @@ def started(
         skip_bad=options.skip_bad,
         stream_above=_stream_above(options.stream_above),
         streaming=options.streaming,
+        drop=tuple(options.drop or ()),
     )
     with notes_of_first(devices, nodes):
         with decoding_shown() as watch:
