@@ -76,6 +76,7 @@ def build_parser() -> ArgumentParser:
         ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
         ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
+        ("completion", _completion, "print a script that completes commands in a shell"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
@@ -319,6 +320,15 @@ def _doctor() -> ArgumentParser:
         "one: what is the matter with its training, where it shows, and which setting to change."
     )
     parser.add_argument("folder", type=str | None, nargs="?", help="run folder")
+    return parser
+
+
+def _completion() -> ArgumentParser:
+    parser = _subparser(
+        "Print a script that completes commands and options; for bash: "
+        "eval \"$(gedi completion bash)\". Needs the extra: pip install 'gedi[completion]'."
+    )
+    parser.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="for which shell")
     return parser
 
 
