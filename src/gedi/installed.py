@@ -40,6 +40,7 @@ EXTRAS = (
     Extra("images", "sets of the Hugging Face hub, FID", ("datasets", "torchmetrics")),
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
     Extra("inception", "Inception's features", ("torch-fidelity",)),
+    Extra("completion", "completion of commands in shells", ("shtab",)),
     Extra("export", "models as ONNX files", ("onnx", "onnxruntime", "onnxscript")),
 )
 
