@@ -17,8 +17,9 @@ from sklearn.datasets import load_digits
 
 import gedi.data
 from gedi import toy
-from gedi.data import check_points, constant_features, load
+from gedi.data import check_points, constant_features, counting_columns, load
 from gedi.errors import DataError
+from gedi.rows import open_rows
 
 X = np.array([[1.5, -2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.5], [0.0, 1.0, 2.0]])
 
@@ -445,7 +446,7 @@ def test_columns_of_one_name():
 
 
 def test_a_long_value_is_shortened():
-    with pytest.raises(DataError, match=r"it holds '\w{36}\.\.\. in row 0: drop"):
+    with pytest.raises(DataError, match=r"it holds '\w{36}\.\.\. in row 0: leave it out"):
         load(parquet(a=[1.0, 2.0], text=["w" * 5000] * 2))
 
 
@@ -525,14 +526,44 @@ def test_labels_that_do_not_fit():
         load(write("a.csv", "a,kind\n1,u\n2,\n3,\n"), label="kind")
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("a;b\n1,5;2\n3;4\n", [1.5, 2.0]),
+        ("a;b\n1;2\n3,25;4\n", [1.0, 2.0]),
+        ("a;b\n1.5;2\n3;4\n", [1.5, 2.0]),
+        ("a\tb\n1.5\t2\n3\t4\n", [1.5, 2.0]),
+    ],
+)
+def test_csv_as_spreadsheets_write_it(text, first):
+    path = write("a.csv", text)
+    data = load(path)
+    assert data.feature_names == ("a", "b") and data.x[0].tolist() == first
+    (block,) = open_rows(path, ("a", "b")).blocks()
+    np.testing.assert_array_equal(block.rows, data.x)
+
+
+def test_columns_are_left_out():
+    path = write("a.csv", "id,a,name\n" + "".join(f"{i},{i % 3},x\n" for i in range(12)))
+    data = load(path, drop=["name"])
+    assert data.feature_names == ("id", "a") and counting_columns(data) == ["id"]
+    assert counting_columns(load(path, drop=["name", "id"])) == []
+    with pytest.raises(DataError, match=r"no column to leave out \(--drop\) 'nmae'"):
+        load(path, drop=["nmae"])
+    with pytest.raises(DataError, match="moons is no table"):
+        load("moons", drop=["a"])
+    with pytest.raises(DataError, match="leave it out with --drop, encode it"):
+        load(path)
+
+
 def test_csv_that_is_not_quite_one():
     with pytest.raises(DataError, match=r"the first line is numbers \(1\.5, 2, \.\.\.\)"):
         load(write("a.csv", "1.5,2\n3,4\n5,6\n"))
     for first in ("5,3", "0,0", "3,-1"):
         with pytest.raises(DataError, match="the first line is numbers"):
             load(write("a.csv", first + "\n3,4\n5,6\n"))
-    with pytest.raises(DataError, match="the first line 'a;b' has no commas"):
-        load(write("a.csv", "a;b\n1;2\n3;4\n"))
+    with pytest.raises(DataError, match=r"the first line 'a\|b' has no commas"):
+        load(write("a.csv", "a|b\n1|2\n3|4\n"))
     with pytest.raises(DataError, match="the rows have more fields than the header"):
         load(write("a.csv", "a,b\n1,2,3\n4,5,6\n"))
     with pytest.raises(DataError, match=r"may be damaged.*Expected 2 fields in line 3, saw 3"):

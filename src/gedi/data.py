@@ -33,7 +33,7 @@ from gedi.images import (
     read_images,
     unwatched,
 )
-from gedi.table_claims import check_csv_claims, check_parquet_claims, is_nested
+from gedi.table_claims import check_csv_claims, check_parquet_claims, csv_marks, is_nested
 from gedi.untrusted import RefusedError, check_room, refuse_special
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "check_points",
     "checked_rows",
     "constant_features",
+    "counting_columns",
     "existing_file",
     "label_column",
     "load",
@@ -132,6 +133,7 @@ def load(
     *,
     label: str | None = None,
     features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     n_points: int = 10_000,
     noise: float = 0.05,
     seed: int = 0,
@@ -148,9 +150,10 @@ def load(
     as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
     `labels`. A .csv or .parquet file holds one numeric column a feature, and perhaps a column
     of labels; booleans count as 0 and 1, and an unnamed column that only counts the rows is
-    left out. Floats stay as wide as they are; other numbers become floats that hold them, but
-    images of bytes stay bytes. `gedi.images` tells how folders of images, .parquet files of images
-    and sets on the Hugging Face hub are read.
+    left out. Fields of a .csv are separated by commas, or as spreadsheets write it by semicolons
+    (then with decimal commas) or tabs. Floats stay as wide as they are; other numbers become floats
+    that hold them, but images of bytes stay bytes. `gedi.images` tells how folders of images,
+    .parquet files of images and sets on the Hugging Face hub are read.
 
     Args:
         source: "moons", "circles", "digits", the path of a file or a folder, or images on the hub:
@@ -159,6 +162,7 @@ def load(
         label: the column or the array of labels; for a .npy file the path of a second one.
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.
+        drop: leave out these columns of a table.
         n_points: number of points of a toy set.
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
@@ -174,6 +178,8 @@ def load(
     Raises:
         DataError: the source cannot be read, or its values cannot be trained on.
     """
+    if drop and Path(source).suffix.lower() not in {".csv", ".parquet"}:
+        raise DataError(f"{source} is no table, .csv or .parquet: leave out drop (--drop)")
     if source in BUILT_IN:
         if label is not None:
             raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
@@ -195,7 +201,7 @@ def load(
         data = _from_images(source, images)
     else:
         refuse_image_options(source, split, image_size, skip_bad)
-        data = _from_file(path, label, features, stream_above)
+        data = _from_file(path, label, features, drop, stream_above)
     if len(data.x) < min_rows:
         raise DataError(f"{source}: expected at least {min_rows} rows, got {len(data.x)}")
     return data
@@ -229,6 +235,14 @@ def constant_features(x: Values) -> NDArray[np.intp]:
     return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
 
 
+def counting_columns(dataset: Dataset) -> list[str]:
+    """Names of the columns of a table that go up by one from row to row, as identities do."""
+    if dataset.image_shape is not None or len(dataset.x) < 10:
+        return []
+    steps = np.flatnonzero((dataset.x[1:] - dataset.x[:-1] == 1).all(axis=0))
+    return [dataset.feature_names[i] for i in steps] if dataset.feature_names else []
+
+
 # Built-in sets
 
 
@@ -260,7 +274,11 @@ def _digits() -> Dataset:
 
 
 def _from_file(
-    path: Path, label: str | None, features: Sequence[str] | None, stream_above: int
+    path: Path,
+    label: str | None,
+    features: Sequence[str] | None,
+    drop: Sequence[str],
+    stream_above: int,
 ) -> Dataset:
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -268,7 +286,7 @@ def _from_file(
     if suffix == ".npz":
         return _from_npz(path, label)
     if suffix in {".csv", ".parquet"}:
-        return _from_table(path, label, features)
+        return _from_table(path, label, features, drop)
     raise DataError(
         f"{path}: unknown kind of file {suffix or 'without suffix'}: "
         f"expected one of {', '.join(_SUFFIXES)}, or a folder of images"
@@ -480,7 +498,9 @@ def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:
     return unreadable(path, kind, error)
 
 
-def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -> Dataset:
+def _from_table(
+    path: Path, label: str | None, features: Sequence[str] | None, drop: Sequence[str]
+) -> Dataset:
     if path.suffix.lower() == ".csv":
         frame = _read_csv(path)
     else:
@@ -493,8 +513,10 @@ def _from_table(path: Path, label: str | None, features: Sequence[str] | None) -
     if label is not None:
         require_columns(path, frame.columns, [label], "label column")
         codes, class_names = label_column(path, frame[label])
+    require_columns(path, frame.columns, drop, "column to leave out (--drop)")
     if features is None:
-        names = [n for n in frame.columns if n != label and not _counts_rows(n, frame[n])]
+        left_out = {label, *drop}
+        names = [n for n in frame.columns if n not in left_out and not _counts_rows(n, frame[n])]
     else:
         names = [str(name) for name in features]
         require_columns(path, frame.columns, names, "column")
@@ -523,7 +545,8 @@ def _read_csv(path: Path) -> "pd.DataFrame":
 
     with reading(path, "comma-separated text in UTF-8"):
         check_csv_claims(path)
-        frame = pd.read_csv(path, low_memory=False)
+        marks = csv_marks(path)
+        frame = pd.read_csv(path, low_memory=False, sep=marks["sep"], decimal=marks["decimal"])
     check_csv(path, frame)
     return frame
 
@@ -566,7 +589,7 @@ def check_csv(path: Path, frame: "pd.DataFrame", first_row: int = 0) -> None:
     if not frame.index.equals(pd.RangeIndex(first_row, first_row + len(frame))):
         raise DataError(f"{path}: the rows have more fields than the header: name every column")
     names = [str(name) for name in frame.columns]
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+    if len(names) == 1 and "|" in names[0]:
         raise DataError(f"{path}: the first line {names[0]!r} has no commas: separate by commas")
     if all(_is_number(name) for name in names) and not _counts_columns(names):
         raise DataError(
@@ -667,8 +690,9 @@ def not_numeric(path: Path, name: str, offender: str, others: Sequence[str] = ()
     """The error for a column that holds something that is no number, and perhaps others that do."""
     beside = f" (nor are {_listed(others)})" if others else ""
     return DataError(
-        f"{path}: column {name!r} is not numeric, it holds {offender}{beside}: drop it or "
-        f"encode it as numbers, or pass it with --label if it is the label"
+        f"{path}: column {name!r} is not numeric, it holds {offender}{beside}: leave it out with "
+        "--drop, encode it as numbers (categories, dates and gaps: docs/estimators.md), or pass "
+        "it with --label if it is the label"
     )
 
 

@@ -61,7 +61,8 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     n_clusters = settings.n_clusters or dataset.n_classes
     if n_clusters is None:
         raise SettingsError(
-            "setting n_clusters: expected the number of clusters, as it is not known"
+            "setting n_clusters: expected how many clusters to look for, such as --n-clusters 5; "
+            "docs/estimators.md compares several numbers without labels"
         )
     if n < n_clusters:
         raise DataError(f"{dataset.name}: {n} points cannot form {n_clusters} clusters")

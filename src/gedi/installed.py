@@ -41,6 +41,7 @@ EXTRAS = (
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
     Extra("inception", "Inception's features", ("torch-fidelity",)),
     Extra("explore", "gedi explore, a page on a run", ("gradio",)),
+    Extra("completion", "completion of commands in shells", ("shtab",)),
     Extra("export", "models as ONNX files", ("onnx", "onnxruntime", "onnxscript")),
 )
 

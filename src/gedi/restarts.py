@@ -12,7 +12,7 @@ from gedi.training import TrainingState
 
 __all__ = ["Candidate", "choose", "single"]
 
-_SAME_GAP = 0.02  # nats; what differences of the gap on a few thousand points do not tell apart
+_SAME_GAP = 0.01  # nats; what differences of the gap on a few thousand points do not tell apart
 
 
 @dataclass(frozen=True)

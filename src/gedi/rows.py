@@ -28,7 +28,7 @@ from gedi.data import (
 )
 from gedi.errors import DataError
 from gedi.images import holds_images
-from gedi.table_claims import check_columns, check_csv_head, check_texts
+from gedi.table_claims import check_columns, check_csv_head, check_texts, csv_marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,9 @@ def _columns(file: Path) -> list[str]:
     if file.suffix.lower() == ".csv":
         with reading(file, _CSV):
             check_csv_head(file)
-            return [str(name) for name in pd.read_csv(file, nrows=0).columns]
+            return [
+                str(name) for name in pd.read_csv(file, nrows=0, sep=csv_marks(file)["sep"]).columns
+            ]
     with reading(file, _PARQUET):
         schema = read_schema(file)
         check_columns(len(schema))
@@ -223,8 +225,16 @@ def _csv_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
     start, booleans = 0, None
     with file.open("rb") as stream:
         with reading(file, _CSV):
-            n_columns = len(pd.read_csv(file, nrows=0).columns)
-            frames = pd.read_csv(stream, chunksize=_block_rows(n_columns), low_memory=False)
+            marks = csv_marks(file)
+            n_columns = len(pd.read_csv(file, nrows=0, sep=marks["sep"]).columns)
+            rows_each = _block_rows(n_columns)
+            frames = pd.read_csv(
+                stream,
+                chunksize=rows_each,
+                low_memory=False,
+                sep=marks["sep"],
+                decimal=marks["decimal"],
+            )
         for frame in _each(frames, file, _CSV):
             check_csv(file, frame, start)
             frame.columns = frame.columns.map(str)

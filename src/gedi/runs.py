@@ -69,6 +69,7 @@ class Source:
         skip_bad: leave out images that cannot be read.
         stream_above: bytes from where on images stay on disk.
         streaming: read .parquet files while training, instead of into memory.
+        drop: columns of a table that are left out.
     """
 
     data: str
@@ -80,6 +81,7 @@ class Source:
     skip_bad: bool = False
     stream_above: int = STREAM_ABOVE
     streaming: bool = False
+    drop: tuple[str, ...] = ()
 
     def load(self, watch: Watch = unwatched) -> Dataset:
         """The data set.
@@ -92,10 +94,15 @@ class Source:
         """
         if self.streaming:
             refuse_image_options(self.data, self.split, self.image_size, self.skip_bad)
+            if self.drop:
+                raise DataError(
+                    "--drop: is for tables in memory, and --streaming keeps all columns"
+                )
             return load_stream(self.data, label=self.label, seed=self.seed)
         return load(
             self.data,
             label=self.label,
+            drop=self.drop,
             n_points=self.n_points,
             seed=self.seed,
             split=self.split,
@@ -516,6 +523,9 @@ def _facts(
         if type(value) not in _SOURCE_TYPES[name]:
             kinds = " or ".join(kind.__name__ for kind in _SOURCE_TYPES[name])
             raise ValueError(f"source: expected {kinds} as {name}, got {type(value).__name__}")
+    source["drop"] = tuple(source.get("drop", ()))
+    if not all(isinstance(name, str) for name in source["drop"]):
+        raise ValueError("source: expected names of columns as drop")
     if type(d) is not int or d < 1:
         raise ValueError("n_features: expected a whole number of at least 1")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -555,6 +565,7 @@ _SOURCE_TYPES: dict[str, tuple[type, ...]] = {
     "skip_bad": (bool,),
     "stream_above": (int,),
     "streaming": (bool,),
+    "drop": (list,),
 }
 
 

@@ -11,6 +11,7 @@ import time
 import torch
 from torch import Generator, Tensor
 
+from gedi.distributed import most
 from gedi.model import EnergyClassifier
 from gedi.points import Points
 from gedi.training import Algorithm, TrainingState
@@ -19,6 +20,7 @@ __all__ = ["denoising_loss", "match_scores"]
 
 _WIDTH = 0.1  # σ, in units of the scaled data
 _LEARNING_RATE = 2e-3
+_MOST_TIME = 0.2  # of a training whose time is limited
 
 
 def denoising_loss(model: EnergyClassifier, x: Tensor, noise: Tensor, width: float) -> Tensor:
@@ -52,16 +54,18 @@ def match_scores(
         state: whose networks, and their average, are changed; its time runs.
         data: points, (n, d).
         algorithm: with views, terms, and their weights at the first iteration.
-        n_steps: how many.
+        n_steps: how many; fewer where the time of the training is limited.
         seed: of the points and their noise; of several processes all do the same.
         in_place: whether points have the places that views know them by.
     """
-    start = time.perf_counter()
     device, shape = data.device, (*state.members, algorithm.batch_size)
     generator = Generator(device).manual_seed(seed)
     optimizer = torch.optim.Adam(state.model.parameters(), lr=_LEARNING_RATE, fused=True)
     weights = algorithm.weights_at(state)._replace(gen=0.0)
     for _ in range(n_steps):
+        if algorithm.progress(state) > _MOST_TIME:
+            break
+        start = time.perf_counter()
         index = torch.randint(len(data), shape, device=device, generator=generator)
         x = data[index]
         noise = torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator)
@@ -78,6 +82,6 @@ def match_scores(
         energies = denoising_loss(state.model, x, noise, _WIDTH).sum()
         torch.autograd.backward(energies + terms.loss(weights))
         optimizer.step()
+        state.seconds = most(state.seconds + time.perf_counter() - start)
     optimizer.zero_grad(set_to_none=True)
     state.average.load_state_dict(state.model.state_dict())
-    state.seconds += time.perf_counter() - start

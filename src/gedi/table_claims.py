@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,12 @@ __all__ = [
     "check_csv_head",
     "check_parquet_claims",
     "check_texts",
+    "csv_marks",
     "is_nested",
 ]
 
+_HEAD = 2**16  # bytes that tell how fields and decimals are marked
+_DECIMAL_POINT, _DECIMAL_COMMA = re.compile(rb"\d\.\d"), re.compile(rb"\d,\d")
 _LONGEST_LINES = 2**24  # bytes of the first two lines of a csv file
 _FIELD_BYTES = 64  # that pandas takes for a field, most of them while it reads
 _CELL_BYTES = 16  # that a number takes in a column, and once more among all columns
@@ -37,6 +41,23 @@ def check_columns(n: int) -> None:
         raise RefusedError(f"it has {n:,} columns, more than {MOST_COLUMNS:,}")
 
 
+def csv_marks(path: Path) -> dict[str, str]:
+    """What separates fields and decimals, as pandas takes them: of the first lines.
+
+    Commas and points, unless the first line holds semicolons or tabs and no comma. With semicolons,
+    as spreadsheets write where the comma is for decimals, it is, unless there are points instead.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    names, _, rows = head.partition(b"\n")
+    mark = next((m for m in (b";", b"\t") if m in names and b"," not in names), b",")
+    points = mark != b";" or (_DECIMAL_POINT.search(rows) and not _DECIMAL_COMMA.search(rows))
+    return {"sep": mark.decode(), "decimal": "." if points else ","}
+
+
 def check_csv_head(path: Path) -> None:
     """Look at the first two lines; of a file that is read some rows at a time.
 
@@ -48,7 +69,7 @@ def check_csv_head(path: Path) -> None:
     """
     refuse_special(path)
     with path.open("rb") as stream:
-        _check_lines(stream.read(_LONGEST_LINES))
+        _check_lines(stream.read(_LONGEST_LINES), csv_marks(path)["sep"])
 
 
 def check_csv_claims(path: Path) -> None:
@@ -59,22 +80,24 @@ def check_csv_claims(path: Path) -> None:
         OSError: the file cannot be read.
     """
     check_csv_head(path)
+    mark = csv_marks(path)["sep"].encode()
+    n_fields = 1
     with path.open("rb") as stream:
-        start = stream.read(_LONGEST_LINES)
-        n_fields = 1 + _marks(start)
         while part := stream.read(2**20):
-            n_fields += _marks(part)
+            n_fields += _marks(part, mark)
     n_bytes = path.stat().st_size + _FIELD_BYTES * n_fields
     check_room(n_bytes, f"its {n_fields:,} fields")
 
 
-def _marks(text: bytes) -> int:
-    return text.count(b",") + text.count(b"\n") + text.count(b"\r")
+def _marks(text: bytes, mark: bytes) -> int:
+    return text.count(mark) + text.count(b"\n") + text.count(b"\r")
 
 
-def _check_lines(start: bytes) -> None:
+def _check_lines(start: bytes, mark: str) -> None:
     text = io.StringIO(start.decode("latin-1"), newline="")
-    lines = (line for line in csv.reader(text) if len(line) > 1 or "".join(line).strip())
+    lines = (
+        line for line in csv.reader(text, delimiter=mark) if len(line) > 1 or "".join(line).strip()
+    )
     try:
         widest = max((len(line) for line in islice(lines, 2)), default=0)
     except csv.Error as error:

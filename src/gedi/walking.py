@@ -49,7 +49,8 @@ def places_from_noise(
     """
 
     def energy_of_clusters(x: Tensor) -> Tensor:
-        return -trained.model(x)[..., list(clusters)].logsumexp(-1)
+        logits: Tensor = trained.model(x)[..., list(clusters)]
+        return -logits.logsumexp(-1)
 
     energy = energy_of_clusters if clusters else trained.model.energy
     base, box = trained.model.base, trained.box

@@ -14,7 +14,7 @@ from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
 from gedi.custom import Custom
-from gedi.data import Dataset, constant_features
+from gedi.data import Dataset, constant_features, counting_columns
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
@@ -42,6 +42,13 @@ def drive(
         where = "" if len(dataset.x) == dataset.n_rows else " in the sample"
         console.print(
             f"note: {printable(name)} is constant{where}, so it tells nothing", markup=False
+        )
+    for name in counting_columns(dataset):
+        console.print(
+            f"note: {printable(name)} only counts the rows, as identities do: leave it out with "
+            "--drop, if it should not matter",
+            markup=False,
+            soft_wrap=True,
         )
     fit = train_to_end(run, session, console, every=every)
     if fit is None:

@@ -1,5 +1,6 @@
 """What the command line understands; no torch here, so that `--help` comes at once."""
 
+import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from jsonargparse import (  # type: ignore[attr-defined]
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
+from gedi.cli.wording import worded
 from gedi.errors import SettingsError
 from gedi.experiments import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
@@ -24,7 +26,6 @@ __all__ = ["build_parser", "parse"]
 Command = Callable[[Namespace], int]
 
 _MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
-_LONGEST = 500  # characters of a message of its, which repeats the value
 
 _DESCRIPTION = """\
 One network, trained without labels, that clusters, scores and generates.
@@ -86,6 +87,7 @@ def build_parser() -> ArgumentParser:
         ("export", _export, "write a trained model as an ONNX file"),
         ("reproduce", _reproduce, "compare methods in the paper's tables"),
         ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
+        ("completion", _completion, "print a script that completes commands in a shell"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
@@ -97,10 +99,19 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
     Raises:
         SettingsError: for an option that does not exist or a value that does not fit.
     """
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    parser = build_parser()
+    if not typed:
+        parser.print_help(sys.stderr)
+        raise SettingsError("expected a command, such as: gedi train table.csv --n-clusters 5")
     try:
-        options = build_parser().parse_args(arguments)
+        options = parser.parse_args(typed)
     except ArgumentError as error:
-        raise SettingsError(f"{_one_line(error)}; `gedi COMMAND --help` lists them all") from error
+        assert parser._subcommands_action is not None
+        commands = parser._subcommands_action._name_parser_map
+        known = {name: set(each._option_string_actions) for name, each in commands.items()}
+        message = worded(str(error), typed, known)
+        raise SettingsError(f"{message}; `gedi COMMAND --help` lists them all") from error
     name = options.command
     module = import_module(f"gedi.cli.{name}")
     command: Command = module.run
@@ -133,14 +144,6 @@ class _SweepConfigFile(_ConfigFile):
     """Settings of a sweep: all but the number of clusters."""
 
     for_sweep = True
-
-
-def _one_line(error: ArgumentError) -> str:
-    """The message without its line breaks, and without the middle of a value without end."""
-    text = " ".join(str(error).split()).rstrip(".")
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _train() -> ArgumentParser:
@@ -377,6 +380,15 @@ def _doctor() -> ArgumentParser:
     return parser
 
 
+def _completion() -> ArgumentParser:
+    parser = _subparser(
+        "Print a script that completes commands and options; for bash: "
+        "eval \"$(gedi completion bash)\". Needs the extra: pip install 'gedi[completion]'."
+    )
+    parser.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="for which shell")
+    return parser
+
+
 def _data_and_settings(parser: ArgumentParser) -> None:
     """What a training is made from."""
     _data(parser)
@@ -422,6 +434,12 @@ def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> No
         "--label",
         type=str | None,
         help="column or array of labels, for evaluation only; for a .npy file another .npy file",
+    )
+    parser.add_argument(
+        "--drop",
+        type=str,
+        nargs="+",
+        help="columns of a table to leave out, such as names, dates and numbers that only count",
     )
     parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
     _split(parser)

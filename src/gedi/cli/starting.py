@@ -97,6 +97,7 @@ def source_of(options: Namespace, settings: Settings) -> Source:
         skip_bad=options.skip_bad,
         stream_above=_stream_above(options.get("stream_above")),
         streaming=bool(options.get("streaming")),
+        drop=tuple(options.get("drop") or ()),
     )
 
 

@@ -1,19 +1,20 @@
 """`ClusterSweep`: the number of clusters, by trainings on halves of the data."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_array
 
-from gedi import plot
 from gedi.choosing import Cell, Row, advise, rows_of, sweep
 from gedi.errors import SettingsError
 from gedi.estimators.clusterer import GEDI
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of
+
+if TYPE_CHECKING:  # matplotlib is slow to import
+    from matplotlib.figure import Figure
 
 __all__ = ["ClusterSweep"]
 
@@ -99,12 +100,14 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             self.best_estimator_: GEDI = self._fitted(X, self.n_clusters_, seed)
         return self
 
-    def plot(self, figure: Any = None) -> Figure:
+    def plot(self, figure: Any = None) -> "Figure":
         """Draw agreement, and what clusters tell, over the number of clusters.
 
         Args:
             figure: where to draw, or None for a new one of pyplot's.
         """
+        from gedi import plot  # noqa: PLC0415
+
         if figure is None:
             from matplotlib import pyplot  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import tiles
+from gedi.explorer.showing import gallery_of, tiles
 from gedi.filling import fill_in, interpolate
 
 __all__ = ["PARTS", "change_panel", "free_part"]
@@ -22,16 +22,12 @@ _DIGITS = 4
 def change_panel(desk: Desk) -> None:
     """Ways between two points, and parts that are made up anew."""
     most = len(desk.population.rows) - 1
-    gr.Textbox(
-        f"Points are chosen by their place among those of the run, 0 to {most:,}.",
-        label="Which points",
-        interactive=False,
-    )
+    gr.Markdown(f"Points are chosen by their place among those of the run, 0 to {most:,}.")
     with gr.Row():
         first = gr.Number(0, label="From point", precision=0, minimum=0, maximum=most)
         last = gr.Number(min(1, most), label="To point", precision=0, minimum=0, maximum=most)
     go = gr.Button("Interpolate", elem_id="interpolate")
-    way = _viewer(desk, "The straight way, with the cluster and log-density of each", "way")
+    way = _viewer(desk, "The straight way, with the cluster and log-density (nats) of each", "way")
     go.click(lambda a, b: way_between(desk, a, b), [first, last], way)
 
     with gr.Row():
@@ -46,7 +42,9 @@ def change_panel(desk: Desk) -> None:
             )
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
     fill = gr.Button("Make up this part", variant="primary", elem_id="fill")
-    filled = _viewer(desk, "The point, and what the model makes of the part that is free", "filled")
+    filled = _viewer(
+        desk, "The point, and what the model makes of it: cluster, log-density (nats)", "filled"
+    )
     fill.click(lambda *told: made_up(desk, *told), [place, part, seed], filled)
 
 
@@ -64,7 +62,7 @@ def made_up(desk: Desk, place: float, part: Any, seed: float) -> Any:
     found = fill_in(
         desk.population.trained, x, free, n=6, generator=Generator().manual_seed(int(seed))
     )
-    names = ["the point", *(f"made up {k + 1}" for k in range(len(found)))]
+    names = ["the point: ", *[""] * len(found)]
     return _view(desk, np.concatenate([x[None], found[:, -1]]), names)
 
 
@@ -98,7 +96,8 @@ def _point(desk: Desk, place: float) -> NDArray[np.float64]:
 
 def _viewer(desk: Desk, label: str, name: str) -> gr.Gallery | gr.Dataframe:
     if desk.has_images:
-        return gr.Gallery(label=label, columns=9, height=190, elem_id=name)
+        gr.Markdown(label)
+        return gallery_of(9, 150, name)
     return gr.Dataframe(label=label, interactive=False, elem_id=name)
 
 
@@ -107,7 +106,7 @@ def _view(desk: Desk, x: NDArray[np.float64], names: list[str]) -> Any:
     clusters = [desk.names.of(int(k)) for k in found.clusters]
     if desk.has_images:
         told = zip(names, clusters, found.log_density, strict=True)
-        return tiles(desk.population, x, [f"{a} {k}, {value:.0f} nats" for a, k, value in told])
+        return tiles(desk.population, x, [f"{a}{k}, {value:.0f}" for a, k, value in told])
     about = pd.DataFrame({"cluster": clusters, "log-density": found.log_density.round(2)})
     if any(names):
         about.insert(0, "point", names)

@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import frame_of, tiles
+from gedi.explorer.showing import frame_of, gallery_of, tiles
 from gedi.exploring.population import ORDERS
 
 __all__ = ["clusters_panel"]
@@ -27,9 +27,8 @@ def clusters_panel(desk: Desk) -> None:
     about = gr.Textbox(label="Shown", interactive=False, elem_id="shown")
     gallery: gr.Gallery | gr.Dataframe
     if desk.has_images:
-        gallery = gr.Gallery(
-            label="Points; choose one", columns=8, height=420, preview=False, elem_id="gallery"
-        )
+        gr.Markdown("Points: choose one")
+        gallery = gallery_of(8, 420, "gallery")
     else:
         gallery = gr.Dataframe(
             label="Points; choose one", interactive=False, max_height=420, elem_id="gallery"
@@ -42,7 +41,8 @@ def clusters_panel(desk: Desk) -> None:
             place = gr.Plot(label="Where it lies")
     nearest: gr.Gallery | gr.Dataframe
     if desk.has_images:
-        nearest = gr.Gallery(label="Nearest to it", columns=8, height=160, elem_id="nearest")
+        gr.Markdown("Nearest to it")
+        nearest = gallery_of(8, 160, "nearest")
     else:
         nearest = gr.Dataframe(label="Nearest to it", interactive=False, elem_id="nearest")
 
@@ -74,7 +74,7 @@ def clusters_panel(desk: Desk) -> None:
 def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
     """All that is told of a point of the run."""
     population = desk.population
-    one = type(population.prediction)(*(part[[place]] for part in population.prediction))
+    one = population.prediction_of(place)
     x = np.asarray(population.dataset.x[place], dtype=np.float64)
     density, lies = desk.figures(x, one)
     near = [int(other) for other in population.nearest(x, _NEAREST + 1) if other != place]

@@ -59,7 +59,8 @@ class Desk:
         if group is None:
             return found
         into = np.array(self.names.into)
-        return found[into[self.population.prediction.clusters[found]] == group]
+        kept: NDArray[np.int64] = found[into[self.population.prediction.clusters[found]] == group]
+        return kept
 
     def posterior(self, probabilities: Floats) -> dict[str, float]:
         """One point's p(y|x) by name, merged clusters in one."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import plane_figure, tiles
+from gedi.explorer.showing import gallery_of, plane_figure, tiles
 from gedi.walking import places_from_noise
 
 __all__ = ["generate_panel", "ways"]
@@ -29,7 +29,7 @@ def generate_panel(desk: Desk) -> None:
     told = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
     if desk.has_images:
-        shown = gr.Gallery(label="Samples", columns=8, height=360, elem_id="samples")
+        shown = gallery_of(8, 360, "samples")
     elif desk.population.dataset.x.shape[1] == 2:
         shown = gr.Plot(label="Samples", elem_id="samples")
     else:

@@ -9,7 +9,7 @@ import pandas as pd
 from gedi.data import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import tiles
+from gedi.explorer.showing import gallery_of, tiles
 from gedi.exploring.uploads import IMAGES, TABLES, points_of_files, points_of_text
 
 __all__ = ["own_panel"]
@@ -34,7 +34,8 @@ def own_panel(desk: Desk) -> None:
         )
     ask = gr.Button("Ask the model", variant="primary", elem_id="ask")
     if desk.has_images:
-        seen = gr.Gallery(label="What the model sees", columns=8, height=160)
+        gr.Markdown("What the model sees")
+        seen = gallery_of(8, 160, "seen")
     verdicts = gr.Dataframe(label="What it says", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
@@ -70,5 +71,6 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
 
 def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
     if paths:
-        return points_of_files(desk.run, [paths] if isinstance(paths, str) else paths)
+        files = [paths] if isinstance(paths, str) else paths
+        return points_of_files(desk.run, files, desk.population.dataset.value_range)
     return points_of_text(desk.run, "" if desk.has_images else rows)

@@ -36,7 +36,8 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
         gr.Textbox(
             f"{run.path.name}: {len(desk.population.rows):,} points of "
             f"{desk.population.dataset.name} in {desk.population.n_clusters} clusters",
-            label="GEDI explorer",
+            show_label=False,
+            container=False,
             interactive=False,
             elem_id="title",
         )

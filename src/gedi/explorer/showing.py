@@ -5,6 +5,7 @@ All that comes from data is handed on as text, pixels or numbers, never as HTML 
 
 from collections.abc import Sequence
 
+import gradio as gr
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +16,15 @@ from gedi import plot
 from gedi.exploring.names import ClusterNames
 from gedi.exploring.population import Population
 
-__all__ = ["density_figure", "features_figure", "frame_of", "plane_figure", "tile", "tiles"]
+__all__ = [
+    "density_figure",
+    "features_figure",
+    "frame_of",
+    "gallery_of",
+    "plane_figure",
+    "tile",
+    "tiles",
+]
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +43,18 @@ def tile(population: Population, x: Floats) -> NDArray[np.uint8]:
     pixels = np.repeat(pixels, 3, 2) if shape[0] == 1 else pixels[..., :3]
     factor = -(-_TILE // max(shape[1:]))
     return pixels.repeat(factor, 0).repeat(factor, 1)
+
+
+def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
+    """A place for images, each of which can be chosen; its heading stands above it."""
+    return gr.Gallery(
+        show_label=False,
+        columns=columns,
+        height=height,
+        allow_preview=False,
+        object_fit="contain",
+        elem_id=name,
+    )
 
 
 def tiles(
@@ -106,7 +127,9 @@ def plane_figure(population: Population, marked: Floats) -> Figure:
     step = max(1, len(population.rows) // _POINTS)
     clusters = population.prediction.clusters[::step]
     plot.points(ax, population.dataset.x[::step], clusters, n_clusters=population.n_clusters)
-    ax.scatter(*marked.T, s=120, marker="X", color="black", edgecolor="white", zorder=5)
+    ax.scatter(
+        marked[:, 0], marked[:, 1], s=120, marker="X", color="black", edgecolor="white", zorder=5
+    )
     return figure
 
 

@@ -122,6 +122,12 @@ class Population:
             return Standing(share, "typical")
         return Standing(share, "unusual" if share > 0 else "unlike anything seen")
 
+    def prediction_of(self, place: int) -> Prediction:
+        """What the model says of one of the points."""
+        clusters, probabilities, energy, log_density = self.prediction
+        part = [place]
+        return Prediction(clusters[part], probabilities[part], energy[part], log_density[part])
+
     def title(self, place: int) -> str:
         """What a point is called: its file's name, or its row; and its label, if it has one."""
         files, labels = self.dataset.files, self.dataset.labels

@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+
 from gedi.data import Dataset
 from gedi.errors import DataError
 from gedi.runs import Run
 
-__all__ = ["IMAGES", "TABLES", "points_of_files", "points_of_text"]
+__all__ = ["IMAGES", "TABLES", "fitted", "points_of_files", "points_of_text"]
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 TABLES = (".csv", ".parquet", ".npy")
@@ -20,10 +24,17 @@ MOST_FILES = 200
 MOST_LETTERS = 2**20
 
 
-def points_of_files(run: Run, files: Sequence[str | Path]) -> Dataset:
-    """The points of uploaded files: images of any size, or one table.
+def points_of_files(
+    run: Run, files: Sequence[str | Path], value_range: tuple[float, float] | None = None
+) -> Dataset:
+    """The points of uploaded files: images of any size, brought to the run's, or one table.
 
     What they claim is held against what is there before they are decoded, as with all files.
+
+    Args:
+        run: whose model is to see them.
+        files: where the uploads are.
+        value_range: of the values of the run's images.
 
     Raises:
         DataError: for too many or too large files, other kinds, and what cannot be read.
@@ -40,11 +51,33 @@ def points_of_files(run: Run, files: Sequence[str | Path]) -> Dataset:
         raise DataError(f"expected at most {MOST_BYTES // 2**20} MiB, got {size / 2**20:.1f} MiB")
     if run.image_shape is None:
         return run.new_data(str(paths[0]))
+    low, high = value_range or (0.0, 255.0)
+    x = low + (high - low) * torch.cat([_read(run, path) for path in paths]).flatten(1)
+    return Dataset("uploads", x.numpy(), image_shape=run.image_shape, value_range=(low, high))
+
+
+def fitted(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Images (n, C, H, W) with the channels and the size of others, (n, *shape)."""
+    if images.shape[1] != shape[0]:
+        images = images.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
+    size = list(shape[1:])
+    return nn.functional.interpolate(images, size, mode="bilinear", antialias=True).clamp(0, 1)
+
+
+def _read(run: Run, path: Path) -> Tensor:
+    """One image, (1, C, H, W) in [0, 1], brought to the run's shape."""
+    assert run.image_shape is not None
     with tempfile.TemporaryDirectory() as folder:
-        for number, path in enumerate(paths):
-            # Names from outside are not trusted with more than the kind of their file.
-            shutil.copyfile(path, Path(folder) / f"{number:04d}{path.suffix.lower()}")
-        return run.new_data(folder)
+        # Names from outside are not trusted with more than the kind of their file.
+        shutil.copyfile(path, Path(folder) / f"image{path.suffix.lower()}")
+        try:
+            dataset = run.other_data(folder)
+        except DataError as error:
+            reason = str(error).replace(folder, "").removeprefix(": ")
+            raise DataError(f"{path.name}: {reason}") from error
+    assert dataset.image_shape is not None
+    pixels = np.array(dataset.x, dtype=np.float32).reshape(1, *dataset.image_shape)
+    return fitted(torch.from_numpy(pixels) / 255, run.image_shape)
 
 
 def points_of_text(run: Run, text: str) -> Dataset:

@@ -1,0 +1,20 @@
+"""`gedi completion`."""
+
+from jsonargparse import Namespace
+
+from gedi.cli.parser import build_parser
+from gedi.errors import GediError
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> int:
+    """Print a script that completes commands and options in a shell."""
+    try:
+        import shtab  # noqa: PLC0415
+    except ImportError as error:
+        raise GediError(
+            "completion needs the package shtab: pip install 'gedi[completion]'"
+        ) from error
+    print(shtab.complete(build_parser(), shell=options.shell))
+    return 0

@@ -1,0 +1,160 @@
+"""What each panel answers, without a browser."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+gr = pytest.importorskip("gradio", reason="the explorer needs the extra explore")
+
+from gedi.errors import DataError  # noqa: E402
+from gedi.explorer.change import free_part, made_up, way_between  # noqa: E402
+from gedi.explorer.clusters import shown_point  # noqa: E402
+from gedi.explorer.compare import agreement_table, clusters_by  # noqa: E402
+from gedi.explorer.desk import Desk  # noqa: E402
+from gedi.explorer.generate import ways  # noqa: E402
+from gedi.explorer.naming import names_frame  # noqa: E402
+from gedi.explorer.own import verdict_frame  # noqa: E402
+from gedi.explorer.page import page_of  # noqa: E402
+from gedi.explorer.showing import frame_of, tile  # noqa: E402
+from gedi.exploring.names import ClusterNames  # noqa: E402
+from gedi.exploring.uploads import points_of_files, points_of_text  # noqa: E402
+from gedi.runs import Run  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def desks(runs):
+    return {name: Desk.open(Run.open(runs / name)) for name in ("images", "plane", "table")}
+
+
+@pytest.mark.parametrize("name", ["images", "plane", "table"])
+def test_a_page_is_made_of_any_run(runs, name):
+    page = page_of(Run.open(runs / name), Run.open(runs / name))
+    labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Tab)}
+    assert labels == {"Clusters", "Try your own", "Generate", "Change", "Names", "Compare"}
+
+
+def test_images_are_shown_as_they_are(desks):
+    population = desks["images"].population
+    pixels = tile(population, population.dataset.x[0])
+    assert pixels.shape == (112, 112, 3) and pixels.dtype == np.uint8
+    image = population.dataset.x[0].reshape(8, 8)
+    np.testing.assert_array_equal(pixels[::14, ::14, 0], (image / 16 * 255).round())
+
+
+@pytest.mark.parametrize("name", ["images", "plane", "table"])
+def test_a_point_is_told_with_its_nearest(desks, name):
+    desk = desks[name]
+    told, posterior, density, *_, nearest = shown_point(desk, 4)
+    found = desk.population.prediction_of(4)
+    assert desk.population.title(4) in told and f"{found.log_density[0]:.2f} nats" in told
+    assert sum(posterior.values()) == pytest.approx(1)
+    assert posterior[desk.names.of(int(found.clusters[0]))] == max(posterior.values())
+    assert density.axes and len(nearest) == 8
+
+
+def test_names_and_merges_are_used_everywhere(desks):
+    desk = Desk(desks["images"].run, desks["images"].population)
+    sizes = np.bincount(desk.population.prediction.clusters, minlength=10)
+    desk.names = desk.names.rename(2, "twos").merge(2, 5)
+    assert (f"twos ({sizes[2] + sizes[5]:,})", 2) in desk.choices()
+    assert len(desk.gallery(2, "as they come", "")) == sizes[2] + sizes[5]
+    table = names_frame(desk)
+    assert table["name"].tolist()[5] == "twos" and table["merged into"].tolist()[5] == "2"
+    *_, (words, _) = ways(desk, 2, 3, 0)
+    assert words.startswith("done; clusters: ")
+
+
+def test_chains_are_shown_on_their_way(desks):
+    seen = list(ways(desks["plane"], None, 5, 0))
+    assert seen[0][0] == "after 0 rounds of moves" and len(seen) == 8
+    assert all(x.shape == (5, 2) for _, x in seen)
+    assert not np.array_equal(seen[0][1], seen[3][1])
+
+
+@pytest.mark.parametrize(
+    ("part", "n"), [("left half", 32), ("lower half", 32), ("centre", 16), ("all", 64)]
+)
+def test_parts_of_images(desks, part, n):
+    free = free_part(desks["images"], part).reshape(8, 8)
+    assert free.sum() == n
+    assert free[:, 0].all() or part in ("lower half", "centre")
+    assert free[-1].any() or part == "centre"
+
+
+def test_ways_and_parts_made_up(desks):
+    assert len(way_between(desks["images"], 0, 1)) == 9
+    filled = made_up(desks["table"], 3, [1], 0)
+    x = desks["table"].population.dataset.x[3]
+    assert (filled["height"] == round(float(x[0]), 4)).all() and filled.iloc[1:, 4].nunique() > 1
+    for place in (-1, 60, None):
+        with pytest.raises(gr.Error, match="expected a point from 0 to 59"):
+            way_between(desks["table"], place, 0)
+    with pytest.raises(gr.Error, match="at least one feature"):
+        made_up(desks["table"], 3, [], 0)
+
+
+# Points of one's own
+
+
+def test_pasted_rows_with_and_without_names(desks):
+    desk = desks["table"]
+    bare = points_of_text(desk.run, "1,2,0\n3,4,1")
+    name = desk.population.feature_names[1]
+    named = points_of_text(desk.run, f"b,height,{name}\n0,1,2\n1,3,4\n")
+    np.testing.assert_array_equal(bare.x, named.x)
+    table = verdict_frame(desk, points_of_text(desk.run, "1,2,0\n90000,9,9"))
+    assert table["verdict"].tolist()[1] == "unlike anything seen"
+    assert table["less likely points"].tolist()[1] == "0.0%"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "got nothing"), ("1,2", "expected 3 numbers"), ("a,b,c\n1,2,3", "height")],
+)
+def test_pasted_rows_that_do_not_fit(desks, text, message):
+    with pytest.raises(DataError, match=message):
+        points_of_text(desks["table"].run, text)
+
+
+def test_uploaded_images_of_any_size(desks, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    file = tmp_path / "<b>one.png"
+    image.fromarray(np.full((20, 30, 3), 255, np.uint8)).save(file)
+    own = tmp_path / "own.png"
+    digit = desks["images"].population.dataset.x[7]
+    image.fromarray((digit.reshape(8, 8) / 16 * 255).round().astype(np.uint8)).save(own)
+    points = points_of_files(desks["images"].run, [file, own], (0.0, 16.0))
+    np.testing.assert_allclose(points.x[0], 16, rtol=1e-5)
+    np.testing.assert_allclose(points.x[1], digit, atol=0.05)
+    verdicts = verdict_frame(desks["images"], points)["verdict"].tolist()
+    assert verdicts[0] == "unlike anything seen" != verdicts[1]
+
+
+def test_uploads_that_are_refused(desks, tmp_path, monkeypatch):
+    run = desks["images"].run
+    wrong = tmp_path / "a.svg"
+    wrong.write_text("<svg/>")
+    with pytest.raises(DataError, match=r"a.svg: expected 1 to 200 images"):
+        points_of_files(run, [wrong])
+    fake = tmp_path / "a.png"
+    fake.write_text("no image")
+    with pytest.raises(DataError, match=r"^a.png: .*image"):
+        points_of_files(run, [fake])
+    monkeypatch.setattr("gedi.exploring.uploads.MOST_BYTES", 4)
+    with pytest.raises(DataError, match="at most 0 MiB"):
+        points_of_files(run, [fake])
+    with pytest.raises(DataError, match="expected one table"):
+        points_of_files(desks["table"].run, [fake, fake])
+
+
+def test_runs_are_compared_where_they_can_be(desks, runs):
+    desk = desks["plane"]
+    same = agreement_table(desk, desk.run, desk.population.prediction.clusters)
+    assert isinstance(same, pd.DataFrame) and same["NMI with the first"].tolist() == [1, 1]
+    with pytest.raises(DataError, match="expected 2 features"):
+        clusters_by(desk, Run.open(runs / "images"))
+
+
+def test_columns_have_names_of_their_own(desks):
+    frame = frame_of(desks["table"].population, ClusterNames.fresh(2), [0, 1])
+    assert frame.columns.is_unique and len(frame.columns) == 6
