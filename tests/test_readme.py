@@ -136,3 +136,11 @@ def test_the_guide_names_what_there_is() -> None:
     named = set(re.findall(r"`(\w+)(?:\(.*?\))?`", ESTIMATORS.read_text("utf-8")))
     learned = {name for name in named if name.endswith("_")} - {"temperature_"}
     assert learned and all(hasattr(model, name) for name in learned)
+
+
+def test_the_guide_to_the_explorer_runs() -> None:
+    names: dict[str, object] = {}
+    for block in python_blocks(ROOT / "docs" / "explore.md"):
+        exec(block, names)
+    assert names["ways"].shape == (4, 6, 2)
+    assert (names["ways"][..., 0] == names["moons"].x[0, 0]).all()

@@ -38,6 +38,8 @@ def predict_to_file(
     points: Rows | Dataset,
     target: Path,
     watch: Watch = lambda share: None,
+    *,
+    names: Sequence[str] = (),
 ) -> int:
     """Write a table with a line for each point: its cluster, probabilities and log-density.
 
@@ -52,6 +54,7 @@ def predict_to_file(
         points: those in files are read some at a time, and a killed run goes on with them.
         target: the file to write, .csv or .parquet.
         watch: called with the share of the points that is read.
+        names: of the clusters, for a column `name`; none without.
 
     Returns:
         How many points there are.
@@ -64,13 +67,14 @@ def predict_to_file(
     if isinstance(points, Dataset):  # nothing tells whether parts are of the same points
         parts.discard()
     try:
-        n_done = parts.begin(_key(trained, points, target))
+        n_done = parts.begin(_key(trained, points, target, names))
         first_row = n_done * trained.part_rows
         blocks = _blocks(points, first_row, watch)
         for prediction in trained.predict_parts(blocks, first_row=first_row):
             n = len(prediction.clusters)
             files = points.files[first_row : first_row + n] if isinstance(points, Dataset) else ()
-            parts.add(n, partial(_write, _frame(prediction, files), target, header=first_row == 0))
+            frame = _frame(prediction, files, names)
+            parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
         parts.finish(_join_csv if _is_csv(target) else _join_parquet)
@@ -97,7 +101,7 @@ def _blocks(points: Rows | Dataset, first_row: int, watch: Watch) -> Iterator[Va
         watch(share)
 
 
-def _key(trained: TrainedModel, points: Rows | Dataset, target: Path) -> str:
+def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Sequence[str]) -> str:
     """All that the parts of the table hang on; of points in memory nothing is known."""
     return json.dumps(
         {
@@ -106,6 +110,7 @@ def _key(trained: TrainedModel, points: Rows | Dataset, target: Path) -> str:
             "suffix": target.suffix.lower(),
             "rows": trained.part_rows,
             "model": _fingerprint(trained),
+            "names": list(names),
             "files": None if isinstance(points, Dataset) else points.marks(),
             "features": None if isinstance(points, Dataset) else points.features,
         },
@@ -128,14 +133,16 @@ def _fingerprint(trained: TrainedModel) -> str:
     return found.hexdigest()
 
 
-def _frame(prediction: Prediction, files: Sequence[str]) -> pd.DataFrame:
+def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
     probabilities = {
         f"probability_{cluster}": column
         for cluster, column in enumerate(prediction.probabilities.T)
     }
     return pd.DataFrame(
         ({"file": pd.Series(files, dtype=object)} if files else {})
-        | {"cluster": prediction.clusters, **probabilities, "log_density": prediction.log_density}
+        | {"cluster": prediction.clusters}
+        | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
+        | {**probabilities, "log_density": prediction.log_density}
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 gr = pytest.importorskip("gradio", reason="the explorer needs the extra explore")
 
+from gedi.cli import main  # noqa: E402
 from gedi.errors import DataError  # noqa: E402
 from gedi.explorer.change import free_part, made_up, way_between  # noqa: E402
 from gedi.explorer.clusters import shown_point  # noqa: E402
@@ -158,3 +159,14 @@ def test_runs_are_compared_where_they_can_be(desks, runs):
 def test_columns_have_names_of_their_own(desks):
     frame = frame_of(desks["table"].population, ClusterNames.fresh(2), [0, 1])
     assert frame.columns.is_unique and len(frame.columns) == 6
+
+
+def test_names_are_told_by_predict(desks, tmp_path):
+    desk = desks["plane"]
+    out = tmp_path / "found.csv"
+    command = ["predict", str(desk.run.path), "moons", "--out", str(out)]
+    assert main(command) == 0 and "name" not in pd.read_csv(out)
+    desk.names.rename(1, "upper, left").save(desk.run.path)
+    assert main(command) == 0
+    found = pd.read_csv(out, dtype={"name": str})
+    assert set(zip(found["cluster"], found["name"], strict=True)) == {(0, "0"), (1, "upper, left")}

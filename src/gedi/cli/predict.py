@@ -13,6 +13,7 @@ from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import checked_target
 from gedi.data import Dataset
+from gedi.exploring.names import given_names
 from gedi.predicting import SUFFIXES, Watch, predict_to_file
 from gedi.rows import Rows
 from gedi.runs import Run
@@ -25,10 +26,11 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     target = checked_target(options.out, SUFFIXES)
     trained = folder.load_model()
+    names = given_names(folder.path, trained.n_clusters)
     points = _points(folder, options)
     try:
         with _progress_shown() as watch:
-            n = predict_to_file(trained, points, target, watch)
+            n = predict_to_file(trained, points, target, watch, names=names)
     except KeyboardInterrupt:
         if isinstance(points, Rows):
             print("note: the same command goes on with what is there", file=sys.stderr)

@@ -11,7 +11,7 @@ from gedi.errors import RunError
 from gedi.files import beside
 from gedi.untrusted import RefusedError, json_of
 
-__all__ = ["FILE", "ClusterNames"]
+__all__ = ["FILE", "ClusterNames", "given_names"]
 
 FILE = "names.json"
 _LONGEST = 100
@@ -111,3 +111,15 @@ class ClusterNames:
         """p(group|x) of p(y|x): sums over merged clusters, (n, c) -> (n, groups)."""
         into = np.array(self.into)
         return np.stack([posterior[:, into == group].sum(1) for group in self.groups], 1)
+
+
+def given_names(folder: Path, n_clusters: int) -> list[str]:
+    """What each cluster of a run goes by; empty where nobody has named any.
+
+    Raises:
+        RunError: see `ClusterNames.load`.
+    """
+    if not (folder / FILE).exists():
+        return []
+    names = ClusterNames.load(folder, n_clusters)
+    return [names.of(cluster) for cluster in range(n_clusters)]
