@@ -367,8 +367,10 @@ def _restarts(
     clustering = weights.inv > 0 or weights.prior != 0
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
-    # Where there is a base, chains start at the data; VERA's sampler follows one network.
-    matches = small and not (base or vera or chosen.gen is False or chosen.score_matching == 0)
+    # Where there is a base, chains start at the data; VERA's sampler follows one network; what is
+    # known of some points names the clusters, and the energy is not to settle before.
+    passed = base or vera or custom.names_clusters
+    matches = small and not (passed or chosen.gen is False or chosen.score_matching == 0)
     matched = matches and weights.gen != 0
     n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if clustering else 1)
     # Without clustering terms there is no gap to choose by.

@@ -212,7 +212,7 @@ class RestartSettings:
         ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
         score_matching: steps of denoising score matching in GEN's place before the first
             iteration, from which energies know the data. Null: two thirds of `iterations` for
-            small networks without base, up to two dimensions; else 0.
+            small networks without base, up to two dimensions, unless clusters have names; else 0.
     """
 
     n: int | None = None
