@@ -14,6 +14,7 @@ from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
+from gedi.networks import is_convolutional
 from gedi.points import affordable
 from gedi.settings import Settings, learns_density
 from gedi.trained import Prediction, TrainedModel
@@ -81,10 +82,10 @@ def find(
     n, d = dataset.x.shape
     chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
     z = trained.scaling(dataset.x[chosen])
-    view = make_view(settings, z, dataset.image_shape)
+    view = make_view(settings, z, dataset.image_shape, trained.scaling)
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
-    convolved = settings.encoder.kind not in (None, "mlp")
+    convolved = is_convolutional(settings.encoder.kind)
     noisy, sample_clusters = trained.sample(
         _COSTLY_SAMPLES if convolved else _SAMPLES,
         generator=generator,

@@ -28,12 +28,15 @@ from numpy.typing import NDArray
 
 from gedi.checkpoints import Checkpoints
 from gedi.custom import Custom
-from gedi.data import Dataset, load, refuse_image_options
+from gedi.data import Dataset, is_plugged, load, refuse_image_options
 from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
+from gedi.methods import BUILT_IN as METHODS
+from gedi.networks import is_plugged as is_plugged_encoder
 from gedi.observing import Record
+from gedi.plugins import GROUPS, Group, Plugin, find
 from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict
 from gedi.shards import load_stream
@@ -110,6 +113,7 @@ class Run:
         feature_names: names of the columns; empty for arrays and images.
         image_shape: (C, H, W) if the points are images.
         groups: where groups that obey a rule came from, if they were trained on.
+        plugins: what plug-ins brought to it.
     """
 
     path: Path
@@ -118,6 +122,7 @@ class Run:
     feature_names: tuple[str, ...]
     image_shape: tuple[int, int, int] | None
     groups: GroupSource | None = None
+    plugins: tuple[Plugin, ...] = ()
 
     @classmethod
     def create(
@@ -149,7 +154,13 @@ class Run:
             raise RunError(f"{path}: cannot be made: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
         run = cls(
-            path, source, dataset.x.shape[1], dataset.feature_names, dataset.image_shape, groups
+            path,
+            source,
+            dataset.x.shape[1],
+            dataset.feature_names,
+            dataset.image_shape,
+            groups,
+            _plugins(source, settings),
         )
         # Absolute, so that the run is found again from any folder.
         saved = asdict(source)
@@ -164,6 +175,7 @@ class Run:
                 "feature_names": list(run.feature_names),
                 "image_shape": run.image_shape,
                 "groups": None if groups is None else asdict(groups),
+                "plugins": [plugin._asdict() for plugin in run.plugins],
             },
         )
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
@@ -187,6 +199,22 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
         return cls(path, *facts)
+
+    def require(self, *groups: Group) -> None:
+        """Check that what plug-ins brought to the training is there.
+
+        Args:
+            groups: of entry points that matter now; without any, all of them.
+
+        Raises:
+            RunError: naming the distribution to install.
+        """
+        for plugin in self.plugins:
+            if plugin.group in (groups or GROUPS) and find(plugin.group, plugin.name) is None:
+                raise RunError(
+                    f"{self.path}: was trained with {plugin}, which is not installed: install "
+                    f"{plugin.distribution}"
+                )
 
     def custom(self, dataset: Dataset) -> Custom:
         """What was brought to the training beside its settings.
@@ -281,8 +309,10 @@ class Run:
         """Read model.safetensors.
 
         Raises:
-            RunError: if there is none, or it does not fit the settings.
+            RunError: if there is none, it does not fit the settings, or the plug-in of its encoder
+                or method is not there.
         """
+        self.require("gedi.encoders", "gedi.methods")
         file = self.path / "model.safetensors"
         if not file.is_file():
             raise RunError(
@@ -405,10 +435,34 @@ def _is_taken(path: Path) -> bool:
     return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
 
 
-def _facts(
-    content: Any,
-) -> tuple[Source, int, tuple[str, ...], tuple[int, int, int] | None, GroupSource | None]:
-    """What run.json holds: where the data are from, their features and shape, and their groups.
+def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
+    """Who brings what is not built in."""
+    names: dict[Group, list[str]] = {
+        "gedi.data": [source.data] if is_plugged(source.data) else [],
+        "gedi.encoders": [settings.encoder.kind or ""],
+        "gedi.methods": [settings.method],
+        "gedi.views": settings.views.own,
+    }
+    if not is_plugged_encoder(settings.encoder.kind):
+        names["gedi.encoders"] = []
+    if settings.method in METHODS:
+        names["gedi.methods"] = []
+    found = [find(group, name) for group, each in names.items() for name in each]
+    return tuple(plugin for plugin in found if plugin is not None)
+
+
+_Facts = tuple[
+    Source,
+    int,
+    tuple[str, ...],
+    tuple[int, int, int] | None,
+    GroupSource | None,
+    tuple[Plugin, ...],
+]
+
+
+def _facts(content: Any) -> _Facts:
+    """What run.json holds: where data are from, their features and shape, groups, and plug-ins.
 
     Raises:
         ValueError: for anything else than `Run.create` writes.
@@ -432,12 +486,27 @@ def _facts(
     if names and len(names) != d:
         raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
     groups = _groups(content.get("groups"))
+    brought = _brought(content.get("plugins", []))
     if shape is None:
-        return Source(**source), d, tuple(names), None, groups
+        return Source(**source), d, tuple(names), None, groups, brought
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
-    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2]), groups
+    image_shape = (shape[0], shape[1], shape[2])
+    return Source(**source), d, tuple(names), image_shape, groups, brought
+
+
+def _brought(content: Any) -> tuple[Plugin, ...]:
+    fits = isinstance(content, list) and all(
+        isinstance(each, dict)
+        and each.keys() == set(Plugin._fields)
+        and all(isinstance(value, str) for value in each.values())
+        and each["group"] in GROUPS
+        for each in content
+    )
+    if not fits:
+        raise ValueError(f"plugins: expected a list of texts as {', '.join(Plugin._fields)}")
+    return tuple(Plugin(**each) for each in content)
 
 
 def _groups(content: Any) -> GroupSource | None:

@@ -13,6 +13,7 @@ from gedi.custom import Custom
 from gedi.errors import SettingsError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import pairs_of
+from gedi.methods import Method
 from gedi.observing import Record
 from gedi.settings import Settings
 
@@ -33,7 +34,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         w_inv: weight of the agreement between views. With w_prior, 0 is JEM without labels.
         w_prior: weight of the balance of the clusters; None: by the number of clusters.
         encoder: widths of the hidden layers, or a module from batches of points (or of images
-            (n, C, H, W)) to features; None: (100, 100) for up to 32 features, else (512, 512).
+            (n, C, H, W)) to features; or the name of a kind, such as "conv" or one of a plug-in.
+            None: (100, 100) for up to 32 features, else (512, 512).
+        method: a `gedi.methods.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
+            of a plug-in. None: gedi, or that of `settings`.
         views: small changes that should not change the cluster: names among "noise", "dropout",
             "adversarial", "neighbours" and, for images, "image"; functions from a batch in the
             units of X to one like it; or a list of both. None: the usual ones.
@@ -90,7 +94,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         w_gen: float | None = None,
         w_inv: float = 1.0,
         w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | None = None,
+        encoder: Sequence[int] | nn.Module | str | None = None,
+        method: Method | str | None = None,
         views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
         contamination: float = 0.05,
         max_iter: int = 2000,
@@ -112,6 +117,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             w_inv=w_inv,
             w_prior=w_prior,
             encoder=encoder,
+            method=method,
             views=views,
             contamination=contamination,
             max_iter=max_iter,

@@ -37,7 +37,7 @@ def collapse_gap_scorer(estimator: BaseGEDI, X: Any, y: Any = None) -> float:  #
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_SEED))]
     image_shape = image_shape_of(estimator.input_shape_)
     usual = Settings(views=resolve_views(ViewSettings(), image_shape))
-    view = make_view(usual, z, image_shape)
+    view = make_view(usual, z, image_shape, trained.scaling)
     monitor = Monitor(z[:_POINTS], view, _SEED)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return -float(measured["gap"])
