@@ -8,13 +8,13 @@ a name is met that is not. What an entry point names is called as docs/plugins.m
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, NamedTuple, get_args
 
 from gedi.errors import PluginError
 
-__all__ = ["GROUPS", "Group", "Plugin", "find", "installed", "load"]
+__all__ = ["GROUPS", "Group", "Plugin", "find", "installed", "load", "plugins_of", "refuse_missing"]
 
 Group = Literal["gedi.encoders", "gedi.views", "gedi.methods", "gedi.data"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -85,6 +85,43 @@ def load(group: Group, name: str, *, built_in: Sequence[str] = (), setting: str)
             f"{type(error).__name__}: {' '.join(str(error).split())}; mend or update it, or "
             "uninstall it"
         ) from error
+
+
+def plugins_of(content: Any) -> tuple[Plugin, ...]:
+    """From a list of plain names and values, as `Plugin._asdict` gives them.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    fits = isinstance(content, list) and all(
+        isinstance(each, dict)
+        and each.keys() == set(Plugin._fields)
+        and all(isinstance(value, str) for value in each.values())
+        and each["group"] in GROUPS
+        for each in content
+    )
+    if not fits:
+        raise ValueError(f"plugins: expected a list of texts as {', '.join(Plugin._fields)}")
+    return tuple(Plugin(**each) for each in content)
+
+
+def refuse_missing(used: Iterable[Plugin], trained: str, groups: Sequence[Group] = GROUPS) -> None:
+    """Check that what was used in a training is still there.
+
+    Args:
+        used: as `find` told then.
+        trained: what was trained, for the message.
+        groups: those that matter now.
+
+    Raises:
+        PluginError: naming the distribution to install.
+    """
+    for plugin in used:
+        if plugin.group in groups and find(plugin.group, plugin.name) is None:
+            raise PluginError(
+                f"{trained}: was trained with {plugin}, which is not installed: install "
+                f"{plugin.distribution}"
+            )
 
 
 def _point(group: Group, name: str) -> EntryPoint | None:

@@ -33,14 +33,12 @@ from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
-from gedi.methods import BUILT_IN as METHODS
-from gedi.networks import is_plugged as is_plugged_encoder
 from gedi.observing import Record
-from gedi.plugins import GROUPS, Group, Plugin, find
+from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict
 from gedi.shards import load_stream
-from gedi.storing import load_trained, save_trained
+from gedi.storing import load_trained, plugins_used, save_trained
 from gedi.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
@@ -207,14 +205,9 @@ class Run:
             groups: of entry points that matter now; without any, all of them.
 
         Raises:
-            RunError: naming the distribution to install.
+            PluginError: naming the distribution to install.
         """
-        for plugin in self.plugins:
-            if plugin.group in (groups or GROUPS) and find(plugin.group, plugin.name) is None:
-                raise RunError(
-                    f"{self.path}: was trained with {plugin}, which is not installed: install "
-                    f"{plugin.distribution}"
-                )
+        refuse_missing(self.plugins, str(self.path), groups or GROUPS)
 
     def custom(self, dataset: Dataset) -> Custom:
         """What was brought to the training beside its settings.
@@ -309,8 +302,8 @@ class Run:
         """Read model.safetensors.
 
         Raises:
-            RunError: if there is none, it does not fit the settings, or the plug-in of its encoder
-                or method is not there.
+            RunError: if there is none, or it does not fit the settings.
+            PluginError: if encoder or method are of a plug-in that is not there.
         """
         self.require("gedi.encoders", "gedi.methods")
         file = self.path / "model.safetensors"
@@ -437,18 +430,8 @@ def _is_taken(path: Path) -> bool:
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
     """Who brings what is not built in."""
-    names: dict[Group, list[str]] = {
-        "gedi.data": [source.data] if is_plugged(source.data) else [],
-        "gedi.encoders": [settings.encoder.kind or ""],
-        "gedi.methods": [settings.method],
-        "gedi.views": settings.views.own,
-    }
-    if not is_plugged_encoder(settings.encoder.kind):
-        names["gedi.encoders"] = []
-    if settings.method in METHODS:
-        names["gedi.methods"] = []
-    found = [find(group, name) for group, each in names.items() for name in each]
-    return tuple(plugin for plugin in found if plugin is not None)
+    data = find("gedi.data", source.data) if is_plugged(source.data) else None
+    return (*([] if data is None else [data]), *plugins_used(settings))
 
 
 _Facts = tuple[
@@ -486,7 +469,7 @@ def _facts(content: Any) -> _Facts:
     if names and len(names) != d:
         raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
     groups = _groups(content.get("groups"))
-    brought = _brought(content.get("plugins", []))
+    brought = plugins_of(content.get("plugins", []))
     if shape is None:
         return Source(**source), d, tuple(names), None, groups, brought
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
@@ -494,19 +477,6 @@ def _facts(content: Any) -> _Facts:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
     return Source(**source), d, tuple(names), image_shape, groups, brought
-
-
-def _brought(content: Any) -> tuple[Plugin, ...]:
-    fits = isinstance(content, list) and all(
-        isinstance(each, dict)
-        and each.keys() == set(Plugin._fields)
-        and all(isinstance(value, str) for value in each.values())
-        and each["group"] in GROUPS
-        for each in content
-    )
-    if not fits:
-        raise ValueError(f"plugins: expected a list of texts as {', '.join(Plugin._fields)}")
-    return tuple(Plugin(**each) for each in content)
 
 
 def _groups(content: Any) -> GroupSource | None:

@@ -18,8 +18,9 @@ from gedi.base import GaussianBase
 from gedi.box import Box
 from gedi.errors import PluginError, RunError
 from gedi.evaluation.normalizer import LogNormalizer
-from gedi.methods import Method
+from gedi.methods import BUILT_IN, Method
 from gedi.networks import is_convolutional, is_plugged
+from gedi.plugins import Group, Plugin, find
 from gedi.scaling import Scaling
 from gedi.settings import Settings, check
 from gedi.smoothing import Smoothing
@@ -27,7 +28,7 @@ from gedi.spectral import LEADING, SpectralMatrix
 from gedi.trained import TrainedModel
 from gedi.untrusted import refuse_special
 
-__all__ = ["load_trained", "save_trained"]
+__all__ = ["load_trained", "plugins_used", "save_trained"]
 
 
 def save_trained(trained: TrainedModel, file: Path) -> None:
@@ -83,6 +84,18 @@ def load_trained(
         raise
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def plugins_used(settings: Settings) -> tuple[Plugin, ...]:
+    """Who brings what resolved settings name and what is not built in."""
+    kind, method = settings.encoder.kind, settings.method
+    names: list[tuple[Group, str]] = [("gedi.views", name) for name in settings.views.own]
+    if is_plugged(kind):
+        names.append(("gedi.encoders", str(kind)))
+    if method not in BUILT_IN:  # nor a plug-in's, where it was given as an object
+        names.append(("gedi.methods", method))
+    found = [find(group, name) for group, name in names]
+    return tuple(plugin for plugin in found if plugin is not None)
 
 
 def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:

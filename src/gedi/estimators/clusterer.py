@@ -39,8 +39,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         method: a `gedi.methods.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
             of a plug-in. None: gedi, or that of `settings`.
         views: small changes that should not change the cluster: names among "noise", "dropout",
-            "adversarial", "neighbours" and, for images, "image"; functions from a batch in the
-            units of X to one like it; or a list of both. None: the usual ones.
+            "adversarial", "neighbours" and, for images, "image", or those of plug-ins; functions
+            from a batch in the units of X to one like it; or a list of both. None: the usual.
         contamination: share of the training points that `predict_outliers` calls outliers.
         max_iter: iterations at most.
         max_time: seconds at most; None: no limit.

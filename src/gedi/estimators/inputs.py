@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+from gedi import plugins
 from gedi.errors import DataError, SettingsError
 from gedi.presets import NEUTRAL
 
@@ -113,6 +114,7 @@ def split_views(
 
     Raises:
         SettingsError: for what is neither name nor function.
+        PluginError: for a name that nobody brings.
     """
     if views is None:
         return None, (), ()
@@ -123,6 +125,8 @@ def split_views(
             raise SettingsError(
                 f"views: expected functions and names, such as {', '.join(_VIEWS)}, got {name!r}"
             )
+        if name not in _VIEWS:
+            plugins.load("gedi.views", name, built_in=tuple(_VIEWS), setting="views")
     strengths = tuple(strength for name in names for strength in _VIEWS.get(name, ()))
     own = tuple(name for name in names if name not in _VIEWS)
     return strengths, own, tuple(view for view in each if callable(view))

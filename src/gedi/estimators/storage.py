@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from gedi.errors import RunError
+from gedi.errors import PluginError, RunError
 from gedi.estimators.inputs import image_shape_of
 from gedi.methods import Method
+from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
-from gedi.storing import load_trained, save_trained
+from gedi.storing import load_trained, plugins_used, save_trained
 from gedi.untrusted import json_of
 
 __all__ = ["load_estimator", "save_estimator"]
@@ -41,6 +42,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
         "settings": asdict(estimator.settings_),
         "own_encoder": isinstance(estimator.encoder, nn.Module),
         "own_method": isinstance(estimator.method, Method),
+        "plugins": [plugin._asdict() for plugin in plugins_used(estimator.settings_)],
         "learned": {
             name: _packed(value) for name, value in vars(estimator).items() if _is_learned(name)
         },
@@ -92,7 +94,7 @@ def load_estimator(
         _check_config(config, kind, path, encoder, method)
         estimator: Any = _estimator(config, kind, encoder, method)
         shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
-    except RunError:
+    except (RunError, PluginError):
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{file}: cannot be read: {error!r}") from error
@@ -120,6 +122,8 @@ def _check_config(
             f"{path}: was trained with an encoder of its own: give a module like it, as "
             f"{kind.__name__}.load(path, encoder=...)"
         )
+    needed: tuple[Group, ...] = ("gedi.encoders", "gedi.methods")
+    refuse_missing(plugins_of(config.get("plugins", [])), str(path), needed)
     own_method = config.get("own_method")
     name = config["settings"]["method"]
     if own_method and (method is None or method.name != name):
