@@ -3,12 +3,12 @@
 import sys
 
 import pytest
-from waves import installed, waves_site
 
 from gedi import plugins
 from gedi.data import load
 from gedi.errors import DataError, PluginError
 from gedi.plugins import Plugin
+from waves_site import installed, waves_site
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_what_was_used_must_be_there(waves):
     plugins.refuse_missing([waves], "run")
     gone = waves._replace(name="tides", distribution="gedi-tides")
     plugins.refuse_missing([gone], "run", ["gedi.encoders"])
-    with pytest.raises(PluginError, match="run: was trained with .*'tides'.*install gedi-tides$"):
+    with pytest.raises(PluginError, match=r"run: was trained with .*'tides'.*install gedi-tides$"):
         plugins.refuse_missing([waves, gone], "run")
 
 
@@ -82,7 +82,8 @@ def test_plugins_of_plain_values(waves):
     ],
 )
 def test_data_of_plug_ins_are_checked(line, words, tmp_path, monkeypatch):
-    module = f"import numpy as np\nfrom gedi import Dataset\nx = np.ones((3, 2))\ndef data(**_):\n {line}\n"
+    start = "import numpy as np\nfrom gedi import Dataset\nx = np.ones((3, 2))\n"
+    module = f"{start}def data(**_):\n    {line}\n"
     (tmp_path / "bad_data.py").write_text(module, encoding="utf-8")
     monkeypatch.syspath_prepend(
         installed(tmp_path, {"gedi.data": {"bad": "bad_data:data"}}, "gedi-bad")

@@ -14,7 +14,7 @@ from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
-from gedi.networks import is_convolutional
+from gedi.networks import is_convolutional, is_plugged
 from gedi.points import affordable
 from gedi.settings import Settings, learns_density
 from gedi.trained import Prediction, TrainedModel
@@ -23,7 +23,7 @@ from gedi.walking import way_from_noise
 __all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
-_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them
+_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them, or may
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # on which the gap is computed, and beside which foils are put
 _PART = 500
@@ -85,9 +85,10 @@ def find(
     view = make_view(settings, z, dataset.image_shape, trained.scaling)
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
-    convolved = is_convolutional(settings.encoder.kind)
+    kind = settings.encoder.kind
+    costly = is_convolutional(kind) or is_plugged(kind)
     noisy, sample_clusters = trained.sample(
-        _COSTLY_SAMPLES if convolved else _SAMPLES,
+        _COSTLY_SAMPLES if costly else _SAMPLES,
         generator=generator,
         n_steps=sampling_rounds(settings),
         denoise=False,
