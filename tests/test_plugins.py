@@ -1,14 +1,27 @@
 """Names of plug-ins: found, loaded, missed and mixed up."""
 
+import functools
+import re
+import shlex
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from sklearn.base import clone
 
-from gedi import plugins
+import gedi
+from gedi import GEDI, plugins
+from gedi.cli.parser import parse
 from gedi.data import load
 from gedi.errors import DataError, PluginError
+from gedi.networks import fresh_encoder
 from gedi.plugins import Plugin
-from waves_site import installed, waves_site
+from gedi.settings import EncoderSettings
+from waves_site import EXAMPLE, installed, waves_site
+
+GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
 
 
 @pytest.fixture
@@ -91,3 +104,60 @@ def test_data_of_plug_ins_are_checked(line, words, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "bad_data", raising=False)
     with pytest.raises((DataError, PluginError), match=words):
         load("bad")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("waves")
+def test_the_guide_runs_and_shows_the_example(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = functools.partial(GEDI, max_iter=5, n_restarts=1)
+    quick.load = GEDI.load
+    monkeypatch.setattr(gedi, "GEDI", quick, raising=False)
+    blocks = re.findall(r"```(\w+)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    for kind, block in blocks:
+        if kind in ("python", "py"):
+            exec(block, names)
+        elif kind == "toml":
+            assert block.strip() in (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")
+        else:
+            for line in block.splitlines():
+                parse(shlex.split(line)[1:])
+    X = names["X"]  # noqa: N806
+    assert np.array_equal(names["same"].predict_proba(X), names["model"].predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("waves")
+def test_estimators_take_names_and_say_what_is_missing(tmp_path, monkeypatch):
+    x = load("waves", n_points=60).x
+    names = {"encoder": "wave", "views": ["noise", "shifted"], "method": "symmetric"}
+    model = GEDI(3, **names, batch_size=16, max_iter=4, n_restarts=2, random_state=0).fit(x)
+    settings = model.settings_
+    assert (settings.encoder.kind, settings.method) == ("wave", "symmetric")
+    assert settings.views.own == ["shifted"] and settings.views.noise > 0
+    assert settings.views.neighbours == 0
+    model.save(tmp_path / "model")
+    back = GEDI.load(tmp_path / "model")
+    assert np.array_equal(back.predict_proba(x), model.predict_proba(x))
+    assert clone(back).get_params()["method"] == "symmetric"
+    elsewhere = [place for place in sys.path if Path(place).name != "site"]
+    monkeypatch.setattr(sys, "path", elsewhere)
+    with pytest.raises(PluginError, match=r"with the encoder 'wave' of gedi-waves 0.1.0.*install"):
+        GEDI.load(tmp_path / "model")
+
+
+@pytest.mark.usefixtures("waves")
+def test_weights_of_an_encoder_come_from_the_seed():
+    def weights(seed, members=()):
+        encoder = fresh_encoder(
+            EncoderSettings("wave"),
+            (32,),
+            members=members,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return next(iter(encoder.parameters()))
+
+    assert torch.equal(weights(0), weights(0)) and not torch.equal(weights(0), weights(1))
+    first, second = weights(0, (2,))
+    assert not torch.equal(first, second)

@@ -317,7 +317,9 @@ def _doctor() -> ArgumentParser:
 def _data_and_settings(parser: ArgumentParser) -> None:
     """What a training is made from."""
     parser.add_argument(
-        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
+        "data",
+        type=str,
+        help="moons, circles, digits, a file, a folder of images, hf://..., or of a plug-in",
     )
     parser.add_argument("--config", action=_ConfigFile, help="a YAML file of settings")
     parser.add_argument(

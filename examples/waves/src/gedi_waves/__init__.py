@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gedi import Dataset, Terms
-from gedi.methods import Method
+from gedi import Dataset, Method, Terms
 from gedi.objective import invariance, prior_agreement
 
 __all__ = ["SYMMETRIC", "WaveNet", "shifted", "waves"]
