@@ -36,7 +36,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         encoder: widths of the hidden layers, or a module from batches of points (or of images
             (n, C, H, W)) to features; or the name of a kind, such as "conv" or one of a plug-in.
             None: (100, 100) for up to 32 features, else (512, 512).
-        method: a `gedi.methods.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
+        method: a `gedi.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
             of a plug-in. None: gedi, or that of `settings`.
         views: small changes that should not change the cluster: names among "noise", "dropout",
             "adversarial", "neighbours" and, for images, "image", or those of plug-ins; functions

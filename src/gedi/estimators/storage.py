@@ -124,9 +124,8 @@ def _check_config(
         )
     needed: tuple[Group, ...] = ("gedi.encoders", "gedi.methods")
     refuse_missing(plugins_of(config.get("plugins", [])), str(path), needed)
-    own_method = config.get("own_method")
-    name = config["settings"]["method"]
-    if own_method and (method is None or method.name != name):
+    name = config["settings"]["method"] if config.get("own_method") else None
+    if name is not None and (method is None or method.name != name):
         raise RunError(
             f"{path}: was trained with a method of its own, {name!r}: give it, as "
             f"{kind.__name__}.load(path, method=...)"

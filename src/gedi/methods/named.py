@@ -39,7 +39,7 @@ def method_of(name: str) -> Method:
     found = plugins.load("gedi.methods", name, built_in=tuple(BUILT_IN), setting="setting method")
     if not isinstance(found, Method) or found.name != name:
         raise PluginError(
-            f"setting method: expected a gedi.methods.Method of the name {name!r} from "
+            f"setting method: expected a gedi.Method of the name {name!r} from "
             f"{plugins.find('gedi.methods', name)}, got {found!r}"
         )
     return found
