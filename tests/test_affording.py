@@ -67,7 +67,7 @@ def test_a_size_that_cannot_fit_is_refused_at_once(changes, lower):
 def test_wide_tables_are_refused_before_anything_is_read_off_them(monkeypatch):
     wide = Dataset("wide", np.zeros((2, 100_000), dtype=np.float32))
 
-    def never(*arguments):
+    def never(*arguments, **options):
         raise AssertionError
 
     monkeypatch.setattr("gedi.defaults._noise", never)

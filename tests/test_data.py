@@ -277,7 +277,8 @@ def test_missing_file():
     with pytest.raises(DataError, match="no file 'mons': did you mean 'moons'"):
         load("mons")
     with pytest.raises(
-        DataError, match=r"no file 'data/a.csv', and the built-in sets are moons, circles, digits"
+        DataError,
+        match=r"no file 'data/a.csv', and the sets with a name are moons, circles, digits",
     ):
         load("data/a.csv")
 

@@ -333,6 +333,7 @@ def no_traceback(capsys, *arguments):
         {"feature_names": ["a"]},
         {"feature_names": [1, 2]},
         {"feature_names": {"a": 1}},
+        {"plugins": [{"group": "os", "name": "system", "distribution": "a", "version": "1"}]},
         {"image_shape": [1, 2]},
         {"image_shape": [-1, -2, 1]},
         {"image_shape": "12"},

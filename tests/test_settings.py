@@ -45,14 +45,12 @@ def changed(name, value):
         ("data_noise", -0.1),
         ("seed", -1),
         ("evaluate_every", 0),
-        ("method", "simclr"),
         ("device", "tpu"),
         ("precision", "8"),
         ("prior", [0.5, 0.5, 0.0]),
         ("prior", [0.5, -0.5]),
         ("prior", [0.5, NAN]),
         ("prior", [0.5, INF]),
-        ("encoder.kind", "vgg"),
         ("encoder.hidden", []),
         ("encoder.hidden", [10, 0]),
         ("weights.gen", -1),
@@ -113,6 +111,10 @@ def test_refused_with_the_name_of_the_setting(name, value):
         ("encoder.hidden", 16, "a list of whole numbers"),
         ("encoder.hidden", [16.5], "a list of whole numbers"),
         ("encoder.base", "yes", "true or false"),
+        ("encoder.kind", 3, "one of mlp, conv, resnet8, resnet18"),
+        ("method", None, "one of gedi, barlow-twins, swav"),
+        ("views.own", "wave", "a list of names"),
+        ("views.own", [1], "a list of names"),
         ("sampler.metropolis", 1, "true or false"),
         ("sampler.boundary", ["reject"], "one of reject, reflect, clamp"),
         ("device", None, "one of auto, cpu, cuda"),
@@ -197,10 +199,10 @@ def test_method_names():
     assert method_name(Settings()) == "GEDI"
     assert method_name(Settings(method="barlow-twins")) == "Barlow Twins"
     assert method_name(Settings(method="swav")) == "SwAV"
+    assert method_name(Settings(method="mine")) == "mine"
 
 
 def test_a_density_needs_gen():
     assert learns_density(Settings())
     assert learns_density(Settings(weights=WeightSettings(inv=0, prior=0)))
     assert not learns_density(Settings(weights=WeightSettings(gen=0)))
-    assert not learns_density(Settings(method="swav"))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
+from torch import Generator
 
 from gedi.custom import Custom
 from gedi.data import Dataset
@@ -11,6 +12,7 @@ from gedi.defaults import of_one_process, resolve
 from gedi.errors import SettingsError
 from gedi.free_memory import Free, free_memory
 from gedi.memory import LIBRARIES, Memory, peak_memory
+from gedi.networks import is_plugged, plugged_module
 from gedi.points import is_mapped
 from gedi.settings import Settings
 from gedi.shards import StreamedDataset
@@ -47,7 +49,10 @@ def estimate(
         replayed: whether iterations are CUDA graphs.
         libraries: bytes that the process takes without the data.
     """
-    encoder = custom.encoder
+    kind, encoder = settings.encoder.kind, custom.encoder
+    if encoder is None and is_plugged(kind):
+        shape = dataset.image_shape or dataset.x.shape[1:]
+        encoder = plugged_module(str(kind), shape, Generator())
     return peak_memory(
         settings,
         *dataset.x.shape,

@@ -10,19 +10,18 @@ from torch import Generator, Tensor, nn
 
 from gedi.base import GaussianBase
 from gedi.box import Box
-from gedi.conv import ResNet8, ResNet18, SmallConvNet
 from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
 from gedi.distributed import n_processes, own_seed, share_of
-from gedi.encoders import MLP, CosineHead, OwnEncoder
+from gedi.encoders import CosineHead, OwnEncoder
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Evidence, Labels
 from gedi.groups import Groups, RuleEvidence
 from gedi.image_views import ImageViews
-from gedi.methods import Method, barlow_twins_terms, gedi_terms, swav_terms
-from gedi.methods.rivals import SWAV_TEMPERATURE
+from gedi.methods import BUILT_IN, Method, method_of
 from gedi.model import EnergyClassifier
 from gedi.monitor import Monitor
+from gedi.networks import fresh_encoder, is_plugged
 from gedi.objective import Weights
 from gedi.points import Points, affordable
 from gedi.presets import NEUTRAL, changes_images
@@ -32,7 +31,7 @@ from gedi.sampling.vera import ImageGenerator, VectorGenerator, VeraSampler
 from gedi.sampling.vera_source import VeraSource
 from gedi.scaling import Scaling
 from gedi.schedule import Schedule
-from gedi.settings import EncoderSettings, MethodKind, SamplerSettings, Settings
+from gedi.settings import SamplerSettings, Settings
 from gedi.shards import StreamedDataset
 from gedi.smoothing import Smoothing
 from gedi.spectral import SpectralMatrix
@@ -49,6 +48,7 @@ from gedi.views import (
     Split,
     View,
     VirtualAdversarial,
+    plugged_view,
 )
 
 __all__ = [
@@ -65,12 +65,6 @@ __all__ = [
 ]
 
 TOLD = 10_000  # points on which the end result is told
-_METHODS: dict[MethodKind, Method] = {
-    "gedi": gedi_terms,
-    "barlow-twins": barlow_twins_terms,
-    "swav": swav_terms,
-}
-_PROJECTED = 128  # outputs of the head that Barlow Twins compares
 MONITORED = 2000  # points on which the gap is watched
 REFERENCES = 2000  # points among which neighbours are looked for
 MEASURED = 20_000  # points that the base is the Gaussian of
@@ -129,6 +123,7 @@ class Assembly:
             settings,
             self.input_shape,
             self.base,
+            method=self.algorithm.method,
             encoder=self.custom.encoder,
             members=members,
             generator=generator,
@@ -193,6 +188,7 @@ class Assembly:
             settings,
             self.input_shape,
             None,
+            method=self.algorithm.method,
             encoder=self.custom.encoder,
             members=(n,),
             generator=generator,
@@ -269,6 +265,7 @@ def build_model(
     input_shape: tuple[int, ...],
     base: GaussianBase | None,
     *,
+    method: Method | None = None,
     encoder: nn.Module | None = None,
     members: tuple[int, ...] = (),
     ended: bool = False,
@@ -276,23 +273,27 @@ def build_model(
 ) -> EnergyClassifier:
     """The network with fresh weights, on the CPU; a user's encoder keeps those it has.
 
-    While Barlow Twins trains, its head is a projection; when it has ended, clusters of k-means. And
+    While a method trains, its head may be a projection; when it has ended, clusters of k-means. And
     only while it is trained a network computes in less than float32.
+
+    Raises:
+        PluginError: if encoder or method are of a plug-in that is not there.
     """
+    method = method or method_of(settings.method)
     assert settings.n_clusters is not None  # resolved
     below = (
-        _encoder(settings.encoder, input_shape, members, generator)
+        fresh_encoder(settings.encoder, input_shape, members=members, generator=generator)
         if encoder is None
         else OwnEncoder(encoder, input_shape, members=members)
     )
     n_outputs, head = settings.n_clusters, None
-    if settings.method == "barlow-twins" and not ended:
-        n_outputs = _PROJECTED
-    if settings.method == "swav":
+    if method.projection is not None and not ended:
+        n_outputs = method.projection
+    if method.cosines is not None:
         head = CosineHead(
             int(below.n_features),  # type: ignore[arg-type]
             n_outputs,
-            SWAV_TEMPERATURE,
+            method.cosines,
             members=members,
             generator=generator,
         )
@@ -305,21 +306,6 @@ def build_model(
         members=members,
         generator=generator,
     )
-
-
-def _encoder(
-    chosen: EncoderSettings,
-    input_shape: tuple[int, ...],
-    members: tuple[int, ...],
-    generator: Generator,
-) -> nn.Module:
-    if chosen.kind == "mlp":
-        assert chosen.hidden is not None  # resolved
-        return MLP(math.prod(input_shape), chosen.hidden, members=members, generator=generator)
-    channels, height, width = input_shape
-    make = {"conv": SmallConvNet, "resnet8": ResNet8, "resnet18": ResNet18}[str(chosen.kind)]
-    first, *others = (make((channels, height, width), generator) for _ in range(math.prod(members)))
-    return OwnEncoder(first, input_shape, members=members, others=others)
 
 
 def _take_over(previous: EnergyClassifier, model: EnergyClassifier) -> None:
@@ -392,6 +378,7 @@ def assemble(
         settings,
         data[chosen[: max(affordable(REFERENCES, data.n_features), len(anchors))]],
         dataset.image_shape,
+        scaling,
     )
     views += _own_views(custom, data, scaling, input_shape)
     view = views[0] if len(views) == 1 else Split(views)
@@ -399,7 +386,7 @@ def assemble(
     measured = chosen[: affordable(MEASURED, data.n_features)]
     base, root = _base(data[measured], noise, settings, dataset, previous)
     box = _box(data, noise, _told_corners(dataset, scaling, device))
-    weights = settings.weights
+    weights, method = settings.weights, custom.chosen_method(settings)
     assert weights.gen is not None and weights.prior is not None  # resolved
     algorithm = Algorithm(
         view=view,
@@ -421,8 +408,7 @@ def assemble(
         evidence=_evidence(custom, data, settings),
         compile=settings.compile,
         cuda_graph=_takes_graphs(settings, device, custom),
-        method=_METHODS[settings.method],
-        two_views=settings.method != "gedi",
+        method=method,
     )
     watched = share_of(chosen[: affordable(MONITORED, data.n_features)], 0)
     return Assembly(
@@ -437,7 +423,7 @@ def assemble(
         log_prior=(
             previous.log_prior
             if previous is not None and settings.prior == "learned"
-            else _log_prior(settings)
+            else _log_prior(settings, method)
         ),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
@@ -465,7 +451,8 @@ def _takes_graphs(settings: Settings, device: torch.device, custom: Custom) -> b
     if settings.cuda_graph and found:
         raise SettingsError(f"setting cuda_graph: expected null or false where {found[0]}")
     if settings.cuda_graph is None:
-        return not found and custom.encoder is None
+        own = custom.encoder is not None or is_plugged(settings.encoder.kind)
+        return not found and not own and settings.method in BUILT_IN
     return settings.cuda_graph
 
 
@@ -566,8 +553,8 @@ def _box(data: Points, noise: float, told: Tensor | None) -> Box:
     return Box(box.low - pad, box.high + pad)
 
 
-def _log_prior(settings: Settings) -> Tensor:
-    n = _PROJECTED if settings.method == "barlow-twins" else settings.n_clusters or 0
+def _log_prior(settings: Settings, method: Method) -> Tensor:
+    n = method.projection or settings.n_clusters or 0
     shares = [1.0] * n
     if settings.prior is not None and settings.prior != "learned":
         shares = list(settings.prior)
@@ -590,14 +577,22 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-def make_view(settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None) -> View:
+def make_view(
+    settings: Settings,
+    data: Tensor,
+    image_shape: tuple[int, int, int] | None,
+    scaling: Scaling,
+) -> View:
     """The views that the settings ask for, in equal shares; see `make_views`."""
-    views = make_views(settings, data, image_shape)
+    views = make_views(settings, data, image_shape, scaling)
     return views[0] if len(views) == 1 else Split(views)
 
 
 def make_views(
-    settings: Settings, data: Tensor, image_shape: tuple[int, int, int] | None
+    settings: Settings,
+    data: Tensor,
+    image_shape: tuple[int, int, int] | None,
+    scaling: Scaling,
 ) -> list[View]:
     """Each kind of view that the settings ask for.
 
@@ -606,6 +601,10 @@ def make_views(
         data: points in random order, scaled, (n, d); neighbours and local scales are read off the
             first of them.
         image_shape: (C, H, W) if the points are flattened images.
+        scaling: between the units of views of plug-ins and the network's.
+
+    Raises:
+        PluginError: if a view is of a plug-in that is not there.
     """
     chosen = settings.views
     reference = data[:REFERENCES]
@@ -625,4 +624,5 @@ def make_views(
         views.append(VirtualAdversarial(chosen.adversarial, local))
     if chosen.neighbours > 0:
         views.append(Neighbour(reference, min(chosen.neighbours, len(reference) - 1)))
-    return views
+    input_shape = image_shape or data.shape[-1:]
+    return views + [Own(plugged_view(name), scaling, input_shape) for name in chosen.own]

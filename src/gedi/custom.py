@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gedi.errors import SettingsError
 from gedi.groups import Groups
+from gedi.methods import BUILT_IN, Method, method_of
 from gedi.numbering import Reference
+from gedi.settings import Settings
 from gedi.trained import TrainedModel
 
 __all__ = ["Custom"]
@@ -20,6 +23,7 @@ class Custom:
 
     Args:
         encoder: the network below the head, in place of the MLP.
+        method: in place of the one that the settings name.
         views: functions from a batch (n, *input_shape) in the user's units to one like it, beside
             the views of the settings.
         positives: pairs of rows that belong together, (m, 2), as one more view.
@@ -30,12 +34,27 @@ class Custom:
     """
 
     encoder: nn.Module | None = None
+    method: Method | None = None
     views: tuple[Callable[[Tensor], Tensor], ...] = ()
     positives: NDArray[np.int64] | None = None
     classes: NDArray[np.int64] | None = None
     groups: Groups | None = None
     previous: TrainedModel | None = None
     like: Reference | None = None
+
+    def chosen_method(self, settings: Settings) -> Method:
+        """The method that is trained with.
+
+        Raises:
+            PluginError: if it is given by a name that nobody brings.
+            SettingsError: if it is an object with the name of one of ours.
+        """
+        if self.method is None:
+            return method_of(settings.method)
+        name = self.method.name
+        if name in BUILT_IN and self.method != BUILT_IN[name]:
+            raise SettingsError(f"method: {name} is the name of one of ours: give it another")
+        return self.method
 
     @property
     def has_views(self) -> bool:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gedi import toy
+from gedi import plugins, toy
 from gedi.array_claims import ArrayClaim, claim_in_archive, claim_of
-from gedi.errors import DataError
+from gedi.errors import DataError, PluginError
 from gedi.images import (
     PRESETS,
     STREAM_ABOVE,
@@ -50,6 +50,7 @@ __all__ = [
     "constant_features",
     "counting_columns",
     "existing_file",
+    "is_plugged",
     "label_column",
     "load",
     "not_numeric",
@@ -144,7 +145,7 @@ def load(
     stream_above: int = STREAM_ABOVE,
     watch: Watch = unwatched,
 ) -> Dataset:
-    """Load a built-in set, a file, a folder of images, or a set of images from the hub.
+    """Load a built-in set, one of a plug-in, a file, a folder, or images from the hub.
 
     A .npy file holds points (n, d) or images (n, H, W) or (n, C, H, W). A .npz file holds them
     as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
@@ -157,13 +158,13 @@ def load(
 
     Args:
         source: "moons", "circles", "digits", the path of a file or a folder, or images on the hub:
-            "mnist", "cifar10", "cifar100", "svhn", "hf://owner/name"; a file of such a name is
-            reached as "./moons".
+            "mnist", "cifar10", "cifar100", "svhn", "hf://owner/name"; or what a plug-in calls
+            so; a file of such a name is reached as "./moons".
         label: the column or the array of labels; for a .npy file the path of a second one.
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.
         drop: leave out these columns of a table.
-        n_points: number of points of a toy set.
+        n_points: number of points of a toy set; this and the two below are told to plug-ins.
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
         min_rows: fewest rows accepted.
@@ -177,17 +178,21 @@ def load(
 
     Raises:
         DataError: the source cannot be read, or its values cannot be trained on.
+        PluginError: the plug-in that brings it cannot be loaded, or brings no `Dataset`.
     """
     if drop and Path(source).suffix.lower() not in {".csv", ".parquet"}:
         raise DataError(f"{source} is no table, .csv or .parquet: leave out drop (--drop)")
+    if is_plugged(source):
+        _refuse_label(source, label)
+        refuse_image_options(source, None, image_size, skip_bad)
+        return _enough(_plugged(source, n_points, seed, split), source, min_rows)
     if source in BUILT_IN:
-        if label is not None:
-            raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
+        _refuse_label(source, label)
         refuse_image_options(source, split, image_size, skip_bad)
         return _digits() if source == "digits" else _toy(source, n_points, noise, seed)
     # Who asks for features of a .parquet file takes it for a table.
     of_images = features is None and holds_images(source)
-    path = Path(source) if of_images else existing_file(source, known=(*BUILT_IN, *PRESETS))
+    path = Path(source) if of_images else existing_file(source, known=_known(source))
     if of_images:
         images = read_images(
             source,
@@ -202,6 +207,15 @@ def load(
     else:
         refuse_image_options(source, split, image_size, skip_bad)
         data = _from_file(path, label, features, drop, stream_above)
+    return _enough(data, source, min_rows)
+
+
+def _refuse_label(source: str, label: str | None) -> None:
+    if label is not None:
+        raise DataError(f"{source} brings its own labels: leave out the label {label!r}")
+
+
+def _enough(data: Dataset, source: str, min_rows: int) -> Dataset:
     if len(data.x) < min_rows:
         raise DataError(f"{source}: expected at least {min_rows} rows, got {len(data.x)}")
     return data
@@ -243,7 +257,45 @@ def counting_columns(dataset: Dataset) -> list[str]:
     return [dataset.feature_names[i] for i in steps] if dataset.feature_names else []
 
 
-# Built-in sets
+def is_plugged(source: str) -> bool:
+    """Whether a plug-in brings data of this name, which has none of the signs of a path."""
+    return _is_bare(source) and plugins.find("gedi.data", source) is not None
+
+
+def _is_bare(source: str) -> bool:
+    ours = source in BUILT_IN or source in PRESETS
+    return not ours and not any(sign in source for sign in "./\\:")
+
+
+def _known(source: str) -> tuple[str, ...]:
+    """Names that a user may have meant."""
+    plugged = plugins.installed("gedi.data") if _is_bare(source) else ()
+    return (*BUILT_IN, *PRESETS, *plugged)
+
+
+# Built-in sets, and those of plug-ins
+
+
+def _plugged(name: str, n_points: int, seed: int, split: str | None) -> Dataset:
+    make = plugins.load("gedi.data", name, setting="data")
+    dataset: object = make(n_points=n_points, seed=seed, split=split)
+    source = plugins.find("gedi.data", name)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"data: expected a gedi.Dataset from {source}, got {dataset!r}")
+    if dataset.x.ndim != 2:
+        raise DataError(f"{source}: expected points x (n, d), got shape {dataset.x.shape}")
+    x, _ = _rows(dataset.x, str(source), dataset.feature_names, keep_bytes=True)
+    n, d = x.shape
+    labels, shape, names = dataset.labels, dataset.image_shape, dataset.feature_names
+    if labels is not None:
+        codes = np.arange(len(dataset.class_names))
+        if labels.shape != (n,) or not np.isin(labels, codes).all():
+            raise DataError(f"{source}: expected labels (n,) that are places in class_names")
+    if shape is not None and (math.prod(shape) != d or dataset.value_range is None):
+        raise DataError(f"{source}: expected images of {d} values with a value_range, got {shape}")
+    if names and len(names) != d:
+        raise DataError(f"{source}: expected {d} feature_names or none, got {len(names)}")
+    return replace(dataset, name=name, x=x)
 
 
 def _toy(name: str, n_points: int, noise: float, seed: int) -> Dataset:
@@ -344,7 +396,7 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
     if not exists:
         close = difflib.get_close_matches(source.lower(), known, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""
-        names = f", and the built-in sets are {', '.join(known)}" if known and not close else ""
+        names = f", and the sets with a name are {', '.join(known)}" if known and not close else ""
         raise DataError(f"there is no file {source!r}{names}{hint}")
     try:
         refuse_special(path)

@@ -4,18 +4,20 @@ import math
 from dataclasses import replace
 from typing import TypeVar
 
+from torch import Generator, nn
+
 from gedi.base import GaussianBase
 from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
+from gedi.methods import Method
+from gedi.networks import is_convolutional, is_plugged, plugged_module
 from gedi.objective import balance_threshold
 from gedi.presets import NEUTRAL, changes_images, preset
 from gedi.sampling import likeliest_bandwidth
 from gedi.scaling import Scaling
 from gedi.settings import (
-    EncoderKind,
     EncoderSettings,
-    MethodKind,
     RestartSettings,
     Settings,
     VeraSettings,
@@ -57,6 +59,7 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         DataError: for fewer points than clusters.
     """
     check(settings)
+    method = custom.chosen_method(settings)
     n, d = dataset.x.shape
     n_clusters = settings.n_clusters or dataset.n_classes
     if n_clusters is None:
@@ -75,25 +78,21 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             f"got {buffer_size}"
         )
     kind = settings.encoder.kind or _kind(settings, dataset, custom)
-    if kind != "mlp" and dataset.image_shape is None:
+    convolved = is_convolutional(kind)
+    if convolved and dataset.image_shape is None:
         raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
     if kind != "mlp" and settings.encoder.hidden is not None:
         raise SettingsError(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
-    base = _or(settings.encoder.base, d > 2 and settings.method == "gedi")
-    small = kind == "mlp" and _size(d, hidden, custom) < _SMALL
-    rival = settings.method != "gedi"
-    weights = replace(
-        settings.weights,
-        gen=_or(settings.weights.gen, 0.0 if rival else _gen_weight(d, kind)),
-        prior=_or(settings.weights.prior, 0.0 if rival else default_prior_weight(n_clusters)),
-    )
-    if kind != "mlp" and weights.gen != 0:
+    base = _or(settings.encoder.base, d > 2 and "gen" in method.gives)
+    encoder = _own_encoder(kind, dataset, custom)
+    small = not convolved and _size(d, hidden, encoder) < _SMALL
+    weights = _weights(settings.weights, method, d, n_clusters, convolved=convolved)
+    if convolved and weights.gen != 0:
         # About how much the energies of points differ from each other, as d squares add up to them.
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
-    if rival:
-        _check_rival(settings, weights, custom)
+    _check_method(settings, weights, method, custom)
     if custom.like is not None and (custom.names_clusters or isinstance(settings.prior, list)):
         raise SettingsError(
             "like: clusters have names already, by known classes, a rule, or a prior of their own; "
@@ -107,15 +106,17 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     evidence = weights.evidence if custom.names_clusters else 0.0
     if weights.gen == weights.inv == weights.prior == evidence == 0:
         raise SettingsError("settings weights: all are zero, so there is nothing to train")
+    # Where it is given, the covariance of the data is not computed here.
+    noise = settings.data_noise
     resolved = replace(
         settings,
+        method=method.name,
         n_clusters=n_clusters,
         batch_size=batch_size,
-        # Where it is given, the covariance of the data is not computed here.
-        data_noise=(_noise(dataset, kind) if settings.data_noise is None else settings.data_noise),
+        data_noise=_noise(dataset, convolved=convolved) if noise is None else noise,
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
-        gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, kind),
+        gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, convolved=convolved),
         encoder=EncoderSettings(
             kind,
             hidden if kind == "mlp" else None,
@@ -124,13 +125,13 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
         sampler=replace(
             settings.sampler,
             buffer_size=buffer_size,
-            n_steps=settings.sampler.n_steps or (4 if kind == "mlp" else 10),
-            every=settings.sampler.every or (1 if kind == "mlp" else 5),
+            n_steps=settings.sampler.n_steps or (10 if convolved else 4),
+            every=settings.sampler.every or (5 if convolved else 1),
             vera=_vera(settings.sampler.vera, dataset),
         ),
-        views=resolve_views(settings.views, dataset.image_shape, settings.method),
+        views=resolve_views(settings.views, dataset.image_shape, two_views=method.two_views),
         restarts=_restarts(
-            replace(settings.restarts, n=1) if rival else settings.restarts,
+            settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
             weights,
             settings.max_iter,
             custom,
@@ -182,17 +183,18 @@ def of_one_process(settings: Settings, n_processes: int) -> Settings:
 def resolve_views(
     views: ViewSettings,
     image_shape: tuple[int, int, int] | None,
-    method: MethodKind = "gedi",
+    *,
+    two_views: bool = False,
 ) -> ViewSettings:
     """Fill in the strengths of the views; those of images stay open where there are none.
 
-    Rivals see images through the preset alone: they compare two views of each image, and what is
-    near by the network's own measure, or by that of pixels, is no part of their methods.
+    Methods that compare two views of each image see them through the preset alone: what is near by
+    the network's own measure, or by that of pixels, is no part of them.
 
     Args:
         views: the user's.
         image_shape: (C, H, W); None for tables.
-        method: that is trained with them.
+        two_views: whether the method compares two views.
 
     Raises:
         SettingsError: for views that the data cannot have.
@@ -207,7 +209,7 @@ def resolve_views(
         if image_shape[0] != 3:
             _check_no_colour(views, image_shape[0])
             strengths |= {name: NEUTRAL[name] for name in _COLOURS}
-    alone = method != "gedi" and image_shape is not None
+    alone = two_views and image_shape is not None
     large = image_shape is not None and min(image_shape[1:]) >= _CONVOLVED
     given = {name: getattr(views, name) for name in strengths}
     return replace(
@@ -249,6 +251,7 @@ def _check_views(settings: Settings, dataset: Dataset) -> None:
         unfit = {"crop", "aspect", *(_COLOURS if image_shape[0] != 3 else ())}
         steps, crop = [name for name in NEUTRAL if name not in unfit], ", or crop below 1,"
         seen = changes_images({name: getattr(views, name) for name in NEUTRAL})
+    seen = seen or bool(views.own)
     if settings.weights.inv > 0 and not (seen or views.adversarial or views.neighbours):
         raise SettingsError(
             f"settings views: expected one of {', '.join(steps)}, adversarial, neighbours above "
@@ -274,23 +277,43 @@ def _check_restarts(settings: Settings) -> None:
         )
 
 
-def _check_rival(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
-    """Rivals have one term, no density, no gap to choose by, and take no labels.
+def _weights(
+    chosen: WeightSettings, method: Method, d: int, n_clusters: int, *, convolved: bool
+) -> WeightSettings:
+    """Weights of zero for what the method does not give, unless they are asked for."""
+    gen = _gen_weight(d, convolved=convolved) if "gen" in method.gives else 0.0
+    prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
+    weights = replace(chosen, gen=_or(chosen.gen, gen), prior=_or(chosen.prior, prior))
+    # One that nobody has changed is nobody's wish.
+    unasked = "inv" not in method.gives and chosen.inv == WeightSettings().inv
+    return replace(weights, inv=0.0) if unasked else weights
 
-    SwAV has posteriors, and so may have rules; Barlow Twins has none.
-    """
-    alone = weights.gen == 0 and weights.prior == 0 and weights.inv != 0 and custom.classes is None
-    alone = alone and (custom.groups is None or settings.method == "swav")
-    if (
-        not alone
-        or settings.prior is not None
-        or settings.encoder.base
-        or (settings.restarts.n or 1) > 1
-    ):
+
+def _check_method(
+    settings: Settings, weights: WeightSettings, method: Method, custom: Custom
+) -> None:
+    """Refuse what a method makes no use of, as it does not give the term that would."""
+    uses = {
+        "gen": {"weights.gen 0": weights.gen == 0, "encoder.base false": not settings.encoder.base},
+        "inv": {"weights.inv 0": weights.inv == 0},
+        "prior": {
+            "weights.prior 0": weights.prior == 0,
+            "prior null": settings.prior is None,
+            # The gap, by which the best is chosen, would mean nothing.
+            "restarts.n 1": (settings.restarts.n or 1) == 1,
+        },
+        "evidence": {"no labels and no rules": not custom.names_clusters},
+    }
+    wrong = [
+        expected
+        for term, found in uses.items()
+        for expected, holds in found.items()
+        if term not in method.gives and not holds
+    ]
+    if wrong:
         raise SettingsError(
-            f"setting method: {settings.method} has a single term, in place of INV: expected "
-            "weights.gen and weights.prior 0, weights.inv not 0, no labels, prior or encoder.base, "
-            "one restart, and rules with swav alone"
+            f"setting method: {method.name} gives {', '.join(method.gives)} alone: expected "
+            f"{', '.join(wrong)}"
         )
 
 
@@ -323,20 +346,20 @@ def _vera(chosen: VeraSettings, dataset: Dataset) -> VeraSettings:
     )
 
 
-def _gen_weight(n_features: int, kind: EncoderKind) -> float:
+def _gen_weight(n_features: int, *, convolved: bool) -> float:
     """As the energies grow with the features; ten times that for convolutional networks.
 
     Those do not learn a density beside the other terms otherwise: on MNIST a tenth of it left the
     distance of samples to images where the Gaussian under the energy has it.
     """
-    return min(1.0, (4 if kind == "mlp" else 40) / n_features)
+    return min(1.0, (40 if convolved else 4) / n_features)
 
 
-def _learning_rate(kind: EncoderKind, *, small: bool) -> float:
+def _learning_rate(kind: str, *, small: bool) -> float:
     return 4e-3 if small else {"mlp": 2e-3, "conv": 3e-3}.get(kind, 1e-3)
 
 
-def _gen_slowdown(weights: WeightSettings, kind: EncoderKind) -> float:
+def _gen_slowdown(weights: WeightSettings, *, convolved: bool) -> float:
     """A quarter where GEN would otherwise run away from its chains.
 
     That is where it is alone, as Adam then spends all of its step on it: at half, two of three
@@ -344,7 +367,7 @@ def _gen_slowdown(weights: WeightSettings, kind: EncoderKind) -> float:
     other terms are soon content: on MNIST at full rate energies reached millions of nats.
     """
     alone = weights.inv == 0 and weights.prior == 0
-    return 0.25 if weights.gen != 0 and (alone or kind != "mlp") else 1.0
+    return 0.25 if weights.gen != 0 and (alone or convolved) else 1.0
 
 
 def _restarts(
@@ -352,7 +375,7 @@ def _restarts(
     weights: WeightSettings,
     max_iter: int,
     custom: Custom,
-    kind: EncoderKind,
+    kind: str,
     *,
     small: bool,
     image: bool,
@@ -377,7 +400,7 @@ def _restarts(
     together = _or(chosen.gen, small and not (vera and n > 1))
     gen = weights.gen != 0 and (together or not clustering)
     kmeans = 1 if matched else math.ceil(n / 3)
-    usual = (300 if matched else 600) if small else 450 if kind == "mlp" else 250
+    usual = (300 if matched else 600) if small else 250 if is_convolutional(kind) else 450
     iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     return replace(
         chosen,
@@ -391,7 +414,7 @@ def _restarts(
     )
 
 
-def _starts(codes: bool, kind: EncoderKind, *, small: bool, matched: bool) -> int:
+def _starts(codes: bool, kind: str, *, small: bool, matched: bool) -> int:
     """Networks side by side: large ones on tables take as much memory as the data.
 
     Of those that know the data from the start, one from k-means is enough.
@@ -403,7 +426,7 @@ def _starts(codes: bool, kind: EncoderKind, *, small: bool, matched: bool) -> in
     return 4 if small else 8
 
 
-def _noise(dataset: Dataset, kind: EncoderKind) -> float:
+def _noise(dataset: Dataset, *, convolved: bool) -> float:
     """Of images a tenth of half their range, or three where networks are convolutional.
 
     Convolutional energies of sharp images are so steep that the steps of the chains shrink to
@@ -416,7 +439,7 @@ def _noise(dataset: Dataset, kind: EncoderKind) -> float:
     points outnumber what is learned by heart, and in one or two dimensions.
     """
     if dataset.image_shape is not None:
-        return 0.1 if kind == "mlp" else 0.3
+        return 0.3 if convolved else 0.1
     n, d = dataset.x.shape
     if d <= 2:
         return 0.0
@@ -428,16 +451,23 @@ def _noise(dataset: Dataset, kind: EncoderKind) -> float:
     return noise if noise >= _LEAST_NOISE else 0.0
 
 
-def _kind(settings: Settings, dataset: Dataset, custom: Custom) -> EncoderKind:
+def _kind(settings: Settings, dataset: Dataset, custom: Custom) -> str:
     """Convolutions pay where images have some size; widths or a module given say otherwise."""
     given = settings.encoder.hidden is not None or custom.encoder is not None
     small = dataset.image_shape is None or min(dataset.image_shape[1:]) < _CONVOLVED
     return "mlp" if small or given else "conv"
 
 
-def _size(n_features: int, hidden: list[int], custom: Custom) -> int:
-    if custom.encoder is not None:
-        return sum(parameter.numel() for parameter in custom.encoder.parameters())
+def _own_encoder(kind: str, dataset: Dataset, custom: Custom) -> nn.Module | None:
+    """An encoder that is not ours: the user's, or one like those that a plug-in will make."""
+    if custom.encoder is not None or not is_plugged(kind):
+        return custom.encoder
+    return plugged_module(kind, dataset.image_shape or dataset.x.shape[1:], Generator())
+
+
+def _size(n_features: int, hidden: list[int], encoder: nn.Module | None) -> int:
+    if encoder is not None:
+        return sum(parameter.numel() for parameter in encoder.parameters())
     return sum(a * b for a, b in zip([n_features, *hidden[:-1]], hidden, strict=True))
 
 

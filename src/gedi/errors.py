@@ -9,6 +9,7 @@ __all__ = [
     "DivergenceError",
     "GediError",
     "NormalizerWarning",
+    "PluginError",
     "RuleError",
     "RunError",
     "SettingsError",
@@ -25,6 +26,10 @@ class DataError(GediError):
 
 class SettingsError(GediError):
     """A setting is unknown, out of range, or contradicts another."""
+
+
+class PluginError(SettingsError):
+    """A plug-in is not installed, or cannot be loaded."""
 
 
 class RuleError(GediError):

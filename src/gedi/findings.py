@@ -16,6 +16,7 @@ from gedi.evaluation.outliers import auroc, foils
 from gedi.groups import Groups
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.monitor import Monitor
+from gedi.networks import is_convolutional, is_plugged
 from gedi.points import affordable
 from gedi.settings import Settings, learns_density
 from gedi.trained import Prediction, TrainedModel
@@ -24,7 +25,7 @@ from gedi.walking import way_from_noise
 __all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
-_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them
+_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them, or may
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # on which the gap is computed, and beside which foils are put
 _PART = 500
@@ -92,12 +93,13 @@ def find(
     n, d = dataset.x.shape
     chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
     z = trained.scaling(dataset.x[chosen])
-    view = make_view(settings, z, dataset.image_shape)
+    view = make_view(settings, z, dataset.image_shape, trained.scaling)
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
-    convolved = settings.encoder.kind not in (None, "mlp")
+    kind = settings.encoder.kind
+    costly = is_convolutional(kind) or is_plugged(kind)
     noisy, sample_clusters = trained.sample(
-        _COSTLY_SAMPLES if convolved else _SAMPLES,
+        _COSTLY_SAMPLES if costly else _SAMPLES,
         generator=generator,
         n_steps=sampling_rounds(settings),
         denoise=False,

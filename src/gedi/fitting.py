@@ -30,6 +30,7 @@ from gedi.guard import Guard, Intervention
 from gedi.launching import launched
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.monitor import Monitor, Plateau
+from gedi.networks import is_convolutional
 from gedi.numbering import Numbering, aligned
 from gedi.numbering import told as numbers_told
 from gedi.observing import Observer, Record
@@ -310,7 +311,7 @@ class Session:
         custom = self.assembly.custom
         some = self.assembly.data[self.assembly.sample].cpu()
         log_prior = state.log_prior.cpu()
-        if self.settings.method == "barlow-twins":
+        if self.assembly.algorithm.method.projection is not None:
             assert self.settings.n_clusters is not None  # resolved
             model = kmeans_head(model, some, self.settings.n_clusters, self.settings.seed).eval()
             log_prior = torch.full((model.n_clusters,), -math.log(model.n_clusters))
@@ -337,7 +338,7 @@ class Session:
         None without a density, and for convolutional networks: in the hundreds of dimensions of
         their images annealing takes minutes for a value that is not to be trusted.
         """
-        if self.assembly.algorithm.weights.gen == 0 or self.settings.encoder.kind != "mlp":
+        if self.assembly.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)

@@ -87,7 +87,8 @@ def usual_gap(trained: TrainedModel, x: Values, image_shape: tuple[int, int, int
     z = trained.scaling(x)
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_GAP_SEED))]
     usual = Settings(views=resolve_views(ViewSettings(), image_shape))
-    monitor = Monitor(z[:_MOST], make_view(usual, z, image_shape), _GAP_SEED)
+    view = make_view(usual, z, image_shape, trained.scaling)
+    monitor = Monitor(z[:_MOST], view, _GAP_SEED)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return float(measured["gap"])
 

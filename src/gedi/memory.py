@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gedi.assembly import CODED, MEASURED, MONITORED, REFERENCES, TOLD
+from gedi.networks import is_convolutional
 from gedi.points import affordable
 from gedi.settings import EncoderSettings, Settings
 
@@ -98,7 +99,7 @@ def peak_memory(
         itemsize: bytes of a number of the data, 1 for images of bytes.
         in_file: whether the data are mapped from a file.
         buffered: bytes that a stream of the data holds, of which n points are a sample.
-        n_parameters: of an encoder of the user's; None for one of ours.
+        n_parameters: of an encoder of the user's or of a plug-in; None for one of ours.
         known_share: inputs of which something is known, as a share of the batch they come beside.
         replayed: whether iterations are CUDA graphs, of which those with chains and those without
             are two, and each keeps what it makes.
@@ -112,7 +113,8 @@ def peak_memory(
     )
     members, batch = settings.restarts.n or 1, settings.batch_size or 1
     learns_density = settings.weights.gen != 0
-    kernels = settings.encoder.kind == "mlp" and image_shape is None and d > 2
+    convolved = is_convolutional(settings.encoder.kind)
+    kernels = not convolved and image_shape is None and d > 2
     with_base, k = bool(settings.encoder.base), d if d <= _WHOLE else _LEADING
     told, watched, references, measured = (
         _NUMBER * d * min(n, affordable(most, d))
@@ -193,7 +195,7 @@ def _iteration(
 
 def _normalising(settings: Settings, network: Network, d: int) -> int:
     """Of a grid in one or two dimensions, else of annealing; convolutional networks have none."""
-    if settings.encoder.kind != "mlp":
+    if is_convolutional(settings.encoder.kind):
         return 0
     if d <= 2:
         return _NUMBER * _GRID * (network.passing + d)

@@ -222,7 +222,7 @@ def _run(
     watched = replace(
         algorithm,
         view=Split([_around(enter, _VIEWS.get(type(view), OVERHEAD), view) for view in given]),
-        method=_from_here(enter, TERMS, algorithm.method),
+        method=replace(algorithm.method, terms=_from_here(enter, TERMS, algorithm.method.terms)),
     )
 
     def ended(state: TrainingState, terms: Terms) -> bool:
@@ -334,10 +334,10 @@ def _recorded(
         evaluations[recorder.part] += 1
         return model.energy(x)
 
-    def method(*args: Any, **kwargs: Any) -> Terms:
+    def terms_of(*args: Any, **kwargs: Any) -> Terms:
         nonlocal activations
         with _kept(model) as kept:
-            terms = algorithm.method(*args, **kwargs)
+            terms = algorithm.method.terms(*args, **kwargs)
         activations = max(activations, sum(kept.values()))
         return terms
 
@@ -349,7 +349,7 @@ def _recorded(
             every,
             observe=lambda *_: False,
             energy=energy,
-            method=method,
+            method=replace(algorithm.method, terms=terms_of),
             compile=False,
         )
     works = {name: work for name, work in recorder.works.items() if work.bytes}

@@ -30,18 +30,19 @@ from numpy.typing import NDArray
 
 from gedi.checkpoints import Checkpoints
 from gedi.custom import Custom
-from gedi.data import Dataset, load, refuse_image_options
+from gedi.data import Dataset, is_plugged, load, refuse_image_options
 from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.numbering import Reference, recall
 from gedi.observing import Record
+from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.reference_files import load_reference, save_reference
 from gedi.rows import Rows, open_rows
 from gedi.settings import Settings, from_dict, learns_density
 from gedi.shards import load_stream
-from gedi.storing import load_trained, save_trained
+from gedi.storing import load_trained, plugins_used, save_trained
 from gedi.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
@@ -125,6 +126,7 @@ class Run:
         image_shape: (C, H, W) if the points are images.
         groups: where groups that obey a rule came from, if they were trained on.
         like: the earlier run whose numbers its clusters get, if there is one.
+        plugins: what plug-ins brought to it.
     """
 
     path: Path
@@ -134,6 +136,7 @@ class Run:
     image_shape: tuple[int, int, int] | None
     groups: GroupSource | None = None
     like: str | None = None
+    plugins: tuple[Plugin, ...] = ()
 
     @classmethod
     def create(
@@ -173,6 +176,7 @@ class Run:
             dataset.image_shape,
             groups,
             None if like is None else like.name,
+            _plugins(source, settings),
         )
         # Absolute, so that the run is found again from any folder.
         saved = asdict(source)
@@ -188,6 +192,7 @@ class Run:
                 "image_shape": run.image_shape,
                 "groups": None if groups is None else asdict(groups),
                 "like": run.like,
+                "plugins": [plugin._asdict() for plugin in run.plugins],
             },
         )
         if like is not None:
@@ -213,6 +218,17 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
         return cls(path, *facts)
+
+    def require(self, *groups: Group) -> None:
+        """Check that what plug-ins brought to the training is there.
+
+        Args:
+            groups: of entry points that matter now; without any, all of them.
+
+        Raises:
+            PluginError: naming the distribution to install.
+        """
+        refuse_missing(self.plugins, str(self.path), groups or GROUPS)
 
     def custom(self, dataset: Dataset) -> Custom:
         """What was brought to the training beside its settings.
@@ -311,7 +327,9 @@ class Run:
 
         Raises:
             RunError: if there is none, or it does not fit the settings.
+            PluginError: if encoder or method are of a plug-in that is not there.
         """
+        self.require("gedi.encoders", "gedi.methods")
         file = self.path / "model.safetensors"
         if not file.is_file():
             raise RunError(
@@ -501,12 +519,27 @@ def _is_taken(path: Path) -> bool:
     return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
 
 
-def _facts(
-    content: Any,
-) -> tuple[
-    Source, int, tuple[str, ...], tuple[int, int, int] | None, GroupSource | None, str | None
-]:
-    """What run.json holds, in the order of the fields of `Run`.
+def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
+    """Who brings what is not built in."""
+    data = find("gedi.data", source.data) if is_plugged(source.data) else None
+    return (*([] if data is None else [data]), *plugins_used(settings))
+
+
+_Facts = tuple[
+    Source,
+    int,
+    tuple[str, ...],
+    tuple[int, int, int] | None,
+    GroupSource | None,
+    str | None,
+    tuple[Plugin, ...],
+]
+
+
+def _facts(content: Any) -> _Facts:
+    """What run.json holds: the source, features and shape of the data, groups, and more.
+
+    In the order of the fields of `Run`.
 
     Raises:
         ValueError: for anything else than `Run.create` writes.
@@ -535,12 +568,14 @@ def _facts(
     groups, like = _groups(content.get("groups")), content.get("like")
     if like is not None and not isinstance(like, str):
         raise ValueError("like: expected the path of an earlier run, as text")
+    brought = plugins_of(content.get("plugins", []))
     if shape is None:
-        return Source(**source), d, tuple(names), None, groups, like
+        return Source(**source), d, tuple(names), None, groups, like, brought
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
-    return Source(**source), d, tuple(names), (shape[0], shape[1], shape[2]), groups, like
+    image_shape = (shape[0], shape[1], shape[2])
+    return Source(**source), d, tuple(names), image_shape, groups, like, brought
 
 
 def _groups(content: Any) -> GroupSource | None:

@@ -77,7 +77,7 @@ def match_scores(
                 generator=generator,
                 index=index if in_place else None,
             )
-        terms = algorithm.method(state.model, x, view, None, state.log_prior)
+        terms = algorithm.method.terms(state.model, x, view, None, state.log_prior)
         optimizer.zero_grad(set_to_none=True)
         energies = denoising_loss(state.model, x, noise, _WIDTH).sum()
         torch.autograd.backward(energies + terms.loss(weights))

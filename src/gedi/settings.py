@@ -65,14 +65,14 @@ class EncoderSettings:
     """The network.
 
     Args:
-        kind: mlp; or for images conv (small), resnet8, resnet18. Null: conv for images of 16
-            pixels and more a side unless `hidden` is given, else mlp.
+        kind: mlp; or for images conv (small), resnet8, resnet18; or one of a plug-in. Null: conv
+            for images of 16 pixels and more a side unless `hidden` is given, else mlp.
         hidden: widths of an mlp's layers. Null: [100, 100] for up to 32 features, else [512, 512].
         base: start the energy from the Gaussian of the data instead of from nothing. Null: above
             two dimensions, where chains need to be led to the data.
     """
 
-    kind: EncoderKind | None = None
+    kind: EncoderKind | str | None = None
     hidden: list[int] | None = None
     base: bool | None = None
 
@@ -172,6 +172,7 @@ class ViewSettings:
         blur: images: largest standard deviation of the blur, in pixels. Null: by the preset.
         pixel_noise: images: standard deviation of the noise on pixels scaled to [-1, 1]. Null: by
             the preset.
+        own: names of views of plug-ins, beside the others.
     """
 
     noise: float = 0.5
@@ -190,6 +191,7 @@ class ViewSettings:
     grey: float | None = None
     blur: float | None = None
     pixel_noise: float | None = None
+    own: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class Settings:
 
     Args:
         method: gedi (JEM and GEDI no gen by its weights), or for comparison barlow-twins or swav,
-            whose loss takes the place of INV, alone; they have no density.
+            whose loss takes the place of INV, alone; they have no density. Or one of a plug-in.
         n_clusters: number of clusters c. Null: known for sets with a name, such as moons and mnist.
         prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
             start equal, or as k-means says, and follow the clusters found. Null: equal.
@@ -267,7 +269,7 @@ class Settings:
         restarts: trainings side by side.
     """
 
-    method: MethodKind = "gedi"
+    method: MethodKind | str = "gedi"
     n_clusters: int | None = None
     prior: list[float] | Literal["learned"] | None = None
     max_iter: int = 2000
@@ -294,18 +296,18 @@ class Settings:
 
 
 def method_name(settings: Settings) -> str:
-    """The method, in the words of the paper."""
-    weights = settings.weights
+    """The method, in the words of the paper; of a plug-in by its own name."""
+    weights, known = settings.weights, {"barlow-twins": "Barlow Twins", "swav": "SwAV"}
     if settings.method != "gedi":
-        return {"barlow-twins": "Barlow Twins", "swav": "SwAV"}[settings.method]
+        return known.get(settings.method, settings.method)
     if weights.inv == 0 and weights.prior == 0:
         return "JEM"
     return "GEDI no gen" if weights.gen == 0 else "GEDI"
 
 
 def learns_density(settings: Settings) -> bool:
-    """Whether such a training gives a density to sample from and to score by."""
-    return settings.method == "gedi" and settings.weights.gen != 0
+    """Whether such a training, resolved, gives a density to sample from and to score by."""
+    return settings.weights.gen != 0
 
 
 def check(settings: Settings) -> None:
@@ -353,10 +355,12 @@ def _check_types(group: Any, path: str = "") -> None:
         if is_dataclass(value):
             _check_types(value, f"{name}.")
             continue
-        kinds = (hint,) if get_origin(hint) is Literal else get_args(hint) or (hint,)
+        kinds = (hint,) if get_origin(hint) in (Literal, list) else get_args(hint) or (hint,)
         named = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
         if (isinstance(value, str) and value in named) or (value is None and type(None) in kinds):
             continue
+        if str in kinds and isinstance(value, str):
+            continue  # perhaps of a plug-in, which is told where it is looked up
         if kinds[0] not in _TYPES:
             raise SettingsError(
                 f"setting {name}: expected one of {', '.join(named)}; got {_shown(value)}"
@@ -399,6 +403,12 @@ _TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     list[float]: (
         lambda value: isinstance(value, (list, tuple)) and all(map(_is_number, value)),
         "a list of numbers",
+    ),
+    list[str]: (
+        lambda value: (
+            isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+        ),
+        "a list of names",
     ),
 }
 

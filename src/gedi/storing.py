@@ -16,8 +16,11 @@ from torch import Generator, Tensor, nn
 from gedi.assembly import build_model, build_sampler
 from gedi.base import GaussianBase
 from gedi.box import Box
-from gedi.errors import RunError
+from gedi.errors import PluginError, RunError
 from gedi.evaluation.normalizer import LogNormalizer
+from gedi.methods import BUILT_IN, Method
+from gedi.networks import is_convolutional, is_plugged
+from gedi.plugins import Group, Plugin, find
 from gedi.scaling import Scaling
 from gedi.settings import Settings, check
 from gedi.smoothing import Smoothing
@@ -25,7 +28,7 @@ from gedi.spectral import LEADING, SpectralMatrix
 from gedi.trained import TrainedModel
 from gedi.untrusted import refuse_special
 
-__all__ = ["load_trained", "save_trained"]
+__all__ = ["load_trained", "plugins_used", "save_trained"]
 
 
 def save_trained(trained: TrainedModel, file: Path) -> None:
@@ -55,6 +58,7 @@ def load_trained(
     input_shape: tuple[int, ...],
     *,
     encoder: nn.Module | None = None,
+    method: Method | None = None,
 ) -> TrainedModel:
     """Read the tensors of a trained model.
 
@@ -63,9 +67,11 @@ def load_trained(
         settings: resolved settings of the training.
         input_shape: of one point, (d,) or (C, H, W).
         encoder: the user's module, where the model was trained with one.
+        method: the user's, where the model was trained with one.
 
     Raises:
         RunError: if the file cannot be read, or does not fit the settings.
+        PluginError: if the settings name what only a plug-in brings, and it is not there.
     """
     try:
         refuse_special(file)
@@ -73,9 +79,23 @@ def load_trained(
         check(settings)
         _check_tensors(tensors, math.prod(input_shape))
         _check_sizes(settings, input_shape, tensors, own=encoder is not None)
-        return _trained_model(settings, input_shape, encoder, tensors)
+        return _trained_model(settings, input_shape, encoder, method, tensors)
+    except PluginError:
+        raise
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def plugins_used(settings: Settings) -> tuple[Plugin, ...]:
+    """Who brings what resolved settings name and what is not built in."""
+    kind, method = settings.encoder.kind, settings.method
+    names: list[tuple[Group, str]] = [("gedi.views", name) for name in settings.views.own]
+    if is_plugged(kind):
+        names.append(("gedi.encoders", str(kind)))
+    if method not in BUILT_IN:  # nor a plug-in's, where it was given as an object
+        names.append(("gedi.methods", method))
+    found = [find(group, name) for group, name in names]
+    return tuple(plugin for plugin in found if plugin is not None)
 
 
 def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:
@@ -121,7 +141,7 @@ def _check_sizes(
     }
     if kind == "mlp":
         open_ones["encoder.hidden"] = hidden
-    elif len(input_shape) != 3:
+    elif is_convolutional(kind) and len(input_shape) != 3:
         raise ValueError(f"the encoder {kind} is for images, but points are vectors")
     for name, value in open_ones.items():
         if value is None:
@@ -129,7 +149,7 @@ def _check_sizes(
     assert n_clusters is not None
     d = math.prod(input_shape)
     widths = [input_shape[0] if kind != "mlp" else d, *(hidden or ()), n_clusters]
-    asked = 0 if own else sum(a * b for a, b in pairwise(widths))
+    asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
     asked += d * min(d, LEADING) if base else 0
     there = sum(tensor.numel() for tensor in tensors.values())
     if max(asked, n_clusters) > there or settings.sampler.jumps > len(tensors):
@@ -140,6 +160,7 @@ def _trained_model(
     settings: Settings,
     input_shape: tuple[int, ...],
     encoder: nn.Module | None,
+    method: Method | None,
     tensors: dict[str, Tensor],
 ) -> TrainedModel:
     def part(prefix: str) -> dict[str, Tensor]:
@@ -152,7 +173,13 @@ def _trained_model(
     d = math.prod(input_shape)
     base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
     model = build_model(
-        settings, input_shape, base, encoder=encoder, ended=True, generator=Generator()
+        settings,
+        input_shape,
+        base,
+        method=method,
+        encoder=encoder,
+        ended=True,
+        generator=Generator(),
     )
     model.load_state_dict(part("model."))
     box = Box(tensors["box.low"], tensors["box.high"])

@@ -18,7 +18,7 @@ from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_
 from gedi.evidence import Evidence, Observed
 from gedi.graphs import OneAhead, Replayed
 from gedi.launching import set_up
-from gedi.methods import Method, gedi_terms
+from gedi.methods import BUILT_IN, Method
 from gedi.model import EnergyClassifier, weight_average
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.points import Points
@@ -136,7 +136,6 @@ class Algorithm:
         cuda_graph: capture what follows the views, chains, gradients and Adam, as a CUDA graph.
         evidence: what is known of some inputs, such as labels; None for nothing.
         method: from a batch to the terms.
-        two_views: whether the method compares two views, instead of a view with the point.
     """
 
     view: View
@@ -153,8 +152,7 @@ class Algorithm:
     compile: bool = False
     cuda_graph: bool = False
     evidence: Evidence | None = None
-    method: Method = gedi_terms
-    two_views: bool = False
+    method: Method = BUILT_IN["gedi"]
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
@@ -234,7 +232,7 @@ def train(
             if needs_views
             else None
         )
-        if algorithm.two_views:
+        if algorithm.method.two_views:
             x = algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
         observed = (
             None
@@ -291,7 +289,7 @@ def _ascend(
     )
 
     # 3. The gradients of the terms, and one step of Adam on their sum.
-    terms = algorithm.method(
+    terms = algorithm.method.terms(
         model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed
     )
     # All graphs write gradients to the same places.

@@ -14,6 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
+from gedi import plugins
+from gedi.errors import PluginError
 from gedi.objective import invariance
 from gedi.points import Points
 from gedi.random_state import lent_random_state
@@ -29,6 +31,7 @@ __all__ = [
     "Split",
     "View",
     "VirtualAdversarial",
+    "plugged_view",
 ]
 
 Posterior = Callable[[Tensor], Tensor]
@@ -278,6 +281,21 @@ class Own:
                 f"given, got {tuple(seen.shape)}"
             )
         return (seen.to(x).reshape(x.shape) - shift) / scale
+
+
+def plugged_view(name: str) -> Callable[[Tensor], Tensor]:
+    """A plug-in's view: a function for `Own`.
+
+    Raises:
+        PluginError: if there is no such plug-in, it cannot be loaded, or it is no function.
+    """
+    found = plugins.load("gedi.views", name, setting="setting views.own")
+    if not callable(found):
+        raise PluginError(
+            f"setting views.own: expected a function from {plugins.find('gedi.views', name)}, "
+            f"got {found!r}"
+        )
+    return found  # type: ignore[no-any-return]
 
 
 class Split:

@@ -72,7 +72,10 @@ def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tm
         (["--groups", "none.csv", *RULE], "there is no file"),
         (["--groups", "{pairs}", "--rule", "a < b", "--outcome", "t"], "'t'"),
         (["--groups", "{pairs}", "--rule", "a +", "--outcome", "s"], "a +"),
-        (["--groups", "{pairs}", *RULE, "--method", "barlow-twins"], "rules with swav alone"),
+        (
+            ["--groups", "{pairs}", *RULE, "--method", "barlow-twins"],
+            "expected no labels and no rules",
+        ),
     ],
 )
 def test_mistakes_end_with_2_and_a_sentence(changes, words, files, tmp_path, capsys):

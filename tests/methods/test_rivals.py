@@ -79,18 +79,18 @@ def test_clusters_of_barlow_twins_are_those_of_k_means_on_its_embedding():
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "expected"),
     [
-        {"weights": WeightSettings(gen=0.1)},
-        {"weights": WeightSettings(prior=1.0)},
-        {"weights": WeightSettings(inv=0.0)},
-        {"prior": "learned"},
-        {"encoder": EncoderSettings(base=True)},
-        {"restarts": RestartSettings(n=3)},
+        ({"weights": WeightSettings(gen=0.1)}, "weights.gen 0"),
+        ({"weights": WeightSettings(prior=1.0)}, "weights.prior 0"),
+        ({"prior": "learned"}, "prior null"),
+        ({"encoder": EncoderSettings(base=True)}, "encoder.base false"),
+        ({"restarts": RestartSettings(n=3)}, "restarts.n 1"),
     ],
 )
-def test_what_does_not_go_with_a_rival(changes):
-    with pytest.raises(SettingsError, match="setting method: swav has a single term"):
+def test_what_does_not_go_with_a_rival(changes, expected):
+    words = f"setting method: swav gives inv, evidence alone: expected {expected}$"
+    with pytest.raises(SettingsError, match=words):
         Session(heaps(), Settings(method="swav", n_clusters=3, **changes))
 
 
@@ -104,7 +104,9 @@ def test_rules_go_with_swav_alone():
     settings = Settings(method="swav", n_clusters=3, max_iter=150, batch_size=64)
     fit = Session(data, settings, custom=Custom(groups=groups)).run()
     assert np.mean(fit.trained.predict(data.x).clusters == symbols) > 0.95
-    with pytest.raises(SettingsError, match="rules with swav alone"):
+    with pytest.raises(
+        SettingsError, match="barlow-twins gives inv alone: expected no labels and no rules"
+    ):
         Session(
             data,
             Settings(method="barlow-twins", n_clusters=3),

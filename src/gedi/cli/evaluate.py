@@ -25,6 +25,7 @@ def run(options: Namespace) -> int:
     """Measure a trained model, print what was found, and write it if asked to."""
     folder = Run.open(Path(options.folder))
     with nullcontext() if options.out is None else writable(options.out, suffix=".json") as out:
+        folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
         with decoding_shown() as watch:
             dataset = _data(folder, options, watch)

@@ -427,7 +427,9 @@ def _data_and_settings(parser: ArgumentParser) -> None:
 def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
     """Where data come from, and a file of settings."""
     parser.add_argument(
-        "data", type=str, help="moons, circles, digits, a file, a folder of images, or hf://..."
+        "data",
+        type=str,
+        help="moons, circles, digits, a file, a folder of images, hf://..., or of a plug-in",
     )
     parser.add_argument("--config", action=config, help="a YAML file of settings")
     parser.add_argument(

@@ -18,6 +18,7 @@ def run(options: Namespace) -> int:
     folder = Run.open(Path(options.folder))
     if folder.result().get("ended", "interrupted") != "interrupted":
         raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
+    folder.require()
     processes = {"devices": options.devices, "nodes": options.nodes}
     with notes_of_first(**processes) as console:
         with decoding_shown() as watch:

@@ -24,10 +24,11 @@ from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.exporting import Agreement, export
 from gedi.fitting import Fit, Session
+from gedi.methods import Method
 from gedi.observing import Record
 from gedi.presets import NEUTRAL
 from gedi.progress import Progress
-from gedi.settings import Settings, ViewSettings
+from gedi.settings import EncoderSettings, Settings, ViewSettings
 from gedi.symptoms import settled
 from gedi.trained import Prediction, TrainedModel
 from gedi.training import TrainingState
@@ -50,7 +51,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         w_gen: float | None = None,
         w_inv: float = 1.0,
         w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | None = None,
+        encoder: Sequence[int] | nn.Module | str | None = None,
+        method: Method | str | None = None,
         views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
         contamination: float = 0.05,
         max_iter: int = 2000,
@@ -71,6 +73,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.w_inv = w_inv
         self.w_prior = w_prior
         self.encoder = encoder
+        self.method = method
         self.views = views
         self.contamination = contamination
         self.max_iter = max_iter
@@ -145,7 +148,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def save(self, path: str | Path) -> None:
         """Write a folder with config.json and model.safetensors; an earlier one is replaced.
 
-        Functions (views, callbacks) and a module given as encoder are not stored.
+        Functions (views, callbacks), a module given as encoder and a method given as an object are
+        not stored; those of plug-ins are by their names.
 
         Args:
             path: the folder.
@@ -157,17 +161,25 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         save_estimator(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, *, encoder: nn.Module | None = None) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        encoder: nn.Module | None = None,
+        method: Method | None = None,
+    ) -> Self:
         """Read a folder that `save` wrote; no code is executed.
 
         Args:
             path: the folder.
             encoder: a module like the one given as encoder before, if there was one.
+            method: the one given as an object before, if there was one.
 
         Raises:
             RunError: if the folder cannot be read, or holds another kind of estimator.
+            PluginError: if encoder or method are of a plug-in that is not there.
         """
-        estimator: Self = load_estimator(cls, Path(path), encoder)
+        estimator: Self = load_estimator(cls, Path(path), encoder, method)
         return estimator
 
     def export(self, path: str | Path) -> Agreement:
@@ -247,10 +259,11 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 f"contamination: expected a share above 0 and up to 0.5, got {self.contamination}"
             )
         image_shape = image_shape_of(input_shape)
-        names, functions = split_views(self.views)
+        strengths, names, functions = split_views(self.views)
         custom = replace(
             custom,
             encoder=self.encoder if isinstance(self.encoder, nn.Module) else None,
+            method=self.method if isinstance(self.method, Method) else None,
             views=functions,
             previous=self.model_ if self._goes_on() else None,
         )
@@ -260,7 +273,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             image_shape=image_shape,
             value_range=None if image_shape is None else value_range_of(np.asarray(x)),
         )
-        settings = self._settings(n_clusters, prior, names)
+        settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(Session(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self.model_ = fit.trained
@@ -302,7 +315,13 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
         return prediction.clusters
 
-    def _settings(self, n_clusters: int, prior: Any, views: tuple[str, ...] | None) -> Settings:
+    def _settings(
+        self,
+        n_clusters: int,
+        prior: Any,
+        strengths: tuple[str, ...] | None,
+        own_views: tuple[str, ...],
+    ) -> Settings:
         own: Any = Settings() if self.settings is None else self.settings
         if not isinstance(own, Settings):
             raise SettingsError(f"settings: expected a gedi.Settings, got {type(own).__name__}")
@@ -314,11 +333,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             inv=self.w_inv if clustering else 0.0,
             prior=self.w_prior if clustering else 0.0,
             evidence=self.w_evidence,
-        )
-        hidden = (
-            own.encoder.hidden
-            if self.encoder is None or isinstance(self.encoder, nn.Module)
-            else list(self.encoder)
         )
         shares: Any = (
             prior if prior is None or isinstance(prior, str) else np.asarray(prior).tolist()
@@ -335,8 +349,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             seed=seed_of(self.random_state),
             device=self.device,
             weights=weights,
-            encoder=replace(own.encoder, hidden=hidden),
-            views=own.views if views is None else _only(own.views, views),
+            method=self.method if isinstance(self.method, str) else own.method,
+            encoder=_encoder(own.encoder, self.encoder),
+            views=own.views if strengths is None else _only(own.views, strengths, own_views),
             restarts=replace(own.restarts, n=self.n_restarts),
         )
 
@@ -363,7 +378,18 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return fit
 
 
-def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
+def _encoder(settings: EncoderSettings, chosen: Any) -> EncoderSettings:
+    """With the widths, or the kind, that were chosen; a module is no setting."""
+    if chosen is None or isinstance(chosen, nn.Module):
+        return settings
+    if isinstance(chosen, str):
+        return replace(settings, kind=chosen)
+    return replace(settings, hidden=list(chosen))
+
+
+def _only(
+    views: ViewSettings, strengths: tuple[str, ...], own_views: tuple[str, ...]
+) -> ViewSettings:
     """The same views with a strength of zero for all others; those named are at least as usual."""
     usual = resolve_views(ViewSettings(dropout=0.1), None)
     nothing = NEUTRAL | {"noise": 0.0, "dropout": 0.0, "adversarial": 0.0, "neighbours": 0}
@@ -374,4 +400,4 @@ def _only(views: ViewSettings, strengths: tuple[str, ...]) -> ViewSettings:
         for name in strengths
         if name not in NEUTRAL
     }
-    return replace(views, **others, **named)
+    return replace(views, **others, **named, own=list(own_views))

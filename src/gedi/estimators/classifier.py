@@ -17,6 +17,7 @@ from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
 from gedi.estimators.inputs import pairs_of
+from gedi.methods import Method
 from gedi.observing import Record
 from gedi.settings import Settings
 
@@ -70,7 +71,8 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         w_gen: float | None = None,
         w_inv: float = 1.0,
         w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | None = None,
+        encoder: Sequence[int] | nn.Module | str | None = None,
+        method: Method | str | None = None,
         views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
         contamination: float = 0.05,
         max_iter: int = 2000,
@@ -92,6 +94,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             w_inv=w_inv,
             w_prior=w_prior,
             encoder=encoder,
+            method=method,
             views=views,
             contamination=contamination,
             max_iter=max_iter,

@@ -17,6 +17,7 @@ from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
+from gedi.methods import Method
 from gedi.numbering import Reference, recall
 from gedi.observing import Record
 from gedi.runs import Run
@@ -39,10 +40,13 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         w_inv: weight of the agreement between views. With w_prior, 0 is JEM without labels.
         w_prior: weight of the balance of the clusters; None: by the number of clusters.
         encoder: widths of the hidden layers, or a module from batches of points (or of images
-            (n, C, H, W)) to features; None: (100, 100) for up to 32 features, else (512, 512).
+            (n, C, H, W)) to features; or the name of a kind, such as "conv" or one of a plug-in.
+            None: (100, 100) for up to 32 features, else (512, 512).
+        method: a `gedi.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
+            of a plug-in. None: gedi, or that of `settings`.
         views: small changes that should not change the cluster: names among "noise", "dropout",
-            "adversarial", "neighbours" and, for images, "image"; functions from a batch in the
-            units of X to one like it; or a list of both. None: the usual ones.
+            "adversarial", "neighbours" and, for images, "image", or those of plug-ins; functions
+            from a batch in the units of X to one like it; or a list of both. None: the usual.
         contamination: share of the training points that `predict_outliers` calls outliers.
         max_iter: iterations at most.
         max_time: seconds at most; None: no limit.
@@ -99,7 +103,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         w_gen: float | None = None,
         w_inv: float = 1.0,
         w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | None = None,
+        encoder: Sequence[int] | nn.Module | str | None = None,
+        method: Method | str | None = None,
         views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
         contamination: float = 0.05,
         max_iter: int = 2000,
@@ -121,6 +126,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             w_inv=w_inv,
             w_prior=w_prior,
             encoder=encoder,
+            method=method,
             views=views,
             contamination=contamination,
             max_iter=max_iter,

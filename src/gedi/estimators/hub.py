@@ -8,6 +8,7 @@ from typing import Any, Self
 from torch import nn
 
 from gedi.errors import GediError
+from gedi.methods import Method
 
 __all__ = ["HubMixin"]
 
@@ -44,6 +45,7 @@ class HubMixin:
         repo_id: str,
         *,
         encoder: nn.Module | None = None,
+        method: Method | None = None,
         revision: str | None = None,
         token: str | None = None,
     ) -> Self:
@@ -52,6 +54,7 @@ class HubMixin:
         Args:
             repo_id: "owner/name".
             encoder: a module like the one given as encoder before, if there was one.
+            method: the one given as an object before, if there was one.
             revision: branch, tag or commit; None is the newest.
             token: None is that of `hf auth login`.
 
@@ -65,7 +68,7 @@ class HubMixin:
             token=token,
             allow_patterns=["config.json", "model.safetensors"],
         )
-        estimator: Self = cls.load(folder, encoder=encoder)  # type: ignore[attr-defined]
+        estimator: Self = cls.load(folder, encoder=encoder, method=method)  # type: ignore[attr-defined]
         return estimator
 
 

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+from gedi import plugins
 from gedi.errors import DataError, SettingsError
 from gedi.numbering import Reference
 from gedi.presets import NEUTRAL
@@ -105,31 +106,34 @@ def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
 
 def split_views(
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None,
-) -> tuple[tuple[str, ...] | None, tuple[Callable[[Tensor], Tensor], ...]]:
-    """Views given by name and views given as functions.
+) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[Callable[[Tensor], Tensor], ...]]:
+    """Views given by name, ours and those of plug-ins, and views given as functions.
 
     Args:
         views: a name, a function, several of both, or None.
 
     Returns:
-        Names of the strengths in `ViewSettings` that stay above zero, None for all; functions.
+        Names of the strengths in `ViewSettings` that stay above zero, None for all; names that only
+        plug-ins can bring; functions.
 
     Raises:
-        SettingsError: for a name that is none.
+        SettingsError: for what is neither name nor function.
+        PluginError: for a name that nobody brings.
     """
     if views is None:
-        return None, ()
+        return None, (), ()
     each = [views] if isinstance(views, str) or callable(views) else list(views)
-    strengths: list[str] = []
-    for view in each:
-        if callable(view):
-            continue
-        if view not in _VIEWS:
+    names = [view for view in each if not callable(view)]
+    for name in names:
+        if not isinstance(name, str):
             raise SettingsError(
-                f"views: expected a function or one of {', '.join(_VIEWS)}, got {view!r}"
+                f"views: expected functions and names, such as {', '.join(_VIEWS)}, got {name!r}"
             )
-        strengths += _VIEWS[view]
-    return tuple(strengths), tuple(view for view in each if callable(view))
+        if name not in _VIEWS:
+            plugins.load("gedi.views", name, built_in=tuple(_VIEWS), setting="views")
+    strengths = tuple(strength for name in names for strength in _VIEWS.get(name, ()))
+    own = tuple(name for name in names if name not in _VIEWS)
+    return strengths, own, tuple(view for view in each if callable(view))
 
 
 def reference_of(like: Any, n: int, seed: int) -> Reference:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from gedi.errors import RunError
+from gedi.errors import PluginError, RunError
 from gedi.estimators.inputs import image_shape_of
+from gedi.methods import Method
+from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
-from gedi.storing import load_trained, save_trained
+from gedi.storing import load_trained, plugins_used, save_trained
 from gedi.untrusted import json_of
 
 __all__ = ["load_estimator", "save_estimator"]
@@ -39,6 +41,8 @@ def save_estimator(estimator: Any, path: Path) -> None:
         "params": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
         "settings": asdict(estimator.settings_),
         "own_encoder": isinstance(estimator.encoder, nn.Module),
+        "own_method": isinstance(estimator.method, Method),
+        "plugins": [plugin._asdict() for plugin in plugins_used(estimator.settings_)],
         "learned": {
             name: _packed(value) for name, value in vars(estimator).items() if _is_learned(name)
         },
@@ -73,30 +77,39 @@ def _is_saved(path: Path) -> bool:
     return path.is_dir() and {file.name for file in path.iterdir()} == {_CONFIG, _MODEL}
 
 
-def load_estimator(kind: type[BaseEstimator], path: Path, encoder: nn.Module | None) -> Any:
+def load_estimator(
+    kind: type[BaseEstimator], path: Path, encoder: nn.Module | None, method: Method | None
+) -> Any:
     """Read a folder that `save_estimator` wrote.
 
     Raises:
         RunError: if it cannot be read, or holds another kind of estimator.
+        PluginError: if encoder or method are of a plug-in that is not there.
     """
     file = path / _CONFIG
     if not file.is_file():
         raise RunError(f"{path}: is no saved estimator: it holds no {_CONFIG}")
     try:
         config = json_of(file)
-        _check_config(config, kind, path, encoder)
-        estimator: Any = _estimator(config, kind, encoder)
+        _check_config(config, kind, path, encoder, method)
+        estimator: Any = _estimator(config, kind, encoder, method)
         shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
-    except RunError:
+    except (RunError, PluginError):
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{file}: cannot be read: {error!r}") from error
-    estimator.model_ = load_trained(path / _MODEL, estimator.settings_, shape, encoder=encoder)
+    estimator.model_ = load_trained(
+        path / _MODEL, estimator.settings_, shape, encoder=encoder, method=method
+    )
     return estimator
 
 
 def _check_config(
-    config: Any, kind: type[BaseEstimator], path: Path, encoder: nn.Module | None
+    config: Any,
+    kind: type[BaseEstimator],
+    path: Path,
+    encoder: nn.Module | None,
+    method: Method | None,
 ) -> None:
     if config["format"] != _FORMAT:
         raise RunError(f"{path}: has format {config['format']}, but this version reads {_FORMAT}")
@@ -109,15 +122,30 @@ def _check_config(
             f"{path}: was trained with an encoder of its own: give a module like it, as "
             f"{kind.__name__}.load(path, encoder=...)"
         )
+    needed: tuple[Group, ...] = ("gedi.encoders", "gedi.methods")
+    refuse_missing(plugins_of(config.get("plugins", [])), str(path), needed)
+    name = config["settings"]["method"] if config.get("own_method") else None
+    if name is not None and (method is None or method.name != name):
+        raise RunError(
+            f"{path}: was trained with a method of its own, {name!r}: give it, as "
+            f"{kind.__name__}.load(path, method=...)"
+        )
 
 
-def _estimator(config: Any, kind: type[BaseEstimator], encoder: nn.Module | None) -> Any:
+def _estimator(
+    config: Any,
+    kind: type[BaseEstimator],
+    encoder: nn.Module | None,
+    method: Method | None,
+) -> Any:
     """The estimator with its parameters and all learned attributes but the model."""
     params = dict(config["params"])
     if params["settings"] is not None:
         params["settings"] = from_dict(params["settings"])
     if encoder is not None:
         params["encoder"] = encoder
+    if method is not None:
+        params["method"] = method
     estimator: Any = kind(**params)
     for name, value in config["learned"].items():
         # A file names these: it shall put nothing in the place of a method.

@@ -23,6 +23,7 @@ from gedi.estimators.grouped import (
     with_others,
 )
 from gedi.groups import Groups
+from gedi.methods import Method
 from gedi.observing import Record
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed, shown
@@ -97,7 +98,8 @@ class GEDISymbols(BaseGEDI):
         w_gen: float | None = None,
         w_inv: float = 1.0,
         w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | None = None,
+        encoder: Sequence[int] | nn.Module | str | None = None,
+        method: Method | str | None = None,
         views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
         contamination: float = 0.05,
         max_iter: int = 2000,
@@ -119,6 +121,7 @@ class GEDISymbols(BaseGEDI):
             w_inv=w_inv,
             w_prior=w_prior,
             encoder=encoder,
+            method=method,
             views=views,
             contamination=contamination,
             max_iter=max_iter,
