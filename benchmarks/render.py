@@ -589,7 +589,7 @@ def rules() -> str:
 def fewer_steps() -> str:
     """Regret and clusters after each budget, by variant."""
     rows = read("fewer_steps")
-    budgets = [*groups(rows, "data", "seconds")]
+    budgets = sorted(groups(rows, "data", "seconds"), key=lambda key: (key[0], key[1]))
     lines = []
     for (variant,), found in groups(rows, "variant").items():
         cells = groups(found, "data", "seconds")
