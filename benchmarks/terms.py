@@ -1,16 +1,18 @@
 """What each term of the bound does: moons trained without one of them, beside all three.
 
-    python benchmarks/terms.py [--points 2000] [--iterations 1000] [--seeds 3] [--out docs]
+    python benchmarks/terms.py [--seeds 3] [--pictures docs]
 
 One training by chance each (no restarts, no k-means, no score matching), with the same seeds, views
-and network: only one weight is zero. Pictures are taken as the training with the first seed goes
-on. Prints the table of docs/how-it-works.md, least to largest over seeds, and what made it.
+and network: only one weight is zero. Rows are stored as they end, and only what is missing is
+trained. With --pictures the first seed is trained anew, and drawn as the training goes on. Prints
+the table of docs/how-it-works.md.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from common import provenance
+from common import missing, provenance, read, write
 from gedi import Dataset, Session, TrainedModel, load, plot
 from gedi.evaluation.clustering import nmi
 from gedi.settings import RestartSettings, Settings, WeightSettings
@@ -35,9 +37,10 @@ WEIGHTS = {
     "no GEN": WeightSettings(gen=0.0),
 }
 MOMENTS = (0.02, 0.1, 0.3, 1.0)  # of the training, when pictures are taken
+POINTS, ITERATIONS = 2000, 1000
 HELD_OUT_SEED = 1_000_003
 COLORS = 96  # of a picture's palette; more cannot be told apart
-TOO_FEW = 2  # points to draw, one in so many
+DRAWN = 2  # one in so many points
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class Story:
     gap: float
 
 
-def train(dataset: Dataset, weights: WeightSettings, iterations: int, seed: int) -> Story:
+def train(dataset: Dataset, weights: WeightSettings, seed: int) -> Story:
     """Train by chance with these weights, and keep the model at each moment."""
     settings = Settings(
         n_clusters=2,
-        max_iter=iterations,
-        patience=iterations,
+        max_iter=ITERATIONS,
+        patience=ITERATIONS,
         seed=seed,
         weights=weights,
         restarts=RestartSettings(n=1, kmeans=0, score_matching=0, warmup=0),
@@ -62,25 +65,24 @@ def train(dataset: Dataset, weights: WeightSettings, iterations: int, seed: int)
     session = Session(dataset, settings, interrupted=lambda: session.state.iteration >= until)
     models = {}
     for moment in MOMENTS:
-        until = round(moment * iterations)
+        until = round(moment * ITERATIONS)
         session.train()
         models[session.state.iteration] = session.trained_model()
     return Story(models, session.result().collapse_gap)
 
 
-def figures(story: Story, dataset: Dataset) -> dict[str, float]:
+def figures(story: Story, dataset: Dataset) -> dict[str, float | None]:
     """The last model in numbers, on held-out points; no regret where no density was learned."""
     model = list(story.models.values())[-1]
     told = model.predict(dataset.x)
     assert dataset.labels is not None
-    known = model.normalizer is not None
-    regret = log_density("moons", dataset.x) - told.log_density
+    regret = float((log_density("moons", dataset.x) - told.log_density).mean())
     return {
-        "share of the largest cluster": np.bincount(told.clusters).max() / len(told.clusters),
-        "mean of max p(y\\|x)": float(told.probabilities.max(axis=1).mean()),
-        "collapse gap (nats)": story.gap,
-        "NMI": nmi(dataset.labels, told.clusters),
-        "regret of the density (nats)": float(regret.mean()) if known else float("nan"),
+        "largest": float(np.bincount(told.clusters).max() / len(told.clusters)),
+        "certainty": float(told.probabilities.max(axis=1).mean()),
+        "gap": story.gap,
+        "nmi": nmi(dataset.labels, told.clusters),
+        "regret": None if model.normalizer is None else regret,
     }
 
 
@@ -90,7 +92,7 @@ def regions(ax: Axes, model: TrainedModel, dataset: Dataset) -> None:
     plot.decision_regions(
         ax, lambda grid: model.predict(grid).probabilities, low, high, resolution=120
     )
-    plot.points(ax, dataset.x[::TOO_FEW], size=2.0, edge="none")
+    plot.points(ax, dataset.x[::DRAWN], size=2.0, edge="none")
 
 
 def landscape(ax: Axes, model: TrainedModel, dataset: Dataset) -> None:
@@ -132,48 +134,32 @@ def save(figure: Figure, file: Path) -> None:
     print(f"{file} written, {file.stat().st_size / 1024:.0f} KiB")
 
 
-def table(rows: dict[str, list[dict[str, float]]]) -> Iterator[str]:
+COLUMNS = {
+    "largest": "share of the largest cluster",
+    "certainty": "mean of max p(y\\|x)",
+    "gap": "collapse gap (nats)",
+    "nmi": "NMI",
+    "regret": "regret of the density (nats)",
+}
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Lines of markdown: least to largest over seeds."""
-    names = list(next(iter(rows.values()))[0])
-    yield "| | " + " | ".join(names) + " |"
-    yield "|---" * (len(names) + 1) + "|"
-    for name, found in rows.items():
-        cells = [spread([each[column] for each in found]) for column in names]
-        yield f"| {name} | " + " | ".join(cells) + " |"
+    yield "| | seeds | " + " | ".join(COLUMNS.values()) + " |"
+    yield "|---" * (len(COLUMNS) + 2) + "|"
+    for name in WEIGHTS:
+        mine = [row for row in rows if row["terms"] == name]
+        cells = [spread([row[column] for row in mine]) for column in COLUMNS]
+        yield f"| {name} | {len(mine)} | " + " | ".join(cells) + " |"
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float | None]) -> str:
     """Least to largest; a dash where there is none."""
-    if np.isnan(values).any():
+    known = [value for value in values if value is not None]
+    if not known:
         return "-"
-    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
     return low if low == high else f"{low} to {high}"
-
-
-def main() -> None:
-    """Train with each of the weights, draw and tell."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, default=2000)
-    parser.add_argument("--iterations", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("docs"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in WEIGHTS}
-    for seed in range(options.seeds):
-        dataset = load("moons", n_points=options.points, seed=seed)
-        held_out = load("moons", n_points=2000, seed=seed + HELD_OUT_SEED)
-        stories = {
-            name: train(dataset, weights, options.iterations, seed)
-            for name, weights in WEIGHTS.items()
-        }
-        for name, story in stories.items():
-            rows[name].append(figures(story, held_out))
-        if seed == 0:
-            draw_all(stories, dataset, options.out)
-    print(*table(rows), sep="\n")
-    made = {name: getattr(options, name) for name in ("points", "iterations", "seeds")}
-    print(made | provenance())
 
 
 def draw_all(stories: dict[str, Story], dataset: Dataset, folder: Path) -> None:
@@ -186,6 +172,30 @@ def draw_all(stories: dict[str, Story], dataset: Dataset, folder: Path) -> None:
     ):
         pair = {key: stories[key] for key in (f"no {term}", "all three")}
         picture(pair, draw, dataset, folder / file)
+
+
+def main() -> None:
+    """Fill the cells that are not there yet, draw if asked to, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of the first seed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for seed in range(options.seeds):
+        drawn = seed == 0 and options.pictures is not None
+        dataset = load("moons", n_points=POINTS, seed=seed)
+        held_out = load("moons", n_points=POINTS, seed=seed + HELD_OUT_SEED)
+        stories = {}
+        for name, weights in WEIGHTS.items():
+            new = missing("terms", terms=name, seed=seed)
+            if new or drawn:
+                stories[name] = train(dataset, weights, seed)
+            if new:
+                row = {"terms": name, "seed": seed, "points": POINTS, "iterations": ITERATIONS}
+                write("terms", row | figures(stories[name], held_out) | provenance())
+        if drawn:
+            draw_all(stories, dataset, options.pictures)
+    print(*table(read("terms")), sep="\n")
 
 
 if __name__ == "__main__":
