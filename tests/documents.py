@@ -10,10 +10,13 @@ import pytest
 import sklearn.datasets
 
 import gedi
+from gedi.evaluation.normalizer import LogNormalizer
 from gedi.settings import RestartSettings, Settings
+from gedi.trained import TrainedModel
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+KNOWN = LogNormalizer(value=0.0, error=0.01, ess=1000.0, method="annealing")
 
 
 def python_blocks(file: Path) -> list[str]:
@@ -33,9 +36,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer points, for fewer iterations."""
     for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
         kind = getattr(gedi, name)
-        fast = functools.partial(kind, max_iter=12, n_restarts=1)
+        fast = functools.partial(kind, max_iter=12, n_restarts=1, encoder=(16,))
         fast.load = kind.load  # type: ignore[attr-defined]
         monkeypatch.setattr(gedi, name, fast, raising=False)
+    # Where most of the time of so short a training would go.
+    monkeypatch.setattr("gedi.fitting.annealed_log_normalizer", lambda *_, **__: KNOWN)
+    sample = functools.partialmethod(TrainedModel.sample, n_steps=2)
+    monkeypatch.setattr(TrainedModel, "sample", sample)
     fit = gedi.fit
 
     def quick_fit(*arguments, settings=None, **options):
