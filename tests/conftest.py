@@ -11,6 +11,8 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import pytest
 import torch
 
+from documents import quick  # noqa: F401
+
 torch.set_num_threads(1)
 
 

@@ -1,47 +1,23 @@
 """What the README and the guides show must run."""
 
-import functools
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-import sklearn.datasets
 from matplotlib import pyplot
 
 import gedi
+from documents import DOCS, ROOT, python_blocks
 from gedi import plot
 from gedi.cli.parser import build_parser
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-ESTIMATORS = ROOT / "docs" / "estimators.md"
-RULES = ROOT / "docs" / "rules.md"
-PLOTS = ROOT / "docs" / "plots.md"
-CHOOSING = ROOT / "docs" / "choosing.md"
+ESTIMATORS = DOCS / "estimators.md"
+RULES = DOCS / "rules.md"
+PLOTS = DOCS / "plots.md"
+CHOOSING = DOCS / "choosing.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def python_blocks(file: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same code on fewer points, for fewer iterations."""
-    for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
-        kind = getattr(gedi, name)
-        fast = functools.partial(kind, max_iter=12, n_restarts=1)
-        fast.load = kind.load  # type: ignore[attr-defined]
-        monkeypatch.setattr(gedi, name, fast, raising=False)
-    digits = sklearn.datasets.load_digits()
-    few = {"images": digits.images[:200], "target": digits.target[:200]}
-    monkeypatch.setattr(
-        sklearn.datasets,
-        "load_digits",
-        lambda: sklearn.utils.Bunch(**{k: v.copy() for k, v in few.items()}),
-    )
 
 
 @pytest.mark.usefixtures("quick")

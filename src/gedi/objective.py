@@ -115,7 +115,7 @@ class Weights(NamedTuple):
     `inv = prior = 0` is JEM without labels, `gen = 0` is GEDI no gen. The entries may be tensors,
     one value for each model that is trained in the same computation.
 
-    Args:
+    Attributes:
         gen: w_gen, weight of the log-likelihood.
         inv: w_inv, weight of the agreement between views.
         prior: w_prior, weight of the balance of the clusters.

@@ -1,0 +1,80 @@
+"""What the pages of the site show must run, and each page must be found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from documents import DOCS, ROOT, commands, python_blocks
+from gedi.cli.parser import build_parser
+
+PAGES = sorted(DOCS.rglob("*.md"))
+# Run by test_readme, which looks at their results.
+ELSEWHERE = {"choosing.md", "estimators.md", "explore.md", "plots.md", "rules.md"}
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(DOCS).as_posix()
+
+
+def places(tree: Any) -> Iterator[str]:
+    """All paths in a tree of navigation."""
+    if isinstance(tree, str):
+        yield tree
+    else:
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from places(part)
+
+
+@pytest.fixture
+def a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to be in, with the files that pages speak of."""
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    (tmp_path / "shards").mkdir()
+    table.to_parquet(tmp_path / "shards" / "0.parquet")
+    table[["a", "b"]].to_parquet(tmp_path / "large.parquet")
+    (tmp_path / "photographs").mkdir()
+    for k in range(3):
+        Image.new("RGB", (64, 64), (80 * k, 0, 0)).save(tmp_path / "photographs" / f"{k}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("quick", "a_place")
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if python_blocks(page) and name_of(page) not in ELSEWHERE],
+    ids=name_of,
+)
+def test_python_runs(page: Path) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in python_blocks(page):
+        exec(compile(block, name_of(page), "exec"), names)
+
+
+def test_commands_are_understood() -> None:
+    parser = build_parser()
+    shown = [
+        (page.name, arguments)
+        for page in [ROOT / "README.md", *PAGES]
+        for arguments in commands(page)
+    ]
+    assert len(shown) > 40
+    for page, arguments in shown:
+        options = parser.parse_args(arguments)
+        assert options.command == arguments[0], (page, arguments)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    listed = list(places(settings["nav"]))
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {name_of(page) for page in PAGES}
