@@ -11,7 +11,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import pytest
 import torch
 
-from documents import quick  # noqa: F401
+from documents import quick  # noqa: F401 - a fixture
 
 torch.set_num_threads(1)
 

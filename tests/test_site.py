@@ -1,5 +1,8 @@
 """What the pages of the site show must run, and each page must be found."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
+import common
+import terms
 from documents import DOCS, ROOT, commands, python_blocks
 from gedi.cli.parser import build_parser
 
@@ -78,3 +83,20 @@ def test_every_page_is_in_the_navigation() -> None:
     listed = list(places(settings["nav"]))
     assert len(listed) == len(set(listed))
     assert set(listed) == {name_of(page) for page in PAGES}
+
+
+def test_the_table_of_terms_is_that_of_its_rows() -> None:
+    page = (DOCS / "how-it-works.md").read_text("utf-8")
+    assert "\n".join(terms.table(common.read("terms"))) in page
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the site needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    for page in pages:
+        loaded = re.findall(r"<(?:script|link|img)\b[^>]*https?://[^>]*>", page.read_text("utf-8"))
+        assert not loaded, page
