@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 import common
+import gedi
 import terms
 from documents import DOCS, ROOT, commands, python_blocks
 from gedi.cli.parser import build_parser
@@ -100,3 +101,12 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
     for page in pages:
         loaded = re.findall(r"<(?:script|link|img)\b[^>]*https?://[^>]*>", page.read_text("utf-8"))
         assert not loaded, page
+
+
+def test_all_that_is_exported_is_in_the_reference() -> None:
+    told = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+    modules = {"gedi.errors", "gedi.settings", "gedi.objective"}  # shown whole
+    for name in gedi.__all__:
+        home = getattr(getattr(gedi, name), "__module__", "")
+        whole = any(f"::: {module}\n" in told + "\n" for module in modules & {home})
+        assert whole or f".{name}\n" in told + "\n" or name == "__version__", name
