@@ -58,7 +58,7 @@ def test_labels_do_not_tell_how_many_clusters_there_are_to_be(monkeypatch):
     for name in ("mnist/u", "mnist/v"):
         write(f"{name}/a.png", grey())
     for source in ("hf://someone/mnist", "./mnist"):
-        with pytest.raises(SettingsError, match="n_clusters: expected the number of clusters"):
+        with pytest.raises(SettingsError, match="n_clusters: expected how many clusters"):
             resolve(Settings(), load(source))
 
 
