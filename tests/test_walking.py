@@ -58,6 +58,10 @@ def test_without_a_base_chains_start_anywhere_in_the_box():
 
 
 def test_chains_of_one_cluster_end_there(trained):
-    for cluster in (0, 1):
-        *_, end = places_from_noise(trained, 40, (0, 60), seeded(), clusters=[cluster])
-        assert (trained.predict(end).clusters == cluster).mean() > 0.9
+    def share_of_the_first(clusters):
+        *_, end = places_from_noise(trained, 400, (0, 60), seeded(), clusters=clusters)
+        return (trained.predict(end).clusters == 0).mean()
+
+    # Of a training of five iterations, whose clusters hardly differ.
+    assert share_of_the_first([1]) < share_of_the_first([]) < share_of_the_first([0])
+    assert share_of_the_first([0, 1]) == share_of_the_first([])
