@@ -11,9 +11,9 @@ import yaml
 
 from gedi.data import Dataset
 from gedi.findings import find
-from gedi.fitting import Session
 from gedi.machine import provenance
 from gedi.settings import Settings
+from gedi.training.session import Session
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from common import missing, provenance, write
 from gedi import GEDI
 from gedi.data import constant_features, load
-from gedi.scaling import Scaling
+from gedi.model.scaling import Scaling
 from toys import HELD_OUT_SEED
 
 Rows = NDArray[np.float64]

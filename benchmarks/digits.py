@@ -16,7 +16,7 @@ import torch
 
 from common import METHODS, measure, missing, settings_for, write
 from gedi.data import Dataset, load
-from gedi.fitting import Session
+from gedi.training.session import Session
 
 ITERATIONS = 2000
 CHOSEN_AT = 450

@@ -20,8 +20,8 @@ import torch
 from common import missing, provenance, write
 from gedi.data import Dataset, load
 from gedi.findings import find
-from gedi.fitting import Session
 from gedi.settings import RestartSettings, SamplerSettings, Settings
+from gedi.training.session import Session
 
 HELD_OUT_SEED = 1_000_003
 FOREVER = 1_000_000

@@ -44,7 +44,7 @@ from statistics import median
 import numpy as np
 
 from gedi.data import Dataset
-from gedi.fitting import Session
+from gedi.training.session import Session
 from gedi.free_memory import resident
 from gedi.settings import from_dict
 

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 from common import provenance, write
-from gedi.checkpoints import Checkpoints
 from gedi.cli import main as gedi
+from gedi.runs.checkpoints import Checkpoints
 
 __all__ = ["CASES", "Killed", "difference", "killed_until_ended", "run_alone"]
 

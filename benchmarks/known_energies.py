@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gedi.box import Box
+from gedi.model.box import Box
 
 LOG_ROOT = math.log(2 * math.pi) / 2
 

@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 
 from common import missing, provenance, write
 from gedi.data import Dataset
-from gedi.fitting import Session
 from gedi.runs import Run, Source
 from gedi.settings import Settings
+from gedi.training.session import Session
 
 WAYS = ("nothing", "in memory", "streamed")
 KINDS = ("parquet", "csv", "npy")
@@ -37,7 +37,7 @@ SCRIPT = """
 import json, sys, time
 from pathlib import Path
 import pandas as pd, pyarrow.parquet
-from gedi.predicting import predict_to_file
+from gedi.runs.predictions import predict_to_file
 from gedi.runs import Run
 
 way, source, target = sys.argv[1:]

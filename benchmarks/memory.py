@@ -1,4 +1,4 @@
-"""Peak memory of trainings: what `gedi.memory` predicts against what the system tells.
+"""Peak memory of trainings: what the formula predicts against what the system measures.
 
     python benchmarks/memory.py [--only NAME ...]
 
@@ -60,9 +60,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gedi.affording import estimate
+from gedi.training.affording import estimate
 from gedi.data import Dataset
-from gedi.fitting import Session
+from gedi.training.session import Session
 from gedi.free_memory import resident
 from gedi.settings import from_dict
 

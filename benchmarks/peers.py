@@ -29,16 +29,16 @@ from torchebm.samplers import LangevinDynamics
 
 from common import missing, provenance, write
 from gedi import toy
-from gedi.box import Box
 from gedi.data import Dataset, load
 from gedi.evaluation.clustering import agreement
 from gedi.evaluation.normalizer import gridded_log_normalizer
-from gedi.fitting import Session
 from gedi.model import energy_of_logits
-from gedi.recording import Tick, clock_of
-from gedi.scaling import Scaling
+from gedi.model.box import Box
+from gedi.model.scaling import Scaling
 from gedi.settings import RestartSettings, SamplerSettings, Settings, ViewSettings
-from gedi.training import TrainingState, train
+from gedi.training.algorithm import TrainingState, train
+from gedi.training.operations import Tick, clock_of
+from gedi.training.session import Session
 from textbook import textbook
 
 N_STEPS, BATCH = 10, 400

@@ -28,9 +28,9 @@ from torch import multiprocessing
 
 from common import provenance, write
 from gedi.data import Dataset, load
-from gedi.fitting import Session
 from gedi.free_memory import resident
 from gedi.settings import EncoderSettings, RestartSettings, Settings
+from gedi.training.session import Session
 
 SIZES = (8, 1024, 64 * 1024, 1024**2, 16 * 1024**2)  # bytes
 BATCHES = (400, 200)

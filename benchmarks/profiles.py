@@ -16,8 +16,6 @@ import torch
 
 from common import missing, provenance, write
 from gedi.data import Dataset, load
-from gedi.fitting import Session
-from gedi.profiling import Part, profile
 from gedi.settings import (
     EncoderKind,
     EncoderSettings,
@@ -26,6 +24,8 @@ from gedi.settings import (
     Settings,
     ViewSettings,
 )
+from gedi.training.profile import Part, profile
+from gedi.training.session import Session
 
 POINTS = 2000
 CASES: dict[str, tuple[tuple[int, int, int], EncoderKind]] = {

@@ -33,7 +33,6 @@ from torch.nn.functional import softplus
 from common import missing, provenance, write
 from gedi.data import Dataset, load
 from gedi.evaluation.features import cached_feature_net
-from gedi.fitting import Session
 from gedi.measures import (
     clustering_measures,
     detection_measures,
@@ -43,9 +42,10 @@ from gedi.measures import (
 )
 from gedi.methods import gedi_terms
 from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms
 from gedi.settings import from_dict
-from gedi.smoothing import Smoothing
+from gedi.training.session import Session
 
 NOISE, FIRST = 0.3, 0.5
 PENALTY = 0.01

@@ -35,7 +35,7 @@ import json, sys, time
 from pathlib import Path
 
 import gedi
-from gedi.fitting import Session
+from gedi.training.session import Session
 from gedi.settings import Settings
 from gedi.shards import load_stream
 
@@ -52,7 +52,7 @@ if way == "read":
             for batch in table.iter_batches(13_107, use_threads=False):
                 n += batch.num_rows
 elif way == "stream":
-    from gedi.scaling import Scaling
+    from gedi.model.scaling import Scaling
     from gedi.stream import Stream
     import torch
 

@@ -27,9 +27,9 @@ from sklearn.datasets import load_breast_cancer
 from common import missing, provenance, write
 from gedi.data import Dataset, load
 from gedi.errors import DivergenceError
-from gedi.fitting import Session
 from gedi.objective import Terms
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
+from gedi.training.session import Session
 from textbook import textbook
 
 ITERATIONS = 1000

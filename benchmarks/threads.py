@@ -20,8 +20,8 @@ import torch
 from common import provenance, write
 from gedi.data import load
 from gedi.evaluation.clustering import agreement
-from gedi.fitting import Session
 from gedi.settings import RestartSettings, Settings
+from gedi.training.session import Session
 
 LOOKS = (1, 10, 100)
 

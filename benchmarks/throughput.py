@@ -26,12 +26,12 @@ from torch.nn.functional import log_softmax
 from torch.utils.flop_counter import FlopCounterMode
 
 from common import missing, provenance, write
-from gedi.assembly import Assembly, assemble
-from gedi.conv import ResNet8
-from gedi.custom import Custom
-from gedi.defaults import resolve
+from gedi.model.convolutions import ResNet8
 from gedi.settings import Settings
-from gedi.training import train
+from gedi.training.algorithm import train
+from gedi.training.custom import Custom
+from gedi.training.ingredients import Assembly, assemble
+from gedi.training.plan import resolve
 from profiles import CASES, random_images, settings_of
 
 Loop = Callable[[int], float]

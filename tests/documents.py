@@ -12,7 +12,7 @@ import sklearn.datasets
 import gedi
 from gedi.evaluation.normalizer import LogNormalizer
 from gedi.settings import RestartSettings, Settings
-from gedi.trained import TrainedModel
+from gedi.training.trained import TrainedModel
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         fast.load = kind.load  # type: ignore[attr-defined]
         monkeypatch.setattr(gedi, name, fast, raising=False)
     # Where most of the time of so short a training would go.
-    monkeypatch.setattr("gedi.fitting.annealed_log_normalizer", lambda *_, **__: KNOWN)
+    monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
     sample = functools.partialmethod(TrainedModel.sample, n_steps=2)
     monkeypatch.setattr(TrainedModel, "sample", sample)
     fit = gedi.fit

@@ -21,17 +21,17 @@ from gedi.distributed import (
     most,
     share_of,
 )
-from gedi.encoders import MLP
 from gedi.errors import RunError
 from gedi.evidence import Observed
-from gedi.fitting import Session
-from gedi.groups import rule_log_probability
-from gedi.launching import launched, set_up
+from gedi.evidence.groups import rule_log_probability
 from gedi.methods import barlow_twins_terms, gedi_terms, swav_terms
 from gedi.model import EnergyClassifier
+from gedi.model.encoders import MLP
 from gedi.objective import Weights, log_marginal
 from gedi.rules import sum_rule
 from gedi.settings import RestartSettings, SamplerSettings
+from gedi.training.processes import launched, set_up
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 N = 2

@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Generator
 
-from gedi.base import GaussianBase
-from gedi.box import Box
-from gedi.encoders import MLP
 from gedi.model import EnergyClassifier
+from gedi.model.base import GaussianBase
+from gedi.model.box import Box
+from gedi.model.encoders import MLP
+from gedi.model.smoothing import Smoothing
 from gedi.objective import Weights, uniform_log_prior
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
-from gedi.schedule import Schedule
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
-from gedi.smoothing import Smoothing
-from gedi.training import Algorithm, TrainingState
+from gedi.training.algorithm import Algorithm, TrainingState
+from gedi.training.schedule import Schedule
 from gedi.views import GaussianNoise
 
 BOX = Box(torch.full((2,), -4.0), torch.full((2,), 4.0))

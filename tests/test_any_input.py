@@ -17,9 +17,9 @@ import gedi
 from gedi import GEDI, Settings
 from gedi.cli.parser import parse
 from gedi.data import Dataset, check_points
-from gedi.defaults import resolve
 from gedi.errors import DataError, GediError, SettingsError
 from gedi.settings import from_dict
+from gedi.training.plan import resolve
 from small_trainings import SMALL, heaps
 
 TIMES = int(os.environ.get("GEDI_FUZZ", "1"))

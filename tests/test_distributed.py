@@ -17,8 +17,8 @@ from gedi.distributed import (
     rank,
     share_of,
 )
-from gedi.fitting import Session
 from gedi.objective import log_marginal
+from gedi.training.session import Session
 from pair import CASES, SETTINGS, loss_and_gradients, network, own, run_pair, saved
 from small_trainings import heaps, same
 

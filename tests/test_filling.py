@@ -6,7 +6,7 @@ import torch
 
 from gedi.data import Dataset
 from gedi.filling import fill_in, interpolate
-from gedi.fitting import Session
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 

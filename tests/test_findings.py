@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from gedi.data import Dataset, load
+from gedi.evidence.groups import Groups
 from gedi.findings import find
-from gedi.fitting import Session
-from gedi.groups import Groups
 from gedi.presenting import report_content
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 

@@ -24,9 +24,9 @@ from gedi.cli import main
 from gedi.data import Dataset, load
 from gedi.errors import DataError, RunError
 from gedi.estimators.clusterer import GEDI
-from gedi.fitting import Session
 from gedi.images import shards
 from gedi.runs import Run, Source
+from gedi.training.session import Session
 from small_images import colour, encoded, shard
 from small_images import write as write_image
 from small_trainings import SMALL, heaps

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from gedi.cli import driving
 from gedi.data import Dataset
-from gedi.fitting import Session
+from gedi.training.session import Session
 from gedi.free_memory import resident
 from gedi.runs import Run, Source
 from small_trainings import SMALL, heaps

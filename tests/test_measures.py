@@ -10,7 +10,6 @@ from torch import nn
 from gedi.data import Dataset, load
 from gedi.errors import DataError, GediError
 from gedi.evaluation.out_of_distribution import detection, image_foils
-from gedi.fitting import Session
 from gedi.measures import (
     SCORES,
     as_bytes,
@@ -24,6 +23,7 @@ from gedi.measures import (
     some_of,
 )
 from gedi.settings import RestartSettings, SamplerSettings
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 

@@ -16,7 +16,7 @@ from gedi import GEDI, plugins
 from gedi.cli.parser import parse
 from gedi.data import load
 from gedi.errors import DataError, PluginError
-from gedi.networks import fresh_encoder
+from gedi.model.kinds import fresh_encoder
 from gedi.plugins import Plugin
 from gedi.settings import EncoderSettings
 from waves_site import EXAMPLE, installed, waves_site

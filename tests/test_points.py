@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from gedi.model.scaling import Scaling
 from gedi.points import Points, affordable
-from gedi.scaling import Scaling
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ import pytest
 from gedi.data import load
 from gedi.evaluation.clustering import accuracy, nmi
 from gedi.findings import find
-from gedi.fitting import Session
 from gedi.settings import Settings
+from gedi.training.session import Session
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import torch
 
 from gedi import shards as module
 from gedi.errors import DataError
-from gedi.scaling import Scaling
+from gedi.model.scaling import Scaling
 from gedi.shards import load_stream
 from gedi.stream import Stream
 from small_shards import write

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gedi.data import Dataset
-from gedi.fitting import Session
+from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
-from gedi.smoothing import Smoothing
+from gedi.training.session import Session
 from gedi.walking import places_from_noise, way_from_noise
 from small_trainings import SMALL, heaps
 

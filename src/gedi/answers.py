@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gedi.groups import rule_log_probability
+from gedi.evidence.groups import rule_log_probability
 from gedi.rules import SymbolicRule
 
 __all__ = ["LikeliestOutcomes", "likeliest_outcomes", "log_probabilities"]

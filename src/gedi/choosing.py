@@ -25,7 +25,7 @@ from gedi import phrases
 from gedi.data import Values
 from gedi.errors import DataError, SettingsError
 from gedi.measures import usual_gap
-from gedi.trained import TrainedModel
+from gedi.training.trained import TrainedModel
 
 __all__ = ["Advice", "Cell", "Row", "Train", "advise", "check_sweep", "half", "rows_of", "sweep"]
 

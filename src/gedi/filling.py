@@ -5,11 +5,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Generator
 
-from gedi.box import Box
+from gedi.model.box import Box
 from gedi.sampling import Langevin
 from gedi.sampling.chains import evaluate
 from gedi.sampling.conditional import given
-from gedi.trained import TrainedModel
+from gedi.training.trained import TrainedModel
 
 __all__ = ["fill_in", "interpolate"]
 

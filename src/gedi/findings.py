@@ -9,17 +9,17 @@ from torch import Generator, Tensor
 
 from gedi import toy
 from gedi.answers import likeliest_outcomes, log_probabilities
-from gedi.assembly import make_view
 from gedi.data import Dataset
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
-from gedi.groups import Groups
+from gedi.evidence.groups import Groups
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
-from gedi.monitor import Monitor
-from gedi.networks import is_convolutional, is_plugged
+from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.points import affordable
 from gedi.settings import Settings, learns_density
-from gedi.trained import Prediction, TrainedModel
+from gedi.training.ingredients import make_view
+from gedi.training.monitor import Monitor
+from gedi.training.trained import Prediction, TrainedModel
 from gedi.walking import way_from_noise
 
 __all__ = ["Findings", "find", "sampling_rounds"]

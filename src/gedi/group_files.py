@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gedi.data import Dataset, existing_file, read_table, require_columns
 from gedi.errors import DataError, RuleError
-from gedi.groups import Groups
+from gedi.evidence.groups import Groups
 from gedi.printable import printable
 from gedi.rules import CircuitRule, Rule, SymbolicRule, sum_rule
 

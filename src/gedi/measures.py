@@ -11,9 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from gedi.assembly import make_view
 from gedi.data import Dataset, Values
-from gedi.defaults import resolve_views
 from gedi.errors import DataError, GediError
 from gedi.evaluation.clustering import agreement
 from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy
@@ -26,9 +24,11 @@ from gedi.evaluation.out_of_distribution import (
     image_foils,
     log_density_score,
 )
-from gedi.monitor import Monitor
 from gedi.settings import Settings, ViewSettings
-from gedi.trained import TrainedModel
+from gedi.training.ingredients import make_view
+from gedi.training.monitor import Monitor
+from gedi.training.plan import resolve_views
+from gedi.training.trained import TrainedModel
 
 __all__ = [
     "SCORES",

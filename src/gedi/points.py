@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gedi.box import Box
-from gedi.scaling import Scaling
+from gedi.model.box import Box
+from gedi.model.scaling import Scaling
 
 __all__ = ["Points", "affordable", "is_mapped"]
 

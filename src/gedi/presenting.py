@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from gedi.data import Dataset
 from gedi.evaluation.clustering import confusion, match
 from gedi.findings import Findings
-from gedi.fitting import Fit
-from gedi.numbering import told
 from gedi.report import ReportContent
 from gedi.settings import method_name
-from gedi.trained import TrainedModel
+from gedi.training.numbering import told
+from gedi.training.session import Fit
+from gedi.training.trained import TrainedModel
 
 __all__ = ["ENDINGS", "report_content"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gedi.errors import DataError
-from gedi.scaling import Scaling
+from gedi.model.scaling import Scaling
 from gedi.shards import GroupRows, Piece, Shards
 
 __all__ = ["Stream"]

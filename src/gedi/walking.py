@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gedi.base import GaussianBase
 from gedi.evaluation.outliers import uniform_noise
-from gedi.trained import TrainedModel
+from gedi.model.base import GaussianBase
+from gedi.training.trained import TrainedModel
 
 __all__ = ["places_from_noise", "way_from_noise"]
 

@@ -5,9 +5,9 @@ import pytest
 
 from gedi.cli import main
 from gedi.data import Dataset
-from gedi.fitting import Session
 from gedi.group_files import GroupSource
 from gedi.runs import Run, Source
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from gedi.checkpoints import Checkpoints
 from gedi.cli import main
 from gedi.runs import Run
+from gedi.runs.checkpoints import Checkpoints
 from processes import children_of, is_gone, start, wait_for
 
 SMALL = [

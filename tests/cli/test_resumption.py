@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import kills
-from gedi.checkpoints import Checkpoints
 from gedi.cli import main
 from gedi.cli.stopping import stoppable
-from gedi.fitting import Session
+from gedi.runs.checkpoints import Checkpoints
+from gedi.training.session import Session
 from processes import start
 
 SMALL = [

@@ -23,8 +23,8 @@ from torch import nn
 
 from gedi import GEDI, Settings, collapse_gap_scorer
 from gedi.errors import DataError, RunError
-from gedi.presets import NEUTRAL, preset
 from gedi.settings import SamplerSettings, ViewSettings
+from gedi.settings.presets import NEUTRAL, preset
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from gedi.box import Box
 from gedi.evaluation import annealing
 from gedi.evaluation.annealing import annealed_log_normalizer
 from gedi.evaluation.density import grid_log_normalizer
+from gedi.model.box import Box
 from gedi.sampling import likeliest_bandwidth
 from known_energies import (
     LOG_ROOT,

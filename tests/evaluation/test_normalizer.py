@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gedi.box import Box
 from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
+from gedi.model.box import Box
 
 BOX = Box(torch.full((2,), -8.0), torch.full((2,), 8.0))
 

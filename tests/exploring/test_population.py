@@ -5,7 +5,7 @@ import pytest
 
 from gedi.data import Dataset
 from gedi.exploring.population import Population
-from gedi.fitting import Session
+from gedi.training.session import Session
 from small_trainings import SMALL, heaps
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gedi.data import load
-from gedi.defaults import resolve
 from gedi.errors import DataError, SettingsError
 from gedi.images import PRESETS
 from gedi.settings import Settings
+from gedi.training.plan import resolve
 from small_images import colour, encoded, grey, hub_set, on_hub, write
 
 

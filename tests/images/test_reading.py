@@ -7,8 +7,8 @@ import pytest
 
 from gedi.data import load
 from gedi.errors import DataError
+from gedi.model.scaling import Scaling
 from gedi.runs import Run, Source
-from gedi.scaling import Scaling
 from small_images import grey, write
 
 

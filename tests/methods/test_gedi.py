@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gedi.encoders import MLP
 from gedi.methods import gedi_terms
 from gedi.model import EnergyClassifier
+from gedi.model.encoders import MLP
 from gedi.objective import Weights, contrast, invariance, prior_agreement
 
 

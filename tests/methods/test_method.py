@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from gedi import GEDI
-from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import PluginError, RunError, SettingsError
-from gedi.fitting import Session
 from gedi.methods import BUILT_IN, Method, gedi_terms, method_of
 from gedi.settings import Settings, WeightSettings
+from gedi.training.custom import Custom
+from gedi.training.session import Session
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 DATA = Dataset("x", X)

@@ -5,17 +5,17 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.evaluation.clustering import accuracy
 from gedi.evidence import Observed
-from gedi.fitting import Session
-from gedi.groups import Groups
+from gedi.evidence.groups import Groups
 from gedi.methods import barlow_twins_loss, barlow_twins_terms, swav_loss, swav_terms
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings
-from gedi.storing import load_trained, save_trained
+from gedi.training.custom import Custom
+from gedi.training.session import Session
+from gedi.training.storage import load_trained, save_trained
 
 RIVALS = ("barlow-twins", "swav")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chain_statistics import split_r_hat
-from gedi.box import Box
+from gedi.model.box import Box
 from gedi.sampling import AnchoredJump, Cycle, Langevin, evaluate, likeliest_bandwidth
 from gedi.sampling.jumps import draw_categorical
 

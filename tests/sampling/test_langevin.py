@@ -12,9 +12,9 @@ import torch
 
 from chain_statistics import effective_sample_size, split_r_hat, within
 from gedi import toy
-from gedi.box import Box
+from gedi.model.box import Box
+from gedi.model.spectral import SpectralMatrix
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, evaluate
-from gedi.spectral import SpectralMatrix
 
 COVARIANCE = torch.tensor([[0.5, 0.3], [0.3, 0.8]], dtype=torch.float64)
 MEAN = torch.tensor([2.0, -1.0], dtype=torch.float64)

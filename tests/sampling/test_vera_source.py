@@ -6,11 +6,11 @@ import io
 import pytest
 import torch
 
-from gedi.box import Box
+from gedi.model.box import Box
+from gedi.model.spectral import SpectralMatrix
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
 from gedi.sampling.vera import VectorGenerator, VeraSampler
 from gedi.sampling.vera_source import VeraSource
-from gedi.spectral import SpectralMatrix
 from small_trainings import same
 
 BOX = Box(torch.full((2,), -3.0), torch.full((2,), 3.0))

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from gedi.cli.driving import taken_up, train_to_end
 from gedi.cli.writing import writable
-from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import RunError
 from gedi.experiments import Tree
-from gedi.fitting import Fit, Session
 from gedi.runs import Run, Source
 from gedi.settings import Settings
+from gedi.training.custom import Custom
+from gedi.training.session import Fit, Session
 from gedi.untrusted import json_of
 
 __all__ = ["check_same", "fit_cell", "measures_of", "write_measures"]

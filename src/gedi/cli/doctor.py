@@ -68,9 +68,9 @@ def _gibibytes(n: int) -> str:
 
 
 def _tell_run(path: Path) -> None:
-    from gedi.diagnosis import diagnose  # noqa: PLC0415 - imports torch
     from gedi.presenting import ENDINGS  # noqa: PLC0415
     from gedi.runs import Run  # noqa: PLC0415
+    from gedi.runs.diagnosis import diagnose  # noqa: PLC0415 - imports torch
 
     found = diagnose(Run.open(path))
     how = f"go on with: gedi resume {shlex.quote(str(path))}"

@@ -13,19 +13,19 @@ from gedi import report
 from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
-from gedi.custom import Custom
 from gedi.data import Dataset, constant_features, counting_columns
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.findings import Findings, find
-from gedi.fitting import Fit, Session
-from gedi.numbering import Numbering
 from gedi.presenting import report_content
 from gedi.printable import printable
-from gedi.progress import Progress
 from gedi.runs import Run
 from gedi.symptoms import quartiles_of
-from gedi.training import TrainingState
+from gedi.training.algorithm import TrainingState
+from gedi.training.custom import Custom
+from gedi.training.numbering import Numbering
+from gedi.training.progress import Progress
+from gedi.training.session import Fit, Session
 
 __all__ = ["INTERRUPTED", "drive", "follow", "quoted", "taken_up", "train_to_end"]
 

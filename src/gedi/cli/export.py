@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gedi.cli.writing import checked_target
-from gedi.exporting import TOLERANCE, export, load_tools, output_names
+from gedi.export import TOLERANCE, export, load_tools, output_names
 from gedi.runs import Run
 
 __all__ = ["run"]

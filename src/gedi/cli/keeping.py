@@ -14,10 +14,10 @@ from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
 from gedi.distributed import anywhere
-from gedi.fitting import Session
-from gedi.observing import Record
 from gedi.runs import Run
-from gedi.training import TrainingState
+from gedi.training.algorithm import TrainingState
+from gedi.training.hooks import Record
+from gedi.training.session import Session
 
 __all__ = ["CHECKPOINT_SECONDS", "Keeper"]
 

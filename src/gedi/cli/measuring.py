@@ -22,7 +22,7 @@ from gedi.measures import (
 )
 from gedi.runs import Run
 from gedi.settings import learns_density
-from gedi.trained import TrainedModel
+from gedi.training.trained import TrainedModel
 
 __all__ = ["Measure", "measured"]
 

@@ -14,9 +14,9 @@ from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import checked_target
 from gedi.data import Dataset
 from gedi.exploring.names import given_names
-from gedi.predicting import SUFFIXES, Watch, predict_to_file
 from gedi.rows import Rows
 from gedi.runs import Run
+from gedi.runs.predictions import SUFFIXES, Watch, predict_to_file
 
 __all__ = ["run"]
 

@@ -15,7 +15,7 @@ from gedi.cli.writing import writable
 from gedi.errors import SettingsError
 from gedi.machine import provenance
 from gedi.markdown import spread
-from gedi.profiling import Part, Profile, Size, profile
+from gedi.training.profile import Part, Profile, Size, profile
 
 __all__ = ["run"]
 

@@ -19,7 +19,6 @@ from gedi.cli.driving import INTERRUPTED
 from gedi.cli.reproduce_rules import RuleRequest, reproduce_rules
 from gedi.cli.writing import writable
 from gedi.data import Dataset
-from gedi.defaults import resolve
 from gedi.errors import DataError, SettingsError
 from gedi.evaluation.features import cached_feature_net
 from gedi.experiments import (
@@ -48,7 +47,8 @@ from gedi.measures import (
 from gedi.runs import Run, Source
 from gedi.settings import Settings, learns_density
 from gedi.tasks import COMPARED
-from gedi.trained import TrainedModel
+from gedi.training.plan import resolve
+from gedi.training.trained import TrainedModel
 from gedi.untrusted import yaml_of
 
 __all__ = ["run"]

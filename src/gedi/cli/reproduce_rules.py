@@ -13,15 +13,12 @@ from torch import Generator, Tensor
 
 from gedi.cli.cells import check_same, fit_cell, measures_of, write_measures
 from gedi.cli.decoding import decoding_shown
-from gedi.custom import Custom
 from gedi.data import Dataset
-from gedi.defaults import resolve
 from gedi.errors import DataError
 from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
+from gedi.evidence.groups import Groups, rule_log_probability
 from gedi.experiments import Tree
-from gedi.fitting import Fit
-from gedi.groups import Groups, rule_log_probability
 from gedi.machine import provenance
 from gedi.runs import Source
 from gedi.settings import learns_density
@@ -35,7 +32,10 @@ from gedi.tasks import (
     rule_settings,
     rule_table,
 )
-from gedi.trained import TrainedModel
+from gedi.training.custom import Custom
+from gedi.training.plan import resolve
+from gedi.training.session import Fit
+from gedi.training.trained import TrainedModel
 
 __all__ = ["RuleRequest", "reproduce_rules"]
 

@@ -10,15 +10,15 @@ from jsonargparse import Namespace
 from gedi.cli.crew import notes_of_first
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_groups, tell_skipped, tell_streamed
-from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
-from gedi.fitting import Session
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE
-from gedi.numbering import Reference
 from gedi.runs import Run, Source
 from gedi.settings import Settings, from_dict
+from gedi.training.custom import Custom
+from gedi.training.numbering import Reference
+from gedi.training.session import Session
 
 __all__ = ["Start", "source_of", "started"]
 

@@ -17,12 +17,12 @@ from gedi.cli.starting import source_of
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell_skipped
 from gedi.errors import RunError
-from gedi.fitting import Session
 from gedi.printable import printable
-from gedi.progress import Progress
 from gedi.settings import Settings, from_dict
 from gedi.sweeps import TITLES, SweepFolder, figures
-from gedi.trained import TrainedModel
+from gedi.training.progress import Progress
+from gedi.training.session import Session
+from gedi.training.trained import TrainedModel
 
 __all__ = ["run"]
 

@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from gedi.data import Dataset
+from gedi.evidence.groups import Groups
 from gedi.findings import Findings
-from gedi.fitting import Fit
 from gedi.group_files import GroupSource
-from gedi.groups import Groups
-from gedi.numbering import told
 from gedi.presenting import ENDINGS
 from gedi.printable import printable
 from gedi.symptoms import FAIR_GAP, GOOD_GAP
+from gedi.training.numbering import told
+from gedi.training.session import Fit
 
 __all__ = [
     "tell",

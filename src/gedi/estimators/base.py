@@ -15,23 +15,23 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.custom import Custom
 from gedi.data import Dataset, value_range_of
-from gedi.defaults import resolve_views
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
-from gedi.exporting import Agreement, export
-from gedi.fitting import Fit, Session
+from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.observing import Record
-from gedi.presets import NEUTRAL
-from gedi.progress import Progress
 from gedi.settings import EncoderSettings, Settings, ViewSettings
+from gedi.settings.presets import NEUTRAL
 from gedi.symptoms import settled
-from gedi.trained import Prediction, TrainedModel
-from gedi.training import TrainingState
+from gedi.training.algorithm import TrainingState
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
+from gedi.training.plan import resolve_views
+from gedi.training.progress import Progress
+from gedi.training.session import Fit, Session
+from gedi.training.trained import Prediction, TrainedModel
 
 __all__ = ["BaseGEDI"]
 
@@ -185,7 +185,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def export(self, path: str | Path) -> Agreement:
         """Write one ONNX file: x -> `probabilities`, `energy` and, if known, `log_density`.
 
-        For programs without gedi or torch; see `gedi.exporting`.
+        For programs without gedi or torch; see `gedi.export`.
 
         Args:
             path: the file.

@@ -12,14 +12,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
 from torch import Tensor, nn
 
-from gedi.custom import Custom
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
 from gedi.estimators.inputs import pairs_of
 from gedi.methods import Method
-from gedi.observing import Record
 from gedi.settings import Settings
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
 
 __all__ = ["GEDIClassifier", "encode_labels"]
 

@@ -12,16 +12,16 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gedi.custom import Custom
 from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
 from gedi.methods import Method
-from gedi.numbering import Reference, recall
-from gedi.observing import Record
 from gedi.runs import Run
 from gedi.settings import Settings, learns_density
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
+from gedi.training.numbering import Reference, recall
 
 __all__ = ["GEDI"]
 

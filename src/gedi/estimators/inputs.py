@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gedi import plugins
 from gedi.errors import DataError, SettingsError
-from gedi.numbering import Reference
-from gedi.presets import NEUTRAL
+from gedi.settings.presets import NEUTRAL
+from gedi.training.numbering import Reference
 
 __all__ = ["flatten", "image_shape_of", "pairs_of", "reference_of", "seed_of", "split_views"]
 

@@ -17,7 +17,7 @@ from gedi.estimators.inputs import image_shape_of
 from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
-from gedi.storing import load_trained, plugins_used, save_trained
+from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.untrusted import json_of
 
 __all__ = ["load_estimator", "save_estimator"]

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gedi.answers import likeliest_outcomes, log_probabilities
-from gedi.custom import Custom
 from gedi.errors import DataError, RuleError, RunError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.grouped import (
@@ -22,12 +21,13 @@ from gedi.estimators.grouped import (
     inputs_of,
     with_others,
 )
-from gedi.groups import Groups
+from gedi.evidence.groups import Groups
 from gedi.methods import Method
-from gedi.observing import Record
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed, shown
 from gedi.settings import Settings
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
 
 __all__ = ["GEDISymbols", "OutcomePrediction"]
 

@@ -3,8 +3,8 @@
 import math
 from typing import Literal, NamedTuple
 
-from gedi.box import Box
 from gedi.evaluation.density import grid_log_normalizer
+from gedi.model.box import Box
 from gedi.sampling import Energy
 
 __all__ = ["LogNormalizer", "gridded_log_normalizer"]

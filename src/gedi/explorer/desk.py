@@ -10,7 +10,7 @@ from gedi.explorer.showing import density_figure, features_figure, plane_figure
 from gedi.exploring.names import ClusterNames
 from gedi.exploring.population import Population
 from gedi.runs import Run
-from gedi.trained import Prediction
+from gedi.training.trained import Prediction
 
 __all__ = ["Desk"]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gedi.data import Dataset
 from gedi.runs import Run
-from gedi.trained import Prediction, TrainedModel
+from gedi.training.trained import Prediction, TrainedModel
 
 __all__ = ["ORDERS", "Order", "Population", "Standing"]
 

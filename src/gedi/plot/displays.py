@@ -16,7 +16,7 @@ from gedi.plot.calibration import Calibration, calibration, reliability
 from gedi.plot.outliers import auroc, ood_histogram, roc
 from gedi.plot.plane import decision_regions, energy_landscape, points
 from gedi.plot.style import INK, MUTED, Floats, Integers, axes_or_new, short_name
-from gedi.trained import TrainedModel
+from gedi.training.trained import TrainedModel
 
 __all__ = ["DensityDisplay", "OutlierDisplay", "RegionsDisplay", "ReliabilityDisplay"]
 

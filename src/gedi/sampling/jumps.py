@@ -9,8 +9,8 @@ stays exactly p(x) whatever the data points are; they only make the proposals go
 import torch
 from torch import Generator, Tensor
 
-from gedi.box import Box
 from gedi.distributed import mean
+from gedi.model.box import Box
 from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
 
 __all__ = ["AnchoredJump", "likeliest_bandwidth"]

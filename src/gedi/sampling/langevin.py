@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-from gedi.box import Box
 from gedi.distributed import means
+from gedi.model.box import Box
+from gedi.model.spectral import SpectralMatrix
 from gedi.sampling.chains import Chains, Energy, Move, accepted, chosen, evaluate
-from gedi.spectral import SpectralMatrix
 
 __all__ = ["Langevin"]
 

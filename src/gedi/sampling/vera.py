@@ -19,8 +19,8 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import interpolate, silu
 
-from gedi.conv import convolution, dense
-from gedi.encoders import MLP, MemberLinear
+from gedi.model.convolutions import convolution, dense
+from gedi.model.encoders import MLP, MemberLinear
 from gedi.sampling.chains import Energy
 
 __all__ = [

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from gedi.box import Box
 from gedi.distributed import mean, means
+from gedi.model.box import Box
+from gedi.model.spectral import SpectralMatrix
 from gedi.sampling.chains import Chains, Cycle, Energy, Move
 from gedi.sampling.replay_buffer import ReplayBuffer
 from gedi.sampling.vera import VeraSampler, vera_generator_loss, vera_posterior_loss
-from gedi.spectral import SpectralMatrix
 
 __all__ = ["VeraSource"]
 

@@ -1,0 +1,6 @@
+"""What the user knows of some inputs: labels, or groups of inputs that obey a rule."""
+
+from gedi.evidence.groups import Groups, RuleEvidence, rule_log_probability
+from gedi.evidence.labels import Evidence, Labels, Observed
+
+__all__ = ["Evidence", "Groups", "Labels", "Observed", "RuleEvidence", "rule_log_probability"]

@@ -1,0 +1,107 @@
+"""What a run folder tells of its training, from symptom to setting."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gedi.errors import RunError
+from gedi.training.guard import Intervention
+from gedi.runs import Run
+from gedi.settings import method_name
+from gedi.symptoms import Quartiles, Signs, Symptom, gap_symptoms, symptoms
+
+__all__ = ["Diagnosis", "diagnose"]
+
+
+class Diagnosis(NamedTuple):
+    """What was found.
+
+    Attributes:
+        method: in the words of the paper.
+        iterations: trained so far.
+        ended: what ended the training: max_iter, max_time, converged or diverged; None if it has
+            not.
+        symptoms: the gravest first.
+    """
+
+    method: str
+    iterations: int
+    ended: str | None
+    symptoms: list[Symptom]
+
+
+def diagnose(run: Run) -> Diagnosis:
+    """Read a run, and tell what is the matter with it.
+
+    Of a training that has not ended, what its history tells.
+
+    Raises:
+        RunError: if the folder cannot be read.
+    """
+    settings = run.settings()
+    history = run.history()
+    result = run.result()
+    signs = Signs(
+        method=method_name(settings),
+        history=history,
+        interventions=_interventions(history),
+        failure=run.failure(),
+    )
+    if result:
+        prior = run.load_model().log_prior.exp().double().numpy()
+        try:
+            signs = _signs(signs.method, history, result, prior)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise RunError(f"{run.path / 'result.json'}: is damaged: {error!r}") from error
+    iterations = history.get("iteration", np.zeros(1))
+    return Diagnosis(
+        signs.method,
+        int(iterations[-1]) if np.isfinite(iterations[-1]) else 0,
+        _ending(signs),
+        [*gap_symptoms(signs), *symptoms(signs)],
+    )
+
+
+def _ending(signs: Signs) -> str | None:
+    if signs.failure is not None:
+        return "diverged"
+    return None if signs.ended == "interrupted" else signs.ended
+
+
+def _interventions(history: Mapping[str, NDArray[np.float64]]) -> list[str]:
+    """What the history tells of the guard, as long as there is no result."""
+    counts = history.get("interventions", np.zeros(1))
+    return [f"the guard stepped in {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
+
+
+def _signs(
+    method: str,
+    history: Mapping[str, NDArray[np.float64]],
+    result: Mapping[str, Any],
+    prior: NDArray[np.float64],
+) -> Signs:
+    """What result.json adds.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: for anything else than a
+            training writes.
+    """
+    sizes = np.array(result["cluster_sizes"], np.int64)
+    if sizes.shape != prior.shape:
+        raise ValueError(f"cluster_sizes: expected {len(prior)} numbers, got {sizes.shape}")
+    energies = {
+        name: Quartiles(*map(float, three)) for name, three in result.get("energies", {}).items()
+    }
+    return Signs(
+        method=method,
+        history=history,
+        interventions=[str(Intervention(**each)) for each in result["interventions"]],
+        sizes=sizes,
+        prior=prior,
+        energies=energies,
+        n_not_finite=int(result.get("not_finite", 0)),
+        collapse_gap=float(result["collapse_gap"]),
+        ended=str(result["ended"]),
+    )

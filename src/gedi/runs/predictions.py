@@ -1,0 +1,183 @@
+"""What a model says of many points, written to a table part by part.
+
+Parts have a fixed number of rows, whatever pieces the points come in, so that the numbers are those
+that `TrainedModel.predict` gives for all points together, to the last bit. Of points in files a run
+that was killed goes on after the last whole part, and ends with the file of one that was not.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+import gedi
+from gedi.data import Dataset, Values
+from gedi.errors import DataError, RunError
+from gedi.part_files import PartFiles
+from gedi.rows import Rows
+from gedi.training.trained import Prediction, TrainedModel
+
+__all__ = ["SUFFIXES", "Watch", "predict_to_file"]
+
+SUFFIXES = (".csv", ".parquet")
+
+Watch = Callable[[float], object]
+
+_FORMAT = 1
+_DIGITS = 6  # of probabilities in text
+
+
+def predict_to_file(
+    trained: TrainedModel,
+    points: Rows | Dataset,
+    target: Path,
+    watch: Watch = lambda share: None,
+    *,
+    names: Sequence[str] = (),
+) -> int:
+    """Write a table with a line for each point: its cluster, probabilities and log-density.
+
+    Images from a folder have the path of their file in a first column. In a .csv file probabilities
+    have six digits; in a .parquet file, whose row groups are the parts, all of them.
+
+        rows = open_rows("large.parquet", features=["a", "b"])
+        predict_to_file(trained, rows, Path("clusters.parquet"))
+
+    Args:
+        trained: the model.
+        points: those in files are read some at a time, and a killed run goes on with them.
+        target: the file to write, .csv or .parquet.
+        watch: called with the share of the points that is read.
+        names: of the clusters, for a column `name`; none without.
+
+    Returns:
+        How many points there are.
+
+    Raises:
+        DataError: for points that the model cannot see; nothing is left behind then.
+        RunError: if the table cannot be written; what there is of it is kept, to go on.
+    """
+    parts = PartFiles(target)
+    if isinstance(points, Dataset):  # nothing tells whether parts are of the same points
+        parts.discard()
+    try:
+        n_done = parts.begin(_key(trained, points, target, names))
+        first_row = n_done * trained.part_rows
+        blocks = _blocks(points, first_row, watch)
+        for prediction in trained.predict_parts(blocks, first_row=first_row):
+            n = len(prediction.clusters)
+            files = points.files[first_row : first_row + n] if isinstance(points, Dataset) else ()
+            frame = _frame(prediction, files, names)
+            parts.add(n, partial(_write, frame, target, header=first_row == 0))
+            first_row += n
+        n_rows = parts.n_rows
+        parts.finish(_join_csv if _is_csv(target) else _join_parquet)
+    except DataError:
+        parts.discard()
+        raise
+    except OSError as error:
+        raise RunError(
+            f"{target}: cannot be written ({error.strerror}): what is there is kept in "
+            f"{parts.folder}, and the same command goes on with it"
+        ) from error
+    finally:
+        if isinstance(points, Dataset):
+            parts.discard()
+    return n_rows
+
+
+def _blocks(points: Rows | Dataset, first_row: int, watch: Watch) -> Iterator[Values]:
+    if isinstance(points, Dataset):
+        yield points.x
+        return
+    for rows, share in points.blocks(first_row):
+        yield rows
+        watch(share)
+
+
+def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Sequence[str]) -> str:
+    """All that the parts of the table hang on; of points in memory nothing is known."""
+    return json.dumps(
+        {
+            "format": _FORMAT,
+            "versions": [gedi.__version__, torch.__version__, np.__version__, pd.__version__],
+            "suffix": target.suffix.lower(),
+            "rows": trained.part_rows,
+            "model": _fingerprint(trained),
+            "names": list(names),
+            "files": None if isinstance(points, Dataset) else points.marks(),
+            "features": None if isinstance(points, Dataset) else points.features,
+        },
+        indent=2,
+    )
+
+
+def _fingerprint(trained: TrainedModel) -> str:
+    """A number that changes with every bit of what predictions are computed from."""
+    found = hashlib.sha256(repr(trained.model).encode())
+    tensors = {
+        **trained.model.state_dict(),
+        "scaling.shift": trained.scaling.shift,
+        "scaling.scale": trained.scaling.scale,
+    }
+    for name, value in sorted(tensors.items()):
+        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    found.update(repr(trained.normalizer).encode())
+    return found.hexdigest()
+
+
+def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    probabilities = {
+        f"probability_{cluster}": column
+        for cluster, column in enumerate(prediction.probabilities.T)
+    }
+    return pd.DataFrame(
+        ({"file": pd.Series(files, dtype=object)} if files else {})
+        | {"cluster": prediction.clusters}
+        | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
+        | {**probabilities, "log_density": prediction.log_density}
+    )
+
+
+def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:
+    """Write a part in the kind of the target."""
+    if not _is_csv(target):
+        if "file" in frame:
+            # Names may hold bytes that are no text, and a column of text may not.
+            names = [
+                name.encode(errors="surrogateescape").decode(errors="replace")
+                for name in frame["file"]
+            ]
+            frame = frame.assign(file=names)
+        frame.to_parquet(file, engine="pyarrow", index=False)
+        return
+    shown = [name for name in frame.columns if str(name).startswith("probability_")]
+    frame = frame.assign(**{name: frame[name].round(_DIGITS) for name in shown})
+    # Names of files may hold bytes that are no text; they are written as they are.
+    frame.to_csv(file, index=False, header=header, errors="surrogateescape")
+
+
+def _join_csv(parts: Sequence[Path], whole: Path) -> None:
+    with whole.open("wb") as into:
+        for part in parts:
+            with part.open("rb") as stream:
+                shutil.copyfileobj(stream, into)
+
+
+def _join_parquet(parts: Sequence[Path], whole: Path) -> None:
+    from pyarrow.parquet import ParquetWriter, read_schema, read_table  # noqa: PLC0415
+
+    with ParquetWriter(whole, read_schema(parts[0])) as writer:
+        for part in parts:
+            writer.write_table(read_table(part, use_threads=False))
+
+
+def _is_csv(target: Path) -> bool:
+    return target.suffix.lower() == ".csv"

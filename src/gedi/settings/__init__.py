@@ -1,0 +1,35 @@
+"""Settings of a training, typed, without torch, so that help comes at once."""
+
+from gedi.settings.schema import (
+    EncoderKind,
+    EncoderSettings,
+    MethodKind,
+    RestartSettings,
+    SamplerKind,
+    SamplerSettings,
+    Settings,
+    VeraSettings,
+    ViewSettings,
+    WeightSettings,
+    check,
+    from_dict,
+    learns_density,
+    method_name,
+)
+
+__all__ = [
+    "EncoderKind",
+    "EncoderSettings",
+    "MethodKind",
+    "RestartSettings",
+    "SamplerKind",
+    "SamplerSettings",
+    "Settings",
+    "VeraSettings",
+    "ViewSettings",
+    "WeightSettings",
+    "check",
+    "from_dict",
+    "learns_density",
+    "method_name",
+]

@@ -1,0 +1,334 @@
+"""Algorithm 1, and nothing else."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Generator, Tensor
+from torch.utils._pytree import tree_leaves
+
+from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
+from gedi.evidence import Evidence, Observed
+from gedi.methods import BUILT_IN, Method
+from gedi.model import EnergyClassifier, weight_average
+from gedi.model.box import Box
+from gedi.model.smoothing import Smoothing
+from gedi.objective import Terms, Weights, log_marginal
+from gedi.points import Points
+from gedi.sampling import Energy, Move, ReplayBuffer
+from gedi.stream import Stream
+from gedi.training.analytic import analytic_energy
+from gedi.training.compilation import compiled, compiled_energy
+from gedi.training.cuda_graphs import OneAhead, Replayed
+from gedi.training.processes import set_up
+from gedi.training.schedule import Schedule
+from gedi.views import View
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Algorithm", "TrainingState", "train"]
+
+
+@dataclass
+class TrainingState:
+    """All that an iteration changes; a checkpoint holds exactly this.
+
+    Of several processes each has chains and random numbers of its own; all else is the same.
+
+    Attributes:
+        model: the network θ; its parameters may have leading member dimensions.
+        average: its running average in weight space, the one that is kept in the end.
+        optimizer: Adam over θ.
+        sampler: what makes the negatives: the moves of the chains, with their adapted step size,
+            or an amortised sampler with its optimizer.
+        buffer: the chains.
+        log_prior: log π, (*members, c); restarts may differ in it, and it may be learned.
+        generator: the only source of randomness.
+        iteration: iterations done.
+        seconds: time spent in them.
+        horizon: the iteration at which the training ends; convergence brings it closer.
+        learning_rate_factor: of the learning rate; the guard lowers it.
+        max_contrast: where GEN's pull ends, beside that of the weights; set by the guard.
+    """
+
+    model: EnergyClassifier
+    average: EnergyClassifier
+    optimizer: torch.optim.Adam
+    sampler: Move
+    buffer: ReplayBuffer
+    log_prior: Tensor
+    generator: Generator
+    horizon: int
+    iteration: int = 0
+    seconds: float = 0.0
+    learning_rate_factor: float = 1.0
+    max_contrast: float | None = None
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Leading dimensions of everything: () or (k,)."""
+        return tuple(self.buffer.positions.shape[:-2])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain tensors and numbers, readable without running code, of all processes."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": self.sampler.state_dict(),
+            "buffer": {"positions": gathered(self.buffer.positions, -2)},
+            "log_prior": self.log_prior,
+            "generator": gathered(self.generator.get_state()[None], 0),
+            "horizon": self.horizon,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "learning_rate_factor": self.learning_rate_factor,
+            "max_contrast": self.max_contrast,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a saved state.
+
+        Where it is of another number of processes, random numbers start anew: from a seed that the
+        generator of its first process draws.
+        """
+        for name in ("model", "average", "optimizer", "sampler"):
+            getattr(self, name).load_state_dict(state[name])
+        self.buffer.load_state_dict({"positions": share_of(state["buffer"]["positions"], -2)})
+        self.log_prior = state["log_prior"].to(self.log_prior.device)
+        generators = state["generator"].view(-1, state["generator"].shape[-1])
+        as_many = len(generators) == n_processes()
+        # A copy, as PyTorch reads past the end of a state that starts within its storage.
+        self.generator.set_state(generators[rank() if as_many else 0].clone())
+        if not as_many:
+            seed = torch.randint(2**32, (), device=self.generator.device, generator=self.generator)
+            self.generator.manual_seed(own_seed(int(seed)))
+        self.horizon = state["horizon"]
+        self.iteration = state["iteration"]
+        self.seconds = state["seconds"]
+        self.learning_rate_factor = state["learning_rate_factor"]
+        self.max_contrast = state["max_contrast"]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The fixed ingredients of Algorithm 1.
+
+    Args:
+        view: T(x'|x).
+        weights: of the terms.
+        box: where p(x) lives.
+        schedule: learning rate and clustering weight over time.
+        batch_size: points, and as many chains, of each process in an iteration.
+        learning_rate: Adam's, before the schedule.
+        prior_rate: share of its way to the mean posterior that π goes in each iteration, once there
+            is one network; 0 keeps it.
+        smoothing: the noise with which GEN sees the data.
+        average_decay: decay of the average in weight space.
+        gen_every: iterations from one with GEN to the next, in which it counts as often.
+        max_time: seconds after which the training has ended; None for no limit.
+        compile: compile the network, and its energy as the chains see it.
+        cuda_graph: capture what follows the views, chains, gradients and Adam, as a CUDA graph.
+        evidence: what is known of some inputs, such as labels; None for nothing.
+        method: from a batch to the terms.
+    """
+
+    view: View
+    weights: Weights
+    box: Box
+    schedule: Schedule = field(default_factory=Schedule)
+    batch_size: int = 400
+    learning_rate: float = 2e-3
+    prior_rate: float = 0.0
+    smoothing: Smoothing = Smoothing()
+    average_decay: float = 0.998
+    gen_every: int = 1
+    max_time: float | None = None
+    compile: bool = False
+    cuda_graph: bool = False
+    evidence: Evidence | None = None
+    method: Method = BUILT_IN["gedi"]
+
+    def weights_at(self, state: TrainingState) -> Weights:
+        """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
+        # By the time that one network is left, every warm-up is over.
+        clustering: float | Tensor = 1.0
+        if state.members and state.iteration < self.schedule.settled:
+            clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
+        moves = state.iteration % self.gen_every == 0
+        gen = self.gen_every * self.schedule.gen(state.iteration) if moves else 0.0
+        weights = self.weights.scaled(gen=gen, clustering=clustering)
+        known = (self.weights.max_contrast, state.max_contrast)
+        limits = [float(each) for each in known if each is not None]
+        return weights._replace(max_contrast=min(limits, default=None))
+
+    def learning_rate_at(self, state: TrainingState) -> float:
+        """Adam's learning rate at an iteration."""
+        factor = self.schedule.learning_rate(state.iteration, self.progress(state))
+        return self.learning_rate * factor * state.learning_rate_factor
+
+    def progress(self, state: TrainingState) -> float:
+        """Share of the training that is done, by iterations or by time, whichever is further."""
+        by_time = 0.0 if self.max_time is None else state.seconds / self.max_time
+        return max(state.iteration / state.horizon, by_time)
+
+
+def train(
+    fabric: "Fabric",
+    state: TrainingState,
+    data: Tensor | Points | Stream,
+    algorithm: Algorithm,
+    *,
+    until: int | None = None,
+    observe: Callable[[TrainingState, Terms], bool] = lambda state, terms: False,
+) -> None:
+    """Maximise the bound: Algorithm 1 of Sansone & Manhaeve (TMLR 2025).
+
+    Args:
+        fabric: device, precision and processes.
+        state: where to start; advanced in place.
+        data: all points, (n, d), on the fabric's device, or a stream of them.
+        algorithm: the fixed ingredients.
+        until: the iteration to pause at, before the end of the training.
+        observe: called after each iteration; true pauses the training.
+    """
+    model, optimizer = set_up(fabric, state.model, state.optimizer, state.buffer.chains[..., :1, :])
+    energy = analytic_energy(state.model)
+    if algorithm.compile:
+        model = compiled(model, graphs=not algorithm.cuda_graph)
+        energy = compiled_energy(state.model, graphs=not algorithm.cuda_graph)
+    generator = state.generator
+    ascend: Callable[..., Terms] = partial(
+        _ascend,
+        fabric=fabric,
+        model=model,
+        optimizer=optimizer,
+        energy=energy,
+        state=state,
+        algorithm=algorithm,
+    )
+    if algorithm.cuda_graph:
+        ascend = Replayed(ascend, generator, partial(_places, state))
+    ahead = OneAhead(generator.device)
+    paused = False
+
+    while not paused and algorithm.progress(state) < 1 and state.iteration != until:
+        start = time.perf_counter()
+        weights = algorithm.weights_at(state)
+        learning_rate = algorithm.learning_rate_at(state)
+        # JEM has no use for views, GEDI no gen none for chains.
+        needs_views = algorithm.weights.inv != 0
+        needs_chains = bool(weights.gen != 0)
+
+        # 1. A batch and its views, and inputs of which something is known.
+        index, x = _batch(data, algorithm, state)
+        view = (
+            algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
+            if needs_views
+            else None
+        )
+        if algorithm.method.two_views:
+            x = algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
+        observed = (
+            None
+            if algorithm.evidence is None
+            else algorithm.evidence.draw(state.members, generator)
+        )
+
+        # 2 and 3. Negatives, gradients, and one step.
+        terms = ascend(
+            x, view, weights, learning_rate, needs_chains=needs_chains, observed=observed
+        )
+        if algorithm.prior_rate > 0 and not state.members:
+            state.log_prior.copy_(_follow(state, x, algorithm.prior_rate))
+        weight_average(
+            state.average,
+            state.model,
+            min(algorithm.average_decay, (state.iteration + 1) / (state.iteration + 10)),
+        )
+
+        state.iteration += 1
+        ahead.wait()
+        state.seconds = most(state.seconds + time.perf_counter() - start)
+        paused = observe(state, terms)
+
+
+def _ascend(
+    x: Tensor,
+    view: Tensor | None,
+    weights: Weights,
+    learning_rate: float | Tensor,
+    *,
+    needs_chains: bool,
+    observed: Observed | None,
+    fabric: "Fabric",
+    model: Callable[[Tensor], Tensor],
+    optimizer: Any,
+    energy: Energy,
+    state: TrainingState,
+    algorithm: Algorithm,
+) -> Terms:
+    """Steps 2 and 3 of an iteration."""
+    # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
+    # with a little noise.
+    generator = state.generator
+    negatives = (
+        state.sampler.sample(energy, state.buffer, algorithm.batch_size, generator=generator)
+        if needs_chains
+        else None
+    )
+    smoothed = (
+        algorithm.smoothing(x, generator)
+        if needs_chains and algorithm.smoothing.scale > 0
+        else None
+    )
+
+    # 3. The gradients of the terms, and one step of Adam on their sum.
+    terms = algorithm.method.terms(
+        model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed
+    )
+    # All graphs write gradients to the same places.
+    optimizer.zero_grad(set_to_none=not algorithm.cuda_graph)
+    fabric.backward(terms.loss(weights))
+    group = state.optimizer.param_groups[0]
+    group["lr"] = learning_rate
+    group["capturable"] = algorithm.cuda_graph and torch.cuda.is_current_stream_capturing()
+    optimizer.step()
+    return terms.detach()
+
+
+def _places(state: TrainingState) -> tuple[int, ...]:
+    """Where in memory that lies which the guard, or a checkpoint, may exchange."""
+    moments = tree_leaves(list(state.optimizer.state.values()))
+    return tuple(each.data_ptr() for each in (state.log_prior, state.buffer.positions, *moments))
+
+
+def _batch(
+    data: Tensor | Points | Stream, algorithm: Algorithm, state: TrainingState
+) -> tuple[Tensor | None, Tensor]:
+    """Points drawn with replacement: their places (*members, n), and they (*members, n, d).
+
+    Those of a stream come without, and have no places.
+    """
+    shape = (*state.members, algorithm.batch_size)
+    if isinstance(data, Stream):
+        return None, data.draw(shape)
+    index = torch.randint(
+        len(data),
+        shape,
+        device=data.device,
+        generator=state.generator,
+    )
+    return index, data[index]
+
+
+@torch.no_grad()
+def _follow(state: TrainingState, x: Tensor, rate: float) -> Tensor:
+    """The next log π, that of (1 - rate) π + rate mean_j p(y|x_j), (..., c)."""
+    found = log_marginal(state.model(x))
+    return torch.logaddexp(state.log_prior + math.log1p(-rate), found + math.log(rate))

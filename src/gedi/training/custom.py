@@ -1,0 +1,79 @@
+"""What a user brings to a training that settings, being plain values, cannot hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gedi.errors import SettingsError
+from gedi.evidence.groups import Groups
+from gedi.methods import BUILT_IN, Method, method_of
+from gedi.settings import Settings
+from gedi.training.numbering import Reference
+from gedi.training.trained import TrainedModel
+
+__all__ = ["Custom"]
+
+
+@dataclass(frozen=True)
+class Custom:
+    """Objects and arrays beside the settings; all of them optional.
+
+    Args:
+        encoder: the network below the head, in place of the MLP.
+        method: in place of the one that the settings name.
+        views: functions from a batch (n, *input_shape) in the user's units to one like it, beside
+            the views of the settings.
+        positives: pairs of rows that belong together, (m, 2), as one more view.
+        classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
+        groups: points that are seen together and obey a rule, in place of classes.
+        previous: a trained model to go on from.
+        like: what an earlier model says of some of the points; clusters get its numbers.
+    """
+
+    encoder: nn.Module | None = None
+    method: Method | None = None
+    views: tuple[Callable[[Tensor], Tensor], ...] = ()
+    positives: NDArray[np.int64] | None = None
+    classes: NDArray[np.int64] | None = None
+    groups: Groups | None = None
+    previous: TrainedModel | None = None
+    like: Reference | None = None
+
+    def chosen_method(self, settings: Settings) -> Method:
+        """The method that is trained with.
+
+        Raises:
+            PluginError: if it is given by a name that nobody brings.
+            SettingsError: if it is an object with the name of one of ours.
+        """
+        if self.method is None:
+            return method_of(settings.method)
+        name = self.method.name
+        if name in BUILT_IN and self.method != BUILT_IN[name]:
+            raise SettingsError(f"method: {name} is the name of one of ours: give it another")
+        return self.method
+
+    @property
+    def has_views(self) -> bool:
+        """Whether there are views besides those of the settings."""
+        return bool(self.views) or self.positives is not None
+
+    @property
+    def known_share(self) -> float:
+        """Inputs of which something is known in an iteration, as a share of the batch."""
+        if self.groups is not None:
+            return 0.5
+        return 0.0 if self.classes is None else 0.25
+
+    def n_known(self, batch_size: int) -> int:
+        """Labelled points, or groups, in an iteration."""
+        k = 1 if self.groups is None else self.groups.rule.n_symbols
+        return max(1, int(self.known_share * batch_size) // k)
+
+    @property
+    def names_clusters(self) -> bool:
+        """Whether clusters have meanings, and so places, from the start."""
+        return self.classes is not None or self.groups is not None

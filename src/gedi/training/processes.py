@@ -1,0 +1,221 @@
+"""Starting the processes of a training, and ending them all when one is gone.
+
+Fabric starts them, or finds those that torchrun or SLURM started. A process that waits for one that
+has died would do so until the time limit of its exchange, or for ever: so a thread in each looks
+after the others on its machine.
+"""
+
+import atexit
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gedi.distributed import n_processes
+from gedi.errors import RunError, SettingsError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Crew", "launched", "set_up"]
+
+_log = logging.getLogger("gedi.training.processes")
+
+_LONGEST = timedelta(minutes=10)  # that a process waits for another, as while that reads its data
+_LOOK = 0.5  # seconds between looks after the others
+_GRACE = 3.0  # seconds in which an exchange that failed tells of it
+
+
+@dataclass
+class Crew:
+    """The processes of a training, as one of them sees them.
+
+    Args:
+        fabric: device and processes.
+        started: those that this one starts, as Fabric keeps them; it is emptied.
+        parent: the process that started this one as part of the training; None if none did.
+
+    Attributes:
+        children: those that this one started.
+        advice: what to do when the others are gone, in words.
+    """
+
+    fabric: "Fabric"
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    parent: int | None = None
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    advice: str = "go on from its last checkpoint, with gedi resume"
+
+    def trouble(self) -> str | None:
+        """What happened to another process on this machine; None if all is well."""
+        if self.parent is not None and os.getppid() != self.parent:
+            return "the first process of the training has ended before its time"
+        # Fabric looks after its children by killing all, and itself, without a word. Without any in
+        # its list it has nothing to do.
+        while self.started:
+            self.children.append(self.started.pop(0))
+        for place, child in enumerate(self.children, 1):
+            code = child.poll()
+            if code:
+                return f"process {place} (counted from 0) {_ended(code)}"
+        return None
+
+    @property
+    def is_led(self) -> bool:
+        """Whether another process on this machine is there to tell of failures."""
+        return self.parent is not None and os.getppid() == self.parent
+
+    @contextmanager
+    def failures_told(self) -> Iterator[None]:
+        """Say what happened where an exchange fails because a process is gone.
+
+        Raises:
+            RunError: in place of the error of the exchange.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            told = self._reason(error)
+            if told is None:
+                raise
+            raise RunError(f"{told}, so the training cannot go on; {self.advice}") from error
+
+    def _reason(self, error: RuntimeError) -> str | None:
+        if n_processes() == 1:
+            return None
+        deadline = time.monotonic() + _GRACE / 2  # it may take a moment to be gone
+        while (trouble := self.trouble()) is None and time.monotonic() < deadline:
+            time.sleep(_LOOK / 10)
+        if trouble is not None:
+            return trouble
+        text = " ".join(str(error).split())
+        lost = isinstance(error, torch.distributed.DistError) or "gloo" in text
+        return f"the connection to another process was lost ({text[:200]})" if lost else None
+
+    def look_after(self) -> None:
+        """From now on, end this process soon after another one is gone."""
+        threading.Thread(target=self._look, name="look-after-processes", daemon=True).start()
+        atexit.register(self._end)
+
+    def _look(self) -> None:
+        while (trouble := self.trouble()) is None:
+            if self.children and all(child.returncode == 0 for child in self.children):
+                return
+            time.sleep(_LOOK)
+        time.sleep(_GRACE)
+        # Here the main thread waits for what will not come, and cannot be woken.
+        # Without a handler it goes to standard error as it is.
+        _log.critical("gedi: error: %s, so the training cannot go on; %s", trouble, self.advice)
+        self._end()
+        os._exit(2)
+
+    def _end(self) -> None:
+        for child in [*self.children, *self.started]:
+            child.kill()
+
+
+def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: int) -> Crew:
+    """Start the processes of a training, or join them.
+
+    Those on one machine are started by running the command of this process again. Of several
+    machines, each runs it, with MASTER_ADDR, MASTER_PORT and NODE_RANK in the environment, if
+    neither torchrun nor SLURM sets them.
+
+    Args:
+        accelerator: what to train on.
+        devices: processes on each machine, each with a device of its own.
+        nodes: machines.
+
+    Raises:
+        SettingsError: if there are not so many devices, or torchrun or SLURM started another
+            number of processes.
+        RunError: if they do not find each other.
+    """
+    # Takes a second, which those who only use a trained model need not wait for.
+    from lightning_fabric import Fabric  # noqa: PLC0415
+
+    if devices * nodes == 1:
+        # Precision is the model's own concern, as chains use it as well as the loss.
+        return Crew(Fabric(accelerator=accelerator, devices=1))
+    on_cuda = accelerator != "cpu" and torch.cuda.is_available()
+    if on_cuda and torch.cuda.device_count() < devices:
+        raise SettingsError(
+            f"--devices: expected at most the {torch.cuda.device_count()} CUDA devices that are "
+            f"there, got {devices}"
+        )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    from lightning_fabric.strategies import DDPStrategy  # noqa: PLC0415
+
+    is_child = os.environ.get("LOCAL_RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" not in os.environ
+    try:
+        fabric = Fabric(
+            accelerator="cuda" if on_cuda else "cpu",
+            devices=devices,
+            num_nodes=nodes,
+            strategy=DDPStrategy(
+                process_group_backend="cpu:gloo,cuda:nccl" if on_cuda else "gloo",
+                timeout=_LONGEST,
+                broadcast_buffers=False,  # they are constants
+            ),
+        )
+        crew = Crew(
+            fabric,
+            started=getattr(fabric.strategy.launcher, "procs", []),
+            parent=os.getppid() if is_child else None,
+        )
+        crew.look_after()
+        fabric.launch()
+    except ValueError as error:  # of Fabric, where an environment says otherwise
+        raise SettingsError(f"--devices, --nodes: {' '.join(str(error).split())}") from error
+    except torch.distributed.DistError as error:
+        raise RunError(
+            f"the {devices * nodes} processes of the training did not find each other: "
+            f"{' '.join(str(error).split())[:300]}"
+        ) from error
+    return crew
+
+
+def set_up(
+    fabric: "Fabric", model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
+) -> tuple[Any, Any]:
+    """Model and optimizer as Fabric wraps them, so that gradients are means over processes.
+
+    DDP settles the layout of its sums in its first backward pass, and from three processes on
+    their last bits hang on it. So that pass is one that does not count, and a training that goes
+    on has the same bits.
+
+    Args:
+        fabric: of the crew.
+        model: the network.
+        optimizer: over its parameters.
+        example: a point, (*members, 1, d).
+    """
+    if n_processes() == 1:
+        wrapped, optimizer = fabric.setup(model, optimizer)
+        return wrapped, optimizer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of another name for `broadcast_buffers`
+        wrapped, optimizer = fabric.setup(model, optimizer)
+    fabric.backward(wrapped(example).sum())
+    optimizer.zero_grad(set_to_none=True)
+    return wrapped, optimizer
+
+
+def _ended(code: int) -> str:
+    if code > 0:
+        return f"ended with code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"

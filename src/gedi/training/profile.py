@@ -1,0 +1,407 @@
+"""Where the time of a training goes, part by part, beside the products that no part can go without.
+
+A training runs for a few iterations, as it always does; only the clock is looked at where a part
+begins and ends. After each, the matrix products and convolutions of its parts run alone, at the
+same shapes and with the same threads: their floor. That of chains and jumps is what evaluations of
+energy and gradient take at least: the products of the network, and its activations once forward and
+once backward.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from gedi.errors import SettingsError
+from gedi.objective import Terms
+from gedi.points import Points
+from gedi.sampling import AnchoredJump, Cycle, Energy, Move, evaluate
+from gedi.stream import Stream
+from gedi.training.algorithm import TrainingState, train
+from gedi.training.operations import Recorder, Tick, Work, clock_of
+from gedi.training.session import Session
+from gedi.views import (
+    FeatureDropout,
+    GaussianNoise,
+    Neighbour,
+    Own,
+    Positives,
+    Split,
+    VirtualAdversarial,
+)
+from gedi.views.images import ImageViews
+
+__all__ = ["Part", "Profile", "Size", "profile"]
+
+CHAINS, JUMPS, TERMS, UPDATE = "chains", "jumps", "terms and gradient", "Adam and averaging"
+DATA, OVERHEAD, WHOLE = "data", "overhead", "iteration"
+_VIEWS: dict[type[Any], str] = {
+    GaussianNoise: "noisy views",
+    FeatureDropout: "dropout views",
+    ImageViews: "image views",
+    VirtualAdversarial: "adversarial views",
+    Neighbour: "neighbours",
+    Positives: "positives",
+    Own: "own views",
+}
+_ORDER = (CHAINS, JUMPS, TERMS, *_VIEWS.values(), UPDATE, DATA, OVERHEAD)
+_PEAK = {"cpu": 1024, "cuda": 8192}  # rows and columns of the product whose speed is the peak
+
+Enter = Callable[[str], None]
+"""Called with the name of a part where it begins; it lasts until the next does."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an iteration; all figures are means over the iterations of a cycle.
+
+    Attributes:
+        seconds: of each cycle.
+        floor: seconds of its products alone, after each cycle; empty without products.
+        flops: operations of its matrix products and convolutions.
+        bytes: taken and given by all its operations, once each, as if there were no caches.
+    """
+
+    seconds: list[float]
+    floor: list[float]
+    flops: float
+    bytes: float
+
+    @property
+    def ratios(self) -> list[float]:
+        """Of its time to its floor, cycle by cycle."""
+        return [a / b for a, b in zip(self.seconds, self.floor, strict=bool(self.floor))]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of something, and how many samples they are for; None for a network."""
+
+    bytes: int
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What was found of a training.
+
+    Attributes:
+        parts: of an iteration, by name; those that add up to it, and "iteration".
+        sizes: what lies in memory, by name.
+        cycle: iterations in a cycle; the chains move in one of them.
+        batch_size: points in an iteration, of each network.
+        members: networks side by side.
+        peak: operations a second of a large matrix product, the fastest of some.
+        threads: of the CPU.
+    """
+
+    parts: dict[str, Part]
+    sizes: dict[str, Size]
+    cycle: int
+    batch_size: int
+    members: int
+    peak: float
+    threads: int
+
+
+def profile(
+    session: Session, *, cycles: int = 10, restarts: bool = False, processor: bool = False
+) -> Profile:
+    """Run a training for some cycles and look where the time goes; the session is used up.
+
+    Args:
+        session: a fresh training.
+        cycles: how many are looked at, after a first one that is not.
+        restarts: look at the restarts side by side, instead of the one network that goes on.
+        processor: count the processor's time instead of the clock's: what another process took
+            does not count then, and neither does waiting for a disk.
+
+    Raises:
+        SettingsError: for restarts where there is one network alone, no cycles, the processor's
+            time of a GPU, or a stream.
+    """
+    n = session.settings.restarts.n or 1
+    if isinstance(session.batches, Stream):
+        raise SettingsError(
+            "streaming: expected data in memory, as how long a stream takes hangs on its disk"
+        )
+    if cycles < 1:
+        raise SettingsError(f"cycles: expected at least 1, got {cycles}")
+    if restarts and n == 1:
+        raise SettingsError("several networks side by side: expected restarts.n above 1, got 1")
+    if processor and session.fabric.device.type != "cpu":
+        raise SettingsError("the processor's time: expected device cpu, got cuda")
+    members = (n,) if restarts else ()
+    device, every = session.fabric.device, session.assembly.algorithm.gen_every
+    works, sizes = _recorded(session, members)
+    tick = clock_of(device, processor=processor)
+    clock = _Clock(tick)
+    dtype = torch.bfloat16 if session.settings.precision == "bf16-mixed" else torch.float32
+    seconds: list[dict[str, float]] = []
+    floors: list[dict[str, float]] = []
+    peaks: list[float] = []
+
+    def at_end(state: TrainingState, *_: object) -> bool:
+        if state.iteration % every == 0:
+            seconds.append(clock.taken())
+            floors.append(_floors(works, tick))
+            peaks.append(_peak(dtype, device, tick))
+            clock.restart()
+        return False
+
+    _run(session, _begun(session, members), clock.enter, (cycles + 1) * every, observe=at_end)
+    names = [name for name in _ORDER if name in works or any(name in each for each in seconds)]
+    parts = {
+        name: Part(
+            [each.get(name, 0.0) / every for each in seconds[1:]],
+            [each[name] / every for each in floors[1:] if name in each],
+            works[name].flops / every if name in works else 0.0,
+            works[name].bytes / every if name in works else 0.0,
+        )
+        for name in names
+    }
+    return Profile(
+        parts={**parts, WHOLE: _whole(list(parts.values()))},
+        sizes=sizes,
+        cycle=every,
+        batch_size=session.assembly.algorithm.batch_size,
+        members=n if restarts else 1,
+        peak=max(peaks),
+        threads=torch.get_num_threads(),
+    )
+
+
+def _whole(parts: list[Part]) -> Part:
+    floors = [part.floor for part in parts if part.floor]
+    return Part(
+        [sum(each) for each in zip(*(part.seconds for part in parts), strict=True)],
+        [sum(each) for each in zip(*floors, strict=True)],
+        sum(part.flops for part in parts),
+        sum(part.bytes for part in parts),
+    )
+
+
+def _begun(session: Session, members: tuple[int, ...]) -> TrainingState:
+    """A fresh state, at the start of a cycle from which on all terms of this phase take part."""
+    state, schedule = session.assembly.state(members), session.assembly.algorithm.schedule
+    late = max(schedule.warmups) if members else session.settings.restarts.iterations or 0
+    begun, every = late + schedule.ramp, session.assembly.algorithm.gen_every
+    state.iteration = -(-begun // every) * every
+    return state
+
+
+def _run(
+    session: Session,
+    state: TrainingState,
+    enter: Enter,
+    n: int,
+    *,
+    observe: Callable[[TrainingState, Terms], bool],
+    energy: Energy | None = None,
+    **changes: Any,
+) -> None:
+    """Train for so many iterations, and call where a part begins and ends.
+
+    Args:
+        session: whose training.
+        state: where to start.
+        enter: called with the name of each part.
+        n: iterations.
+        observe: called after each.
+        energy: that the sampler is given; None is the training's.
+        changes: of the algorithm.
+    """
+    algorithm = replace(session.assembly.algorithm, max_time=None, cuda_graph=False, **changes)
+    given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
+    watched = replace(
+        algorithm,
+        view=Split([_around(enter, _VIEWS.get(type(view), OVERHEAD), view) for view in given]),
+        method=replace(algorithm.method, terms=_from_here(enter, TERMS, algorithm.method.terms)),
+    )
+
+    def ended(state: TrainingState, terms: Terms) -> bool:
+        enter(OVERHEAD)
+        return observe(state, terms)
+
+    state.horizon = state.iteration + n + 1
+    state.optimizer.register_step_pre_hook(lambda *_: enter(UPDATE))
+    state.sampler = _Watched(state.sampler, enter, energy)  # type: ignore[assignment]
+    data = _WatchedPoints(session.assembly.data, enter)
+    train(
+        session.fabric,
+        state,
+        data,  # type: ignore[arg-type]
+        watched,
+        until=state.iteration + n,
+        observe=ended,
+    )
+
+
+def _around(
+    enter: Enter, part: str, call: Callable[..., Any], then: str = OVERHEAD
+) -> Callable[..., Any]:
+    """The same call as a part, after which another begins."""
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        enter(part)
+        result = call(*args, **kwargs)
+        enter(then)
+        return result
+
+    return watched
+
+
+def _from_here(enter: Enter, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same call, at whose start the part begins."""
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        enter(part)
+        return call(*args, **kwargs)
+
+    return watched
+
+
+class _Watched:
+    """A sampler, as a part; its jumps are one of their own."""
+
+    def __init__(self, sampler: Move, enter: Enter, energy: Energy | None) -> None:
+        def sample(own: Energy, *args: Any, **kwargs: Any) -> Tensor:
+            return sampler.sample(energy or own, *args, **kwargs)
+
+        for move in sampler.modules():
+            if isinstance(move, AnchoredJump):
+                move.step = _around(enter, JUMPS, move.step, CHAINS)  # type: ignore[method-assign]
+        self.sample = _around(enter, CHAINS, sample)
+
+
+class _WatchedPoints:
+    """Points, as a part."""
+
+    def __init__(self, points: Points, enter: Enter) -> None:
+        self.device = points.device
+        self._length = len(points)
+        self._rows = _around(enter, DATA, points.__getitem__)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        rows: Tensor = self._rows(index)
+        return rows
+
+
+class _Clock:
+    """Seconds by part."""
+
+    def __init__(self, tick: Tick) -> None:
+        self._tick = tick
+        self.restart()
+
+    def restart(self) -> None:
+        """From now on, with overhead."""
+        self._seconds: dict[str, float] = {}
+        self._part, self._since = OVERHEAD, self._tick()
+
+    def enter(self, part: str) -> None:
+        """End the present part and begin another."""
+        since, self._since = self._since, self._tick()
+        self._seconds[self._part] = self._seconds.get(self._part, 0.0) + self._since - since
+        self._part = part
+
+    def taken(self) -> dict[str, float]:
+        """Seconds by part since the start, up to where the present part began."""
+        return self._seconds
+
+
+def _recorded(
+    session: Session, members: tuple[int, ...]
+) -> tuple[dict[str, Work], dict[str, Size]]:
+    """What a cycle computes, by part, and what lies in memory meanwhile."""
+    algorithm = session.assembly.algorithm
+    state = _begun(session, members)
+    model, sampler, every = state.model, state.sampler, algorithm.gen_every
+    activations = 0
+    recorder = Recorder(OVERHEAD)
+    evaluations: Counter[str] = Counter()
+
+    def energy(x: Tensor) -> Tensor:
+        evaluations[recorder.part] += 1
+        return model.energy(x)
+
+    def terms_of(*args: Any, **kwargs: Any) -> Terms:
+        nonlocal activations
+        with _kept(model) as kept:
+            terms = algorithm.method.terms(*args, **kwargs)
+        activations = max(activations, sum(kept.values()))
+        return terms
+
+    with recorder:
+        _run(
+            session,
+            state,
+            recorder.enter,
+            every,
+            observe=lambda *_: False,
+            energy=energy,
+            method=replace(algorithm.method, terms=terms_of),
+            compile=False,
+        )
+    works = {name: work for name, work in recorder.works.items() if work.bytes}
+    n_chains = algorithm.batch_size
+    if isinstance(sampler, Cycle):
+        with Recorder(CHAINS) as once:
+            evaluate(model.energy, state.buffer.chains[..., :n_chains, :])
+        found = once.works[CHAINS]
+        for name, times in evaluations.items():
+            works[name].products = times * (found.products + found.activations)
+    n_members = math.prod(members)
+    points = session.assembly.data
+    sizes = {
+        "data": Size(points.n_bytes, len(points)),
+        "buffer": Size(_bytes([state.buffer.positions]), n_members * state.buffer.capacity),
+        "network": Size(_bytes([*model.parameters(), *model.buffers()])),
+        "average": Size(_bytes([*state.average.parameters(), *state.average.buffers()])),
+        "Adam": Size(_bytes(tree_leaves(list(state.optimizer.state.values())))),
+        "gradients": Size(_bytes([p.grad for p in model.parameters()])),
+        "activations": Size(activations, n_members * n_chains),
+    }
+    return works, sizes
+
+
+@contextmanager
+def _kept(model: nn.Module) -> Iterator[dict[int, int]]:
+    """Bytes that are kept for the gradient of what is computed within, by their place in memory."""
+    places = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in places:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield kept
+
+
+def _bytes(values: Iterable[object]) -> int:
+    return sum(value.nbytes for value in values if isinstance(value, Tensor))
+
+
+def _floors(works: dict[str, Work], tick: Tick) -> dict[str, float]:
+    return {name: work.floor(tick) for name, work in works.items() if work.products}
+
+
+def _peak(dtype: torch.dtype, device: torch.device, tick: Tick) -> float:
+    """Operations a second of a large matrix product, now."""
+    n = _PEAK[device.type]
+    a = torch.ones(n, n, dtype=dtype, device=device)
+    start = tick()
+    a @ a
+    return 2 * n**3 / (tick() - start)

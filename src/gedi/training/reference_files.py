@@ -1,0 +1,45 @@
+"""What an earlier model says of some points, in a file, so that a training that goes on has it."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from gedi.errors import RunError
+from gedi.training.numbering import Reference
+from gedi.untrusted import refuse_special
+
+__all__ = ["load_reference", "save_reference"]
+
+
+def save_reference(reference: Reference, file: Path) -> None:
+    """Write rows and posteriors."""
+    posteriors = np.ascontiguousarray(reference.posteriors, np.float32)
+    save_file({"rows": np.ascontiguousarray(reference.rows), "posteriors": posteriors}, file)
+
+
+def load_reference(file: Path, name: str, n_rows: int) -> Reference:
+    """Read what `save_reference` wrote.
+
+    Args:
+        file: where it is.
+        name: of the earlier model.
+        n_rows: of the data.
+
+    Raises:
+        RunError: if it cannot be read, or is of other data.
+    """
+    try:
+        refuse_special(file)
+        tensors = load_file(file)
+        rows, posteriors = tensors["rows"], tensors["posteriors"]
+        if rows.dtype != np.int64 or rows.ndim != 1 or not ((rows >= 0) & (rows < n_rows)).all():
+            raise ValueError(f"rows: expected places from 0 to {n_rows - 1}")
+        if posteriors.dtype != np.float32 or posteriors.ndim != 2 or len(posteriors) != len(rows):
+            raise ValueError("posteriors: expected probabilities, a line for each of the rows")
+        if not np.isfinite(posteriors).all():
+            raise ValueError("posteriors: expected finite numbers")
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+    return Reference(rows, posteriors, name)

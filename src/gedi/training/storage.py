@@ -1,0 +1,206 @@
+"""A trained model as named tensors and back, for run folders and saved estimators.
+
+Only tensors and plain numbers are written (safetensors), so nothing that is read can run code. The
+network is built only if its sizes, which settings tell, are those of the tensors.
+"""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+from gedi.errors import PluginError, RunError
+from gedi.evaluation.normalizer import LogNormalizer
+from gedi.methods import BUILT_IN, Method
+from gedi.model.base import GaussianBase
+from gedi.model.box import Box
+from gedi.model.kinds import is_convolutional, is_plugged
+from gedi.model.scaling import Scaling
+from gedi.model.smoothing import Smoothing
+from gedi.model.spectral import LEADING, SpectralMatrix
+from gedi.plugins import Group, Plugin, find
+from gedi.settings import Settings, check
+from gedi.training.ingredients import build_model, build_sampler
+from gedi.training.trained import TrainedModel
+from gedi.untrusted import refuse_special
+
+__all__ = ["load_trained", "plugins_used", "save_trained"]
+
+
+def save_trained(trained: TrainedModel, file: Path) -> None:
+    """Write the tensors of a trained model."""
+    tensors = {
+        **{f"model.{name}": value for name, value in trained.model.state_dict().items()},
+        **{f"sampler.{name}": value for name, value in trained.sampler.state_dict().items()},
+        "scaling.shift": trained.scaling.shift,
+        "scaling.scale": trained.scaling.scale,
+        "box.low": trained.box.low,
+        "box.high": trained.box.high,
+        "chains": trained.chains,
+        "log_prior": trained.log_prior,
+    }
+    if trained.smoothing.root is not None:
+        root = trained.smoothing.root.state_dict()
+        tensors |= {f"smoothing.root.{name}": value for name, value in root.items()}
+    if trained.normalizer is not None:
+        value, error, ess, _ = trained.normalizer
+        tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, file)
+
+
+def load_trained(
+    file: Path,
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    *,
+    encoder: nn.Module | None = None,
+    method: Method | None = None,
+) -> TrainedModel:
+    """Read the tensors of a trained model.
+
+    Args:
+        file: as `save_trained` wrote it.
+        settings: resolved settings of the training.
+        input_shape: of one point, (d,) or (C, H, W).
+        encoder: the user's module, where the model was trained with one.
+        method: the user's, where the model was trained with one.
+
+    Raises:
+        RunError: if the file cannot be read, or does not fit the settings.
+        PluginError: if the settings name what only a plug-in brings, and it is not there.
+    """
+    try:
+        refuse_special(file)
+        tensors = load_file(file)
+        check(settings)
+        _check_tensors(tensors, math.prod(input_shape))
+        _check_sizes(settings, input_shape, tensors, own=encoder is not None)
+        return _trained_model(settings, input_shape, encoder, method, tensors)
+    except PluginError:
+        raise
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def plugins_used(settings: Settings) -> tuple[Plugin, ...]:
+    """Who brings what resolved settings name and what is not built in."""
+    kind, method = settings.encoder.kind, settings.method
+    names: list[tuple[Group, str]] = [("gedi.views", name) for name in settings.views.own]
+    if is_plugged(kind):
+        names.append(("gedi.encoders", str(kind)))
+    if method not in BUILT_IN:  # nor a plug-in's, where it was given as an object
+        names.append(("gedi.methods", method))
+    found = [find(group, name) for group, name in names]
+    return tuple(plugin for plugin in found if plugin is not None)
+
+
+def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:
+    """Refuse tensors of other shapes and types than `save_trained` writes, beside the modules'.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    shapes: dict[str, tuple[int | None, ...]] = {
+        **dict.fromkeys(("scaling.shift", "scaling.scale", "box.low", "box.high"), (d,)),
+        "chains": (None, d),
+        "log_prior": (None,),
+    }
+    if "normalizer" in tensors:
+        shapes["normalizer"] = (3,)
+    for name, shape in shapes.items():
+        found = tuple(tensors[name].shape)
+        fits = len(found) == len(shape) and all(
+            side == asked or (asked is None and side > 0)
+            for side, asked in zip(found, shape, strict=True)
+        )
+        if not fits or not tensors[name].is_floating_point():
+            raise ValueError(
+                f"{name}: expected floats of shape {str(shape).replace('None', 'n')}, "
+                f"got {tensors[name].dtype} of shape {found}"
+            )
+
+
+def _check_sizes(
+    settings: Settings, input_shape: tuple[int, ...], tensors: dict[str, Tensor], *, own: bool
+) -> None:
+    """Refuse settings of a network with more weights than the file holds.
+
+    Raises:
+        ValueError: if it has, or if settings are left open that a training resolves.
+    """
+    kind, hidden, base = settings.encoder.kind, settings.encoder.hidden, settings.encoder.base
+    n_clusters = settings.n_clusters
+    open_ones: dict[str, object] = {
+        "encoder.kind": kind,
+        "encoder.base": base,
+        "n_clusters": n_clusters,
+    }
+    if kind == "mlp":
+        open_ones["encoder.hidden"] = hidden
+    elif is_convolutional(kind) and len(input_shape) != 3:
+        raise ValueError(f"the encoder {kind} is for images, but points are vectors")
+    for name, value in open_ones.items():
+        if value is None:
+            raise ValueError(f"the settings leave {name} open")
+    assert n_clusters is not None
+    d = math.prod(input_shape)
+    widths = [input_shape[0] if kind != "mlp" else d, *(hidden or ()), n_clusters]
+    asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
+    asked += d * min(d, LEADING) if base else 0
+    there = sum(tensor.numel() for tensor in tensors.values())
+    if max(asked, n_clusters) > there or settings.sampler.jumps > len(tensors):
+        raise ValueError(f"the settings ask for {asked} weights or more, but the file has {there}")
+
+
+def _trained_model(
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    encoder: nn.Module | None,
+    method: Method | None,
+    tensors: dict[str, Tensor],
+) -> TrainedModel:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+
+    d = math.prod(input_shape)
+    base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
+    model = build_model(
+        settings,
+        input_shape,
+        base,
+        method=method,
+        encoder=encoder,
+        ended=True,
+        generator=Generator(),
+    )
+    model.load_state_dict(part("model."))
+    box = Box(tensors["box.low"], tensors["box.high"])
+    anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
+    sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
+    sampler.load_state_dict(part("sampler."))
+    normalizer = None
+    if "normalizer" in tensors:
+        value, error, ess = tensors["normalizer"].tolist()
+        normalizer = LogNormalizer(value, error, ess, "annealing" if ess < math.inf else "grid")
+    root = None
+    if "smoothing.root.rest" in tensors:
+        root = SpectralMatrix.blank(d)
+        root.load_state_dict(part("smoothing.root."))
+    return TrainedModel(
+        model=model.requires_grad_(False).eval(),
+        scaling=Scaling(tensors["scaling.shift"], tensors["scaling.scale"]),
+        box=box,
+        sampler=sampler.eval(),
+        chains=tensors["chains"],
+        log_prior=tensors["log_prior"],
+        normalizer=normalizer,
+        smoothing=Smoothing(settings.data_noise or 0.0, root),
+    )

@@ -1,0 +1,244 @@
+"""What a training leaves: clusters, scores and samples for points in the user's units."""
+
+import copy
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Generator, Tensor, nn
+
+from gedi.data import Values, check_points
+from gedi.evaluation.normalizer import LogNormalizer
+from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.model.box import Box
+from gedi.model.scaling import Scaling
+from gedi.model.smoothing import Smoothing
+from gedi.rows import in_parts
+from gedi.sampling import Energy, Move, evaluate
+
+__all__ = ["Prediction", "TrainedModel"]
+
+_CHUNK = 1024  # points at a time, so that memory does not grow with the data
+_PART_VALUES = 2**22  # of points that predictions are told of together, 32 MiB
+_MOST_CHUNKS = 64
+
+
+class Prediction(NamedTuple):
+    """What the model says of n points.
+
+    Attributes:
+        clusters: the most probable cluster, (n,).
+        probabilities: p(y|x), (n, c).
+        energy: E(x) in nats, in scaled units, (n,).
+        log_density: log p(x) in nats, in the user's units; up to a constant where Z is not known.
+    """
+
+    clusters: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    log_density: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained network with all that belongs to its use.
+
+    Args:
+        model: the network, in evaluation mode.
+        scaling: from the user's units to the network's.
+        box: over which p(x) is normalised, in scaled units.
+        sampler: the moves of the chains.
+        chains: where the chains of the training ended, (m, d), scaled.
+        log_prior: log π, (c,).
+        normalizer: log Z in nats, in scaled units; None where no density was learned.
+        smoothing: the noise in the data that p(x) is the density of.
+    """
+
+    model: EnergyClassifier
+    scaling: Scaling
+    box: Box
+    sampler: Move
+    chains: Tensor
+    log_prior: Tensor
+    normalizer: LogNormalizer | None = None
+    smoothing: Smoothing = Smoothing()
+
+    @property
+    def n_clusters(self) -> int:
+        """C."""
+        return self.model.n_clusters
+
+    @property
+    def _log_z(self) -> float:
+        """Log Z; zero where it is not known, so that densities are up to a constant."""
+        if self.normalizer is None or not math.isfinite(self.normalizer.value):
+            return 0.0
+        return self.normalizer.value
+
+    @property
+    def _log_scale(self) -> float:
+        """Log p(x) + E(x) in nats, the same for all points."""
+        return self.scaling.log_det - self._log_z
+
+    def energy_of(self, log_density: float) -> float:
+        """The energy in nats, in scaled units, of points of this log p(x) in the user's."""
+        return self._log_scale - log_density
+
+    @cached_property
+    def exact(self) -> EnergyClassifier:
+        """The network in float64, for what is told to the user.
+
+        In float32, energies of the same point differ with the company it comes in.
+        """
+        return copy.deepcopy(self.model).double()
+
+    @torch.no_grad()
+    def logits(self, x: ArrayLike) -> Tensor:
+        """f(x) of points (n, d) in the user's units, (n, c), float64.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        return self._in_parts(self.exact, check_points(x, self.box.low.numel()))
+
+    def predict(self, x: ArrayLike) -> Prediction:
+        """Clusters and scores of points (n, d) in the user's units.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        points = check_points(x, self.box.low.numel())
+        n, rows = len(points), self.part_rows
+        first = self._predict(points[:rows])
+        if n <= rows:
+            return first
+        whole = Prediction(*(np.empty((n, *some.shape[1:]), some.dtype) for some in first))
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            found = self._predict(points[part]) if start else first
+            for into, values in zip(whole, found, strict=True):
+                into[part] = values
+        return whole
+
+    @property
+    def part_rows(self) -> int:
+        """Points in each of `predict_parts`; hangs on the number of features alone."""
+        chunks = _PART_VALUES // (_CHUNK * self.box.low.numel())
+        return _CHUNK * max(1, min(_MOST_CHUNKS, chunks))
+
+    def predict_parts(
+        self, blocks: Iterable[ArrayLike], *, first_row: int = 0
+    ) -> Iterator[Prediction]:
+        """Clusters and scores of any number of points, `part_rows` at a time.
+
+        They are those of `predict` to the last bit, as sums over many numbers hang on how many
+        points a network is given together, and here these are the same.
+
+            for part in trained.predict_parts(rows for rows, _ in open_rows("large.npy").blocks()):
+                ...
+
+        Args:
+            blocks: points in the user's units, (k, d), any number in each.
+            first_row: the place of the first of them among all, a multiple of `part_rows` where a
+                prediction goes on; for errors.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite, with the row.
+        """
+        for part in in_parts(blocks, self.part_rows):
+            yield self._predict(check_points(part, self.box.low.numel(), first_row=first_row))
+            first_row += len(part)
+
+    @torch.no_grad()
+    def _predict(self, points: Values) -> Prediction:
+        logits = self._in_parts(self.exact, points)
+        energy = energy_of_logits(logits)
+        log_density = self._log_scale - energy
+        return Prediction(
+            logits.argmax(-1).numpy(),
+            logits.softmax(-1).numpy(),
+            energy.numpy(),
+            log_density.numpy(),
+        )
+
+    @torch.no_grad()
+    def embed(self, x: ArrayLike) -> NDArray[np.float64]:
+        """What the head sees of points (n, d) in the user's units: the encoder's output, (n, e).
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        points = check_points(x, self.box.low.numel())
+        return self._in_parts(self.exact.encoder, points).numpy()
+
+    def _in_parts(self, network: nn.Module, x: Values) -> Tensor:
+        """The network's output for points in the user's units, some at a time."""
+        first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
+        # Kept parts between freed ones would leave memory in pieces, more than the data in all.
+        outputs = first.new_empty(len(x), first.shape[1])
+        outputs[:_CHUNK] = first
+        for start in range(_CHUNK, len(x), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            outputs[part] = network(self.scaling(x[part], torch.float64))
+        return outputs
+
+    def sample(
+        self,
+        n: int,
+        *,
+        generator: Generator,
+        cluster: int | None = None,
+        n_steps: int = 100,
+        denoise: bool = True,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Points drawn from p(x), or from p(x|y) for one cluster.
+
+        Chains start where those of the training ended (those most of the cluster, for p(x|y)) and
+        take `n_steps` rounds of the sampler's moves. Where the data were smoothed by noise, the
+        noise is then taken out by its best guess.
+
+        Returns:
+            Points (n, d) in the user's units and their most probable clusters (n,).
+
+        Raises:
+            ValueError: for a cluster that does not exist.
+        """
+        if cluster is not None and not 0 <= cluster < self.n_clusters:
+            raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
+        energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
+        z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
+        if denoise:
+            z = self.denoise(z)
+        with torch.no_grad():
+            clusters = self.model(z).argmax(-1)
+        return self.scaling.inverse(z), clusters.numpy()
+
+    def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
+        """Advance chains (n, d) in scaled units by rounds of the sampler's moves."""
+        chains = evaluate(energy, z)
+        for _ in range(n_steps):
+            chains = self.sampler.step(energy, chains, generator)
+        return chains.x
+
+    def denoise(self, z: Tensor) -> Tensor:
+        """Take the noise of the training out of samples, by its best guess.
+
+        Args:
+            z: points, scaled, (n, d).
+        """
+        if self.smoothing.scale == 0:
+            return z
+        return self.smoothing.denoise(z, evaluate(self.model.energy, z).gradient)
+
+    @torch.no_grad()
+    def _starts(self, n: int, cluster: int | None, generator: Generator) -> Tensor:
+        if cluster is None:
+            weights = torch.ones(len(self.chains))
+        else:
+            weights = self.model.posterior(self.chains)[:, cluster].clamp_min(1e-12)
+        return self.chains[torch.multinomial(weights, n, replacement=True, generator=generator)]

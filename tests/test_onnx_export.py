@@ -1,0 +1,177 @@
+"""Trained models as ONNX files: what onnxruntime makes of them, against PyTorch."""
+
+import builtins
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gedi
+from gedi import GEDI, GEDIClassifier
+from gedi.errors import GediError, RunError
+from gedi.evaluation.normalizer import LogNormalizer
+from gedi.export import export
+from gedi.settings import EncoderSettings
+from gedi.training.session import fit
+from small_trainings import SMALL, heaps
+
+onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
+onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the extra export")
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+IMAGES = np.random.default_rng(0).integers(256, size=(40, 1, 16, 16), dtype=np.uint8)
+
+
+def given(path, x):
+    """What the file makes of points, by the names of its outputs."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"x": np.asarray(x, float)}), strict=True))
+
+
+def facts(path):
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+
+
+def agrees(found, prediction):
+    np.testing.assert_allclose(found["probabilities"], prediction.probabilities, atol=1e-4)
+    np.testing.assert_allclose(found["energy"], prediction.energy, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def moons():
+    """A density whose log Z is known, in units far from the network's."""
+    return fit(heaps()[0], 2, settings=SMALL).trained
+
+
+def test_a_table_in_the_units_of_the_user(moons, tmp_path, capfd, recwarn):
+    path = tmp_path / "model.onnx"
+    agreement = export(moons, path, input_shape=(2,), feature_names=["a", "b"])
+    assert agreement.has_density and agreement.probabilities < 1e-4 and agreement.energy < 1e-4
+    assert capfd.readouterr() == ("", "") and not recwarn.list
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+    x = heaps()[0]
+    for rows in (x, x[:1], x[:7]):
+        prediction = moons.predict(rows)
+        found = given(path, rows)
+        assert list(found) == ["probabilities", "energy", "log_density"]
+        agrees(found, prediction)
+        np.testing.assert_allclose(found["log_density"], prediction.log_density, atol=1e-4)
+    kept = facts(path)
+    assert kept.pop("gedi_version") == gedi.__version__
+    assert json.loads(kept.pop("feature_names")) == ["a", "b"]
+    assert float(kept.pop("log_normalizer")) == moons.normalizer.value
+    assert set(kept) == {"log_normalizer_error"}
+    # Nothing of this machine, such as where the source code lies.
+    content = path.read_bytes()
+    assert b".py" not in content and b"stack_trace" not in content
+
+
+def test_a_small_spread_around_a_large_value_is_kept(tmp_path):
+    x = heaps()[0].astype(np.float64) * [1e-3, 1.0] + [1.7e9, 0.0]  # seconds, as dates have
+    trained = fit(x, 2, settings=SMALL).trained
+    export(trained, tmp_path / "model.onnx", input_shape=(2,))
+    agrees(given(tmp_path / "model.onnx", x), trained.predict(x))
+
+
+def test_no_density_where_its_constant_is_not_trusted(moons, tmp_path):
+    trained = replace(moons, normalizer=LogNormalizer(1.0, 3.0, 2.0, "annealing"))
+    assert not export(trained, tmp_path / "model.onnx", input_shape=(2,)).has_density
+    assert list(given(tmp_path / "model.onnx", heaps()[0])) == ["probabilities", "energy"]
+    assert "log_normalizer" not in facts(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("method", ["swav", "barlow-twins"])
+def test_rivals(method, tmp_path):
+    x = heaps(100, 3)[0]
+    trained = fit(x, 2, settings=replace(SMALL, method=method, max_iter=3)).trained
+    assert not export(trained, tmp_path / "model.onnx", input_shape=(3,)).has_density
+    agrees(given(tmp_path / "model.onnx", x), trained.predict(x))
+
+
+@pytest.mark.parametrize(
+    "kind", ["conv", *(pytest.param(k, marks=pytest.mark.slow) for k in ("resnet8", "resnet18"))]
+)
+def test_convolutional_networks_on_a_gaussian(kind, tmp_path):
+    small = replace(SMALL, encoder=EncoderSettings(kind=kind), max_iter=2, batch_size=8)
+    trained = fit(IMAGES.reshape(40, -1), 2, image_shape=(1, 16, 16), settings=small).trained
+    assert trained.model.base is not None
+    export(trained, tmp_path / "model.onnx", input_shape=(1, 16, 16))
+    found = given(tmp_path / "model.onnx", IMAGES)
+    agrees(found, trained.predict(IMAGES.reshape(40, -1)))
+
+
+def test_a_classifier_tempers_and_names_as_it_does_itself(tmp_path):
+    x, labels = heaps(60)
+    names = np.array(["no", "yes"])[labels]
+    model = GEDIClassifier(w_gen=0.0, max_iter=5, encoder=(8,), n_restarts=1).fit(x, names)
+    model.temperature_ = 3.0
+    model.export(tmp_path / "model.onnx")
+    found = given(tmp_path / "model.onnx", x)
+    np.testing.assert_allclose(found["probabilities"], model.predict_proba(x), atol=1e-4)
+    assert json.loads(facts(tmp_path / "model.onnx")["cluster_names"]) == ["no", "yes"]
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 2, 3, stride=4), nn.Tanh(), nn.Flatten())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class ByChance(Own):
+    def forward(self, x):
+        return super().forward(x) + torch.rand_like(x[:, 0, :1, 0])
+
+
+class Branching(Own):
+    def forward(self, x):
+        return super().forward(x) * (2.0 if bool(x.sum() > 0) else 1.0)
+
+
+@pytest.fixture(scope="module")
+def with_own_encoder():
+    model = GEDI(2, encoder=Own(), w_gen=0.0, max_iter=2, n_restarts=1, random_state=0)
+    return model.fit(IMAGES[:, 0])
+
+
+def test_an_encoder_of_the_user(with_own_encoder, tmp_path):
+    with_own_encoder.export(tmp_path / "model.onnx")
+    found = given(tmp_path / "model.onnx", IMAGES[:, 0])
+    np.testing.assert_allclose(
+        found["probabilities"], with_own_encoder.predict_proba(IMAGES[:, 0]), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("kind", "words"), [(ByChance, "differ by"), (Branching, "as ONNX")])
+def test_encoders_that_no_file_stands_for_are_refused(with_own_encoder, tmp_path, kind, words):
+    with_own_encoder.save(tmp_path / "saved")
+    other = GEDI.load(tmp_path / "saved", encoder=kind())
+    with pytest.raises(RunError, match=words):
+        other.export(tmp_path / "model.onnx")
+    assert [file.name for file in tmp_path.iterdir()] == ["saved"]
+
+
+def test_a_folder_that_is_not_there(moons, tmp_path):
+    with pytest.raises(RunError, match="does not exist"):
+        export(moons, tmp_path / "nowhere" / "model.onnx", input_shape=(2,))
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
+def test_a_missing_package_is_named_with_its_extra(moons, tmp_path, monkeypatch, missing):
+    imported = builtins.__import__
+
+    def without(name, *arguments, **named):
+        if name == missing:
+            raise ImportError(name)
+        return imported(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(GediError, match=r"gedi\[export\]"):
+        export(moons, tmp_path / "model.onnx", input_shape=(2,))

@@ -1,0 +1,295 @@
+"""Settings that the data decide."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gedi.data import Dataset
+from gedi.errors import DataError, SettingsError
+from gedi.evidence.groups import Groups
+from gedi.objective import balance_threshold
+from gedi.rules import sum_rule
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    VeraSettings,
+    ViewSettings,
+    WeightSettings,
+    check,
+)
+from gedi.settings.presets import NEUTRAL, preset
+from gedi.training.custom import Custom
+from gedi.training.plan import default_prior_weight, of_one_process, resolve, resolve_views
+
+
+def table(n=50, d=3):
+    return Dataset("table", np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
+
+
+def test_every_open_setting_is_filled_in():
+    resolved = resolve(Settings(n_clusters=3), table())
+    check(resolved)
+    assert None not in (
+        resolved.batch_size,
+        resolved.learning_rate,
+        resolved.data_noise,
+        resolved.weights.gen,
+        resolved.weights.prior,
+        resolved.encoder.hidden,
+        resolved.encoder.base,
+        resolved.sampler.buffer_size,
+        resolved.views.adversarial,
+        resolved.views.neighbours,
+        resolved.restarts.n,
+        resolved.restarts.iterations,
+        resolved.restarts.gen,
+    )
+    assert resolve(resolved, table()) == resolved
+
+
+def test_what_the_user_says_stays():
+    said = Settings(
+        n_clusters=3,
+        batch_size=17,
+        learning_rate=0.5,
+        data_noise=0.25,
+        weights=WeightSettings(0.5, 2.0, 3.0),
+        restarts=RestartSettings(2, 1, 9, gen=True, warmup=3, ramp=2, score_matching=5),
+    )
+    resolved = resolve(said, table())
+    for name in ("batch_size", "learning_rate", "data_noise", "weights", "restarts"):
+        assert getattr(resolved, name) == getattr(said, name)
+
+
+@pytest.mark.parametrize("c", [2, 3, 10, 100])
+def test_the_weight_of_prior_is_above_the_threshold(c):
+    assert balance_threshold(c) <= default_prior_weight(c) <= 10 * balance_threshold(c)
+
+
+def test_jem_needs_no_restarts_and_no_gen_no_warm_up():
+    jem = resolve(Settings(n_clusters=2, weights=WeightSettings(1.0, 0.0, 0.0)), table())
+    assert jem.restarts.n == 1
+    no_gen = resolve(Settings(n_clusters=2, weights=WeightSettings(gen=0.0)), table())
+    assert no_gen.restarts.gen is False
+
+
+@pytest.mark.parametrize("max_iter", [3, 100, 2000])
+def test_the_choice_leaves_most_of_the_training(max_iter):
+    restarts = resolve(Settings(n_clusters=2, max_iter=max_iter), table()).restarts
+    assert 1 <= restarts.iterations <= max(1, max_iter // 3)
+    assert restarts.warmup + restarts.ramp <= restarts.iterations
+
+
+def test_mistakes_are_told():
+    with pytest.raises(DataError, match="4 points cannot form 5 clusters"):
+        resolve(Settings(n_clusters=5), table(4))
+    with pytest.raises(SettingsError, match="n_clusters"):
+        resolve(Settings(), table())
+    with pytest.raises(SettingsError, match="buffer_size"):
+        resolve(
+            Settings(n_clusters=2, batch_size=20, sampler=SamplerSettings(buffer_size=10)), table()
+        )
+    late = RestartSettings(n=2, iterations=10, gen=True, warmup=8, ramp=5)
+    with pytest.raises(SettingsError, match=r"restarts\.warmup"):
+        resolve(Settings(n_clusters=2, restarts=late), table())
+    resolve(Settings(n_clusters=2, restarts=replace(late, ramp=2)), table())
+
+
+def images(side, channels=1):
+    size = (30, channels * side * side)
+    x = np.random.default_rng(0).integers(0, 256, size=size, dtype=np.uint8)
+    return Dataset("images", x, image_shape=(channels, side, side), value_range=(0.0, 255.0))
+
+
+def image_views(views):
+    return {name: getattr(views, name) for name in NEUTRAL}
+
+
+def test_some_term_must_be_trained():
+    nothing = Settings(n_clusters=3, weights=WeightSettings(0.0, 0.0, 0.0))
+    with pytest.raises(SettingsError, match="nothing to train"):
+        resolve(nothing, table())
+    resolve(nothing, table(), Custom(classes=np.zeros(50, dtype=np.int64)))
+    rule = sum_rule(2, 3)
+    groups = Groups(rule, torch.zeros(1, 2, dtype=torch.int64), rule.encode([0]))
+    resolved = resolve(nothing, table(), Custom(groups=groups))
+    assert resolved.weights.prior == 0 and resolved.restarts.n == 1
+    unheard = replace(nothing, weights=WeightSettings(0.0, 0.0, 0.0, evidence=0.0))
+    with pytest.raises(SettingsError, match="nothing to train"):
+        resolve(unheard, table(), Custom(groups=groups))
+
+
+def test_evidence_is_weighed_where_there_is_some():
+    heavy = Settings(n_clusters=3, weights=WeightSettings(evidence=3.0))
+    with pytest.raises(SettingsError, match=r"weights\.evidence: expected known classes or groups"):
+        resolve(heavy, table())
+    told = Custom(classes=np.zeros(50, dtype=np.int64))
+    assert resolve(heavy, table(), told).weights.evidence == 3
+
+
+def test_the_preset_follows_the_channels():
+    grey, colour = (
+        resolve(Settings(n_clusters=3), images(8, channels)).views for channels in (1, 3)
+    )
+    assert (grey.preset, colour.preset) == ("digits", "natural")
+    assert image_views(grey) == preset("digits")
+    assert image_views(colour) == preset("natural")
+    for views in (grey, colour):
+        assert (views.adversarial, views.neighbours) == (0.18, 10)
+    resolved = resolve(Settings(n_clusters=3), images(8, 3))
+    assert resolve(resolved, images(8, 3)) == resolved
+
+
+def test_strengths_given_win_over_the_preset():
+    said = ViewSettings(preset="digits", rotate=0.0, crop=0.5, jitter=0.25, neighbours=3)
+    views = resolve_views(said, (3, 8, 8))
+    assert image_views(views) == preset("digits") | {"rotate": 0.0, "crop": 0.5, "jitter": 0.25}
+    assert (views.preset, views.neighbours, views.adversarial) == ("digits", 3, 0.18)
+
+
+def test_colour_is_left_out_without_it():
+    views = resolve_views(ViewSettings(preset="natural"), (1, 8, 8))
+    assert image_views(views) == preset("natural") | {"jitter": 0.0, "grey": 0.0}
+    assert resolve_views(ViewSettings(grey=0.0), (1, 8, 8)).grey == 0
+    with pytest.raises(SettingsError, match=r"views\.grey: .*three channels, but these have 1"):
+        resolve(Settings(n_clusters=3, views=ViewSettings(grey=0.5)), images(8))
+
+
+def test_large_images_are_changed_less_and_have_no_neighbours():
+    views = resolve_views(ViewSettings(), (1, 16, 16))
+    assert (views.adversarial, views.neighbours) == (0.15, 0)
+
+
+def test_gen_pulls_harder_and_more_slowly_on_convolutional_networks():
+    plain = resolve(Settings(n_clusters=3), images(16))
+    assert (plain.encoder.kind, plain.learning_rate, plain.gen_slowdown) == ("conv", 3e-3, 0.25)
+    assert plain.weights.gen == pytest.approx(40 / 256)
+    assert plain.weights.max_contrast == 16
+    no_gen = resolve(Settings(n_clusters=3, weights=WeightSettings(gen=0.0)), images(16))
+    assert (no_gen.gen_slowdown, no_gen.weights.max_contrast) == (1, None)
+    mlp = resolve(Settings(n_clusters=3), images(8))
+    assert (mlp.weights.gen, mlp.gen_slowdown) == (pytest.approx(4 / 64), 1)
+    assert mlp.weights.max_contrast is None
+    alone = WeightSettings(inv=0.0, prior=0.0)
+    assert resolve(Settings(n_clusters=3, weights=alone), images(8)).gen_slowdown == 0.25
+
+
+def test_tables_have_no_image_views():
+    views = resolve(Settings(n_clusters=3), table()).views
+    assert views == ViewSettings(adversarial=0.18, neighbours=10)
+    neutral = ViewSettings(**NEUTRAL)
+    assert image_views(resolve(Settings(n_clusters=3, views=neutral), table()).views) == NEUTRAL
+    for changes in ({"rotate": 10.0}, {"crop": 0.5}, {"preset": "digits"}):
+        with pytest.raises(
+            SettingsError, match=rf"setting views\.{next(iter(changes))}: is for im"
+        ):
+            resolve(Settings(n_clusters=3, views=ViewSettings(**changes)), table())
+
+
+@pytest.mark.parametrize("method", ["swav", "barlow-twins"])
+def test_rivals_see_images_through_the_preset_alone(method):
+    rival = Settings(method=method, n_clusters=3)
+    views = resolve(rival, images(8)).views
+    assert (views.adversarial, views.neighbours) == (0, 0)
+    assert image_views(views) == preset("digits")
+    views = resolve(replace(rival, views=ViewSettings(adversarial=0.3)), images(8)).views
+    assert (views.adversarial, views.neighbours) == (0.3, 0)
+    views = resolve(rival, table()).views
+    assert (views.adversarial, views.neighbours) == (0.18, 10)
+
+
+def test_some_view_must_be_left():
+    none = ViewSettings(noise=0.0, adversarial=0.0, neighbours=0, **NEUTRAL)
+    with pytest.raises(SettingsError, match="one of noise, dropout, adversarial, neighbours"):
+        resolve(Settings(n_clusters=3, views=none), table())
+    with pytest.raises(SettingsError, match=r"one of rotate, .*pixel_noise.*or crop below 1, for"):
+        resolve(Settings(n_clusters=3, views=replace(none, aspect=1.5, noise=1.0)), images(8))
+    for changes in ({"crop": 0.5}, {"flip": 0.5}, {"neighbours": 1}):
+        views = replace(none, **changes)
+        assert resolve(Settings(n_clusters=3, views=views), images(8)).views.crop == views.crop
+
+
+def test_images_of_some_size_get_convolutions():
+    resolved = resolve(Settings(n_clusters=3), images(28))
+    assert resolved.encoder.kind == "conv" and resolve(resolved, images(28)) == resolved
+    assert (resolved.data_noise, resolved.sampler.n_steps, resolved.sampler.every) == (0.3, 10, 5)
+    assert resolve(Settings(n_clusters=3), images(8)).encoder.kind == "mlp"
+    assert resolve(Settings(n_clusters=3), table(d=800)).encoder.kind == "mlp"
+    said = Settings(n_clusters=3, encoder=EncoderSettings(kind="mlp"))
+    assert resolve(said, images(28)).encoder.kind == "mlp"
+    widths = resolve(Settings(n_clusters=3, encoder=EncoderSettings(hidden=[7])), images(28))
+    assert widths.encoder.kind == "mlp" and widths.encoder.hidden == [7]
+    both = EncoderSettings(kind="conv", hidden=[7])
+    with pytest.raises(SettingsError, match=r"encoder.hidden: conv has widths of its own"):
+        resolve(Settings(n_clusters=3, encoder=both), images(28))
+    with pytest.raises(SettingsError, match=r"encoder.kind: conv is for images"):
+        resolve(Settings(n_clusters=3, encoder=EncoderSettings(kind="conv")), table())
+
+
+VERA = Settings(n_clusters=3, sampler=SamplerSettings(kind="vera"))
+
+
+def test_vera_has_gen_wait_until_one_restart_is_chosen():
+    resolved = resolve(VERA, table())
+    assert resolved.restarts.n > 1 and resolved.restarts.gen is False
+    assert resolve(resolved, table()) == resolved
+    alone = resolve(replace(VERA, restarts=RestartSettings(n=1)), table())
+    assert alone.restarts.gen is True
+    assert resolve(replace(VERA, sampler=SamplerSettings()), table()).restarts.gen is True
+
+
+def test_latents_and_importance_of_vera():
+    cases = ((table(), (3, 20)), (table(d=100), (64, 20)), (table(d=1), (2, 20)))
+    for data, expected in (*cases, (images(8), (64, 5))):
+        vera = resolve(VERA, data).sampler.vera
+        assert (vera.latents, vera.n_importance) == expected
+    said = VeraSettings(latents=7, n_importance=3)
+    kept = resolve(replace(VERA, sampler=SamplerSettings(kind="vera", vera=said)), table())
+    assert kept.sampler.vera == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"restarts": RestartSettings(n=2, gen=True)}, "restarts.gen: expected false.*2 restarts"),
+        (
+            {"restarts": RestartSettings(n=2), "weights": WeightSettings(1.0, 0.0, 0.0)},
+            "restarts.gen: expected false.*2 restarts",
+        ),
+        ({"weights": WeightSettings(gen=0.0)}, "sampler.kind: vera makes the negatives of GEN"),
+        ({"method": "swav"}, "sampler.kind: vera makes the negatives of GEN"),
+    ],
+)
+def test_contradictions_with_vera(changes, words):
+    with pytest.raises(SettingsError, match=f"setting {words}"):
+        resolve(replace(VERA, **changes), table())
+
+
+def test_sides_of_images_that_vera_makes():
+    with pytest.raises(SettingsError, match=r"multiples of 4 pixels, got 10 x 10"):
+        resolve(VERA, images(10))
+    assert resolve(VERA, images(12)).sampler.kind == "vera"
+
+
+def test_processes_share_points_and_chains_equally():
+    settings = resolve(
+        Settings(
+            n_clusters=2,
+            batch_size=12,
+        ),
+        table(),
+    )
+    share = of_one_process(settings, 3)
+    assert share.batch_size == 4 and share.sampler.buffer_size == 4
+    assert of_one_process(settings, 1) == settings
+    with pytest.raises(SettingsError, match="batch_size: expected a multiple of the 5 processes"):
+        of_one_process(settings, 5)
+    odd = replace(settings, sampler=replace(settings.sampler, buffer_size=13))
+    with pytest.raises(SettingsError, match=r"sampler.buffer_size: expected a multiple of the 2"):
+        of_one_process(odd, 2)
+    with pytest.raises(SettingsError, match="compile: expected false"):
+        of_one_process(replace(settings, compile=True), 2)

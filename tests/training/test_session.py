@@ -1,0 +1,565 @@
+"""From data to a trained model, and trainings that are paused, saved and taken up again."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import gedi
+from gedi.data import Dataset
+from gedi.errors import DataError, SettingsError
+from gedi.sampling import Cycle
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    ViewSettings,
+    WeightSettings,
+)
+from gedi.training.custom import Custom
+from gedi.training.session import Session
+from gedi.training.storage import load_trained, save_trained
+from gedi.views import Neighbour, VirtualAdversarial
+from gedi.views.geometry import Geometry
+from small_trainings import SMALL, heaps, same
+
+GROUP = replace(SMALL, restarts=RestartSettings(n=2, kmeans=0, iterations=25, warmup=8, ramp=5))
+HALF = replace(SMALL, sampler=replace(SMALL.sampler, buffer_dtype="float16"))
+
+
+def session(settings=SMALL, **arguments):
+    return Session(Dataset("blobs", heaps()[0]), settings, **arguments)
+
+
+def saved(paused):
+    """Through a file, as weights only."""
+    file = io.BytesIO()
+    torch.save(paused.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def without_clock(history):
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in history]
+
+
+def interrupted_at(iteration):
+    """A session and a callable that interrupts it once it has come so far."""
+    holder = []
+    chosen = {"at": iteration}
+
+    def interrupted():
+        return chosen["at"] is not None and holder[0].state.iteration >= chosen["at"]
+
+    return holder, chosen, interrupted
+
+
+def accuracy(clusters, labels):
+    agree = float((clusters == labels).mean())
+    return max(agree, 1 - agree)
+
+
+def test_fit_finds_two_heaps():
+    x, labels = heaps()
+    settings = replace(SMALL, max_iter=300)
+    fit = gedi.fit(x, n_clusters=2, settings=settings)
+    prediction = fit.trained.predict(x)
+    assert accuracy(prediction.clusters, labels) == 1
+    assert fit.ended == "max_iter" and fit.iterations == 300
+    assert fit.collapse_gap < 0.2
+    np.testing.assert_allclose(prediction.probabilities.sum(1), 1, atol=1e-6)
+    # The density is one in the user's units, and far points are unlikely.
+    assert prediction.log_density.mean() > float(fit.trained.predict([[560, 500]]).log_density[0])
+    samples, clusters = fit.trained.sample(50, generator=torch.Generator().manual_seed(0))
+    assert samples.shape == (50, 2) and set(clusters.tolist()) == {0, 1}
+    assert x.min() - 50 < samples.min() and samples.max() < x.max() + 50
+
+
+def test_chains_in_half_precision_find_the_same():
+    x, labels = heaps()
+    sessions = [session(replace(each, max_iter=150)) for each in (SMALL, HALF)]
+    exact, half = (each.run().trained for each in sessions)
+    assert sessions[1].state.buffer.positions.dtype == torch.float16
+    assert half.chains.dtype == torch.float32
+    assert accuracy(half.predict(x).clusters, labels) == 1
+    densities = [trained.predict(x).log_density.mean() for trained in (exact, half)]
+    assert densities[0] == pytest.approx(densities[1], abs=0.02)  # nats
+
+
+@pytest.mark.parametrize("n_restarts", [1, 2])
+def test_less_precision_is_for_training_alone(n_restarts, tmp_path):
+    settings = replace(
+        GROUP if n_restarts == 2 else SMALL, precision="bf16-mixed", max_iter=80, seed=1
+    )
+    seen = set()
+    training = session(settings)
+    training.state.model.encoder.register_forward_hook(lambda *args: seen.add(args[2].dtype))
+    fit = training.run()
+    assert seen == {torch.bfloat16}
+    assert accuracy(fit.trained.predict(heaps()[0]).clusters, heaps()[1]) == 1
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    loaded = load_trained(tmp_path / "model.safetensors", fit.settings, (2,))
+    for trained in (fit.trained, loaded):
+        assert trained.model.encoder_dtype is None
+    x = torch.zeros(3, 2)
+    assert torch.equal(loaded.model(x), fit.trained.model(x))
+
+
+def test_density_integrates_to_one_in_the_users_units():
+    trained = session().run().trained
+    low, high = (trained.scaling.inverse(corner[None])[0] for corner in trained.box)
+    axes = [np.linspace(a, b, 301)[:-1] + (b - a) / 600 for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
+    total = np.exp(trained.predict(points).log_density).mean() * np.prod(high - low)
+    assert total == pytest.approx(1, abs=0.01)
+
+
+def test_fit_with_restarts_finds_two_heaps():
+    x, labels = heaps()
+    fit = gedi.fit(x, n_clusters=2, settings=replace(GROUP, max_iter=200))
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+    assert len(fit.candidates) == 2 and fit.chosen in (0, 1)
+    assert [c.warmup for c in fit.candidates] == [0, 8]
+    assert all(np.isfinite([c.gap, c.log_likelihood]).all() for c in fit.candidates)
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_one_seed_gives_the_same_bits(settings):
+    first, again = session(settings), session(settings)
+    a, b = first.run(), again.run()
+    other = session(replace(settings, seed=1))
+    other.run()
+    assert same(first.state_dict(), again.state_dict())
+    assert without_clock(a.history) == without_clock(b.history)
+    assert not same(first.state_dict()["state"]["model"], other.state_dict()["state"]["model"])
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP, HALF], ids=["one", "group", "half precision"])
+@pytest.mark.parametrize("at", [7, 25, 40])
+def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
+    whole = session(settings)
+    expected = whole.run()
+    holder, _, interrupted = interrupted_at(at)
+    holder.append(session(settings, interrupted=interrupted))
+    paused = holder[0].run()
+    assert paused.ended == "interrupted" and paused.iterations == at
+    resumed = session(settings)
+    resumed.load_state_dict(saved(holder[0]))
+    fit = resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert without_clock(fit.history) == without_clock(expected.history)
+    x, _ = heaps()
+    assert same(
+        torch.from_numpy(fit.trained.predict(x).energy),
+        torch.from_numpy(expected.trained.predict(x).energy),
+    )
+
+
+def test_a_session_takes_up_all_that_was_saved():
+    settings = replace(SMALL, tol=10.0)  # no progress after the first look
+    paused = session(settings)
+    paused.run()
+    resumed = session(settings)
+    resumed.load_state_dict(saved(paused))
+    assert paused.observer.plateau.best_iteration == 10
+    assert same(resumed.state_dict(), paused.state_dict())
+
+
+def astray(session, at):
+    """Let the training of a session go astray at some iteration."""
+
+    def poison(state):
+        if state.iteration == at:
+            next(state.model.parameters()).data.fill_(torch.nan)
+
+    session.observer.each.append(poison)
+    return session
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_a_training_gone_astray_comes_back_and_says_so(settings):
+    settings = replace(settings, max_iter=150)
+    fit = astray(session(settings), 23).run()
+    assert [each.action for each in fit.interventions] == ["rolled back"]
+    assert [record["interventions"] for record in fit.history] == [0, 0, *[1] * 13]
+    told = [record.pop("gradient_norm") for record in fit.history]  # as it was before the cure
+    assert all(np.isfinite(list(record.values())).all() for record in fit.history)
+    assert np.isfinite(told[3:]).all()
+    assert (
+        fit.history[3]["learning_rate"] < 0.6 * session(settings).run().history[3]["learning_rate"]
+    )
+    x, labels = heaps()
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+
+
+@pytest.mark.parametrize("at", [22, 27, 35])
+def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
+    whole = astray(session(GROUP), 23)
+    whole.run()
+    paused = astray(session(GROUP), 23)
+    paused.observer.interrupted = lambda: paused.state.iteration == at
+    paused.train()
+    resumed = astray(session(GROUP), 23)
+    resumed.load_state_dict(saved(paused))
+    resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
+def test_an_interrupted_session_can_simply_run_on(settings):
+    whole = session(settings)
+    whole.run()
+    holder, chosen, interrupted = interrupted_at(10)
+    holder.append(session(settings, interrupted=interrupted))
+    before = holder[0].run()
+    chains = before.trained.chains.clone()
+    energy = before.trained.predict(heaps()[0]).energy
+    chosen["at"] = None
+    assert holder[0].run().ended == "max_iter"
+    assert same(holder[0].state_dict(), whole.state_dict())
+    # What was returned before does not change any more.
+    assert torch.equal(before.trained.chains, chains)
+    np.testing.assert_array_equal(before.trained.predict(heaps()[0]).energy, energy)
+
+
+def test_time_ends_a_training():
+    fit = session(replace(SMALL, max_iter=10**6, max_time=0.3)).run()
+    assert fit.ended == "max_time"
+    assert 0.3 <= fit.seconds < 3 and 0 < fit.iterations < 10**6
+
+
+def test_convergence_ends_a_training():
+    settings = replace(SMALL, max_iter=100_000, tol=10.0, patience=20, decay=0.5)
+    fit = session(settings).run()
+    assert fit.ended == "converged"
+    # The first look sets the mark, the plateau is seen `patience` later, and then comes the decay.
+    assert 40 <= fit.iterations <= 80
+    assert fit.history[-1]["iteration"] == fit.iterations
+    assert fit.history[-1]["learning_rate"] < 0.01 * settings.learning_rate
+
+
+def test_listeners_hear_every_record():
+    heard = []
+    fit = session(listeners=[lambda state, record: heard.append(record)]).run()
+    assert heard == fit.history
+    assert [record["iteration"] for record in heard] == [10, 20, 30, 40, 50, 60]
+    assert all(np.isfinite(list(record.values())).all() for record in heard)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [WeightSettings(gen=1, inv=0, prior=0), WeightSettings(gen=0, inv=1, prior=1)],
+    ids=["JEM", "GEDI no gen"],
+)
+def test_special_cases_train(weights):
+    one = session(replace(SMALL, weights=weights))
+    before = one.state.buffer.positions.clone()
+    fit = one.run()
+    assert fit.ended == "max_iter"
+    assert torch.equal(one.state.buffer.positions, before) == (weights.gen == 0)
+    assert (fit.trained.normalizer is None) == (weights.gen == 0)
+
+
+def test_jem_needs_no_views():
+    none = ViewSettings(noise=0, adversarial=0, neighbours=0)
+    weights = WeightSettings(gen=1, inv=0, prior=0)
+    fit = session(replace(SMALL, max_iter=10, views=none, weights=weights)).run()
+    assert fit.iterations == 10
+
+
+def images(n=60):
+    rng = np.random.default_rng(0)
+    return Dataset(
+        "images",
+        rng.uniform(size=(n, 16)).astype(np.float32),
+        image_shape=(1, 4, 4),
+        value_range=(0.0, 1.0),
+    )
+
+
+def test_images_have_views_of_their_own():
+    only = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=10)
+    fit = Session(images(), replace(SMALL, max_iter=5, batch_size=16, views=only)).run()
+    assert fit.iterations == 5
+
+
+@pytest.mark.parametrize("method", ["gedi", "swav"])
+def test_settings_decide_the_views_of_images(method):
+    def view(**views):
+        settings = Settings(method=method, n_clusters=2, batch_size=16, views=ViewSettings(**views))
+        return Session(images(), settings).assembly.algorithm.view
+
+    found = view()
+    if method == "gedi":
+        found, *others = found.views
+        assert [type(other) for other in others] == [VirtualAdversarial, Neighbour]
+    assert [type(step).__name__ for step in found.steps] == ["Geometry"]
+    strengths = dict.fromkeys(("rotate", "shift", "zoom", "shear"), 0)
+    strengths |= {"crop": 0.5, "pixel_noise": 0.25}
+    found = view(adversarial=0, neighbours=0, **strengths)
+    (step,) = found.steps
+    assert step == Geometry(crop=0.5, aspect=step.aspect)
+    assert found.pixel_noise == 0.25
+
+
+def test_images_are_scaled_to_the_range_that_their_views_keep():
+    unknown = replace(images(), value_range=None)
+    x = Session(unknown, replace(SMALL, batch_size=16)).assembly.data[:]
+    assert (float(x.min()), float(x.max())) == (-1, 1)
+
+
+def test_views_that_do_not_suit_the_data_are_no_views():
+    noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0, shear=0)
+    rotation = ViewSettings(rotate=10)
+    with pytest.raises(SettingsError, match="settings views: expected one of rotate"):
+        Session(images(), replace(SMALL, batch_size=16, views=noise))
+    with pytest.raises(SettingsError, match=r"setting views\.rotate: is for images"):
+        session(replace(SMALL, views=rotation))
+
+
+def test_prior_of_unequal_shares_with_restarts():
+    """Most restarts give the larger share to the smaller heap and stay so; the gap tells."""
+    x, labels = heaps()
+    keep = np.concatenate([np.flatnonzero(labels == 0)[:80], np.flatnonzero(labels == 1)[:20]])
+    settings = replace(
+        SMALL,
+        max_iter=300,
+        prior=[0.2, 0.8],
+        weights=WeightSettings(gen=0, prior=4),
+        restarts=RestartSettings(n=16, iterations=200),
+    )
+    fit = gedi.fit(x[keep], n_clusters=2, settings=settings)
+    np.testing.assert_array_equal(fit.trained.predict(x[keep]).clusters, 1 - labels[keep])
+    gaps = [candidate.gap for candidate in fit.candidates]
+    assert fit.chosen == int(np.argmin(gaps)) and max(gaps) > 0.3 > min(gaps)
+    assert fit.collapse_gap < 0.1
+
+
+def test_constant_features_do_no_harm():
+    x, labels = heaps()
+    x = np.column_stack([x, np.full(len(x), 7.0)])
+    fit = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300))
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+
+
+def test_fewer_points_than_clusters():
+    with pytest.raises(DataError, match="3 points cannot form 4 clusters"):
+        gedi.fit(heaps()[0][:3], n_clusters=4, settings=SMALL)
+
+
+def test_all_points_the_same():
+    with pytest.raises(DataError, match="all 50 points are the same"):
+        gedi.fit(np.full((50, 2), 3.0), n_clusters=2, settings=SMALL)
+
+
+def test_points_that_are_no_numbers():
+    x = heaps()[0]
+    x[3, 1] = np.nan
+    with pytest.raises(DataError):
+        gedi.fit(x, n_clusters=2, settings=SMALL)
+
+
+def test_prior_of_the_wrong_length():
+    with pytest.raises(SettingsError, match="setting prior: expected 2 shares"):
+        gedi.fit(heaps()[0], n_clusters=2, settings=replace(SMALL, prior=[1, 1, 1]))
+
+
+def test_buffer_smaller_than_the_batch():
+    small = replace(SMALL, sampler=SamplerSettings(buffer_size=10))
+    with pytest.raises(SettingsError, match=r"sampler\.buffer_size: expected at least"):
+        session(small)
+
+
+def test_number_of_clusters_must_be_known():
+    with pytest.raises(SettingsError, match="n_clusters"):
+        session(replace(SMALL, n_clusters=None))
+
+
+def test_a_cluster_that_does_not_exist():
+    trained = session(replace(SMALL, max_iter=1)).run().trained
+    with pytest.raises(ValueError, match="from 0 to 1, got 2"):
+        trained.sample(5, generator=torch.Generator().manual_seed(0), cluster=2)
+
+
+def test_predicting_other_columns():
+    trained = session(replace(SMALL, max_iter=1)).run().trained
+    with pytest.raises(DataError, match="expected 2 features, got 3"):
+        trained.predict(np.zeros((4, 3)))
+
+
+def test_samples_of_one_cluster_lie_there():
+    x, _ = heaps()
+    trained = gedi.fit(x, n_clusters=2, settings=replace(SMALL, max_iter=300)).trained
+    generator = torch.Generator().manual_seed(0)
+    for cluster in (0, 1):
+        _, clusters = trained.sample(100, generator=generator, cluster=cluster)
+        assert (clusters == cluster).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["conv", "resnet8"])
+def test_images_of_bytes_train_convolutions(kind, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(40, 2 * 16 * 16), dtype=np.uint8)
+    dataset = Dataset("images", x, image_shape=(2, 16, 16), value_range=(0.0, 255.0))
+    settings = Settings(
+        n_clusters=2,
+        max_iter=4,
+        batch_size=8,
+        encoder=EncoderSettings(kind=kind),
+        restarts=RestartSettings(n=2, iterations=2),
+    )
+    fit = Session(dataset, settings).run()
+    first, second = (candidate.gap for candidate in fit.candidates)
+    assert first != second  # members start from weights of their own
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    back = load_trained(tmp_path / "model.safetensors", fit.settings, (2, 16, 16))
+    assert np.array_equal(back.predict(x).energy, fit.trained.predict(x).energy)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_images_in_a_file_train_as_those_in_memory_do(restarts, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(60, 1, 5, 5), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    held = gedi.load(str(tmp_path / "x.npy"))
+    mapped = gedi.load(str(tmp_path / "x.npy"), stream_above=0)
+    assert isinstance(mapped.x, np.memmap) and not isinstance(held.x, np.memmap)
+    settings = replace(GROUP, batch_size=16, restarts=replace(GROUP.restarts, n=restarts))
+    whole, broken = Session(held, settings), Session(mapped, settings)
+    whole.run()
+    broken.advance(until=20)
+    resumed = Session(mapped, settings)
+    resumed.load_state_dict(saved(broken))
+    resumed.run()
+    assert same(whole.state_dict(), resumed.state_dict())
+    trained = resumed.trained_model()
+    for a, b in zip(trained.predict(mapped.x), trained.predict(held.x), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+VERA = replace(SMALL, sampler=SamplerSettings(kind="vera", n_anchors=64))
+VERA_GROUP = replace(VERA, restarts=RestartSettings(n=2, kmeans=0, iterations=25, ramp=5))
+
+
+def test_vera_finds_two_heaps_and_leaves_chains_that_move():
+    x, labels = heaps(d=3)
+    fit = Session(Dataset("heaps", x), replace(VERA, max_iter=200)).run()
+    assert accuracy(fit.trained.predict(x).clusters, labels) == 1
+    assert np.isfinite(fit.history[-1]["energy_vera"])
+    assert isinstance(fit.trained.sampler, Cycle)
+    assert fit.history[-1]["step_size"] != fit.settings.sampler.step_size
+
+
+@pytest.mark.parametrize("settings", [VERA, VERA_GROUP], ids=["one", "group"])
+@pytest.mark.parametrize("at", [7, 40])
+def test_a_saved_session_with_vera_goes_on_with_the_same_bits(settings, at):
+    whole = session(settings)
+    expected = whole.run()
+    holder, _, interrupted = interrupted_at(at)
+    holder.append(session(settings, interrupted=interrupted))
+    holder[0].run()
+    resumed = session(settings)
+    resumed.load_state_dict(saved(holder[0]))
+    fit = resumed.run()
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert without_clock(fit.history[-1:]) == without_clock(expected.history[-1:])
+
+
+def test_vera_makes_images_and_what_it_trained_comes_back(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, size=(40, 16 * 16), dtype=np.uint8)
+    dataset = Dataset("images", x, image_shape=(1, 16, 16), value_range=(0.0, 255.0))
+    settings = Settings(
+        n_clusters=2,
+        max_iter=8,
+        batch_size=8,
+        sampler=SamplerSettings(kind="vera"),
+        restarts=RestartSettings(n=2, iterations=2),
+    )
+    one = Session(dataset, settings)
+    fit = one.run()
+    assert fit.settings.encoder.kind == "conv"
+    assert np.isfinite(fit.history[-1]["energy_vera"])
+    assert one.state.sampler.start((3,), torch.Generator().manual_seed(0)).shape == (3, 256)
+    save_trained(fit.trained, tmp_path / "model.safetensors")
+    back = load_trained(tmp_path / "model.safetensors", fit.settings, (1, 16, 16))
+    first, second = (
+        trained.sample(4, generator=torch.Generator().manual_seed(0), n_steps=2)[0]
+        for trained in (fit.trained, back)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_going_on_with_vera_from_a_trained_model():
+    previous = session(VERA).run().trained
+    fit = session(replace(VERA, max_iter=20), custom=Custom(previous=previous)).run()
+    assert fit.iterations == 20
+    assert accuracy(fit.trained.predict(heaps()[0]).clusters, heaps()[1]) > 0.9
+
+
+def streamed(folder, n=600, **more):
+    """Two heaps in shards, sorted by heap, with a far point that the sample leaves out."""
+    x, labels = heaps(n)
+    x = x[np.argsort(labels, kind="stable")]
+    x[17, 0] = 5000
+    for i, part in enumerate(np.split(x, 3)):
+        frame = pd.DataFrame(part, columns=["a", "b"])
+        frame.to_parquet(folder / f"{i}.parquet", row_group_size=25)
+    return gedi.load_stream(str(folder), buffer_size=150, **more)
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("gedi.shards._SMALL_GROUP", 1)
+    monkeypatch.setattr("gedi.shards._SAMPLED", 200)
+    return streamed(tmp_path)
+
+
+def test_a_stream_trains_as_data_in_memory_do(shards):
+    fit = gedi.fit(shards, n_clusters=2, settings=replace(SMALL, max_iter=150))
+    x, labels = heaps(600)
+    assert accuracy(fit.trained.predict(x).clusters, labels) > 0.98
+
+
+@pytest.mark.parametrize("at", [3, 14, 29])
+def test_a_streamed_training_goes_on_with_the_same_bits(shards, at):
+    settings = replace(SMALL, max_iter=30, restarts=RestartSettings(n=2, iterations=12))
+    whole = Session(shards, settings)
+    whole.run()
+    holder = []
+    broken = Session(
+        shards, settings, interrupted=lambda: bool(holder) and holder[0].state.iteration == at
+    )
+    holder.append(broken)
+    assert not broken.train()
+    resumed = Session(shards, settings)
+    resumed.load_state_dict(saved(broken))
+    resumed.run()
+    assert resumed.state_dict()["stream"]["drawn"] == 64 * (12 * 2 + 18)
+    assert same(whole.state_dict(), resumed.state_dict())
+
+
+def test_the_box_holds_rows_that_the_sample_of_a_stream_leaves_out(shards):
+    assert shards.x.max() < 5000
+    box, scaling = Session(shards, SMALL).assembly.algorithm.box, Session(shards, SMALL).assembly
+    assert box.contains(scaling.scaling(np.array([[5000.0, 500.0]])))[0]
+
+
+def test_what_is_known_by_places_is_refused_of_a_stream(shards):
+    pairs = np.array([[0, 1]])
+    for custom in (Custom(positives=pairs), Custom(classes=np.zeros(200, dtype=np.int64))):
+        with pytest.raises(SettingsError, match=r"streaming: .* known by the places of rows"):
+            Session(shards, SMALL, custom=custom)
+
+
+def test_a_bad_row_in_a_stream_is_told_with_its_file(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr("gedi.shards._LOOKED_AT", 60)  # so that the sample does not see it
+    frame = pd.read_parquet(tmp_path / "2.parquet")
+    frame.loc[199, "b"] = np.nan
+    frame.to_parquet(tmp_path / "2.parquet", row_group_size=25)
+    data = gedi.load_stream(str(tmp_path), seed=4)
+    with pytest.raises(
+        DataError, match=r"2\.parquet: 1 missing .* the first in row 199, column 'b'"
+    ):
+        gedi.fit(data, n_clusters=2, settings=replace(SMALL, max_iter=20))

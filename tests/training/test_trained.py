@@ -1,0 +1,101 @@
+"""What a trained model says of points in the user's units."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gedi.data import Dataset
+from gedi.errors import DataError
+from gedi.model import EnergyClassifier
+from gedi.model.smoothing import Smoothing
+from gedi.settings import EncoderSettings
+from gedi.training.session import Session
+from small_trainings import SMALL, heaps
+
+
+@pytest.fixture(scope="module")
+def trained():
+    # With a base, as a density that starts flat takes longer than this.
+    settings = replace(SMALL, max_iter=400, encoder=EncoderSettings(hidden=[16], base=True))
+    return Session(Dataset("heaps", heaps()[0]), settings).run().trained
+
+
+def seed(value=0):
+    return torch.Generator().manual_seed(value)
+
+
+def test_predictions_agree_with_each_other(trained):
+    x, labels = heaps()
+    found = trained.predict(x)
+    np.testing.assert_allclose(found.probabilities.sum(1), 1, atol=1e-12)
+    np.testing.assert_array_equal(found.probabilities.argmax(1), found.clusters)
+    constant = found.log_density + found.energy
+    np.testing.assert_allclose(constant, constant[0], atol=1e-9)
+    assert max(np.mean(found.clusters == labels), np.mean(found.clusters != labels)) > 0.95
+
+
+def test_a_point_is_judged_alike_in_any_company(trained):
+    x, _ = heaps()
+    together, alone = trained.predict(x), [trained.predict(x[i : i + 1]) for i in range(20)]
+    energies = np.concatenate([found.energy for found in alone])
+    np.testing.assert_allclose(together.energy[:20], energies, rtol=1e-12, atol=1e-12)
+
+
+def test_the_embedding_is_what_the_head_sees(trained):
+    x, _ = heaps()
+    z = torch.from_numpy(trained.embed(x))
+    base = trained.exact.base(trained.scaling(x, torch.float64))
+    probabilities = trained.predict(x).probabilities
+    logits = trained.exact.head(z) + base[:, None]
+    np.testing.assert_allclose(logits.softmax(-1).detach(), probabilities, atol=1e-12)
+
+
+def test_far_points_are_less_likely(trained):
+    near, far = trained.predict([[506.0, 506.0]]), trained.predict([[900.0, 100.0]])
+    assert far.log_density[0] < near.log_density[0] - 3
+
+
+def test_samples_are_in_the_users_units_and_lie_where_the_data_do(trained):
+    x, clusters = trained.sample(200, generator=seed())
+    data = heaps()[0]
+    assert x.shape == (200, 2)
+    assert clusters.shape == (200,)
+    np.testing.assert_allclose(x.mean(0), data.mean(0), atol=0.5 * data.std(0).max())
+    assert trained.box.contains(trained.scaling(x)).all()
+
+
+def test_samples_of_a_cluster_are_mostly_of_it(trained):
+    for cluster in range(2):
+        _, clusters = trained.sample(100, generator=seed(), cluster=cluster)
+        assert np.mean(clusters == cluster) > 0.9
+
+
+def test_samples_hang_on_the_generator_alone(trained):
+    one, two, other = (trained.sample(10, generator=seed(s), n_steps=2)[0] for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_mistakes_are_told(trained):
+    with pytest.raises(DataError, match="2"):
+        trained.predict(np.ones((3, 5)))
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        trained.sample(3, generator=seed(), cluster=2)
+
+
+def test_noise_is_taken_out_by_its_best_guess(trained):
+    # For data N(0, v I) with noise s², the mean of the clean point is z v / (v + s²), exactly.
+    v, s = 2.0, 0.5
+
+    class Gaussian(EnergyClassifier):
+        def energy(self, x):
+            return x.square().sum(-1) / (2 * (v + s * s))
+
+    model = trained.model
+    gaussian = Gaussian(model.encoder, 2, generator=seed())
+    noisy = replace(trained, model=gaussian, smoothing=Smoothing(s))
+    z = torch.randn(40, 2, generator=seed())
+    torch.testing.assert_close(noisy.denoise(z), z * v / (v + s * s))
+    assert replace(trained, smoothing=Smoothing()).denoise(z) is z
