@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.findings import find
 from gedi.machine import provenance
 from gedi.settings import Settings

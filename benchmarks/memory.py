@@ -61,7 +61,7 @@ from pathlib import Path
 import numpy as np
 
 from gedi.training.affording import estimate
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.training.session import Session
 from gedi.free_memory import resident
 from gedi.settings import from_dict

@@ -23,9 +23,9 @@ from PIL import Image
 
 from common import missing, provenance, read, write
 from gedi import Dataset, Session, TrainedModel, load, plot
+from gedi.data.toy import log_density
 from gedi.evaluation.clustering import nmi
 from gedi.settings import RestartSettings, Settings, WeightSettings
-from gedi.toy import log_density
 
 Floats = NDArray[np.floating]
 Draw = Callable[[Axes, TrainedModel, Dataset], object]

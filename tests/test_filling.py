@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.filling import fill_in, interpolate
 from gedi.training.session import Session
 from small_trainings import SMALL, heaps

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from gedi import phrases
-from gedi.data import Values
+from gedi.data.dataset import Values
 from gedi.errors import DataError, SettingsError
 from gedi.measures import usual_gap
 from gedi.training.trained import TrainedModel

@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gedi import toy
 from gedi.answers import likeliest_outcomes, log_probabilities
-from gedi.data import Dataset
+from gedi.data import toy
+from gedi.data.dataset import Dataset
+from gedi.data.points import affordable
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.outliers import auroc, foils
 from gedi.evidence.groups import Groups
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.model.kinds import is_convolutional, is_plugged
-from gedi.points import affordable
 from gedi.settings import Settings, learns_density
 from gedi.training.ingredients import make_view
 from gedi.training.monitor import Monitor

@@ -16,12 +16,13 @@ import torch
 import gedi
 from gedi import rows as rows_module
 from gedi.cli import main
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, RunError
 from gedi.model.box import Box
-from gedi.part_files import PartFiles
-from gedi.rows import open_rows
-from gedi.runs import Run, Source
+from gedi.runs.part_files import PartFiles
+from gedi.data.rows import open_rows
+from gedi.data.source import Source
+from gedi.runs import Run
 from gedi.runs.predictions import predict_to_file
 from gedi.settings import EncoderSettings
 from gedi.training import trained as trained_module

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.shards import load_stream
 from gedi.errors import SettingsError
 from gedi.evidence.groups import Groups
 from gedi.free_memory import Free
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, WeightSettings
-from gedi.shards import load_stream
 from gedi.training import affording
 from gedi.training.affording import estimate, refuse_too_large
 from gedi.training.custom import Custom

@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 import memory as benchmark
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
 from gedi.training.ingredients import build_model
 from gedi.training.memory import Memory, network_size, peak_memory

@@ -8,10 +8,11 @@ from rich.console import Console
 
 from gedi.cli.driving import taken_up, train_to_end
 from gedi.cli.writing import writable
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.experiments import Tree
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.settings import Settings
 from gedi.training.custom import Custom
 from gedi.training.session import Fit, Session

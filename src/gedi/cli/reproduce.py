@@ -18,7 +18,8 @@ from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED
 from gedi.cli.reproduce_rules import RuleRequest, reproduce_rules
 from gedi.cli.writing import writable
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import DataError, SettingsError
 from gedi.evaluation.features import cached_feature_net
 from gedi.experiments import (
@@ -44,7 +45,7 @@ from gedi.measures import (
     generation_measures,
     outlier_sets,
 )
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.settings import Settings, learns_density
 from gedi.tasks import COMPARED
 from gedi.training.plan import resolve
@@ -223,16 +224,16 @@ def _material(name: str, request: _Request) -> _Material:
     if name in TOYS:
         source = Source(name)
         fresh = replace(source, n_points=_TEST_POINTS, seed=_FRESH_SEED)
-        return _Material(source, source.load(), fresh.load(), {}, features)
+        return _Material(source, source.read(), fresh.read(), {}, features)
     place = str(Path(name).resolve()) if Path(name).exists() else name
     source = Source(place, split="train", image_size=request.image_size)
     with decoding_shown() as watch:
-        train, test = source.load(watch), replace(source, split="test").load(watch)
+        train, test = source.read(watch), replace(source, split="test").read(watch)
     for dataset in (train, test):
         if dataset.labels is None:
             raise DataError(f"{name}: expected labels, with which tables compare the clusters")
     others = {
-        Path(other).stem: replace(source, data=other, split=None).load()
+        Path(other).stem: replace(source, data=other, split=None).read()
         for other in request.against
     }
     return _Material(source, train, test, others, features)

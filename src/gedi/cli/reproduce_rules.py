@@ -13,14 +13,14 @@ from torch import Generator, Tensor
 
 from gedi.cli.cells import check_same, fit_cell, measures_of, write_measures
 from gedi.cli.decoding import decoding_shown
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import DataError
 from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
 from gedi.evidence.groups import Groups, rule_log_probability
 from gedi.experiments import Tree
 from gedi.machine import provenance
-from gedi.runs import Source
 from gedi.settings import learns_density
 from gedi.tasks import (
     TASKS,
@@ -92,7 +92,7 @@ def reproduce_rules(request: RuleRequest) -> tuple[str, int]:
     place = str(Path(request.data).resolve()) if Path(request.data).exists() else request.data
     source = Source(place, split="train", image_size=request.image_size)
     with decoding_shown() as watch:
-        train, test = source.load(watch), replace(source, split="test").load(watch)
+        train, test = source.read(watch), replace(source, split="test").read(watch)
     train, test = (_of_values(dataset, task) for dataset in (train, test))
     found: list[tuple[RuleCell, Tree]] = []
     wanted = rule_cells(

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
 from gedi.findings import Findings
-from gedi.group_files import GroupSource
 from gedi.presenting import ENDINGS
 from gedi.printable import printable
 from gedi.symptoms import FAIR_GAP, GOOD_GAP

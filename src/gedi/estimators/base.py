@@ -15,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data import Dataset, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.values import value_range_of
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views

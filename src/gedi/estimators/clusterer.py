@@ -12,7 +12,7 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of

@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.points import is_mapped
+from gedi.data.shards import StreamedDataset
 from gedi.errors import SettingsError
 from gedi.free_memory import Free, free_memory
 from gedi.model.kinds import is_plugged, plugged_module
-from gedi.points import is_mapped
 from gedi.settings import Settings
-from gedi.shards import StreamedDataset
 from gedi.training.custom import Custom
 from gedi.training.memory import LIBRARIES, Memory, peak_memory
 from gedi.training.plan import of_one_process, resolve

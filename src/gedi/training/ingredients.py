@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from gedi.data import Dataset, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.points import Points, affordable
+from gedi.data.shards import StreamedDataset
+from gedi.data.values import value_range_of
 from gedi.distributed import n_processes, own_seed, share_of
 from gedi.errors import DataError, SettingsError
 from gedi.evidence import Evidence, Labels
@@ -23,13 +26,11 @@ from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.objective import Weights
-from gedi.points import Points, affordable
 from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.vera import ImageGenerator, VectorGenerator, VeraSampler
 from gedi.sampling.vera_source import VeraSource
 from gedi.settings import SamplerSettings, Settings
 from gedi.settings.presets import NEUTRAL, changes_images
-from gedi.shards import StreamedDataset
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.custom import Custom
 from gedi.training.monitor import Monitor

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from gedi.data.points import affordable
 from gedi.model.kinds import is_convolutional
-from gedi.points import affordable
 from gedi.settings import EncoderSettings, Settings
 from gedi.training.ingredients import CODED, MEASURED, MONITORED, REFERENCES, TOLD
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from torch import Generator, nn
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.methods import Method
 from gedi.model.base import GaussianBase

@@ -13,7 +13,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
-from gedi.data import Dataset, check_points, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.points import Points
+from gedi.data.shards import StreamedDataset
+from gedi.data.stream import Stream
+from gedi.data.values import check_points, value_range_of
 from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
 from gedi.errors import SettingsError
 from gedi.evaluation.annealing import annealed_log_normalizer
@@ -25,10 +29,7 @@ from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
 from gedi.model.smoothing import Smoothing
 from gedi.places import is_first_here
-from gedi.points import Points
 from gedi.settings import Settings
-from gedi.shards import StreamedDataset
-from gedi.stream import Stream
 from gedi.training.affording import refuse_too_large
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.compilation import check_compiler
