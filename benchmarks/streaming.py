@@ -44,11 +44,11 @@ settings = Settings(n_clusters=5, max_iter=300, device="cpu", evaluate_every=100
 set_up = time.process_time()
 
 if way == "read":
-    from gedi.data.shards import _opened
+    from gedi.data.tables import open_parquet
 
     start, n = time.process_time(), 0
     for file in sorted(Path(folder).iterdir()):
-        with _opened(file) as table:
+        with open_parquet(file) as table:
             for batch in table.iter_batches(13_107, use_threads=False):
                 n += batch.num_rows
 elif way == "stream":

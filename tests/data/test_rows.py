@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gedi.data import rows as module
+from gedi.data import rows, tables
 from gedi.data.rows import in_parts, open_rows
 from gedi.data.source import load
 from gedi.errors import DataError
@@ -21,7 +21,8 @@ NAMES = ["a", "b"]
 @pytest.fixture(autouse=True)
 def _in_tmp(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "_VALUES", 300)  # blocks of 100 rows or fewer
+    monkeypatch.setattr(rows, "_BLOCK_VALUES", 300)  # blocks of 100 rows or fewer
+    monkeypatch.setattr(tables, "_PART_VALUES", 300)
 
 
 def frame(n=1000):

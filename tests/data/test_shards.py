@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gedi.data import shards as module
+from gedi.data import tables
 from gedi.data.shards import load_stream, mixed
 from gedi.errors import DataError
 from small_shards import write
@@ -15,7 +16,7 @@ from small_shards import write
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr(module, "_SMALL_GROUP", 1)
-    monkeypatch.setattr(module, "_BLOCK_VALUES", 14)
+    monkeypatch.setattr(tables, "_PART_VALUES", 14)
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 50])

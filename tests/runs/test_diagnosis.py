@@ -7,8 +7,8 @@ import pytest
 
 from gedi.cli import main
 from gedi.data.dataset import Dataset
-from gedi.errors import RunError
 from gedi.data.source import Source
+from gedi.errors import RunError
 from gedi.runs import Run
 from gedi.runs.diagnosis import diagnose
 from gedi.training.session import Session

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from gedi.data.dataset import Dataset
-from gedi.errors import DataError, RunError
 from gedi.data.source import Source
+from gedi.errors import DataError, RunError
 from gedi.runs import Run
 from gedi.settings import EncoderSettings
 from gedi.training.session import Session

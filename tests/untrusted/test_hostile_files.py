@@ -19,7 +19,7 @@ import pytest
 import yaml
 from PIL import Image
 from test_array_claims import header
-from test_untrusted import laughs
+from test_limits import laughs
 
 from gedi.cli import main
 from gedi.data.dataset import Dataset

@@ -4,11 +4,23 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
 
-__all__ = ["SUFFIXES", "existing_file", "listed", "reading", "reason", "refused", "unreadable"]
+__all__ = [
+    "SUFFIXES",
+    "existing_file",
+    "listed",
+    "read_each",
+    "reading",
+    "reason",
+    "refused",
+    "unreadable",
+]
+
+T = TypeVar("T")
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 
@@ -78,6 +90,16 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise refused(path, error) from error
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise unreadable(path, kind, error) from error
+
+
+def read_each(items: Iterator[T], path: Path, kind: str) -> Iterator[T]:
+    """The items of a reader, whose errors become those of `reading`."""
+    while True:
+        with reading(path, kind):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

@@ -1,45 +1,33 @@
 """Rows of large files, some at a time, so that memory does not grow with the file.
 
-Checked as `gedi.data` checks whole files, and the same numbers: a .csv or .parquet file or a folder
-of .parquet files with the columns asked for, or a .npy file. Files are read rather than mapped, as
+The files are a .csv or .parquet file or a folder of .parquet files, with the columns asked for, or
+a .npy file. Checks and numbers are those of `gedi.load`. Files are read rather than mapped, as
 mapped pages would count as memory of the process.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi.data.arrays import read_npy
+from gedi.data.columns import numeric_rows, require_columns
 from gedi.data.dataset import Values
 from gedi.data.file_errors import existing_file, reading
 from gedi.data.images import holds_images
-from gedi.data.tables import (
-    check_csv,
-    check_parquet,
-    not_numeric,
-    numeric_rows,
-    require_columns,
-    value_in_row,
-)
+from gedi.data.tables import column_names, read_parts
 from gedi.data.values import checked_rows
 from gedi.errors import DataError
-from gedi.untrusted.tables import check_columns, check_csv_head, check_texts, csv_marks
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gedi.untrusted.tables import check_texts
 
 __all__ = ["Block", "Rows", "in_parts", "open_rows"]
 
-T = TypeVar("T")
-
-_VALUES = 2**20  # in a block, 8 MiB
+_BLOCK_VALUES = 2**18  # of an array, 2 MiB
 _MOST_ROWS = 2**16  # in a block
 _ARRAY_DIMENSIONS = (2, 3, 4)
-_CSV, _PARQUET = "comma-separated text in UTF-8", "parquet"
 
 
 class Block(NamedTuple):
@@ -47,7 +35,7 @@ class Block(NamedTuple):
 
     Attributes:
         rows: finite numbers, (k, d), images flattened; floats, or bytes of images.
-        share: of the files that is read by now, in [0, 1].
+        share: of the files that has been read, in [0, 1].
     """
 
     rows: Values
@@ -59,7 +47,7 @@ class Rows:
     """All rows of one or more files.
 
     Args:
-        source: what the user called them.
+        source: the name that the user gave.
         files: one after the other.
         features: columns to take, in this order; empty for arrays.
         n_features: d.
@@ -77,8 +65,8 @@ class Rows:
             first_row: the row to begin with.
 
         Raises:
-            DataError: for a file that cannot be read, rows that are not finite numbers, told with
-                their place in their file, or no rows.
+            DataError: for a file that cannot be read, no rows, or rows that are not finite
+                numbers, with their place in their file.
         """
         sizes = [file.stat().st_size for file in self.files]
         skip, before, some = first_row, 0, False
@@ -94,15 +82,14 @@ class Rows:
             raise DataError(f"{self.source} has no rows: add data")
 
     def marks(self) -> list[tuple[str, int, int]]:
-        """Path, size and time of change in nanoseconds of each file, which tell if they changed."""
+        """Path, size and time of change (ns) of each file, by which a change of it shows."""
         stats = [(file.resolve(), file.stat()) for file in self.files]
         return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
 
     def _blocks_of(self, file: Path) -> Iterator[Block]:
-        suffix = file.suffix.lower()
-        if suffix == ".npy":
+        if file.suffix.lower() == ".npy":
             return _npy_blocks(file)
-        return (_csv_blocks if suffix == ".csv" else _parquet_blocks)(file, self.features)
+        return _table_blocks(file, self.features)
 
 
 def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
@@ -114,7 +101,7 @@ def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
 
     Returns:
         The rows; None for what cannot be read some rows at a time: sets of images, archives, built-
-        in sets, and what is no such file at all, of which `gedi.load` tells why.
+        in sets, and what is no such file, for which `gedi.load` gives the reason.
 
     Raises:
         DataError: for a damaged file, and missing columns.
@@ -131,9 +118,9 @@ def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
     if not features:
         return None
     for file in files:
-        require_columns(file, _columns(existing_file(str(file))), features, "column")
+        require_columns(file, column_names(existing_file(str(file))), features, "column")
         if file.suffix.lower() == ".parquet":
-            with reading(file, _PARQUET):
+            with reading(file, "parquet"):
                 check_texts(file, features)
     return Rows(source, files, tuple(features), len(features))
 
@@ -163,48 +150,26 @@ def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    """Files that can be read some rows at a time; none where these are images, or no such files."""
+    """The files that can be read some rows at a time; none for images and for all else."""
     try:
         if path.is_dir():
             found = [file for file in sorted(path.iterdir()) if _is_shard(file)]
             return tuple(found) if found and not holds_images(str(found[0])) else ()
         known = path.suffix.lower() in {".csv", ".parquet", ".npy"} and path.is_file()
-    except OSError:  # `gedi.load` says why
+    except OSError:  # `gedi.load` gives the reason
         return ()
     return (path,) if known and not holds_images(str(path)) else ()
 
 
 def _is_shard(file: Path) -> bool:
-    """Whether this is a part of a table; what begins with a point or a line is somebody's notes."""
+    """Whether this is a part of a table; names that begin with . or _ are those of other files."""
     return file.suffix.lower() == ".parquet" and file.name[0] not in "._" and file.is_file()
-
-
-def _columns(file: Path) -> list[str]:
-    """Names of the columns as a reader of the whole file has them."""
-    import pandas as pd  # noqa: PLC0415
-    from pyarrow.parquet import read_schema  # noqa: PLC0415
-
-    if file.suffix.lower() == ".csv":
-        with reading(file, _CSV):
-            check_csv_head(file)
-            return [
-                str(name) for name in pd.read_csv(file, nrows=0, sep=csv_marks(file)["sep"]).columns
-            ]
-    with reading(file, _PARQUET):
-        schema = read_schema(file)
-        check_columns(len(schema))
-        check_parquet(file, schema.names)
-        return [str(name) for name in schema.empty_table().to_pandas().columns]
-
-
-def _block_rows(n_columns: int) -> int:
-    return max(1, min(_MOST_ROWS, _VALUES // n_columns))
 
 
 def _npy_blocks(file: Path) -> Iterator[Block]:
     array = read_npy(file, mapped=True)
     assert isinstance(array, np.memmap)
-    n, step = len(array), _block_rows(max(1, array[:1].size))
+    n, step = len(array), max(1, min(_MOST_ROWS, _BLOCK_VALUES // max(1, array[:1].size)))
     # Columns that lie one after the other cannot be read row by row.
     is_plain = array.flags.c_contiguous
     for start in range(0, n, step):
@@ -217,72 +182,7 @@ def _npy_blocks(file: Path) -> Iterator[Block]:
         yield Block(checked, min(1.0, (start + step) / n))
 
 
-def _csv_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
-    import pandas as pd  # noqa: PLC0415
-
-    size = file.stat().st_size
-    start, booleans = 0, None
-    with file.open("rb") as stream:
-        with reading(file, _CSV):
-            marks = csv_marks(file)
-            n_columns = len(pd.read_csv(file, nrows=0, sep=marks["sep"]).columns)
-            rows_each = _block_rows(n_columns)
-            frames = pd.read_csv(
-                stream,
-                chunksize=rows_each,
-                low_memory=False,
-                sep=marks["sep"],
-                decimal=marks["decimal"],
-            )
-        for frame in _each(frames, file, _CSV):
-            check_csv(file, frame, start)
-            frame.columns = frame.columns.map(str)
-            chosen = frame[list(features)]
-            booleans = _refuse_changed_type(file, chosen, booleans, start)
-            rows = numeric_rows(file, chosen, first_row=start)
-            yield Block(rows, stream.tell() / size)
-            start += len(rows)
-
-
-def _refuse_changed_type(
-    file: Path, frame: "pd.DataFrame", booleans: list[bool] | None, start: int
-) -> list[bool]:
-    """Which columns are of booleans; numbers may not follow them, nor they numbers.
-
-    In the whole file such a column would be of text.
-    """
-    found = [bool(kind == np.bool_) for kind in frame.dtypes]
-    for name, before, now in zip(frame.columns, booleans or found, found, strict=True):
-        if before != now:
-            raise not_numeric(file, name, value_in_row(frame[name], 0, start))
-    return found
-
-
-def _parquet_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-
-    with reading(file, _PARQUET):
-        # Streams of columns with a buffer, or each would be read as a whole for all its rows.
-        table = ParquetFile(file, buffer_size=2**16, pre_buffer=False)
-    with table:
-        n, start = table.metadata.num_rows, 0
-        batches = table.iter_batches(
-            batch_size=_block_rows(len(features)), columns=list(features), use_threads=False
-        )
-        for batch in _each(batches, file, _PARQUET):
-            frame = pa.Table.from_batches([batch]).to_pandas()
-            frame.columns = frame.columns.map(str)
-            rows = numeric_rows(file, frame[list(features)], first_row=start)
-            start += len(rows)
-            yield Block(rows, start / n)
-
-
-def _each(items: Iterator[T], file: Path, kind: str) -> Iterator[T]:
-    """The items, with what their reader raises as an error of the user's."""
-    while True:
-        with reading(file, kind):
-            item = next(items, None)
-        if item is None:
-            return
-        yield item
+def _table_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
+    for part in read_parts(file, features):
+        rows = numeric_rows(file, part.frame, first_row=part.first_row)
+        yield Block(rows, part.share)

@@ -9,20 +9,20 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gedi.data.columns import not_numeric, numeric_rows, require_columns
 from gedi.data.dataset import Dataset, Values
 from gedi.data.file_errors import reading, refused
 from gedi.data.images import holds_images
 from gedi.data.labels import label_column
-from gedi.data.tables import check_parquet, not_numeric, require_columns
-from gedi.data.values import checked_rows
+from gedi.data.tables import column_names, open_parquet, read_parts
 from gedi.errors import DataError
-from gedi.untrusted import RefusedError, refuse_special
-from gedi.untrusted.tables import check_columns, is_nested
+from gedi.untrusted import RefusedError
+from gedi.untrusted.tables import is_nested
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,6 @@ __all__ = ["Group", "GroupRows", "Piece", "Shards", "StreamedDataset", "load_str
 
 _KIND = "parquet"
 _BUFFER_VALUES = 2**24  # of rows that are mixed, 64 MiB in float32
-_BLOCK_VALUES = 2**18  # read at a time, 2 MiB
 _AT_ONCE = 16  # row groups that are read in turns
 _OPEN_BYTES = 2**28  # for all that are open
 _PAGES_BYTES = 9 * 2**18  # of a column that is open: a page, a dictionary, and both unpacked
@@ -204,8 +203,8 @@ def load_stream(
     open_bytes = 1
     low = high = np.empty(0)
     for place, file in enumerate(files):
-        with reading(file, _KIND), _opened(file) as table:
-            names = _columns(file, table)
+        names = column_names(file)
+        with reading(file, _KIND), open_parquet(file) as table:
             if place == 0:
                 known = names
                 features = _features(file, table, names, label)
@@ -313,22 +312,6 @@ def _files(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def _opened(path: Path) -> "ParquetFile":
-    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-
-    refuse_special(path)
-    # Streams of columns with a buffer, or each would be read as a whole for all its rows.
-    return ParquetFile(path, buffer_size=2**16, pre_buffer=False)
-
-
-def _columns(path: Path, table: "ParquetFile") -> list[str]:
-    """Names of the columns, without those that pandas keeps its index in."""
-    schema = table.schema_arrow
-    check_columns(len(schema))
-    check_parquet(path, schema.names)
-    return [str(name) for name in schema.empty_table().to_pandas().columns]
-
-
 def _features(
     path: Path, table: "ParquetFile", names: Sequence[str], label: str | None
 ) -> tuple[str, ...]:
@@ -410,39 +393,14 @@ def _bounds(
 def _blocks(path: Path, group: Group, features: Sequence[str]) -> Iterator[Values]:
     """All features of a group, some rows at a time."""
     row = group.first_row
-    for batch in _batches(path, group, features):
-        yield _numbers(path, batch, features, row)
-        row += batch.num_rows
+    for part in read_parts(path, features, range(group.first, group.stop), row):
+        yield numeric_rows(path, part.frame, first_row=part.first_row)
+        row += len(part.frame)
     if row != group.first_row + group.n_rows:
         raise DataError(
             f"{path} claims {group.n_rows} rows from row {group.first_row} on, but holds "
             f"{row - group.first_row}: write it again"
         )
-
-
-def _numbers(path: Path, batch: "pa.RecordBatch", features: Sequence[str], row: int) -> Values:
-    x = np.empty((batch.num_rows, len(features)))
-    with reading(path, _KIND):
-        for i, name in enumerate(features):
-            column = batch.column(name).cast("float64", safe=False)
-            x[:, i] = column.to_numpy(zero_copy_only=False)
-    return checked_rows(x, str(path), names=features, first_row=row)
-
-
-def _batches(path: Path, group: Group, columns: Sequence[str]) -> Iterator[Any]:
-    """The columns of a group, some rows at a time."""
-    size = max(1, min(2**16, _BLOCK_VALUES // len(columns)))
-    with reading(path, _KIND):
-        table = _opened(path)
-    with table:
-        places = list(range(group.first, group.stop))
-        batches = table.iter_batches(size, places, list(columns), use_threads=False)
-        while True:
-            with reading(path, _KIND):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
 
 
 def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, "pd.Series | None"]:
@@ -465,14 +423,15 @@ def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, "pd.S
     at = 0
     for place in sorted(chosen):
         group = shards.groups[place]
-        path, row = shards.files[group.file], group.first_row
-        for batch in _batches(path, group, columns):
-            x = _numbers(path, batch, shards.features, row)
+        path, places = shards.files[group.file], range(group.first, group.stop)
+        for part in read_parts(path, columns, places, group.first_row):
+            frame = part.frame
+            x = numeric_rows(path, frame[list(shards.features)], first_row=part.first_row)
             here = wanted[slice(*np.searchsorted(wanted, [at, at + len(x)]))] - at
             found.append(x[here])
             if label is not None:
-                labels.append(batch.column(label).take(here).to_pandas())
-            at, row = at + len(x), row + len(x)
+                labels.append(frame[label].iloc[here])
+            at += len(x)
     x = np.concatenate(found)
     if label is None:
         return x, None

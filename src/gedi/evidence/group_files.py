@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gedi.data.columns import require_columns
 from gedi.data.dataset import Dataset
 from gedi.data.file_errors import existing_file
-from gedi.data.tables import read_table, require_columns
+from gedi.data.tables import read_table
 from gedi.errors import DataError, RuleError
 from gedi.evidence.groups import Groups
 from gedi.printable import printable

@@ -27,21 +27,21 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from gedi.runs.checkpoints import Checkpoints
-from gedi.training.custom import Custom
 from gedi.data.built_in import is_plugged
 from gedi.data.dataset import Dataset
-from gedi.errors import DataError, RunError
-from gedi.files import beside, partial_name
-from gedi.evidence.group_files import GroupSource
 from gedi.data.images import Watch, holds_images
-from gedi.training.numbering import Reference, recall
-from gedi.training.hooks import Record
-from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
-from gedi.training.reference_files import load_reference, save_reference
 from gedi.data.rows import Rows, open_rows
 from gedi.data.source import Source
+from gedi.errors import DataError, RunError
+from gedi.evidence.group_files import GroupSource
+from gedi.files import beside, partial_name
+from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
+from gedi.runs.checkpoints import Checkpoints
 from gedi.settings import Settings, from_dict, learns_density
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
+from gedi.training.numbering import Reference, recall
+from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of

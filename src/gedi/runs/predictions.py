@@ -18,9 +18,9 @@ import torch
 
 import gedi
 from gedi.data.dataset import Dataset, Values
+from gedi.data.rows import Rows
 from gedi.errors import DataError, RunError
 from gedi.runs.part_files import PartFiles
-from gedi.data.rows import Rows
 from gedi.training.trained import Prediction, TrainedModel
 
 __all__ = ["SUFFIXES", "Watch", "predict_to_file"]

@@ -42,11 +42,11 @@ def check_columns(n: int) -> None:
 
 
 def csv_marks(path: Path) -> dict[str, str]:
-    """The marks between fields and in decimals, `sep` and `decimal` of pandas, from the first lines.
+    """The marks between fields and in decimals, as `sep` and `decimal` of pandas.
 
-    They are commas and points, unless the first line holds semicolons or tabs and no comma. With
-    semicolons, which spreadsheets write where decimals have commas, decimals are read with commas
-    unless they have points.
+    They are found in the first lines: commas and points, unless the first line holds semicolons or
+    tabs and no comma. With semicolons, which spreadsheets write where decimals have commas,
+    decimals are read with commas unless they have points.
 
     Raises:
         OSError: the file cannot be read.
@@ -77,7 +77,7 @@ def check_csv_claims(path: Path) -> None:
     """Check the first two lines, and count the marks between fields in all lines.
 
     Raises:
-        RefusedError: there are too many columns, a line without end, or more fields than fit into memory.
+        RefusedError: there are too many columns, a line without end, or too many fields for memory.
         OSError: the file cannot be read.
     """
     check_csv_head(path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gedi.data.images import cache_folder, read_images
+from gedi.data.images import cache_folder
 from gedi.data.source import load
 from gedi.errors import DataError
 from small_images import colour, encoded, grey, hub_set, on_hub, shard, write
@@ -155,7 +155,7 @@ def test_progress_is_told(threads, monkeypatch):
     for i in range(5):
         write(f"set/{i}.png", grey(i))
     told = []
-    read_images("set", stream_above=0, watch=lambda *counts: told.append(counts))
+    load("set", stream_above=0, watch=lambda *counts: told.append(counts))
     assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
-    read_images("set", stream_above=0, watch=lambda *counts: told.append(counts))
+    load("set", stream_above=0, watch=lambda *counts: told.append(counts))
     assert len(told) == 4  # nothing was decoded

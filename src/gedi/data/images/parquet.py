@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gedi.data.file_errors import listed, reading
+from gedi.data.file_errors import listed, read_each, reading
 from gedi.data.images.labels import class_names_of, label_column, labels_of
 from gedi.data.images.pile import PART, Encoded, Pile, marks_of
 from gedi.errors import DataError
@@ -114,13 +114,7 @@ def _batches(shards: list[Path], files: list[Any], column: str) -> Iterator[list
         kind = file.schema_arrow.field(column).type
         packed = _parquet(path, [f"{column}.bytes"] if is_nested(kind) else [column])
         batches = packed.iter_batches(batch_size=PART, columns=[column])
-        while True:
-            with reading(path, _KIND):
-                batch = next(batches, None)
-                cells = [] if batch is None else _cells(batch.column(0))
-            if batch is None:
-                break
-            yield cells
+        yield from read_each((_cells(batch.column(0)) for batch in batches), path, _KIND)
 
 
 def _cells(column: "pa.Array") -> list[Any]:
