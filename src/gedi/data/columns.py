@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["not_numeric", "numeric_rows", "require_columns", "value_in_row"]
 
+_CHUNK_VALUES = 2**18  # of plain numbers that are converted at a time, 2 MiB
+
 
 def require_columns(path: Path, columns: Iterable[str], names: Sequence[str], what: str) -> None:
     """Check that all names are among the columns.
@@ -44,6 +46,11 @@ def numeric_rows(path: Path, frame: "pd.DataFrame", *, first_row: int | None = N
             row.
     """
     out = np.empty(frame.shape)
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes):
+        step = max(1, _CHUNK_VALUES // frame.shape[1])
+        for start in range(0, len(frame), step):
+            out[start : start + step] = frame.iloc[start : start + step].to_numpy(np.float64)
+        return checked_rows(out, str(path), names=list(frame.columns), first_row=first_row)
     bad: dict[str, int] = {}
     for i, (name, column) in enumerate(frame.items()):
         out[:, i], wrong = _numbers(column)
@@ -72,8 +79,6 @@ def value_in_row(column: "pd.Series", place: int, first_row: int = 0) -> str:
 
 def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
     """The column as numbers, missing values as NaN; and the place of the first other value."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        return column.to_numpy(np.float64), None
     import pandas as pd  # noqa: PLC0415
     from pandas.api import types  # noqa: PLC0415
 
