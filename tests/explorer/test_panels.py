@@ -8,17 +8,17 @@ gr = pytest.importorskip("gradio", reason="the explorer needs the extra explore"
 
 from gedi.cli import main  # noqa: E402
 from gedi.errors import DataError  # noqa: E402
-from gedi.explorer.change import free_part, made_up, way_between  # noqa: E402
-from gedi.explorer.clusters import shown_point  # noqa: E402
-from gedi.explorer.compare import agreement_table, clusters_by  # noqa: E402
+from gedi.explorer.change_panel import free_part, made_up, way_between  # noqa: E402
+from gedi.explorer.clusters_panel import shown_point  # noqa: E402
+from gedi.explorer.compare_panel import agreement_table, clusters_by  # noqa: E402
 from gedi.explorer.desk import Desk  # noqa: E402
-from gedi.explorer.generate import ways  # noqa: E402
-from gedi.explorer.naming import names_frame  # noqa: E402
-from gedi.explorer.own import verdict_frame  # noqa: E402
+from gedi.explorer.generate_panel import ways  # noqa: E402
+from gedi.explorer.names_panel import names_frame  # noqa: E402
+from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.explorer.page import page_of  # noqa: E402
-from gedi.explorer.showing import frame_of, tile  # noqa: E402
-from gedi.exploring.names import ClusterNames  # noqa: E402
-from gedi.exploring.uploads import points_of_files, points_of_text  # noqa: E402
+from gedi.explorer.figures import frame_of, tile  # noqa: E402
+from gedi.explorer.names import ClusterNames  # noqa: E402
+from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
 from gedi.runs import Run  # noqa: E402
 
 
@@ -141,7 +141,7 @@ def test_uploads_that_are_refused(desks, tmp_path, monkeypatch):
     fake.write_text("no image")
     with pytest.raises(DataError, match=r"^a.png: .*image"):
         points_of_files(run, [fake])
-    monkeypatch.setattr("gedi.exploring.uploads.MOST_BYTES", 4)
+    monkeypatch.setattr("gedi.explorer.uploads.MOST_BYTES", 4)
     with pytest.raises(DataError, match="at most 0 MiB"):
         points_of_files(run, [fake])
     with pytest.raises(DataError, match="expected one table"):

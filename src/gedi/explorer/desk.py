@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gedi.explorer.showing import density_figure, features_figure, plane_figure
-from gedi.exploring.names import ClusterNames
-from gedi.exploring.population import Population
+from gedi.explorer.figures import density_figure, features_figure, plane_figure
+from gedi.explorer.names import ClusterNames
+from gedi.explorer.population import Population
 from gedi.runs import Run
 from gedi.training.trained import Prediction
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from gedi.explorer.change import change_panel
-from gedi.explorer.clusters import clusters_panel
-from gedi.explorer.compare import compare_panel
+from gedi.explorer.change_panel import change_panel
+from gedi.explorer.clusters_panel import clusters_panel
+from gedi.explorer.compare_panel import compare_panel
 from gedi.explorer.desk import Desk
-from gedi.explorer.generate import generate_panel
-from gedi.explorer.naming import naming_panel
-from gedi.explorer.own import own_panel
-from gedi.exploring.uploads import MOST_BYTES
+from gedi.explorer.generate_panel import generate_panel
+from gedi.explorer.names_panel import naming_panel
+from gedi.explorer.uploads_panel import own_panel
+from gedi.explorer.uploads import MOST_BYTES
 from gedi.runs import Run
 
 __all__ = ["page_of", "serve"]

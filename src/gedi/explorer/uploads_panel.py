@@ -9,8 +9,8 @@ import pandas as pd
 from gedi.data import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, tiles
-from gedi.exploring.uploads import IMAGES, TABLES, points_of_files, points_of_text
+from gedi.explorer.figures import gallery_of, tiles
+from gedi.explorer.uploads import IMAGES, TABLES, points_of_files, points_of_text
 
 __all__ = ["own_panel"]
 

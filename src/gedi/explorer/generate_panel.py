@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, plane_figure, tiles
-from gedi.walking import places_from_noise
+from gedi.explorer.figures import gallery_of, plane_figure, tiles
+from gedi.evaluation.trajectories import positions_from_noise
 
 __all__ = ["generate_panel", "ways"]
 
@@ -58,7 +58,7 @@ def ways(
     """
     trained = desk.population.trained
     members = [k for k, into in enumerate(desk.names.into) if into == group]
-    places = places_from_noise(trained, n, _ROUNDS, Generator().manual_seed(seed), clusters=members)
+    places = positions_from_noise(trained, n, _ROUNDS, Generator().manual_seed(seed), clusters=members)
     for rounds in _ROUNDS:
         yield f"after {rounds} rounds of moves", next(places)
     end = next(places)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, tiles
-from gedi.filling import fill_in, interpolate
+from gedi.explorer.figures import gallery_of, tiles
+from gedi.explorer.imputation import fill_in, interpolate
 
 __all__ = ["PARTS", "change_panel", "free_part"]
 

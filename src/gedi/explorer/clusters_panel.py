@@ -6,8 +6,8 @@ import gradio as gr
 import numpy as np
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import frame_of, gallery_of, tiles
-from gedi.exploring.population import ORDERS
+from gedi.explorer.figures import frame_of, gallery_of, tiles
+from gedi.explorer.population import ORDERS
 
 __all__ = ["clusters_panel"]
 
