@@ -10,16 +10,22 @@ from torch import Generator, Tensor
 from gedi import toy
 from gedi.data import Dataset
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
+from gedi.evaluation.measures import (
+    Detection,
+    compare_scores,
+    detection_scores,
+    outlier_sets,
+    some_of,
+)
 from gedi.evaluation.outliers import auroc, foils
+from gedi.evaluation.trajectories import trajectories_from_noise
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
-from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.points import affordable
 from gedi.settings import Settings, learns_density
 from gedi.training.ingredients import make_view
 from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel
-from gedi.evaluation.trajectories import trajectories_from_noise
 
 __all__ = ["Findings", "find", "sampling_rounds"]
 

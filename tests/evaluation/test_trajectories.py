@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gedi.data import Dataset
+from gedi.evaluation.trajectories import positions_from_noise, trajectories_from_noise
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
 from gedi.training.session import Session
-from gedi.evaluation.trajectories import positions_from_noise, trajectories_from_noise
 from small_trainings import SMALL, heaps
 
 
