@@ -7,15 +7,17 @@ from jsonargparse import Namespace
 from gedi.cli.driving import drive, follow
 from gedi.cli.starting import started
 from gedi.runs import Run
+from gedi.training.session import build
 
 __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
     """Train, and write a run folder."""
-    source, dataset, groups, like, session = started(
+    source, dataset, groups, custom, plan = started(
         options, options.devices, options.nodes, like=options.like
     )
+    session = build(plan, dataset, custom)
     if not session.is_first:
         return follow(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
@@ -25,7 +27,7 @@ def run(options: Namespace) -> int:
         dataset,
         session.settings,
         groups=groups,
-        like=like,
+        like=custom.like,
         overwrite=options.overwrite,
     )
     return drive(folder, session, dataset, every=options.checkpoint_every)
