@@ -1,11 +1,13 @@
 """`gedi train`."""
 
+import sys
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gedi.cli.driving import drive, follow
 from gedi.cli.starting import started
+from gedi.places import is_first
 from gedi.runs import Run
 from gedi.training.session import build
 
@@ -17,6 +19,8 @@ def run(options: Namespace) -> int:
     source, dataset, groups, custom, plan = started(
         options, options.devices, options.nodes, like=options.like
     )
+    if is_first(plan.n_processes):
+        print(plan, file=sys.stderr)
     session = build(plan, dataset, custom)
     if not session.is_first:
         return follow(session)
