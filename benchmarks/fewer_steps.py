@@ -22,7 +22,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import load
 from gedi.findings import find
 from gedi.settings import RestartSettings, SamplerSettings, Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 
 HELD_OUT_SEED = 1_000_003
 FOREVER = 1_000_000
@@ -66,7 +66,7 @@ def trained_for(data: str, variant: str, seconds: float, seed: int) -> dict[str,
         restarts=STARTS.get(variant, UNMATCHED),
         device="cpu",
     )
-    fit = Session(dataset, settings).run()
+    fit = start(dataset, settings).run()
     held_out = load(data, n_points=2000, seed=seed + HELD_OUT_SEED)
     metrics = find(fit.trained, held_out, fit.settings).metrics
     return {

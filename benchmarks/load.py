@@ -27,7 +27,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.runs import Run
 from gedi.settings import Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 
 WAYS = ("nothing", "in memory", "streamed")
 KINDS = ("parquet", "csv", "npy")
@@ -80,7 +80,7 @@ def make_run(d: int) -> None:
     x, names = table(0, 2000, d), tuple(f"x{i}" for i in range(d))
     data = Dataset("table", x, feature_names=names)
     settings = Settings(n_clusters=CLUSTERS, max_iter=20, device="cpu")
-    session = Session(data, settings)
+    session = start(data, settings)
     run = Run.create(Path("run"), Source("table"), data, session.settings, overwrite=False)
     run.save_model(session.run().trained)
 

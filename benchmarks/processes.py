@@ -31,7 +31,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import load
 from gedi.free_memory import resident
 from gedi.settings import EncoderSettings, RestartSettings, Settings
-from gedi.training.session import Session
+from gedi.training.session import Session, start
 
 SIZES = (8, 1024, 64 * 1024, 1024**2, 16 * 1024**2)  # bytes
 BATCHES = (400, 200)
@@ -58,7 +58,7 @@ def session_of(data: Dataset, encoder: EncoderSettings, batch_size: int, devices
         encoder=encoder,
         restarts=RestartSettings(n=1, gen=True),
     )
-    return Session(data, settings, devices=devices)
+    return start(data, settings, devices=devices)
 
 
 def iteration(session: Session, n: int) -> float:

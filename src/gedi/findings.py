@@ -7,20 +7,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gedi.answers import likeliest_outcomes, log_probabilities
 from gedi.data import toy
 from gedi.data.dataset import Dataset
 from gedi.data.points import affordable
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
+from gedi.evaluation.measures import (
+    Detection,
+    compare_scores,
+    detection_scores,
+    outlier_sets,
+    some_of,
+)
 from gedi.evaluation.outliers import auroc, foils
-from gedi.evidence.groups import Groups
-from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
+from gedi.evaluation.trajectories import trajectories_from_noise
+from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.model.kinds import is_convolutional, is_plugged
-from gedi.settings import Settings, learns_density
-from gedi.training.ingredients import make_view
+from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel
-from gedi.walking import way_from_noise
+from gedi.views.build import build_views, together
 
 __all__ = ["Findings", "find", "sampling_rounds"]
 
@@ -74,7 +79,7 @@ class Findings:
 def find(
     trained: TrainedModel,
     dataset: Dataset,
-    settings: Settings,
+    settings: CompleteSettings,
     *,
     named: bool = False,
     groups: Groups | None = None,
@@ -93,7 +98,10 @@ def find(
     n, d = dataset.x.shape
     chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
     z = trained.scaling(dataset.x[chosen])
-    view = make_view(settings, z, dataset.image_shape, trained.scaling)
+    n_anchors = settings.sampler.n_anchors
+    view = together(
+        build_views(settings.views, z, dataset.image_shape, trained.scaling, n_anchors=n_anchors)
+    )
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     kind = settings.encoder.kind
@@ -133,14 +141,14 @@ def find(
         },
         metrics=metrics,
         outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
-        walk=way_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
+        walk=trajectories_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
         walk_rounds=rounds,
     )
 
 
-def sampling_rounds(settings: Settings) -> int:
+def sampling_rounds(settings: CompleteSettings) -> int:
     """Rounds of the sampler's moves that make up 400 Langevin steps, from chains to samples."""
-    return max(1, _LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS))
+    return max(1, _LANGEVIN_STEPS // settings.sampler.n_steps)
 
 
 def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:
@@ -176,7 +184,7 @@ def _under_rule(trained: TrainedModel, dataset: Dataset, groups: Groups) -> dict
     """How probable what was observed is, and how often it is the likeliest of all outcomes."""
     rule, rows, codes = groups.rule, groups.rows[:_GROUPS].cpu(), groups.codes[:_GROUPS].cpu()
     logits = trained.logits(dataset.x[rows.numpy().ravel()])
-    found = {"rule probability": float(log_probabilities(rule, logits, codes).mean().exp())}
+    found = {"rule probability": float(outcome_log_probabilities(rule, logits, codes).mean().exp())}
     if 1 < len(rule.outcomes) <= _OUTCOMES:
         right = likeliest_outcomes(rule, logits).codes == codes
         found = {"rule accuracy": float(right.double().mean()), **found}

@@ -11,7 +11,7 @@ from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.runs import Run
 from gedi.runs.diagnosis import diagnose
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 RESULT = {
@@ -26,7 +26,7 @@ RESULT = {
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(Dataset("heaps", heaps()[0]), SMALL)
+    session = start(Dataset("heaps", heaps()[0]), SMALL)
     session.run()
     return session
 

@@ -28,7 +28,7 @@ from gedi.data.source import Source, load
 from gedi.errors import DataError, RunError
 from gedi.estimators.clusterer import GEDI
 from gedi.runs import Run
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.untrusted import limits
 from small_images import colour, encoded, shard
 from small_images import write as write_image
@@ -292,7 +292,7 @@ def test_labels_of_images_that_are_no_labels():
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(Dataset("heaps", heaps()[0], feature_names=("a", "b")), SMALL)
+    session = start(Dataset("heaps", heaps()[0], feature_names=("a", "b")), SMALL)
     session.run()
     return session
 

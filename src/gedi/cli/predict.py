@@ -14,7 +14,7 @@ from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import checked_target
 from gedi.data.dataset import Dataset
 from gedi.data.rows import Rows
-from gedi.exploring.names import given_names
+from gedi.explorer.names import given_names
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, Watch, predict_to_file
 

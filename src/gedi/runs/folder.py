@@ -37,7 +37,7 @@ from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
-from gedi.settings import Settings, from_dict, learns_density
+from gedi.settings import CompleteSettings, Settings, complete, from_dict, learns_density
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
 from gedi.training.numbering import Reference, recall
@@ -181,12 +181,10 @@ class Run:
             return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
         if self.groups is None:
             return Custom()
-        n_clusters = self.settings().n_clusters
-        assert n_clusters is not None  # refused before
-        return Custom(groups=self.groups.read(dataset, n_clusters))
+        return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
 
-    def settings(self) -> Settings:
-        """The resolved settings.
+    def settings(self) -> CompleteSettings:
+        """The settings of the training, with nothing left open.
 
         Raises:
             RunError: if they cannot be read.
@@ -198,12 +196,10 @@ class Run:
                 "with --overwrite"
             )
         try:
-            settings = from_dict(yaml_of(file))
+            settings = complete(from_dict(yaml_of(file)))
         except (OSError, ValueError) as error:  # a SettingsError as well
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
-        if settings.n_clusters is None:
-            raise RunError(f"{file}: is damaged: it does not say how many clusters there are")
         return settings
 
     # --- metrics

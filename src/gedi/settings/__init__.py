@@ -1,5 +1,6 @@
 """Settings of a training, typed, without torch, so that help comes at once."""
 
+from gedi.settings.complete import CompleteSettings, complete
 from gedi.settings.schema import (
     EncoderKind,
     EncoderSettings,
@@ -18,6 +19,7 @@ from gedi.settings.schema import (
 )
 
 __all__ = [
+    "CompleteSettings",
     "EncoderKind",
     "EncoderSettings",
     "MethodKind",
@@ -29,6 +31,7 @@ __all__ = [
     "ViewSettings",
     "WeightSettings",
     "check",
+    "complete",
     "from_dict",
     "learns_density",
     "method_name",

@@ -15,11 +15,11 @@ from torch import Generator, Tensor, nn
 from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
 from gedi.data.values import check_points
-from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.box import Box
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
 
 __all__ = ["Prediction", "TrainedModel"]

@@ -1,0 +1,72 @@
+"""The panel that compares two runs."""
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gedi import plot
+from gedi.errors import DataError
+from gedi.evaluation.clustering import agreement
+from gedi.explorer.desk import Desk
+from gedi.runs import Run
+
+__all__ = ["agreement_table", "compare_panel", "crossing_figure"]
+
+
+def compare_panel(desk: Desk, other: Run) -> None:
+    """Build the panel: the agreement of two runs on the points of the first."""
+    clusters = clusters_by(desk, other)
+    gr.Dataframe(agreement_table(desk, other, clusters), label="Figures", elem_id="figures")
+    gr.Plot(crossing_figure(desk, other, clusters), label="Points by cluster", elem_id="crossing")
+
+
+def clusters_by(desk: Desk, other: Run) -> np.ndarray:
+    """The clusters of this run's points under the model of the other run.
+
+    Raises:
+        DataError: if the two have different numbers of features.
+    """
+    x = desk.population.dataset.x
+    if other.n_features != x.shape[1]:
+        raise DataError(
+            f"{other.path}: expected {x.shape[1]} features, as {desk.run.path} has, "
+            f"got {other.n_features}"
+        )
+    found: np.ndarray = other.load_model().predict(x).clusters
+    return found
+
+
+def agreement_table(desk: Desk, other: Run, clusters: np.ndarray) -> pd.DataFrame:
+    """A table of the results of both runs, and their agreement."""
+    own = desk.population.prediction.clusters
+    found = agreement(own, clusters)
+    rows = []
+    for run, places in ((desk.run, own), (other, clusters)):
+        result = run.result()
+        rows.append(
+            {
+                "run": run.path.name,
+                "clusters": run.settings().n_clusters,
+                "used": len(np.unique(places)),
+                "collapse gap (nats)": round(float(result["collapse_gap"]), 4),
+                "iterations": result["iterations"],
+                "NMI with the first": 1.0 if run is desk.run else round(found["NMI"], 3),
+                "ARI with the first": 1.0 if run is desk.run else round(found["ARI"], 3),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def crossing_figure(desk: Desk, other: Run, clusters: np.ndarray) -> Figure:
+    """The number of points in each pair of clusters of the two runs."""
+    own = desk.population.prediction.clusters
+    counts = np.zeros((own.max() + 1, clusters.max() + 1), dtype=np.int64)
+    np.add.at(counts, (own, clusters), 1)
+    figure = Figure(figsize=(5.6, 4.6), layout="constrained")
+    ax = figure.add_subplot()
+    image = ax.imshow(counts, cmap="Blues")
+    figure.colorbar(image, ax=ax, label="points")
+    ax.set_xlabel(f"cluster of {plot.short_name(other.path.name)}")
+    ax.set_ylabel(f"cluster of {plot.short_name(desk.run.path.name)}")
+    return figure

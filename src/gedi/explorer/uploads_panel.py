@@ -1,0 +1,76 @@
+"""The panel for points from users: cluster, score and verdict."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+
+from gedi.data.dataset import Dataset
+from gedi.errors import GediError
+from gedi.explorer.desk import Desk
+from gedi.explorer.figures import gallery_of, tiles
+from gedi.explorer.uploads import IMAGES, TABLES, points_of_files, points_of_text
+
+__all__ = ["uploads_panel"]
+
+_SHOWN = 200
+
+
+def uploads_panel(desk: Desk) -> None:
+    """Build the panel: upload images or a table, or paste rows."""
+    files = gr.File(
+        label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
+        file_count="multiple" if desk.has_images else "single",
+        file_types=list(IMAGES if desk.has_images else TABLES),
+        elem_id="files",
+    )
+    with gr.Row(visible=not desk.has_images):
+        text = gr.Textbox(
+            label="or paste rows",
+            lines=4,
+            placeholder=", ".join(desk.population.feature_names[:6]),
+            elem_id="rows",
+        )
+    ask = gr.Button("Ask the model", variant="primary", elem_id="ask")
+    if desk.has_images:
+        gr.Markdown("What the model sees")
+        seen = gallery_of(8, 160, "seen")
+    verdicts = gr.Dataframe(label="What it says", interactive=False, elem_id="verdicts")
+
+    def answer(paths: list[str] | str | None, rows: str) -> Any:
+        try:
+            dataset = _points(desk, paths, rows)
+            table = verdict_frame(desk, dataset)
+        except GediError as error:
+            raise gr.Error(str(error), duration=None, print_exception=False) from error
+        if not desk.has_images:
+            return table
+        captions = [str(name) for name in table["point"]]
+        return tiles(desk.population, dataset.x[:_SHOWN], captions), table
+
+    ask.click(answer, [files, text], [seen, verdicts] if desk.has_images else [verdicts])
+
+
+def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
+    """One row for each point: verdict, cluster, probability, log-density and its percentile."""
+    found = desk.population.trained.predict(dataset.x[:_SHOWN])
+    standings = [desk.population.standing(float(value)) for value in found.log_density]
+    grouped = desk.names.probabilities(found.probabilities)
+    return pd.DataFrame(
+        {
+            "point": [f"{number}" for number in range(1, len(standings) + 1)],
+            "verdict": [standing.verdict for standing in standings],
+            "cluster": [desk.names.of(int(k)) for k in found.clusters],
+            "probability": grouped.max(1).round(3),
+            "log-density": np.round(found.log_density, 2),
+            "less likely points": [f"{standing.share:.1%}" for standing in standings],
+        }
+    )
+
+
+def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
+    if paths:
+        files = [paths] if isinstance(paths, str) else paths
+        return points_of_files(desk.run, files, desk.population.dataset.value_range)
+    return points_of_text(desk.run, "" if desk.has_images else rows)
