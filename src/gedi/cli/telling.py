@@ -13,9 +13,9 @@ from gedi.data.dataset import Dataset
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
 from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
-from gedi.findings import Findings
-from gedi.presenting import ENDINGS
 from gedi.printable import printable
+from gedi.report.content import ENDINGS
+from gedi.report.findings import Findings
 from gedi.training.numbering import told
 from gedi.training.session import Fit
 
