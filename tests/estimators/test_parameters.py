@@ -11,6 +11,8 @@ from gedi import GEDI, GEDIClassifier, GEDISymbols, Settings
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.docstrings import entries, inherited
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 ESTIMATORS = [GEDI, GEDIClassifier, GEDISymbols]
 SETTINGS = {
     "prior": "prior",

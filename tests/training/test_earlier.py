@@ -11,6 +11,8 @@ from gedi.runs import Run, Source
 from gedi.training.earlier import holds_run, recall_run
 from small_trainings import SMALL, heaps
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 X = heaps()[0]
 DATASET = Dataset("heaps", X, feature_names=("a", "b"))
 

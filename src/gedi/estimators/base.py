@@ -128,6 +128,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     callbacks: Sequence[Callable[[Record], bool | None]] | None = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
+    classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -273,8 +274,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
         """The names of clusters, where they have names."""
-        classes: NDArray[Any] | None = getattr(self, "classes_", None)
-        return clusters if classes is None else classes[clusters]
+        names: NDArray[Any] = self.classes_[clusters] if hasattr(self, "classes_") else clusters
+        return names
 
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
@@ -333,44 +334,34 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(Session(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
+        self._keep(fit)
+        self.input_shape_ = input_shape
+        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        _warn(fit)
+        return prediction.clusters
+
+    def _keep(self, fit: Fit) -> None:
+        """Set the attributes that any training gives."""
         self.model_ = fit.trained
         self.settings_ = fit.settings
-        self.input_shape_ = input_shape
         self.n_iter_ = fit.iterations
         self.history_ = {
             name: np.array([record[name] for record in fit.history])
             for name in (fit.history[0] if fit.history else ())
         }
+        self.interventions_ = [str(intervention) for intervention in fit.interventions]
+        self.collapse_gap_ = fit.collapse_gap
+        self.prior_ = fit.trained.log_prior.exp().double().numpy()
+        normalizer = fit.trained.normalizer
+        self.log_normalizer_ = None if normalizer is None else normalizer.value
+        self.log_normalizer_error_ = None if normalizer is None else normalizer.error
+        self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
         for name in ("former_clusters_", "overlaps_"):  # of a fit before
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
             self.former_clusters_ = fit.numbering.former
             self.overlaps_ = fit.numbering.overlap
-        self.interventions_ = [str(intervention) for intervention in fit.interventions]
-        if any(each.action == "rolled back" for each in fit.interventions):
-            warnings.warn(
-                f"the training diverged and was taken back, see interventions_: "
-                f"{self.interventions_[-1]}; decrease learning_rate",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        self.collapse_gap_ = fit.collapse_gap
-        self.prior_ = fit.trained.log_prior.exp().double().numpy()
-        normalizer = fit.trained.normalizer
-        self.log_normalizer_ = None if normalizer is None else normalizer.value
-        self.log_normalizer_error_ = None if normalizer is None else normalizer.error
-        if normalizer is not None and not normalizer.trusted:
-            warnings.warn(
-                f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
-                f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
-                "scores still rank points, but do not compare them with other models",
-                NormalizerWarning,
-                stacklevel=3,
-            )
-        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
-        self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
-        return prediction.clusters
 
     def _settings(
         self,
@@ -435,6 +426,26 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 stacklevel=4,
             )
         return fit
+
+
+def _warn(fit: Fit) -> None:
+    """Warn of a training that was taken back, and of a log Z that is not to be trusted."""
+    if any(each.action == "rolled back" for each in fit.interventions):
+        warnings.warn(
+            "the training diverged and was taken back, see interventions_: "
+            f"{fit.interventions[-1]}; decrease learning_rate",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    normalizer = fit.trained.normalizer
+    if normalizer is not None and not normalizer.trusted:
+        warnings.warn(
+            f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
+            f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
+            "scores still rank points, but do not compare them with other models",
+            NormalizerWarning,
+            stacklevel=4,
+        )
 
 
 def _encoder(settings: EncoderSettings, chosen: Any) -> EncoderSettings:

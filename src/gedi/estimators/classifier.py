@@ -1,6 +1,6 @@
 """`GEDIClassifier`: the same network where some labels are known."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -57,7 +57,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     """
 
     w_evidence: float = 1.0
-    classes_: NDArray[Any] = field(init=False)
 
     def fit(self, X: Any, y: Any, *, positives: Any = None) -> Self:  # noqa: N803
         """Train on points of which some are labelled.

@@ -1,6 +1,6 @@
 """`GEDISymbols`: clusters with the meaning that a rule over groups of inputs gives them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -82,7 +82,6 @@ class GEDISymbols(BaseGEDI):
     """
 
     w_evidence: float = 1.0
-    classes_: NDArray[Any] = field(init=False)
 
     def fit(
         self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule, unlabelled: Any = None
