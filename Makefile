@@ -11,8 +11,10 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
+	@echo "Making the environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	@echo "Installing GEDI and what its tests need: some 2 GB, a few minutes the first time"
+	$(BIN)/pip install --constraint constraints.txt --editable '.[test,lint]'
 	touch $@
 
 env: $(READY)  ## build the environment

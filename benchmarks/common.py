@@ -13,7 +13,6 @@ from gedi.data import Dataset
 from gedi.findings import find
 from gedi.machine import provenance
 from gedi.settings import Settings
-from gedi.training.session import Session
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,7 +47,7 @@ def measure(
     """Train once and measure, on held-out data if there are some."""
     settings = settings_for(method, **changes)
     start = time.perf_counter()
-    fit = Session(dataset, settings).run()
+    fit = start(dataset, settings).run()
     seconds = time.perf_counter() - start
     findings = find(fit.trained, held_out or dataset, fit.settings)
     samples = findings.energies["samples"].mean() - findings.energies["data"].mean()

@@ -16,7 +16,7 @@ import torch
 
 from common import METHODS, measure, missing, settings_for, write
 from gedi.data import Dataset, load
-from gedi.training.session import Session
+from gedi.training.session import Session, start
 
 ITERATIONS = 2000
 CHOSEN_AT = 450
@@ -25,13 +25,13 @@ CHOSEN_AT = 450
 def pace(data: Dataset, n_iterations: int = 30, repeats: int = 3) -> dict[str, float]:
     """Seconds of an iteration of each method, and of the restarts; medians over repeats in turn."""
     sessions = {name: single(data, name) for name in METHODS}
-    sessions["restarts"] = Session(data, settings_for("no gen"))
+    sessions["restarts"] = start(data, settings_for("no gen"))
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
     for repeat in range(1, repeats + 1):
         for name, session in sessions.items():
-            start = time.perf_counter()
+            begin = time.perf_counter()
             session.advance(until=repeat * n_iterations)
-            seconds[name].append((time.perf_counter() - start) / n_iterations)
+            seconds[name].append((time.perf_counter() - begin) / n_iterations)
     return {name: median(values) for name, values in seconds.items()}
 
 
@@ -39,7 +39,7 @@ def single(data: Dataset, method: str) -> Session:
     """A session of one network in which all of the method's terms take part from the start."""
     settings = settings_for(method)
     restarts = replace(settings.restarts, n=1, gen=True)
-    return Session(data, replace(settings, restarts=restarts))
+    return start(data, replace(settings, restarts=restarts))
 
 
 def equal_time(paces: dict[str, float]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from common import missing, provenance, write
 from gedi.data import Dataset, load
 from gedi.findings import find
 from gedi.settings import RestartSettings, SamplerSettings, Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 
 HELD_OUT_SEED = 1_000_003
 FOREVER = 1_000_000
@@ -65,7 +65,7 @@ def trained_for(data: str, variant: str, seconds: float, seed: int) -> dict[str,
         restarts=STARTS.get(variant, UNMATCHED),
         device="cpu",
     )
-    fit = Session(dataset, settings).run()
+    fit = start(dataset, settings).run()
     held_out = load(data, n_points=2000, seed=seed + HELD_OUT_SEED)
     metrics = find(fit.trained, held_out, fit.settings).metrics
     return {

@@ -44,7 +44,7 @@ from statistics import median
 import numpy as np
 
 from gedi.data import Dataset
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.settings import from_dict
 
@@ -61,7 +61,7 @@ def session_of(case):
         data = Dataset("table", rng.standard_normal(size, dtype=np.float32))
     settings = {"n_clusters": case["c"], "device": "cpu", "max_iter": 10**6}
     start = time.process_time()
-    session = Session(data, from_dict(settings | case["settings"]))
+    session = start(data, from_dict(settings | case["settings"]))
     return session, time.process_time() - start
 
 

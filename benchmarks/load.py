@@ -26,7 +26,7 @@ from common import missing, provenance, write
 from gedi.data import Dataset
 from gedi.runs import Run, Source
 from gedi.settings import Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 
 WAYS = ("nothing", "in memory", "streamed")
 KINDS = ("parquet", "csv", "npy")
@@ -79,7 +79,7 @@ def make_run(d: int) -> None:
     x, names = table(0, 2000, d), tuple(f"x{i}" for i in range(d))
     data = Dataset("table", x, feature_names=names)
     settings = Settings(n_clusters=CLUSTERS, max_iter=20, device="cpu")
-    session = Session(data, settings)
+    session = start(data, settings)
     run = Run.create(Path("run"), Source("table"), data, session.settings, overwrite=False)
     run.save_model(session.run().trained)
 

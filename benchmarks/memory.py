@@ -60,9 +60,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gedi.training.affording import estimate
+from gedi.training.memory import peak_memory
 from gedi.data import Dataset
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.settings import from_dict
 
@@ -74,8 +74,8 @@ if "shape" in case:
     dataset = Dataset("images", x, image_shape=shape, value_range=(0.0, 255.0))
 else:
     dataset = Dataset("table", rng.standard_normal(size, dtype=np.float32))
-session = Session(dataset, from_dict(case["settings"]))
-memory = estimate(session.settings, dataset, libraries=libraries)
+session = start(dataset, from_dict(case["settings"]))
+memory = peak_memory(session.plan, libraries=libraries)
 session.run()
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 measured = 1024 * int(status["VmHWM"].split()[0])

@@ -37,8 +37,9 @@ from gedi.model.box import Box
 from gedi.model.scaling import Scaling
 from gedi.settings import RestartSettings, SamplerSettings, Settings, ViewSettings
 from gedi.training.algorithm import TrainingState, train
+from gedi.training.hooks import StopWhen
 from gedi.training.operations import Tick, clock_of
-from gedi.training.session import Session
+from gedi.training.session import start
 from textbook import textbook
 
 N_STEPS, BATCH = 10, 400
@@ -124,16 +125,16 @@ def seconds_each(tick: Tick, n: int, run: Callable[[Look, int], None]) -> float:
 
 def gedi_iterations(data: Dataset, settings: Settings, look: Look, n: int) -> None:
     """Some iterations of GEDI, all terms taking part."""
-    session = Session(data, settings)
+    session = start(data, settings)
 
     def observe(state: TrainingState, *_: object) -> bool:
         return look(state.model, state.iteration)
 
     train(
-        session.fabric,
+        session.crew.fabric,
         session.state,
-        session.assembly.data,
-        session.assembly.algorithm,
+        session.parts.data,
+        session.parts.algorithm,
         until=n,
         observe=observe,
     )
@@ -190,17 +191,14 @@ class Watcher:
 
 def gedi_training(data: Dataset, seed: int, watcher: Watcher) -> None:
     """The whole training by its defaults, restarts and all; its average is looked at."""
-    session = Session(data, Settings(device="cpu", seed=seed))
-    stop = False
+    session = start(data, Settings(device="cpu", seed=seed))
 
-    def each(state: TrainingState) -> None:
-        nonlocal stop
-        if not state.members:  # the best of the restarts has been chosen
-            stop = watcher(state.average, state.iteration)
+    def asked() -> bool:
+        state = session.state
+        # Once the best of the restarts has been chosen.
+        return not state.members and watcher(state.average, state.iteration)
 
-    session.observer.each.append(each)
-    session.observer.interrupted = lambda: stop
-    session.train()
+    session.train([StopWhen(asked)])
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from common import provenance, write
 from gedi.data import Dataset, load
 from gedi.free_memory import resident
 from gedi.settings import EncoderSettings, RestartSettings, Settings
-from gedi.training.session import Session
+from gedi.training.session import Session, start
 
 SIZES = (8, 1024, 64 * 1024, 1024**2, 16 * 1024**2)  # bytes
 BATCHES = (400, 200)
@@ -57,7 +57,7 @@ def session_of(data: Dataset, encoder: EncoderSettings, batch_size: int, devices
         encoder=encoder,
         restarts=RestartSettings(n=1, gen=True),
     )
-    return Session(data, settings, devices=devices)
+    return start(data, settings, devices=devices)
 
 
 def iteration(session: Session, n: int) -> float:

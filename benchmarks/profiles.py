@@ -25,7 +25,7 @@ from gedi.settings import (
     ViewSettings,
 )
 from gedi.training.profile import Part, profile
-from gedi.training.session import Session
+from gedi.training.session import start
 
 POINTS = 2000
 CASES: dict[str, tuple[tuple[int, int, int], EncoderKind]] = {
@@ -96,7 +96,7 @@ def main() -> None:
         if not missing("profiles", **key):
             continue
         settings, restarts = MOONS[name] if name in MOONS else (settings_of(name, device), False)
-        session = Session(load("moons") if name in MOONS else random_images(name), settings)
+        session = start(load("moons") if name in MOONS else random_images(name), settings)
         found = profile(session, cycles=options.cycles, restarts=restarts, processor=processor)
         row = {
             "clock": "processor" if processor else "wall",

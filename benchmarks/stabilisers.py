@@ -79,7 +79,7 @@ def with_loss(session: Session, loss: Callable[[Tensor, Tensor], Tensor]) -> Non
         session: changed in place.
         loss: energies of data and of chains, (n,) each, to GEN.
     """
-    base = session.assembly.base
+    base = session.parts.base
     assert base is not None
 
     def terms(
@@ -128,7 +128,7 @@ class FallingNoise:
     @property
     def scale(self) -> float:
         """The noise at this moment."""
-        share = min(1.0, self.session.assembly.algorithm.progress(self.session.state))
+        share = min(1.0, self.session.parts.algorithm.progress(self.session.state))
         return NOISE + (FIRST - NOISE) * 0.5 * (1 + math.cos(math.pi * share))
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
@@ -147,9 +147,9 @@ def falling_noise(session: Session) -> None:
 
 def put_in(session: Session, **parts: Any) -> None:
     """Give a session another algorithm, where it is used."""
-    algorithm = replace(session.assembly.algorithm, **parts)
-    session.assembly = replace(session.assembly, algorithm=algorithm)
-    session.observer.algorithm = algorithm
+    algorithm = replace(session.parts.algorithm, **parts)
+    session.parts = replace(session.parts, algorithm=algorithm)
+    session.controller.algorithm = algorithm
 
 
 def as_it_is(session: Session) -> None:
@@ -181,7 +181,7 @@ def measured(
     }
     tree = settings(seed, len(train.class_names), iterations, **changes)
     start = time.perf_counter()
-    session = Session(train, from_dict(tree))
+    session = start(train, from_dict(tree))
     change(session)
     fit = session.run()
     seconds = time.perf_counter() - start

@@ -35,7 +35,7 @@ import json, sys, time
 from pathlib import Path
 
 import gedi
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.settings import Settings
 from gedi.shards import load_stream
 
@@ -73,7 +73,7 @@ elif way == "datasets":
         n += batch.num_rows
 else:
     data = load_stream(folder) if way == "train" else gedi.load(f"{folder}/0000.parquet")
-    session = Session(data, settings)
+    session = start(data, settings)
     start = time.process_time()
     session.train()
     n = session.settings.batch_size * (

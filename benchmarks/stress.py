@@ -29,7 +29,7 @@ from gedi.data import Dataset, load
 from gedi.errors import DivergenceError
 from gedi.objective import Terms
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 from textbook import textbook
 
 ITERATIONS = 1000
@@ -94,11 +94,11 @@ def settings(run: dict[str, Any]) -> Settings:
 
 def ours(run: dict[str, Any], data: Dataset) -> dict[str, Any]:
     """One training of GEDI."""
-    session = Session(data, settings(run))
+    session = start(data, settings(run))
 
     def measured() -> list[float]:
         state = session.state
-        _, found = session.assembly.monitor.measure(
+        _, found = session.parts.monitor.measure(
             state.average, state.buffer.positions, state.log_prior
         )
         return [float(found[name]) for name in ("energy_data", "energy_samples", "gap")]
@@ -109,7 +109,7 @@ def ours(run: dict[str, Any], data: Dataset) -> dict[str, Any]:
     except DivergenceError:
         return ended_well(math.nan, math.nan, before, math.nan) | {"interventions": -1}
     energy, samples, gap = measured()
-    done = [each.action for each in session.observer.guard.interventions]
+    done = [each.action for each in session.controller.guard.interventions]
     return ended_well(energy, samples, before, gap) | {"interventions": done}
 
 
@@ -136,16 +136,16 @@ def cost(repeats: int = 5, iterations: int = 300) -> None:
         Settings(max_iter=10**6, restarts=RestartSettings(n=1), device="cpu"), evaluate_every=10**6
     )
     ratios, guarded = [], []
-    session = Session(data, chosen)
+    session = start(data, chosen)
     session.advance(until=50)
-    guard = session.observer.guard
+    guard = session.controller.guard
     idle = lambda state, terms: None  # noqa: E731
 
     def seconds(watch: Any) -> float:
         guard.watch = watch  # type: ignore[method-assign]
-        start = time.process_time()
+        begin = time.process_time()
         session.advance(until=session.state.iteration + iterations)
-        return time.process_time() - start
+        return time.process_time() - begin
 
     watch = guard.watch
     for _ in range(repeats):
@@ -154,13 +154,13 @@ def cost(repeats: int = 5, iterations: int = 300) -> None:
         guarded.append(1000 * with_guard / iterations)
     # The guard alone, which the noise of a shared machine hides less: some rounds of its checks.
     terms: list[Terms] = []
-    session.observer.guard.watch = lambda state, found: terms.append(found)  # type: ignore
+    session.controller.guard.watch = lambda state, found: terms.append(found)  # type: ignore
     session.advance(until=session.state.iteration + 1)
     state, begun = session.state, session.state.iteration
-    start = time.process_time()
+    begin = time.process_time()
     for state.iteration in range(begun, begun + 2000):
         watch(state, terms[0])
-    alone = (time.process_time() - start) / 2000
+    alone = (time.process_time() - begin) / 2000
     write(
         "guard_cost",
         {

@@ -11,6 +11,7 @@ the table of docs/how-it-works.md.
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from common import missing, provenance, read, write
-from gedi import Dataset, Session, TrainedModel, load, plot
+from gedi import Dataset, TrainedModel, load, plot, start
 from gedi.evaluation.clustering import nmi
 from gedi.settings import RestartSettings, Settings, WeightSettings
 from gedi.toy import log_density
+from gedi.training.hooks import StopWhen
+from gedi.training.session import Session
 
 Floats = NDArray[np.floating]
 Draw = Callable[[Axes, TrainedModel, Dataset], object]
@@ -61,14 +64,17 @@ def train(dataset: Dataset, weights: WeightSettings, seed: int) -> Story:
         weights=weights,
         restarts=RestartSettings(n=1, kmeans=0, score_matching=0, warmup=0),
     )
-    until = 0
-    session = Session(dataset, settings, interrupted=lambda: session.state.iteration >= until)
+    session = start(dataset, settings)
     models = {}
     for moment in MOMENTS:
         until = round(moment * ITERATIONS)
-        session.train()
+        session.train([StopWhen(partial(_has_come_to, session, until))])
         models[session.state.iteration] = session.trained_model()
     return Story(models, session.result().collapse_gap)
+
+
+def _has_come_to(session: Session, iteration: int) -> bool:
+    return session.state.iteration >= iteration
 
 
 def figures(story: Story, dataset: Dataset) -> dict[str, float | None]:

@@ -21,7 +21,8 @@ from common import provenance, write
 from gedi.data import load
 from gedi.evaluation.clustering import agreement
 from gedi.settings import RestartSettings, Settings
-from gedi.training.session import Session
+from gedi.training.hooks import Hook
+from gedi.training.session import Session, start
 
 LOOKS = (1, 10, 100)
 
@@ -31,16 +32,17 @@ def trained(data: str, threads: int, iterations: int, file: Path) -> None:
     torch.set_num_threads(threads)
     dataset = load(data, n_points=2000)
     one = RestartSettings(n=1)
-    session = Session(dataset, Settings(max_iter=iterations, device="cpu", restarts=one))
+    session = start(dataset, Settings(max_iter=iterations, device="cpu", restarts=one))
     weights: dict[str, Any] = {}
 
-    def look(state: Any) -> None:
-        if state.iteration in LOOKS:
-            parts = [parameter.detach().flatten() for parameter in state.model.parameters()]
-            weights[str(state.iteration)] = torch.cat(parts)
+    class Looks(Hook):
+        def on_iteration(self, session: Session) -> None:
+            state = session.state
+            if state.iteration in LOOKS:
+                parts = [parameter.detach().flatten() for parameter in state.model.parameters()]
+                weights[str(state.iteration)] = torch.cat(parts)
 
-    session.observer.each.append(look)
-    fit = session.run()
+    fit = session.run([Looks()])
     assert dataset.labels is not None
     found = agreement(dataset.labels, fit.trained.predict(dataset.x).clusters)
     weights["gap"] = fit.collapse_gap

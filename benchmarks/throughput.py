@@ -30,8 +30,8 @@ from gedi.model.convolutions import ResNet8
 from gedi.settings import Settings
 from gedi.training.algorithm import train
 from gedi.training.custom import Custom
-from gedi.training.ingredients import Assembly, assemble
-from gedi.training.plan import resolve
+from gedi.training.ingredients import fresh_state
+from gedi.training.session import Session, start
 from profiles import CASES, random_images, settings_of
 
 Loop = Callable[[int], float]
@@ -61,7 +61,7 @@ def variants(device: torch.device, compile: bool) -> dict[str, dict[str, Any]]:
 
 def assembled(
     case: str, batch_size: int, device: torch.device, changes: dict[str, Any], every: int
-) -> Assembly:
+) -> Session:
     """A training of the case."""
     of = case if case in CASES else "CIFAR-like, resnet8"
     data = random_images(of)
@@ -72,12 +72,13 @@ def assembled(
     if case in WIDTHS:
         assert data.image_shape is not None
         custom = Custom(encoder=ResNet8(data.image_shape, Generator().manual_seed(0), WIDTHS[case]))
-    return assemble(data, resolve(chosen, data, custom), device, custom)
+    return start(data, chosen, custom=custom)
 
 
-def gedi_loop(assembly: Assembly) -> Loop:
+def gedi_loop(session: Session) -> Loop:
     """Algorithm 1; whenever it is taken up it captures and compiles, before the clock runs."""
-    state, device = assembly.state(), assembly.data.device
+    state = fresh_state(session.plan, session.parts, session.custom)
+    device = session.parts.data.device
     warm = WARM[device.type]
     fabric = Fabric(accelerator=device.type, devices=1)
 
@@ -93,8 +94,8 @@ def gedi_loop(assembly: Assembly) -> Loop:
         train(
             fabric,
             state,
-            assembly.data,
-            assembly.algorithm,
+            session.parts.data,
+            session.parts.algorithm,
             until=start + warm + n,
             observe=observe,
         )
@@ -103,13 +104,13 @@ def gedi_loop(assembly: Assembly) -> Loop:
     return run
 
 
-def textbook_loop(assembly: Assembly) -> Loop:
+def textbook_loop(session: Session) -> Loop:
     """The usual loop of joint energy training on the same network: JEM's, with INV and PRIOR."""
-    state = assembly.state()
+    state = fresh_state(session.plan, session.parts, session.custom)
     model, optimizer = state.model, state.optimizer
-    data, settings = assembly.data, assembly.settings
-    batch_size, n_steps = settings.batch_size or 0, settings.sampler.n_steps or 0
-    low, high = assembly.algorithm.box.low, assembly.algorithm.box.high
+    data, settings = session.parts.data, session.settings
+    batch_size, n_steps = settings.batch_size, settings.sampler.n_steps
+    low, high = session.parts.algorithm.box.low, session.parts.algorithm.box.high
     buffer = state.buffer.positions.clone()
 
     def clustering(x: Tensor) -> Tensor:
@@ -166,11 +167,11 @@ def peak(dtype: torch.dtype, device: torch.device) -> float:
     return 2 * n**3 / min(times)
 
 
-def operations(assembly: Assembly) -> int:
+def operations(session: Session) -> int:
     """Of one iteration, without views."""
-    state = assembly.state()
-    settings = assembly.settings
-    x = assembly.data[: settings.batch_size]
+    state = fresh_state(session.plan, session.parts, session.custom)
+    settings = session.settings
+    x = session.parts.data[: settings.batch_size]
     counter = FlopCounterMode(display=False)
     with counter:
         for _ in range((settings.sampler.n_steps or 0) + 1):
@@ -200,7 +201,7 @@ def main() -> None:
     if not missing("throughput", data=options.case, batch=options.batch, device=where):
         return
 
-    def make(changes: dict[str, Any], every: int = 1) -> Assembly:
+    def make(changes: dict[str, Any], every: int = 1) -> Session:
         return assembled(options.case, options.batch, device, changes, every)
 
     chosen = variants(device, options.compile)

@@ -30,9 +30,10 @@ from gedi.model.encoders import MLP
 from gedi.objective import Weights, log_marginal
 from gedi.rules import sum_rule
 from gedi.settings import RestartSettings, SamplerSettings
+from gedi.training.hooks import StopWhen
 from gedi.training.processes import launched, set_up
-from gedi.training.session import Session
-from small_trainings import SMALL, heaps
+from gedi.training.session import start
+from small_trainings import SMALL, Each, heaps
 
 N = 2
 SETTINGS = {
@@ -112,7 +113,7 @@ def saved(session):
 
 
 def session(settings, **arguments):
-    return Session(Dataset("heaps", heaps()[0]), settings, devices=N, **arguments)
+    return start(Dataset("heaps", heaps()[0]), settings, devices=N, **arguments)
 
 
 def _exchanges(place):
@@ -144,13 +145,11 @@ def _disagreement(place):
 def _training(name):
     whole, parts = session(SETTINGS[name]), session(SETTINGS[name])
     whole.train()
-    parts.observer.interrupted = lambda: parts.state.iteration in (5, 11)
-    parts.train()
+    parts.train([StopWhen(lambda: parts.state.iteration in (5, 11))])
     first = saved(parts)
     again = session(SETTINGS[name])
     again.load_state_dict(first)
-    again.observer.interrupted = lambda: again.state.iteration == 11
-    again.train()
+    again.train([StopWhen(lambda: again.state.iteration == 11)])
     second = saved(again)
     last = session(SETTINGS[name])
     last.load_state_dict(second)
@@ -161,8 +160,7 @@ def _training(name):
 
 def _stopped_by_one(place):
     training = session(replace(SMALL, max_iter=40))
-    training.observer.interrupted = lambda: place == 1 and training.state.iteration == 7
-    ended = training.train()
+    ended = training.train([StopWhen(lambda: place == 1 and training.state.iteration == 7)])
     return ended, training.state.iteration
 
 
@@ -178,9 +176,8 @@ def _astray_in_one(place):
         if place == 1 and state.iteration == 5:
             state.buffer.positions.fill_(torch.nan)
 
-    training.observer.each.append(poison)
-    training.train()
-    done = [(each.iteration, each.action) for each in training.observer.guard.interventions]
+    training.train([Each(poison)])
+    done = [(each.iteration, each.action) for each in training.controller.guard.interventions]
     return done, saved(training)["state"]["model"]
 
 

@@ -15,6 +15,7 @@ from gedi.objective import Weights, uniform_log_prior
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
 from gedi.training.algorithm import Algorithm, TrainingState
+from gedi.training.hooks import Hook
 from gedi.training.schedule import Schedule
 from gedi.views import GaussianNoise
 
@@ -31,6 +32,16 @@ SMALL = Settings(
     sampler=SamplerSettings(n_anchors=64),
     restarts=RestartSettings(n=1),
 )
+
+
+class Each(Hook):
+    """Calls a function with the state after each iteration."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def on_iteration(self, session):
+        self.call(session.state)
 
 
 def heaps(n=200, d=2):

@@ -18,13 +18,14 @@ from gedi.distributed import (
     share_of,
 )
 from gedi.objective import log_marginal
-from gedi.training.session import Session
+from gedi.training.hooks import StopWhen
+from gedi.training.session import start
 from pair import CASES, SETTINGS, loss_and_gradients, network, own, run_pair, saved
 from small_trainings import heaps, same
 
 
 def alone(settings):
-    return Session(Dataset("heaps", heaps()[0]), settings)
+    return start(Dataset("heaps", heaps()[0]), settings)
 
 
 def own_generator(state):
@@ -37,8 +38,7 @@ def own_generator(state):
 def one():
     """A training of one process, in its middle."""
     training = alone(SETTINGS["restarts"])
-    training.observer.interrupted = lambda: training.state.iteration == 12
-    training.train()
+    training.train([StopWhen(lambda: training.state.iteration == 12)])
     return saved(training)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from gedi.data import Dataset
 from gedi.filling import fill_in, interpolate
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -16,7 +16,7 @@ def seeded(seed=0):
 
 @pytest.fixture(scope="module")
 def trained():
-    return Session(Dataset("heaps", heaps()[0]), SMALL).run().trained
+    return start(Dataset("heaps", heaps()[0]), SMALL).run().trained
 
 
 def test_free_coordinates_go_where_the_known_ones_say(trained):

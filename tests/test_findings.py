@@ -12,7 +12,7 @@ from gedi.findings import find
 from gedi.presenting import report_content
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -25,7 +25,7 @@ def labelled():
 
 @pytest.fixture(scope="module")
 def fit(labelled):
-    return Session(labelled, SMALL).run()
+    return start(labelled, SMALL).run()
 
 
 def test_labels_are_compared_with_only_if_there_are_some(fit, labelled):
@@ -72,7 +72,7 @@ def images():
 @pytest.mark.parametrize("gen", [None, 0.0])
 def test_of_images_outliers_are_scored_and_chains_are_followed(images, gen):
     settings = replace(SMALL, max_iter=3, batch_size=16, weights=WeightSettings(gen=gen))
-    fit = Session(images, settings).run()
+    fit = start(images, settings).run()
     found = find(fit.trained, images, fit.settings)
     assert found.outliers.scores.keys() == found.outliers.figures.keys()
     for score, sets in found.outliers.scores.items():
@@ -94,7 +94,7 @@ def test_no_outliers_are_made_of_vectors(fit, labelled):
 
 def test_regret_is_measured_where_the_truth_is_known():
     moons = load("moons", n_points=300)
-    fit = Session(moons, replace(SMALL, max_iter=20)).run()
+    fit = start(moons, replace(SMALL, max_iter=20)).run()
     found = find(fit.trained, moons, fit.settings)
     assert found.metrics["regret"] > 0.1  # hardly trained
 

@@ -26,7 +26,7 @@ from gedi.errors import DataError, RunError
 from gedi.estimators.clusterer import GEDI
 from gedi.images import shards
 from gedi.runs import Run, Source
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_images import colour, encoded, shard
 from small_images import write as write_image
 from small_trainings import SMALL, heaps
@@ -291,7 +291,7 @@ def test_labels_of_images_that_are_no_labels():
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(Dataset("heaps", heaps()[0], feature_names=("a", "b")), SMALL)
+    session = start(Dataset("heaps", heaps()[0], feature_names=("a", "b")), SMALL)
     session.run()
     return session
 

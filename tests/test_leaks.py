@@ -12,7 +12,7 @@ import gedi
 
 _MIB = 2**20
 
-# The session with all its listeners, and a checkpoint every few iterations.
+# The session with all its hooks, and a checkpoint every few iterations.
 SCRIPT = """
 import json, sys
 from dataclasses import replace
@@ -22,9 +22,10 @@ from rich.console import Console
 
 from gedi.cli import driving
 from gedi.data import Dataset
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.runs import Run, Source
+from gedi.training.progress import Progress
 from small_trainings import SMALL, heaps
 
 iterations, leak = int(sys.argv[1]), int(sys.argv[2])
@@ -32,11 +33,14 @@ dataset = Dataset("heaps", heaps()[0])
 settings = replace(SMALL, max_iter=iterations, patience=10**9, evaluate_every=25)
 found, leaked = {}, []
 
-def watch(state, record):
-    found[state.iteration] = resident()
-    leaked.append(b"x" * leak)
+class Watch(Progress):
+    def on_record(self, session, record):
+        super().on_record(session, record)
+        found[session.state.iteration] = resident()
+        leaked.append(b"x" * leak)
 
-session = Session(dataset, settings, listeners=[watch])
+driving.Progress = Watch
+session = start(dataset, settings)
 run = Run.create(Path("run"), Source("heaps"), dataset, session.settings, overwrite=False)
 driving.train_to_end(run, session, Console(stderr=True), every=0.05)
 print(json.dumps([found[500], found[iterations], len(run.checkpoints.files())]))

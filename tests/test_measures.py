@@ -23,7 +23,7 @@ from gedi.measures import (
     some_of,
 )
 from gedi.settings import RestartSettings, SamplerSettings
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -39,7 +39,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def of_table(table):
-    return Session(table, replace(SMALL, max_iter=300)).run().trained
+    return start(table, replace(SMALL, max_iter=300)).run().trained
 
 
 def stripes(n=240, seed=0):
@@ -66,7 +66,7 @@ def of_images(images):
     settings = replace(
         SMALL, max_iter=150, sampler=SamplerSettings(), restarts=RestartSettings(n=1)
     )
-    return Session(images, settings).run().trained
+    return start(images, settings).run().trained
 
 
 def test_clusters_of_two_heaps_are_their_classes(of_table, table):

@@ -17,7 +17,7 @@ _MIB = 2**20
 SCRIPT = """
 import json, sys, threading, time
 from pathlib import Path
-from gedi import Session, Settings, load
+from gedi import start, Settings, load
 from gedi.settings import EncoderSettings, RestartSettings, WeightSettings
 
 def resident():
@@ -39,11 +39,11 @@ settings = Settings(
 peak = 0
 threading.Thread(target=watch, daemon=True).start()
 # What the libraries take once, and what points cost that are looked at together.
-fit = Session(load("small.npy"), settings).run()
+fit = start(load("small.npy"), settings).run()
 fit.trained.predict(load("small.npy").x)
 before = peak
 dataset = load("large.npy", stream_above=int(sys.argv[1]))
-fit = Session(dataset, settings).run()
+fit = start(dataset, settings).run()
 fit.trained.predict(dataset.x[:100_000])
 print(json.dumps([dataset.x.nbytes, peak - before]))
 """

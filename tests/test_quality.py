@@ -6,14 +6,14 @@ from gedi.data import load
 from gedi.evaluation.clustering import accuracy, nmi
 from gedi.findings import find
 from gedi.settings import Settings
-from gedi.training.session import Session
+from gedi.training.session import start
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", ["moons", "circles"])
 def test_toys_are_clustered_and_their_density_found(name: str) -> None:
-    fit = Session(load(name), Settings()).run()
+    fit = start(load(name), Settings()).run()
     findings = find(fit.trained, load(name, n_points=2000, seed=1_000_003), fit.settings)
     assert findings.metrics["NMI"] >= 0.99
     assert findings.metrics["regret"] <= 0.1
@@ -22,7 +22,7 @@ def test_toys_are_clustered_and_their_density_found(name: str) -> None:
 
 def test_digits_are_clustered_and_outliers_told_apart() -> None:
     digits = load("digits")
-    fit = Session(digits, Settings()).run()
+    fit = start(digits, Settings()).run()
     findings = find(fit.trained, digits, fit.settings)
     assert digits.labels is not None
     assert nmi(digits.labels, findings.prediction.clusters) >= 0.9

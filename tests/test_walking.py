@@ -9,7 +9,7 @@ import torch
 from gedi.data import Dataset
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.walking import places_from_noise, way_from_noise
 from small_trainings import SMALL, heaps
 
@@ -21,7 +21,7 @@ def seeded(seed=0):
 @pytest.fixture(scope="module")
 def trained():
     settings = replace(SMALL, max_iter=5, encoder=EncoderSettings(hidden=[16], base=True))
-    return Session(Dataset("heaps", heaps()[0]), settings).run().trained
+    return start(Dataset("heaps", heaps()[0]), settings).run().trained
 
 
 def test_positions_are_those_of_one_walk(trained):
@@ -49,7 +49,7 @@ def test_only_the_last_position_is_without_noise(trained):
 
 def test_without_a_base_chains_start_anywhere_in_the_box():
     settings = replace(SMALL, max_iter=2, encoder=EncoderSettings(hidden=[16], base=False))
-    trained = Session(Dataset("heaps", heaps()[0]), settings).run().trained
+    trained = start(Dataset("heaps", heaps()[0]), settings).run().trained
     starts = trained.scaling(way_from_noise(trained, 2000, (0,), seeded())[:, 0])
     low, high = trained.box
     torch.testing.assert_close(starts.mean(0), (low + high) / 2, atol=0.1, rtol=0)

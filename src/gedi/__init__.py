@@ -23,6 +23,7 @@ _HOMES = {
     "GEDISymbols": "gedi.estimators",
     "GaussianBase": "gedi.model.base",
     "GediError": "gedi.errors",
+    "Hook": "gedi.training.hooks",
     "Langevin": "gedi.sampling",
     "MLP": "gedi.model.encoders",
     "Method": "gedi.methods",
@@ -46,7 +47,9 @@ _HOMES = {
     "load": "gedi.data",
     "load_stream": "gedi.shards",
     "open_rows": "gedi.rows",
+    "plan": "gedi.training.plan",
     "predict_to_file": "gedi.runs.predictions",
+    "start": "gedi.training.session",
     "sum_rule": "gedi.rules",
 }
 

@@ -16,10 +16,10 @@ from gedi.evidence.groups import Groups
 from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.points import affordable
-from gedi.settings import Settings, learns_density
-from gedi.training.ingredients import make_view
+from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel
+from gedi.views.build import build_views, together
 from gedi.walking import way_from_noise
 
 __all__ = ["Findings", "find", "sampling_rounds"]
@@ -74,7 +74,7 @@ class Findings:
 def find(
     trained: TrainedModel,
     dataset: Dataset,
-    settings: Settings,
+    settings: CompleteSettings,
     *,
     named: bool = False,
     groups: Groups | None = None,
@@ -93,7 +93,10 @@ def find(
     n, d = dataset.x.shape
     chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
     z = trained.scaling(dataset.x[chosen])
-    view = make_view(settings, z, dataset.image_shape, trained.scaling)
+    n_anchors = settings.sampler.n_anchors
+    view = together(
+        build_views(settings.views, z, dataset.image_shape, trained.scaling, n_anchors=n_anchors)
+    )
     monitor = Monitor(z, view, settings.seed)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     kind = settings.encoder.kind
@@ -138,9 +141,9 @@ def find(
     )
 
 
-def sampling_rounds(settings: Settings) -> int:
+def sampling_rounds(settings: CompleteSettings) -> int:
     """Rounds of the sampler's moves that make up 400 Langevin steps, from chains to samples."""
-    return max(1, _LANGEVIN_STEPS // (settings.sampler.n_steps or _LANGEVIN_STEPS))
+    return max(1, _LANGEVIN_STEPS // settings.sampler.n_steps)
 
 
 def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:

@@ -24,11 +24,11 @@ from gedi.evaluation.out_of_distribution import (
     image_foils,
     log_density_score,
 )
-from gedi.settings import Settings, ViewSettings
-from gedi.training.ingredients import make_view
+from gedi.settings import SamplerSettings, ViewSettings
 from gedi.training.monitor import Monitor
-from gedi.training.plan import resolve_views
+from gedi.training.plan import plan_views
 from gedi.training.trained import TrainedModel
+from gedi.views.build import build_views, together
 
 __all__ = [
     "SCORES",
@@ -86,8 +86,9 @@ def usual_gap(trained: TrainedModel, x: Values, image_shape: tuple[int, int, int
     """
     z = trained.scaling(x)
     z = z[torch.randperm(len(z), generator=Generator().manual_seed(_GAP_SEED))]
-    usual = Settings(views=resolve_views(ViewSettings(), image_shape))
-    view = make_view(usual, z, image_shape, trained.scaling)
+    usual = plan_views(ViewSettings(), image_shape)
+    n_anchors = SamplerSettings().n_anchors
+    view = together(build_views(usual, z, image_shape, trained.scaling, n_anchors=n_anchors))
     monitor = Monitor(z[:_MOST], view, _GAP_SEED)
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     return float(measured["gap"])

@@ -7,7 +7,7 @@ from gedi.cli import main
 from gedi.data import Dataset
 from gedi.group_files import GroupSource
 from gedi.runs import Run, Source
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
@@ -17,7 +17,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the ext
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     dataset = Dataset("heaps", heaps()[0], feature_names=("a", "b"))
-    session = Session(dataset, SMALL)
+    session = start(dataset, SMALL)
     run = Run.create(
         tmp_path_factory.mktemp("runs") / "heaps",
         Source("heaps.csv"),

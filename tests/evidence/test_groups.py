@@ -15,7 +15,7 @@ from gedi.rules import Rule, sum_rule
 from gedi.settings import RestartSettings, WeightSettings
 from gedi.training.custom import Custom
 from gedi.training.restarts import Candidate
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL
 
 LESS = Rule(lambda a, b: a < b, {"a": range(2), "b": range(2)}, observed=())
@@ -96,7 +96,7 @@ def test_a_rule_names_the_clusters(weights, n):
             restarts=RestartSettings(n=n, iterations=60),
         )
         custom = Custom(groups=Groups(rule, rows, codes))
-        fit = Session(Dataset("heaps", x), settings, custom=custom).run()
+        fit = start(Dataset("heaps", x), settings, custom=custom).run()
         assert np.mean(fit.trained.predict(x).clusters == named) > 0.98
         assert fit.history[-1]["evidence"] > -0.1
         if n > 1:

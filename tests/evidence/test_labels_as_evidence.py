@@ -11,7 +11,7 @@ from torch import Generator
 from gedi.data import Dataset
 from gedi.evidence import Labels
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 X = torch.arange(12.0).reshape(6, 2)
@@ -52,7 +52,7 @@ def test_a_few_labels_name_the_clusters(restarts):
         settings = replace(
             SMALL, max_iter=150, restarts=replace(SMALL.restarts, n=restarts, iterations=60)
         )
-        fit = Session(Dataset("heaps", x), settings, custom=Custom(classes=classes)).run()
+        fit = start(Dataset("heaps", x), settings, custom=Custom(classes=classes)).run()
         found = fit.trained.predict(x).clusters
         assert np.mean(found == (labels ^ swap)) > 0.98
         assert fit.history[-1]["evidence"] > -0.1

@@ -5,7 +5,7 @@ import pytest
 
 from gedi.data import Dataset
 from gedi.exploring.population import Population
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -13,7 +13,7 @@ from small_trainings import SMALL, heaps
 def population():
     x, labels = heaps()
     data = Dataset("heaps", x, labels=labels, class_names=("left", "right"))
-    trained = Session(data, SMALL).run().trained
+    trained = start(data, SMALL).run().trained
     return Population("run", trained, data, np.arange(200) * 10, trained.predict(x))
 
 

@@ -11,7 +11,7 @@ from gedi.data import load
 from gedi.errors import DataError, SettingsError
 from gedi.images import PRESETS
 from gedi.settings import Settings
-from gedi.training.plan import resolve
+from gedi.training.plan import plan
 from small_images import colour, encoded, grey, hub_set, on_hub, write
 
 
@@ -48,8 +48,8 @@ def test_presets(monkeypatch):
 def test_presets_know_how_many_clusters_there_are_to_be(monkeypatch, name, n):
     image = {"bytes": encoded(grey()), "path": None}
     on_hub(monkeypatch, hub_set([image] * n))  # without labels
-    assert resolve(Settings(), load(name)).n_clusters == n
-    assert resolve(Settings(n_clusters=3), load(name)).n_clusters == 3
+    assert plan(load(name), Settings()).settings.n_clusters == n
+    assert plan(load(name), Settings(n_clusters=3)).settings.n_clusters == 3
 
 
 def test_labels_do_not_tell_how_many_clusters_there_are_to_be(monkeypatch):
@@ -59,7 +59,7 @@ def test_labels_do_not_tell_how_many_clusters_there_are_to_be(monkeypatch):
         write(f"{name}/a.png", grey())
     for source in ("hf://someone/mnist", "./mnist"):
         with pytest.raises(SettingsError, match="n_clusters: expected how many clusters"):
-            resolve(Settings(), load(source))
+            plan(load(source), Settings())
 
 
 def test_rows_of_the_hub_are_named(monkeypatch):

@@ -11,7 +11,7 @@ from gedi.errors import PluginError, RunError, SettingsError
 from gedi.methods import BUILT_IN, Method, gedi_terms, method_of
 from gedi.settings import Settings, WeightSettings
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.session import start
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 DATA = Dataset("x", X)
@@ -66,7 +66,7 @@ def test_what_an_own_method_does_not_give_is_refused():
         with pytest.raises(
             SettingsError, match=f"mine gives inv, prior alone: expected {expected}"
         ):
-            Session(DATA, Settings(n_clusters=2, **changes), custom=Custom(method=MINE))
+            start(DATA, Settings(n_clusters=2, **changes), custom=Custom(method=MINE))
 
 
 def test_a_density_alone_needs_no_views():
@@ -79,7 +79,7 @@ def test_a_density_alone_needs_no_views():
 
     method = Method("density", terms, gives=("gen",))
     settings = Settings(n_clusters=2, max_iter=3, batch_size=16)
-    session = Session(DATA, settings, custom=Custom(method=method))
+    session = start(DATA, settings, custom=Custom(method=method))
     assert session.settings.weights.inv == 0 and session.settings.weights.gen > 0
     session.advance()
     assert calls == [(16, 3)] * 3

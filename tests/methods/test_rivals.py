@@ -14,7 +14,7 @@ from gedi.methods import barlow_twins_loss, barlow_twins_terms, swav_loss, swav_
 from gedi.rules import sum_rule
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.training.storage import load_trained, save_trained
 
 RIVALS = ("barlow-twins", "swav")
@@ -59,7 +59,7 @@ def heaps():
 def test_rivals_find_heaps_and_come_back_from_a_file(method, tmp_path):
     data = heaps()
     settings = Settings(method=method, n_clusters=3, max_iter=150, batch_size=64)
-    fit = Session(data, settings).run()
+    fit = start(data, settings).run()
     assert fit.trained.n_clusters == 3 and fit.trained.log_prior.shape == (3,)
     assert accuracy(data.labels, fit.trained.predict(data.x).clusters) > 0.95
     save_trained(fit.trained, tmp_path / "model.safetensors")
@@ -72,7 +72,7 @@ def test_rivals_find_heaps_and_come_back_from_a_file(method, tmp_path):
 def test_clusters_of_barlow_twins_are_those_of_k_means_on_its_embedding():
     data = heaps()
     settings = Settings(method="barlow-twins", n_clusters=3, max_iter=20, batch_size=64)
-    trained = Session(data, settings).run().trained
+    trained = start(data, settings).run().trained
     embedding = trained.embed(data.x).astype(np.float32)
     found = KMeans(3, n_init=10, random_state=0).fit_predict(embedding)
     assert accuracy(found, trained.predict(data.x).clusters) == 1
@@ -91,7 +91,7 @@ def test_clusters_of_barlow_twins_are_those_of_k_means_on_its_embedding():
 def test_what_does_not_go_with_a_rival(changes, expected):
     words = f"setting method: swav gives inv, evidence alone: expected {expected}$"
     with pytest.raises(SettingsError, match=words):
-        Session(heaps(), Settings(method="swav", n_clusters=3, **changes))
+        start(heaps(), Settings(method="swav", n_clusters=3, **changes))
 
 
 def test_rules_go_with_swav_alone():
@@ -102,12 +102,12 @@ def test_rules_go_with_swav_alone():
     symbols = (data.labels + 1) % 3
     groups = Groups(rule, rows, rule.encode(symbols[rows.numpy()].sum(1).tolist()))
     settings = Settings(method="swav", n_clusters=3, max_iter=150, batch_size=64)
-    fit = Session(data, settings, custom=Custom(groups=groups)).run()
+    fit = start(data, settings, custom=Custom(groups=groups)).run()
     assert np.mean(fit.trained.predict(data.x).clusters == symbols) > 0.95
     with pytest.raises(
         SettingsError, match="barlow-twins gives inv alone: expected no labels and no rules"
     ):
-        Session(
+        start(
             data,
             Settings(method="barlow-twins", n_clusters=3),
             custom=Custom(groups=groups),

@@ -10,8 +10,8 @@ from torch import Generator
 from gedi.data import Dataset
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
-from gedi.training.plan import resolve
-from gedi.training.session import Session
+from gedi.training.plan import plan
+from gedi.training.session import start
 from small_trainings import SMALL
 
 
@@ -48,7 +48,7 @@ def table(n, d, seed=0):
 
 def test_it_fades_with_more_points_and_is_none_in_the_plane():
     def noise(n, d, **shape):
-        return resolve(SMALL, Dataset("x", table(n, d), **shape)).data_noise
+        return plan(Dataset("x", table(n, d), **shape), SMALL).settings.data_noise
 
     few, many = noise(60, 6), noise(3000, 6)
     assert 0.2 < few < 1.5 and 0 < many < 0.5 * few
@@ -60,7 +60,7 @@ def test_it_fades_with_more_points_and_is_none_in_the_plane():
 def test_it_does_not_hang_on_units():
     x = table(80, 5)
     mixed = x @ np.diag([1e-3, 1.0, 50.0, 1.0, 7.0]).astype(np.float32)
-    noise = [resolve(SMALL, Dataset("x", points)).data_noise for points in (x, mixed)]
+    noise = [plan(Dataset("x", points), SMALL).settings.data_noise for points in (x, mixed)]
     assert noise[0] == pytest.approx(noise[1], rel=0.05)
 
 
@@ -70,6 +70,6 @@ def test_held_out_points_of_a_small_table_are_likelier_with_it():
     def held_out(noise):
         encoder = replace(SMALL.encoder, hidden=[64, 64], base=True)
         settings = replace(SMALL, max_iter=800, encoder=encoder, data_noise=noise)
-        return Session(Dataset("x", train), settings).run().trained.predict(test).log_density.mean()
+        return start(Dataset("x", train), settings).run().trained.predict(test).log_density.mean()
 
     assert held_out(None) > held_out(0.0) + 1

@@ -10,7 +10,7 @@ from gedi.data import Dataset
 from gedi.errors import RunError
 from gedi.runs import Run, Source
 from gedi.runs.diagnosis import diagnose
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 RESULT = {
@@ -25,7 +25,7 @@ RESULT = {
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(Dataset("heaps", heaps()[0]), SMALL)
+    session = start(Dataset("heaps", heaps()[0]), SMALL)
     session.run()
     return session
 

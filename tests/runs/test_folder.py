@@ -11,7 +11,7 @@ from gedi.data import Dataset
 from gedi.errors import DataError, RunError
 from gedi.runs import Run, Source
 from gedi.settings import EncoderSettings
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 DATASET = Dataset("heaps", heaps()[0], feature_names=("a", "b"))
@@ -19,7 +19,7 @@ DATASET = Dataset("heaps", heaps()[0], feature_names=("a", "b"))
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(DATASET, SMALL)
+    session = start(DATASET, SMALL)
     session.run()
     return session
 
@@ -50,7 +50,7 @@ def test_a_model_of_convolutions_comes_back(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, size=(16, 64), dtype=np.uint8)
     dataset = Dataset("images", x, image_shape=(1, 8, 8), value_range=(0.0, 255.0))
     settings = replace(SMALL, max_iter=1, batch_size=8, encoder=EncoderSettings(kind="conv"))
-    session = Session(dataset, settings)
+    session = start(dataset, settings)
     run = Run.create(tmp_path / "run", Source("x"), dataset, session.settings, overwrite=False)
     trained = session.run().trained
     run.save_model(trained)

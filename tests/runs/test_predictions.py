@@ -25,8 +25,8 @@ from gedi.runs import Run, Source
 from gedi.runs.predictions import predict_to_file
 from gedi.settings import EncoderSettings
 from gedi.training import trained as trained_module
-from gedi.training.plan import resolve
-from gedi.training.session import Session
+from gedi.training.plan import plan
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 N, PART = 5000, 1024
@@ -36,7 +36,7 @@ NAMES = ["a", "b"]
 @pytest.fixture(scope="module")
 def trained():
     settings = replace(SMALL, max_iter=30, encoder=EncoderSettings(hidden=[16], base=True))
-    return Session(Dataset("heaps", heaps()[0]), settings).run().trained
+    return start(Dataset("heaps", heaps()[0]), settings).run().trained
 
 
 @pytest.fixture(autouse=True)
@@ -207,7 +207,7 @@ def test_the_command_goes_on_after_a_kill(trained, table, capsys):
     settings = replace(SMALL, encoder=EncoderSettings(hidden=[16], base=True))
     data = Dataset("heaps", table.to_numpy(), feature_names=tuple(NAMES))
     run = Run.create(
-        Path("run"), Source("t.parquet"), data, resolve(settings, data), overwrite=False
+        Path("run"), Source("t.parquet"), data, plan(data, settings).settings, overwrite=False
     )
     run.save_model(trained)
     source = str(Path(gedi.__file__).parents[1])

@@ -16,7 +16,7 @@ from gedi.model.encoders import MLP, OwnEncoder
 from gedi.sampling import evaluate
 from gedi.training.algorithm import train
 from gedi.training.compilation import compiled, compiled_energy
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, algorithm, blobs, fresh_state, heaps
 
 pytestmark = pytest.mark.skipif(
@@ -103,4 +103,4 @@ def test_a_compiled_training_learns_what_an_eager_one_does():
 def test_a_compiler_that_is_missing_is_told(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(SettingsError, match="setting compile: expected a C\\+\\+ compiler"):
-        Session(Dataset("heaps", heaps()[0]), replace(SMALL, compile=True))
+        start(Dataset("heaps", heaps()[0]), replace(SMALL, compile=True))

@@ -12,9 +12,8 @@ from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Set
 from gedi.training.algorithm import train
 from gedi.training.cuda_graphs import OneAhead, Replayed
 from gedi.training.custom import Custom
-from gedi.training.ingredients import assemble
-from gedi.training.plan import resolve
-from gedi.training.session import Session
+from gedi.training.plan import plan
+from gedi.training.session import start
 from small_trainings import SMALL, algorithm, blobs, fresh_state, heaps
 
 on_gpu = pytest.mark.gpu
@@ -80,8 +79,8 @@ def test_what_has_moved_in_memory_is_captured_again():
 def test_a_replayed_training_is_the_training(precision):
     ends = []
     for graphs in (False, True):
-        session = Session(images(), of_images(cuda_graph=graphs, precision=precision))
-        assert session.assembly.algorithm.cuda_graph is graphs
+        session = start(images(), of_images(cuda_graph=graphs, precision=precision))
+        assert session.parts.algorithm.cuda_graph is graphs
         session.advance()
         ends.append(session.state)
     usual, replayed = ends
@@ -90,14 +89,14 @@ def test_a_replayed_training_is_the_training(precision):
         torch.testing.assert_close(replayed.model.state_dict()[name], value, atol=2e-3, rtol=2e-2)
     torch.testing.assert_close(replayed.buffer.positions, usual.buffer.positions, atol=0.02, rtol=0)
     assert torch.equal(replayed.generator.get_state(), usual.generator.get_state())
-    start = Session(images(), of_images()).state.model.state_dict()["head.weight"]
-    assert not torch.allclose(start, usual.model.state_dict()["head.weight"], atol=5e-3)
+    begin = start(images(), of_images()).state.model.state_dict()["head.weight"]
+    assert not torch.allclose(begin, usual.model.state_dict()["head.weight"], atol=5e-3)
 
 
 @on_gpu
 def test_after_the_guard_went_back_graphs_follow_the_state_that_is_there():
-    session = Session(images(), of_images(cuda_graph=True))
-    guard, state = session.observer.guard, session.state
+    session = start(images(), of_images(cuda_graph=True))
+    guard, state = session.controller.guard, session.state
     session.advance(until=12)
     before = state.model.state_dict()["head.weight"].clone()
     guard._roll_back(state, "a test")
@@ -109,10 +108,9 @@ def test_after_the_guard_went_back_graphs_follow_the_state_that_is_there():
 
 def test_by_default_graphs_are_for_gpus():
     x = Dataset("heaps", heaps()[0])
-    settings = resolve(SMALL, x)
-    assert not assemble(x, settings, torch.device("cpu")).algorithm.cuda_graph
-    with pytest.raises(SettingsError, match=r"setting cuda_graph: .* where device is cpu"):
-        assemble(x, replace(settings, cuda_graph=True), torch.device("cpu"))
+    assert not plan(x, SMALL).cuda_graph
+    with pytest.raises(SettingsError, match=r"setting cuda_graph: .* where the device is not cuda"):
+        plan(x, replace(SMALL, cuda_graph=True))
 
 
 @on_gpu
@@ -120,11 +118,11 @@ def test_labels_are_seen_without_graphs_and_that_is_said():
     x = images()
     known = Custom(classes=torch.arange(200).remainder(3).numpy())
     for wanted in (None, False):
-        session = Session(x, of_images(cuda_graph=wanted), custom=known)
-        assert not session.assembly.algorithm.cuda_graph
+        session = start(x, of_images(cuda_graph=wanted), custom=known)
+        assert not session.parts.algorithm.cuda_graph
         session.advance(until=2)
     with pytest.raises(SettingsError, match="something is known of some inputs"):
-        Session(x, of_images(cuda_graph=True), custom=known)
+        start(x, of_images(cuda_graph=True), custom=known)
 
 
 def test_weights_and_rates_may_be_tensors():

@@ -11,7 +11,7 @@ from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.settings import ViewSettings
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 NO_VIEWS = ViewSettings(noise=0, adversarial=0, neighbours=0)
@@ -19,7 +19,7 @@ NO_VIEWS = ViewSettings(noise=0, adversarial=0, neighbours=0)
 
 def run(settings=SMALL, **custom):
     x, labels = heaps()
-    fit = Session(Dataset("heaps", x), settings, custom=Custom(**custom)).run()
+    fit = start(Dataset("heaps", x), settings, custom=Custom(**custom)).run()
     clusters = fit.trained.predict(x).clusters
     return fit, max(np.mean(clusters == labels), np.mean(clusters != labels))
 

@@ -1,53 +1,32 @@
-"""The formula for memory against modules, and against the system's word on whole trainings."""
+"""The formula for memory against the system's word on trainings, and what is refused by it."""
 
 import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from torch import Generator
 
 import memory as benchmark
 from gedi.data import Dataset
-from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
-from gedi.training.ingredients import build_model
-from gedi.training.memory import Memory, network_size, peak_memory
-from gedi.training.plan import resolve
-from small_trainings import SMALL, heaps
-
-
-@pytest.mark.parametrize(
-    ("encoder", "shape"),
-    [
-        (EncoderSettings("mlp", [30, 20], False), (7,)),
-        (EncoderSettings("mlp", [64], False), (1, 8, 8)),
-        (EncoderSettings("conv", None, False), (1, 28, 28)),
-        (EncoderSettings("conv", None, False), (3, 17, 23)),
-        (EncoderSettings("resnet8", None, False), (3, 32, 32)),
-        (EncoderSettings("resnet18", None, False), (3, 32, 32)),
-    ],
-    ids=lambda value: str(getattr(value, "kind", value)),
+from gedi.errors import SettingsError
+from gedi.evidence import Groups
+from gedi.free_memory import Free
+from gedi.rules import sum_rule
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    WeightSettings,
 )
-def test_networks_have_the_size_that_is_counted(encoder, shape):
-    settings = replace(SMALL, n_clusters=5, encoder=encoder)
-    model = build_model(settings, shape, None, generator=Generator().manual_seed(0))
-    d = torch.Size(shape).numel()
-    size = network_size(encoder, 5, d, shape if len(shape) == 3 else None)
-    assert size.parameters == sum(value.numel() for value in model.parameters())
-    own = {value.data_ptr() for value in model.parameters()}
-    kept = {}
-
-    def keep(value):
-        if value.data_ptr() not in own:
-            kept[value.data_ptr()] = value.numel()
-        return value
-
-    n = 4
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-        output = model(torch.rand(n, d))
-    assert output.requires_grad
-    assert sum(kept.values()) / n == pytest.approx(size.kept, rel=0.25, abs=3 * d)
+from gedi.shards import load_stream
+from gedi.training.custom import Custom
+from gedi.training.memory import LIBRARIES, Memory, fits, peak_memory
+from gedi.training.plan import plan
+from gedi.training.session import start
+from small_trainings import SMALL, heaps
 
 
 def test_the_peak_is_what_is_held_and_the_largest_phase():
@@ -59,9 +38,9 @@ def test_the_peak_is_what_is_held_and_the_largest_phase():
 
 def sized(n=10_000, d=20, **changes):
     """The memory of a training of default settings, but for some."""
-    x = heaps(200, d)[0]
     settings = replace(Settings(n_clusters=3, device="cpu"), **changes)
-    return peak_memory(resolve(settings, Dataset("heaps", x)), n, d, libraries=0)
+    decided = plan(Dataset("heaps", heaps(200, d)[0]), settings)
+    return peak_memory(replace(decided, data=replace(decided.data, n_points=n)), libraries=0)
 
 
 def test_what_grows_with_what():
@@ -79,14 +58,13 @@ def test_what_grows_with_what():
     few, many = (sized(batch_size=n).phases["iteration"] for n in (5000, 10_000))
     # But for the squares of the points that are referred to.
     assert many - few == pytest.approx(few, rel=0.01)
-    images = {"image_shape": (1, 28, 28), "libraries": 0}
-    settings = resolve(
-        Settings(n_clusters=3, device="cpu"),
+    images = plan(
         Dataset("images", np.zeros((300, 784), np.uint8), image_shape=(1, 28, 28)),
+        Settings(n_clusters=3, device="cpu"),
     )
     once, twice = (
-        peak_memory(settings, 300, 784, replayed=replayed, **images).phases["iteration"]
-        for replayed in (False, True)
+        peak_memory(replace(images, cuda_graph=graphs), libraries=0).phases["iteration"]
+        for graphs in (False, True)
     )
     assert twice == 2 * once
     wide, wider = (sized(d=d).phases["covariance and kernels"] for d in (4000, 8000))
@@ -135,3 +113,123 @@ def check(found):
     # Most of a small training's memory is that of libraries, which would hide what is left out.
     measured, predicted = (found[name] - found["imports"] for name in ("measured", "predicted"))
     assert predicted == pytest.approx(measured, rel=0.4)
+
+
+DATA = Dataset("heaps", heaps(300, 5)[0])
+
+
+def with_room(n_bytes):
+    return lambda device: Free(n_bytes, "this machine")
+
+
+def needed(settings):
+    """Bytes that a training takes beside the data and what the process has."""
+    return peak_memory(plan(DATA, settings), libraries=0).total - DATA.x.nbytes
+
+
+def check_fit(settings, dataset, *, free, **processes):
+    fits(plan(dataset, settings, **processes), free=free)
+
+
+def test_what_fits_is_taken_and_what_does_not_is_refused():
+    enough = needed(SMALL)
+    check_fit(SMALL, DATA, free=with_room(enough))
+    with pytest.raises(
+        SettingsError,
+        match=r"heaps: a training on 300 points of 5 features needs about 0\.\d\d GiB of memory "
+        r"\(.*\), but this machine has 0\.\d\d GiB left: ",
+    ):
+        check_fit(SMALL, DATA, free=with_room(enough - 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lower"),
+    [
+        ({"batch_size": 10_000_000}, r"iteration \d{1,3}\.\d\d GiB.*: lower batch_size"),
+        (
+            {"encoder": EncoderSettings(hidden=[200_000, 100_000])},
+            r"networks and chains 6\d\d\.\d\d GiB.*: lower encoder.hidden, restarts.n or",
+        ),
+    ],
+)
+def test_a_size_that_cannot_fit_is_refused_at_once(changes, lower):
+    settings = replace(SMALL, **changes)
+    if "batch_size" in changes:
+        settings = replace(settings, sampler=replace(SMALL.sampler, buffer_size=10_000_000))
+    with pytest.raises(SettingsError, match=lower):
+        check_fit(settings, DATA, free=with_room(2**30))
+
+
+def test_a_training_is_refused_before_anything_is_built(monkeypatch):
+    wide = Dataset("wide", np.zeros((2, 100_000), dtype=np.float32))
+    monkeypatch.setattr("gedi.training.memory.free_memory", with_room(2**28))
+    settings = replace(SMALL, encoder=EncoderSettings(hidden=[16]))
+    with pytest.raises(SettingsError, match=r"needs about 5.\d\d GiB.*take fewer features"):
+        start(wide, settings)
+
+
+def test_nothing_is_refused_where_the_system_does_not_tell():
+    check_fit(replace(SMALL, max_iter=10**9), DATA, free=lambda device: None)
+
+
+def test_encoders_of_the_user_count_by_their_parameters():
+    small, large = (torch.nn.Sequential(torch.nn.Linear(5, n), torch.nn.SiLU()) for n in (4, 4000))
+    settings = replace(SMALL, encoder=EncoderSettings())
+    sizes = [
+        peak_memory(plan(DATA, settings, custom), libraries=0)
+        for custom in (Custom(encoder=small), Custom(encoder=large))
+    ]
+    grown = sizes[1].held["networks and chains"] - sizes[0].held["networks and chains"]
+    assert grown >= 5 * 4 * 6 * 3996
+
+
+@pytest.mark.gpu
+def test_what_does_not_fit_on_the_device_is_refused():
+    settings = replace(SMALL, device="cuda", batch_size=2**24)
+    settings = replace(settings, sampler=replace(SMALL.sampler, buffer_size=2**24))
+    big = replace(settings, encoder=EncoderSettings(hidden=[4096, 4096]))
+    with pytest.raises(SettingsError, match="the device cuda has"):
+        start(DATA, big)
+
+
+def test_inputs_of_which_something_is_known_take_memory_too():
+    # A batch so large that the terms take the most.
+    settings = replace(
+        SMALL,
+        batch_size=100_000,
+        weights=WeightSettings(gen=0.0),
+        sampler=replace(SMALL.sampler, buffer_size=100_000),
+        encoder=EncoderSettings(hidden=[512, 512]),
+    )
+    rule = sum_rule(2, 2)
+    groups = Groups(rule, torch.zeros(1, 2, dtype=torch.int64), rule.encode([0]))
+    sizes = [
+        peak_memory(plan(DATA, settings, custom), libraries=0).phases["iteration"]
+        for custom in (
+            Custom(),
+            Custom(classes=np.zeros(300, dtype=np.int64)),
+            Custom(groups=groups),
+        )
+    ]
+    # A batch and its views are two parts.
+    assert sizes[1] / sizes[0] == pytest.approx(2.25 / 2) and sizes[2] / sizes[0] == 2.5 / 2
+
+
+def test_a_stream_is_counted_by_its_sample_and_its_buffer(tmp_path):
+    frame = pd.DataFrame(heaps(300, 5)[0], columns=list("abcde"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = load_stream(str(tmp_path), buffer_size=70)
+    held = peak_memory(plan(data, SMALL), libraries=0).held["data"]
+    assert held == 300 * 5 * (8 + 4) + data.shards.held_bytes
+    assert data.shards.held_bytes == 70 * (5 * 4 + 8) + data.shards.at_once * data.shards.open_bytes
+
+
+def test_processes_of_one_machine_share_its_memory():
+    half = replace(SMALL, batch_size=32)
+    one = needed(half)
+    alone = one + DATA.x.nbytes + LIBRARIES  # what another process takes
+    check_fit(SMALL, DATA, devices=2, free=with_room(one + alone))
+    with pytest.raises(SettingsError, match=r", and its other processes 0\.\d\d GiB, but"):
+        check_fit(SMALL, DATA, devices=2, free=with_room(one + alone - 1))
+    # Those of other machines do not.
+    check_fit(SMALL, DATA, nodes=2, free=with_room(one))

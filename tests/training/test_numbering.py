@@ -13,7 +13,7 @@ from gedi.errors import DataError, RunError, SettingsError
 from gedi.training.custom import Custom
 from gedi.training.numbering import Reference, matched, recall, told
 from gedi.training.reference_files import load_reference, save_reference
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -78,7 +78,7 @@ def test_what_shares_more_than_a_half_is_always_paired(seed):
 
 @pytest.fixture(scope="module")
 def earlier():
-    return Session(Dataset("heaps", heaps()[0]), SMALL).run().trained
+    return start(Dataset("heaps", heaps()[0]), SMALL).run().trained
 
 
 def test_points_that_the_earlier_model_does_not_know_are_left_out(earlier):
@@ -112,7 +112,7 @@ def test_a_training_takes_over_the_numbers(earlier, caplog):
     for order in ([0, 1], [1, 0]):
         custom = Custom(like=Reference(rows, said[:, order], "then"))
         with caplog.at_level("INFO", logger="gedi"):
-            fit = Session(dataset, replace(SMALL, seed=3), custom=custom).run()
+            fit = start(dataset, replace(SMALL, seed=3), custom=custom).run()
         assert fit.numbering.former.tolist() == [0, 1] and fit.numbering.overlap.min() > 0.8
         np.testing.assert_array_equal(fit.trained.predict(dataset.x).clusters,
                                       said[:, order].argmax(1))  # fmt: skip
@@ -122,7 +122,7 @@ def test_a_training_takes_over_the_numbers(earlier, caplog):
 def test_clusters_have_one_kind_of_name_only():
     custom = Custom(like=Reference(np.arange(2), np.eye(2)))
     with pytest.raises(SettingsError, match="like: clusters have names already"):
-        Session(Dataset("heaps", heaps()[0]), replace(SMALL, prior=[0.5, 0.5]), custom=custom)
+        start(Dataset("heaps", heaps()[0]), replace(SMALL, prior=[0.5, 0.5]), custom=custom)
 
 
 # In files

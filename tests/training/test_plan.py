@@ -1,6 +1,6 @@
 """Settings that the data decide."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, asdict, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from gedi.evidence.groups import Groups
 from gedi.objective import balance_threshold
 from gedi.rules import sum_rule
 from gedi.settings import (
+    CompleteSettings,
     EncoderSettings,
     RestartSettings,
     SamplerSettings,
@@ -20,34 +21,26 @@ from gedi.settings import (
     ViewSettings,
     WeightSettings,
     check,
+    complete,
 )
 from gedi.settings.presets import NEUTRAL, preset
 from gedi.training.custom import Custom
-from gedi.training.plan import default_prior_weight, of_one_process, resolve, resolve_views
+from gedi.training.plan import default_prior_weight, plan, plan_views
 
 
 def table(n=50, d=3):
     return Dataset("table", np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
 
 
+def resolve(settings, dataset, custom=Custom(), **processes):
+    """The settings of a plan."""
+    return plan(dataset, settings, custom, **processes).settings
+
+
 def test_every_open_setting_is_filled_in():
     resolved = resolve(Settings(n_clusters=3), table())
     check(resolved)
-    assert None not in (
-        resolved.batch_size,
-        resolved.learning_rate,
-        resolved.data_noise,
-        resolved.weights.gen,
-        resolved.weights.prior,
-        resolved.encoder.hidden,
-        resolved.encoder.base,
-        resolved.sampler.buffer_size,
-        resolved.views.adversarial,
-        resolved.views.neighbours,
-        resolved.restarts.n,
-        resolved.restarts.iterations,
-        resolved.restarts.gen,
-    )
+    assert isinstance(resolved, CompleteSettings) and complete(resolved) == resolved
     assert resolve(resolved, table()) == resolved
 
 
@@ -62,7 +55,8 @@ def test_what_the_user_says_stays():
     )
     resolved = resolve(said, table())
     for name in ("batch_size", "learning_rate", "data_noise", "weights", "restarts"):
-        assert getattr(resolved, name) == getattr(said, name)
+        mine, theirs = getattr(resolved, name), getattr(said, name)
+        assert vars(mine) == vars(theirs) if is_dataclass(mine) else mine == theirs
 
 
 @pytest.mark.parametrize("c", [2, 3, 10, 100])
@@ -146,21 +140,21 @@ def test_the_preset_follows_the_channels():
 
 def test_strengths_given_win_over_the_preset():
     said = ViewSettings(preset="digits", rotate=0.0, crop=0.5, jitter=0.25, neighbours=3)
-    views = resolve_views(said, (3, 8, 8))
+    views = plan_views(said, (3, 8, 8))
     assert image_views(views) == preset("digits") | {"rotate": 0.0, "crop": 0.5, "jitter": 0.25}
     assert (views.preset, views.neighbours, views.adversarial) == ("digits", 3, 0.18)
 
 
 def test_colour_is_left_out_without_it():
-    views = resolve_views(ViewSettings(preset="natural"), (1, 8, 8))
+    views = plan_views(ViewSettings(preset="natural"), (1, 8, 8))
     assert image_views(views) == preset("natural") | {"jitter": 0.0, "grey": 0.0}
-    assert resolve_views(ViewSettings(grey=0.0), (1, 8, 8)).grey == 0
+    assert plan_views(ViewSettings(grey=0.0), (1, 8, 8)).grey == 0
     with pytest.raises(SettingsError, match=r"views\.grey: .*three channels, but these have 1"):
         resolve(Settings(n_clusters=3, views=ViewSettings(grey=0.5)), images(8))
 
 
 def test_large_images_are_changed_less_and_have_no_neighbours():
-    views = resolve_views(ViewSettings(), (1, 16, 16))
+    views = plan_views(ViewSettings(), (1, 16, 16))
     assert (views.adversarial, views.neighbours) == (0.15, 0)
 
 
@@ -180,7 +174,7 @@ def test_gen_pulls_harder_and_more_slowly_on_convolutional_networks():
 
 def test_tables_have_no_image_views():
     views = resolve(Settings(n_clusters=3), table()).views
-    assert views == ViewSettings(adversarial=0.18, neighbours=10)
+    assert asdict(views) == asdict(ViewSettings(adversarial=0.18, neighbours=10))
     neutral = ViewSettings(**NEUTRAL)
     assert image_views(resolve(Settings(n_clusters=3, views=neutral), table()).views) == NEUTRAL
     for changes in ({"rotate": 10.0}, {"crop": 0.5}, {"preset": "digits"}):
@@ -249,7 +243,7 @@ def test_latents_and_importance_of_vera():
         assert (vera.latents, vera.n_importance) == expected
     said = VeraSettings(latents=7, n_importance=3)
     kept = resolve(replace(VERA, sampler=SamplerSettings(kind="vera", vera=said)), table())
-    assert kept.sampler.vera == said
+    assert asdict(kept.sampler.vera) == asdict(said)
 
 
 @pytest.mark.parametrize(
@@ -276,20 +270,50 @@ def test_sides_of_images_that_vera_makes():
 
 
 def test_processes_share_points_and_chains_equally():
-    settings = resolve(
-        Settings(
-            n_clusters=2,
-            batch_size=12,
-        ),
-        table(),
-    )
-    share = of_one_process(settings, 3)
-    assert share.batch_size == 4 and share.sampler.buffer_size == 4
-    assert of_one_process(settings, 1) == settings
+    settings = Settings(n_clusters=2, batch_size=12, device="cpu")
+    assert plan(table(), settings, devices=3).n_processes == 3
     with pytest.raises(SettingsError, match="batch_size: expected a multiple of the 5 processes"):
-        of_one_process(settings, 5)
-    odd = replace(settings, sampler=replace(settings.sampler, buffer_size=13))
+        plan(table(), settings, devices=5)
+    odd = replace(settings, sampler=SamplerSettings(buffer_size=13))
     with pytest.raises(SettingsError, match=r"sampler.buffer_size: expected a multiple of the 2"):
-        of_one_process(odd, 2)
+        plan(table(), odd, devices=2)
     with pytest.raises(SettingsError, match="compile: expected false"):
-        of_one_process(replace(settings, compile=True), 2)
+        plan(table(), replace(settings, compile=True), nodes=2)
+
+
+def test_a_plan_says_what_will_be_done_and_why():
+    said = str(plan(table(500, 6), Settings(n_clusters=3)))
+    assert "table: 500 x 6, 3 clusters by GEDI" in said
+    assert "6 networks, 2 of them from k-means, until iteration 600" in said
+    assert "mlp-100-100 with 11,103 parameters" in said
+    assert "noise of" in said and "because there are 500" in said
+    one = str(plan(images(16), Settings(n_clusters=3, restarts=RestartSettings(n=1))))
+    assert "30 images of 1 x 16 x 16" in one and "one network, conv with" in one
+
+
+def test_a_plan_cannot_change():
+    decided = plan(table(), Settings(n_clusters=3))
+    with pytest.raises(FrozenInstanceError):
+        decided.devices = 2
+    with pytest.raises(FrozenInstanceError):
+        decided.settings.batch_size = 2
+
+
+class Built:
+    """Counts how often a plug-in's encoder is made."""
+
+    def __init__(self):
+        self.n = 0
+
+    def __call__(self, input_shape):
+        self.n += 1
+        return torch.nn.Sequential(torch.nn.Linear(*input_shape, 4), torch.nn.SiLU())
+
+
+def test_the_encoder_of_a_plug_in_is_measured_once(monkeypatch):
+    made = Built()
+    monkeypatch.setattr("gedi.model.kinds.plugins.load", lambda *names, **options: made)
+    settings = Settings(n_clusters=3, encoder=EncoderSettings(kind="theirs"))
+    decided = plan(table(), settings)
+    assert made.n == 1
+    assert decided.network.parameters == (3 * 4 + 4) + (4 * 3 + 3)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -77,11 +76,10 @@ print(other.pid, flush=True)
 launching.Crew(None, started=[child, other], advice="go on").look_after()
 time.sleep(100)
 """
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
-    assert time.monotonic() - start < 90 and done.returncode == 2
+    assert done.returncode == 2  # not 0, as after the sleep
     told = "gedi: error: process 1 (counted from 0) ended with code 1, so the training cannot go on"
     assert told in done.stderr and "go on\n" in done.stderr
     wait_for(lambda: is_gone(int(done.stdout)), 30)

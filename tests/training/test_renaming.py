@@ -15,7 +15,7 @@ from gedi.rules import CircuitRule, Rule, sum_rule
 from gedi.settings import RestartSettings, Settings, WeightSettings
 from gedi.training.custom import Custom
 from gedi.training.renaming import Renaming, likeliest_order, moves_of, renumber
-from gedi.training.session import Session
+from gedi.training.session import start
 
 
 def heaps(c=4, n=240):
@@ -89,7 +89,7 @@ def test_names_that_are_as_good_stay():
 def test_network_average_and_moments_are_renumbered_and_the_energy_stays(members):
     data, groups = heaps()
     chosen = replace(settings(max_iter=3), restarts=RestartSettings(n=max(1, *members, 1)))
-    session = Session(data, chosen, custom=Custom(groups=groups))
+    session = start(data, chosen, custom=Custom(groups=groups))
     session.advance(until=3)
     state = session.state
     assert state.members == members
@@ -114,7 +114,7 @@ def test_the_prior_counts():
     either = Rule(lambda a, same: same, {"a": range(4), "same": (True,)})
     codes = either.encode([True] * 240)
     groups = Groups(either, torch.arange(240)[:, None], codes)
-    session = Session(data, settings(prior=[0.97, 0.01, 0.01, 0.01]), custom=Custom(groups=groups))
+    session = start(data, settings(prior=[0.97, 0.01, 0.01, 0.01]), custom=Custom(groups=groups))
     state = session.state
     with torch.no_grad():
         state.model.head.bias[:] = torch.tensor([0.0, 0.0, 30.0, 0.0])
@@ -127,14 +127,14 @@ def test_the_prior_counts():
 def test_training_gets_over_names_that_were_exchanged():
     """A start whose clusters are right and names wrong ends with right names; without it, not."""
     data, groups = heaps()
-    first = Session(data, settings(max_iter=300), custom=Custom(groups=groups)).run().trained
+    first = start(data, settings(max_iter=300), custom=Custom(groups=groups)).run().trained
     assert np.mean(first.predict(data.x).clusters == data.labels) > 0.99
     with torch.no_grad():
         for parameter in (first.model.head.weight, first.model.head.bias):
             parameter.copy_(30 * parameter[:, [1, 0, 3, 2]])
     right, renamed = {}, {}
     for rename in (True, False):
-        again = Session(
+        again = start(
             data,
             settings(max_iter=60, rename=rename, learning_rate=1e-4),
             custom=Custom(groups=groups, previous=first),

@@ -21,18 +21,19 @@ from gedi.settings import (
     WeightSettings,
 )
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.hooks import Hook, StopWhen
+from gedi.training.session import start
 from gedi.training.storage import load_trained, save_trained
 from gedi.views import Neighbour, VirtualAdversarial
 from gedi.views.geometry import Geometry
-from small_trainings import SMALL, heaps, same
+from small_trainings import SMALL, Each, heaps, same
 
 GROUP = replace(SMALL, restarts=RestartSettings(n=2, kmeans=0, iterations=25, warmup=8, ramp=5))
 HALF = replace(SMALL, sampler=replace(SMALL.sampler, buffer_dtype="float16"))
 
 
 def session(settings=SMALL, **arguments):
-    return Session(Dataset("blobs", heaps()[0]), settings, **arguments)
+    return start(Dataset("blobs", heaps()[0]), settings, **arguments)
 
 
 def saved(paused):
@@ -47,15 +48,9 @@ def without_clock(history):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in history]
 
 
-def interrupted_at(iteration):
-    """A session and a callable that interrupts it once it has come so far."""
-    holder = []
-    chosen = {"at": iteration}
-
-    def interrupted():
-        return chosen["at"] is not None and holder[0].state.iteration >= chosen["at"]
-
-    return holder, chosen, interrupted
+def stop_at(training, iteration):
+    """A hook that stops a session once it has come so far."""
+    return StopWhen(lambda: training.state.iteration >= iteration)
 
 
 def accuracy(clusters, labels):
@@ -143,12 +138,11 @@ def test_one_seed_gives_the_same_bits(settings):
 def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
     whole = session(settings)
     expected = whole.run()
-    holder, _, interrupted = interrupted_at(at)
-    holder.append(session(settings, interrupted=interrupted))
-    paused = holder[0].run()
+    broken = session(settings)
+    paused = broken.run([stop_at(broken, at)])
     assert paused.ended == "interrupted" and paused.iterations == at
     resumed = session(settings)
-    resumed.load_state_dict(saved(holder[0]))
+    resumed.load_state_dict(saved(broken))
     fit = resumed.run()
     assert same(resumed.state_dict(), whole.state_dict())
     assert without_clock(fit.history) == without_clock(expected.history)
@@ -165,25 +159,24 @@ def test_a_session_takes_up_all_that_was_saved():
     paused.run()
     resumed = session(settings)
     resumed.load_state_dict(saved(paused))
-    assert paused.observer.plateau.best_iteration == 10
+    assert paused.controller.plateau.best_iteration == 10
     assert same(resumed.state_dict(), paused.state_dict())
 
 
-def astray(session, at):
-    """Let the training of a session go astray at some iteration."""
+def astray(at):
+    """A hook that leads a training astray at some iteration."""
 
     def poison(state):
         if state.iteration == at:
             next(state.model.parameters()).data.fill_(torch.nan)
 
-    session.observer.each.append(poison)
-    return session
+    return Each(poison)
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
 def test_a_training_gone_astray_comes_back_and_says_so(settings):
     settings = replace(settings, max_iter=150)
-    fit = astray(session(settings), 23).run()
+    fit = session(settings).run([astray(23)])
     assert [each.action for each in fit.interventions] == ["rolled back"]
     assert [record["interventions"] for record in fit.history] == [0, 0, *[1] * 13]
     told = [record.pop("gradient_norm") for record in fit.history]  # as it was before the cure
@@ -198,14 +191,13 @@ def test_a_training_gone_astray_comes_back_and_says_so(settings):
 
 @pytest.mark.parametrize("at", [22, 27, 35])
 def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
-    whole = astray(session(GROUP), 23)
-    whole.run()
-    paused = astray(session(GROUP), 23)
-    paused.observer.interrupted = lambda: paused.state.iteration == at
-    paused.train()
-    resumed = astray(session(GROUP), 23)
+    whole = session(GROUP)
+    whole.run([astray(23)])
+    paused = session(GROUP)
+    paused.train([astray(23), stop_at(paused, at)])
+    resumed = session(GROUP)
     resumed.load_state_dict(saved(paused))
-    resumed.run()
+    resumed.run([astray(23)])
     assert same(resumed.state_dict(), whole.state_dict())
 
 
@@ -213,14 +205,12 @@ def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
 def test_an_interrupted_session_can_simply_run_on(settings):
     whole = session(settings)
     whole.run()
-    holder, chosen, interrupted = interrupted_at(10)
-    holder.append(session(settings, interrupted=interrupted))
-    before = holder[0].run()
+    broken = session(settings)
+    before = broken.run([stop_at(broken, 10)])
     chains = before.trained.chains.clone()
     energy = before.trained.predict(heaps()[0]).energy
-    chosen["at"] = None
-    assert holder[0].run().ended == "max_iter"
-    assert same(holder[0].state_dict(), whole.state_dict())
+    assert broken.run().ended == "max_iter"
+    assert same(broken.state_dict(), whole.state_dict())
     # What was returned before does not change any more.
     assert torch.equal(before.trained.chains, chains)
     np.testing.assert_array_equal(before.trained.predict(heaps()[0]).energy, energy)
@@ -229,7 +219,7 @@ def test_an_interrupted_session_can_simply_run_on(settings):
 def test_time_ends_a_training():
     fit = session(replace(SMALL, max_iter=10**6, max_time=0.3)).run()
     assert fit.ended == "max_time"
-    assert 0.3 <= fit.seconds < 3 and 0 < fit.iterations < 10**6
+    assert fit.seconds >= 0.3 and 0 < fit.iterations < 10**6
 
 
 def test_convergence_ends_a_training():
@@ -242,10 +232,18 @@ def test_convergence_ends_a_training():
     assert fit.history[-1]["learning_rate"] < 0.01 * settings.learning_rate
 
 
-def test_listeners_hear_every_record():
-    heard = []
-    fit = session(listeners=[lambda state, record: heard.append(record)]).run()
-    assert heard == fit.history
+def test_hooks_see_every_record_and_every_iteration():
+    heard, iterations = [], []
+
+    class Watcher(Hook):
+        def on_record(self, session, record):
+            heard.append(record)
+
+        def on_iteration(self, session):
+            iterations.append(session.state.iteration)
+
+    fit = session().run([Watcher()])
+    assert heard == fit.history and iterations == list(range(1, 61))
     assert [record["iteration"] for record in heard] == [10, 20, 30, 40, 50, 60]
     assert all(np.isfinite(list(record.values())).all() for record in heard)
 
@@ -283,7 +281,7 @@ def images(n=60):
 
 def test_images_have_views_of_their_own():
     only = ViewSettings(noise=0, adversarial=0, neighbours=0, rotate=10)
-    fit = Session(images(), replace(SMALL, max_iter=5, batch_size=16, views=only)).run()
+    fit = start(images(), replace(SMALL, max_iter=5, batch_size=16, views=only)).run()
     assert fit.iterations == 5
 
 
@@ -291,7 +289,7 @@ def test_images_have_views_of_their_own():
 def test_settings_decide_the_views_of_images(method):
     def view(**views):
         settings = Settings(method=method, n_clusters=2, batch_size=16, views=ViewSettings(**views))
-        return Session(images(), settings).assembly.algorithm.view
+        return start(images(), settings).parts.algorithm.view
 
     found = view()
     if method == "gedi":
@@ -308,7 +306,7 @@ def test_settings_decide_the_views_of_images(method):
 
 def test_images_are_scaled_to_the_range_that_their_views_keep():
     unknown = replace(images(), value_range=None)
-    x = Session(unknown, replace(SMALL, batch_size=16)).assembly.data[:]
+    x = start(unknown, replace(SMALL, batch_size=16)).parts.data[:]
     assert (float(x.min()), float(x.max())) == (-1, 1)
 
 
@@ -316,7 +314,7 @@ def test_views_that_do_not_suit_the_data_are_no_views():
     noise = ViewSettings(noise=1, adversarial=0, neighbours=0, rotate=0, shift=0, zoom=0, shear=0)
     rotation = ViewSettings(rotate=10)
     with pytest.raises(SettingsError, match="settings views: expected one of rotate"):
-        Session(images(), replace(SMALL, batch_size=16, views=noise))
+        start(images(), replace(SMALL, batch_size=16, views=noise))
     with pytest.raises(SettingsError, match=r"setting views\.rotate: is for images"):
         session(replace(SMALL, views=rotation))
 
@@ -411,7 +409,7 @@ def test_images_of_bytes_train_convolutions(kind, tmp_path):
         encoder=EncoderSettings(kind=kind),
         restarts=RestartSettings(n=2, iterations=2),
     )
-    fit = Session(dataset, settings).run()
+    fit = start(dataset, settings).run()
     first, second = (candidate.gap for candidate in fit.candidates)
     assert first != second  # members start from weights of their own
     save_trained(fit.trained, tmp_path / "model.safetensors")
@@ -427,10 +425,10 @@ def test_images_in_a_file_train_as_those_in_memory_do(restarts, tmp_path):
     mapped = gedi.load(str(tmp_path / "x.npy"), stream_above=0)
     assert isinstance(mapped.x, np.memmap) and not isinstance(held.x, np.memmap)
     settings = replace(GROUP, batch_size=16, restarts=replace(GROUP.restarts, n=restarts))
-    whole, broken = Session(held, settings), Session(mapped, settings)
+    whole, broken = start(held, settings), start(mapped, settings)
     whole.run()
     broken.advance(until=20)
-    resumed = Session(mapped, settings)
+    resumed = start(mapped, settings)
     resumed.load_state_dict(saved(broken))
     resumed.run()
     assert same(whole.state_dict(), resumed.state_dict())
@@ -445,7 +443,7 @@ VERA_GROUP = replace(VERA, restarts=RestartSettings(n=2, kmeans=0, iterations=25
 
 def test_vera_finds_two_heaps_and_leaves_chains_that_move():
     x, labels = heaps(d=3)
-    fit = Session(Dataset("heaps", x), replace(VERA, max_iter=200)).run()
+    fit = start(Dataset("heaps", x), replace(VERA, max_iter=200)).run()
     assert accuracy(fit.trained.predict(x).clusters, labels) == 1
     assert np.isfinite(fit.history[-1]["energy_vera"])
     assert isinstance(fit.trained.sampler, Cycle)
@@ -457,11 +455,10 @@ def test_vera_finds_two_heaps_and_leaves_chains_that_move():
 def test_a_saved_session_with_vera_goes_on_with_the_same_bits(settings, at):
     whole = session(settings)
     expected = whole.run()
-    holder, _, interrupted = interrupted_at(at)
-    holder.append(session(settings, interrupted=interrupted))
-    holder[0].run()
+    broken = session(settings)
+    broken.run([stop_at(broken, at)])
     resumed = session(settings)
-    resumed.load_state_dict(saved(holder[0]))
+    resumed.load_state_dict(saved(broken))
     fit = resumed.run()
     assert same(resumed.state_dict(), whole.state_dict())
     assert without_clock(fit.history[-1:]) == without_clock(expected.history[-1:])
@@ -477,7 +474,7 @@ def test_vera_makes_images_and_what_it_trained_comes_back(tmp_path):
         sampler=SamplerSettings(kind="vera"),
         restarts=RestartSettings(n=2, iterations=2),
     )
-    one = Session(dataset, settings)
+    one = start(dataset, settings)
     fit = one.run()
     assert fit.settings.encoder.kind == "conv"
     assert np.isfinite(fit.history[-1]["energy_vera"])
@@ -525,15 +522,11 @@ def test_a_stream_trains_as_data_in_memory_do(shards):
 @pytest.mark.parametrize("at", [3, 14, 29])
 def test_a_streamed_training_goes_on_with_the_same_bits(shards, at):
     settings = replace(SMALL, max_iter=30, restarts=RestartSettings(n=2, iterations=12))
-    whole = Session(shards, settings)
+    whole = start(shards, settings)
     whole.run()
-    holder = []
-    broken = Session(
-        shards, settings, interrupted=lambda: bool(holder) and holder[0].state.iteration == at
-    )
-    holder.append(broken)
-    assert not broken.train()
-    resumed = Session(shards, settings)
+    broken = start(shards, settings)
+    assert not broken.train([stop_at(broken, at)])
+    resumed = start(shards, settings)
     resumed.load_state_dict(saved(broken))
     resumed.run()
     assert resumed.state_dict()["stream"]["drawn"] == 64 * (12 * 2 + 18)
@@ -542,7 +535,7 @@ def test_a_streamed_training_goes_on_with_the_same_bits(shards, at):
 
 def test_the_box_holds_rows_that_the_sample_of_a_stream_leaves_out(shards):
     assert shards.x.max() < 5000
-    box, scaling = Session(shards, SMALL).assembly.algorithm.box, Session(shards, SMALL).assembly
+    box, scaling = start(shards, SMALL).parts.algorithm.box, start(shards, SMALL).parts
     assert box.contains(scaling.scaling(np.array([[5000.0, 500.0]])))[0]
 
 
@@ -550,7 +543,7 @@ def test_what_is_known_by_places_is_refused_of_a_stream(shards):
     pairs = np.array([[0, 1]])
     for custom in (Custom(positives=pairs), Custom(classes=np.zeros(200, dtype=np.int64))):
         with pytest.raises(SettingsError, match=r"streaming: .* known by the places of rows"):
-            Session(shards, SMALL, custom=custom)
+            start(shards, SMALL, custom=custom)
 
 
 def test_a_bad_row_in_a_stream_is_told_with_its_file(shards, tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ from gedi.evaluation.clustering import nmi
 from gedi.model import EnergyClassifier
 from gedi.model.encoders import MLP
 from gedi.training.custom import Custom
-from gedi.training.session import Session
+from gedi.training.hooks import StopWhen
+from gedi.training.session import start
 from gedi.training.starts import fit_codes, kmeans_codes
 from small_trainings import SMALL, blobs, heaps
 
@@ -73,7 +74,7 @@ def test_each_member_learns_its_own_codes():
 @pytest.mark.parametrize("kmeans", [0, 2])
 def test_learned_shares_are_those_of_the_data(kmeans):
     settings = replace(LEARNED, restarts=replace(LEARNED.restarts, kmeans=kmeans), max_iter=600)
-    fit = Session(UNEQUAL, settings).run()
+    fit = start(UNEQUAL, settings).run()
     found = fit.trained.predict(X).clusters
     if kmeans:
         assert nmi(Y, found) > 0.95
@@ -85,7 +86,7 @@ def test_learned_shares_are_those_of_the_data(kmeans):
 def test_learned_priors_start_from_kmeans_and_others_do_not():
     def log_priors(prior):
         settings = replace(LEARNED, prior=prior, restarts=replace(LEARNED.restarts, kmeans=1))
-        return Session(UNEQUAL, settings).state.log_prior.exp()
+        return start(UNEQUAL, settings).state.log_prior.exp()
 
     learned = log_priors("learned")
     torch.testing.assert_close(learned[:3], torch.full((3, 3), 1 / 3))
@@ -94,36 +95,35 @@ def test_learned_priors_start_from_kmeans_and_others_do_not():
 
 
 def test_a_learned_prior_survives_a_pause():
-    straight = Session(UNEQUAL, LEARNED)
+    straight = start(UNEQUAL, LEARNED)
     straight.run()
-    paused = Session(UNEQUAL, LEARNED)
-    paused.observer.interrupted = lambda: paused.state.iteration == 90
-    paused.run()
-    resumed = Session(UNEQUAL, LEARNED)
+    paused = start(UNEQUAL, LEARNED)
+    paused.run([StopWhen(lambda: paused.state.iteration == 90)])
+    resumed = start(UNEQUAL, LEARNED)
     resumed.load_state_dict(paused.state_dict())
     resumed.run()
     assert torch.equal(resumed.state.log_prior, straight.state.log_prior)
 
 
 def test_a_learned_prior_goes_on_with_its_model():
-    first = Session(UNEQUAL, LEARNED).run().trained
-    again = Session(UNEQUAL, LEARNED, custom=Custom(previous=first))
+    first = start(UNEQUAL, LEARNED).run().trained
+    again = start(UNEQUAL, LEARNED, custom=Custom(previous=first))
     assert torch.equal(again.state.log_prior, first.log_prior)
 
 
 def test_images_do_not_start_from_kmeans_and_tables_do():
     x, _ = heaps(60, 4)
-    table = Session(Dataset("table", x), replace(SMALL, restarts=replace(SMALL.restarts, n=None)))
+    table = start(Dataset("table", x), replace(SMALL, restarts=replace(SMALL.restarts, n=None)))
     images = Dataset("images", x, image_shape=(1, 2, 2), value_range=(0.0, 1000.0))
-    image = Session(images, replace(SMALL, restarts=replace(SMALL.restarts, n=None)))
+    image = start(images, replace(SMALL, restarts=replace(SMALL.restarts, n=None)))
     assert (table.settings.restarts.n, table.settings.restarts.kmeans) == (6, 2)
     assert (image.settings.restarts.n, image.settings.restarts.kmeans) == (4, 0)
 
 
 def test_mistakes_are_told():
     with pytest.raises(SettingsError, match=r"restarts\.kmeans: expected at most restarts\.n, 4"):
-        Session(UNEQUAL, replace(LEARNED, restarts=replace(LEARNED.restarts, kmeans=5)))
+        start(UNEQUAL, replace(LEARNED, restarts=replace(LEARNED.restarts, kmeans=5)))
     with pytest.raises(
         SettingsError, match="prior: expected a list of numbers or learned, got 'lerned'"
     ):
-        Session(UNEQUAL, replace(LEARNED, prior="lerned"))
+        start(UNEQUAL, replace(LEARNED, prior="lerned"))

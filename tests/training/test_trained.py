@@ -11,7 +11,7 @@ from gedi.errors import DataError
 from gedi.model import EnergyClassifier
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
-from gedi.training.session import Session
+from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
 
@@ -19,7 +19,7 @@ from small_trainings import SMALL, heaps
 def trained():
     # With a base, as a density that starts flat takes longer than this.
     settings = replace(SMALL, max_iter=400, encoder=EncoderSettings(hidden=[16], base=True))
-    return Session(Dataset("heaps", heaps()[0]), settings).run().trained
+    return start(Dataset("heaps", heaps()[0]), settings).run().trained
 
 
 def seed(value=0):

@@ -8,13 +8,13 @@ from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, ViewSettings
 from gedi.training.profile import profile
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.views import GaussianNoise
 from small_trainings import SMALL, heaps
 
 
 def session(**changes):
-    return Session(Dataset("heaps", heaps()[0]), replace(SMALL, **changes))
+    return start(Dataset("heaps", heaps()[0]), replace(SMALL, **changes))
 
 
 def test_the_parts_add_up_and_stand_beside_their_floors():
@@ -103,7 +103,7 @@ def test_convolutions_are_counted():
     settings = replace(
         SMALL, encoder=EncoderSettings(kind="conv"), sampler=SamplerSettings(n_steps=1, every=1)
     )
-    found = profile(Session(data, settings), cycles=1)
+    found = profile(start(data, settings), cycles=1)
     forward = 2 * (4 * 4 * 32 * 25 + 4 * 32 * 64 * 9 + 4 * 64 * 64 * 9 + 256 * 256 + 256 * 2)
     # Chains: forwards and backwards by the input, twice; and the base's products.
     assert found.parts["chains"].flops > 2 * 2 * 64 * forward

@@ -1,6 +1,7 @@
 """What all tables of `gedi reproduce` do with a cell: take it up, train it, keep its measures."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from gedi.experiments import Tree
 from gedi.runs import Run, Source
 from gedi.settings import Settings
 from gedi.training.custom import Custom
-from gedi.training.session import Fit, Session
+from gedi.training.memory import fits
+from gedi.training.plan import Plan
+from gedi.training.session import Fit, build
 from gedi.untrusted import json_of
 
 __all__ = ["check_same", "fit_cell", "measures_of", "write_measures"]
@@ -31,7 +34,7 @@ def check_same(folder: Path, source: Source, settings: Settings) -> None:
     if not (folder / "settings.yaml").is_file():
         return
     run = Run.open(folder)
-    if run.source != source or run.settings() != settings:
+    if run.source != source or asdict(run.settings()) != asdict(settings):
         raise RunError(
             f"{folder}: was made with other data or settings than are asked for now; choose "
             "another --out, or remove the folder"
@@ -42,7 +45,7 @@ def fit_cell(
     folder: Path,
     source: Source,
     dataset: Dataset,
-    settings: Settings,
+    planned: Plan,
     console: Console,
     *,
     custom: Custom = Custom(),
@@ -54,7 +57,7 @@ def fit_cell(
         folder: of the cell.
         source: of its data.
         dataset: what it trains on.
-        settings: resolved.
+        planned: its plan.
         console: where progress is shown.
         custom: what is brought beside the settings.
         deadline: of `time.monotonic`, when to stop.
@@ -69,7 +72,8 @@ def fit_cell(
         run = Run.open(folder)
         session = taken_up(run, dataset, console, custom)
     else:
-        session = Session(dataset, settings, custom=custom)
+        fits(planned)
+        session = build(planned, dataset, custom)
         run = Run.create(folder, source, dataset, session.settings, overwrite=True)
     return train_to_end(run, session, console, deadline=deadline)
 

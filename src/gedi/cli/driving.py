@@ -21,11 +21,11 @@ from gedi.presenting import report_content
 from gedi.printable import printable
 from gedi.runs import Run
 from gedi.symptoms import quartiles_of
-from gedi.training.algorithm import TrainingState
 from gedi.training.custom import Custom
+from gedi.training.hooks import Hook, StopWhen
 from gedi.training.numbering import Numbering
 from gedi.training.progress import Progress
-from gedi.training.session import Fit, Session
+from gedi.training.session import Fit, Session, start
 
 __all__ = ["INTERRUPTED", "drive", "follow", "quoted", "taken_up", "train_to_end"]
 
@@ -54,7 +54,7 @@ def drive(
     if fit is None:
         return INTERRUPTED
     named = run.groups is not None
-    groups = session.assembly.custom.groups
+    groups = session.custom.groups
     findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
     values = () if groups is None else tuple(str(value) for value in groups.rule.values)
     content = report_content(fit, findings, dataset, _next_steps(run), named=named, values=values)
@@ -74,14 +74,7 @@ def follow(session: Session) -> int:
         crew.advice = from_first(crew.advice)
     try:
         with stoppable(math.inf) as is_asked, crew.failures_told():
-            session.observer.interrupted = is_asked
-
-            def join(state: TrainingState) -> None:
-                if anywhere(False):  # the first process saves
-                    session.state_dict()
-
-            session.observer.each.append(join)
-            ended = session.train()
+            ended = session.train([StopWhen(is_asked), _Follower()])
             session.state_dict()
         if ended:
             session.disband()
@@ -92,6 +85,14 @@ def follow(session: Session) -> int:
             return 2
         raise
     return 0
+
+
+class _Follower(Hook):
+    """Takes part when the first process saves."""
+
+    def on_iteration(self, session: Session) -> None:
+        if anywhere(False):  # the first process says when
+            session.state_dict()
 
 
 def taken_up(
@@ -116,7 +117,7 @@ def taken_up(
     Raises:
         RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
     """
-    session = Session(dataset, run.settings(), custom=custom, devices=devices, nodes=nodes)
+    session = start(dataset, run.settings(), custom=custom, devices=devices, nodes=nodes)
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
         console.print(
@@ -134,7 +135,7 @@ def taken_up(
     with session.crew.failures_told():
         agree(str(session.state.iteration), "last checkpoint")
     if session.is_first:
-        run.write_metrics(session.observer.history)
+        run.write_metrics(session.history)
     return session
 
 
@@ -169,14 +170,13 @@ def train_to_end(
             "the last checkpoint stands: go on, with as many processes as there are, with: "
             f"gedi resume {quoted(run.path)}"
         )
-    with stoppable(deadline) as is_asked, Keeper(run, session, console, every) as keeper:
-        session.observer.interrupted = is_asked
+    with stoppable(deadline) as is_asked, Keeper(run, console, every) as keeper:
+        keeper.begin(session)
         try:
             with Progress(console) as progress:
-                session.observer.listeners.append(progress)
-                ended = session.train()
+                ended = session.train([keeper, progress, StopWhen(is_asked)])
             with crew.failures_told():
-                kept = keeper.save()
+                kept = keeper.save(session)
         except DivergenceError as error:
             run.save_failure(str(error))
             raise

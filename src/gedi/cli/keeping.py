@@ -15,8 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gedi.distributed import anywhere
 from gedi.runs import Run
-from gedi.training.algorithm import TrainingState
-from gedi.training.hooks import Record
+from gedi.training.hooks import Hook, Record
 from gedi.training.session import Session
 
 __all__ = ["CHECKPOINT_SECONDS", "Keeper"]
@@ -24,34 +23,32 @@ __all__ = ["CHECKPOINT_SECONDS", "Keeper"]
 CHECKPOINT_SECONDS = 30.0
 
 
-class Keeper:
+class Keeper(Hook):
     """Writes into the run folder of a session, from `with` on.
 
     Args:
         run: its folder.
-        session: what is trained.
         console: where trouble is told.
         every: seconds from one checkpoint to the next; 0 is after every iteration.
     """
 
-    def __init__(
-        self, run: Run, session: Session, console: Console, every: float = CHECKPOINT_SECONDS
-    ) -> None:
-        self.run, self.session, self.console, self.every = run, session, console, every
+    def __init__(self, run: Run, console: Console, every: float = CHECKPOINT_SECONDS) -> None:
+        self.run, self.console, self.every = run, console, every
         self.saved = time.monotonic()
         self.metrics_are_whole = False
         self.troubles: set[str] = set()
-        self.interventions = len(session.observer.guard.interventions)
+        self.interventions = 0
         self.board: SummaryWriter | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self, session: Session) -> None:
+        """Go on from where a session is."""
+        self.interventions = len(session.controller.guard.interventions)
         with self._told("tensorboard"):
             self.board = SummaryWriter(
-                str(self.run.path / "tensorboard"),
-                purge_step=self.session.state.iteration or None,
+                str(self.run.path / "tensorboard"), purge_step=session.state.iteration or None
             )
-        self.session.observer.listeners.append(self._keep_record)
-        self.session.observer.each.append(self._keep_state)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -64,31 +61,33 @@ class Keeper:
             if self.board is not None:
                 self.board.close()
 
-    def save(self) -> bool:
+    def save(self, session: Session) -> bool:
         """Write a checkpoint now; whether that went well."""
-        state, saved = self.session.state_dict(), False
+        state, saved = session.state_dict(), False
         with self._told("the checkpoint"):
-            self.run.checkpoints.save(self.session.state.iteration, state)
+            self.run.checkpoints.save(session.state.iteration, state)
             saved = True
         self.saved = time.monotonic()
         return saved
 
-    def _keep_state(self, state: TrainingState) -> None:
+    def on_iteration(self, session: Session) -> None:
+        """Write a checkpoint where it is time to."""
         if anywhere(time.monotonic() - self.saved >= self.every):
-            self.save()
+            self.save(session)
 
-    def _keep_record(self, state: TrainingState, record: Record) -> None:
+    def on_record(self, session: Session, record: Record) -> None:
+        """Write a row of the history, and say what the guard did."""
         with self._told("metrics.csv"):
             if self.metrics_are_whole:
                 self.metrics_are_whole = False  # until the row is
                 self.run.append_metrics(record)
             else:
-                self.run.write_metrics(self.session.observer.history)
+                self.run.write_metrics(session.history)
             self.metrics_are_whole = True
         with self._told("tensorboard"):
             if self.board is not None:
                 _to_board(self.board, record)
-        done = self.session.observer.guard.interventions
+        done = session.controller.guard.interventions
         for intervention in done[self.interventions :]:
             self.console.print(f"guard: {intervention}", markup=False, soft_wrap=True)
         self.interventions = len(done)

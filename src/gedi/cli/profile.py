@@ -16,6 +16,7 @@ from gedi.errors import SettingsError
 from gedi.machine import provenance
 from gedi.markdown import spread
 from gedi.training.profile import Part, Profile, Size, profile
+from gedi.training.session import build
 
 __all__ = ["run"]
 
@@ -30,7 +31,8 @@ def run(options: Namespace) -> int:
             raise SettingsError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
     with nullcontext() if options.out is None else writable(options.out, suffix=".json") as out:
-        session = started(options).session
+        start = started(options)
+        session = build(start.plan, start.dataset, start.custom)
         found = profile(
             session,
             cycles=options.cycles,

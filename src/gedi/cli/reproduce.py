@@ -45,9 +45,9 @@ from gedi.measures import (
     outlier_sets,
 )
 from gedi.runs import Run, Source
-from gedi.settings import Settings, learns_density
+from gedi.settings import CompleteSettings, learns_density
 from gedi.tasks import COMPARED
-from gedi.training.plan import resolve
+from gedi.training.plan import Plan, plan
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import yaml_of
 
@@ -245,27 +245,27 @@ def _filled(cell: Cell, material: _Material, request: _Request) -> Tree | None:
     chosen = settings_of(
         cell, len(train.x), len(train.class_names), request.minutes, request.changes
     )
-    settings = resolve(chosen, train)
-    check_same(folder, material.source, settings)
+    planned = plan(train, chosen)
+    check_same(folder, material.source, planned.settings)
     measured = measures_of(folder)
     if request.table in measured.get("tables", ()):
         return measured
     if request.is_late:
         return None
     request.console.print(cell.name, markup=False)
-    trained = _trained(cell, material, settings, request)
+    trained = _trained(cell, material, planned, request)
     if trained is None:
         return None
     measured = measures_of(folder)
     generator = Generator().manual_seed(cell.seed)
-    measured |= _MEASURED[request.table](trained, material, settings, generator)
+    measured |= _MEASURED[request.table](trained, material, planned.settings, generator)
     measured["tables"] = [*measured.get("tables", ()), request.table]
     write_measures(folder, measured)
     return measured
 
 
 def _trained(
-    cell: Cell, material: _Material, settings: Settings, request: _Request
+    cell: Cell, material: _Material, planned: Plan, request: _Request
 ) -> TrainedModel | None:
     """The model of a cell: read, or trained from where it was; None if stopped before its end."""
     folder = request.out / cell.name
@@ -275,7 +275,7 @@ def _trained(
         folder,
         material.source,
         material.train,
-        settings,
+        planned,
         request.console,
         deadline=request.deadline,
     )
@@ -288,7 +288,7 @@ def _trained(
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 1),
             # Those of other methods are under other views.
-            **({"collapse_gap": fit.collapse_gap} if settings.method == "gedi" else {}),
+            **({"collapse_gap": fit.collapse_gap} if planned.settings.method == "gedi" else {}),
             **provenance(),
         },
     )
@@ -299,7 +299,7 @@ def _trained(
 
 
 def _clustering(
-    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+    trained: TrainedModel, material: _Material, settings: CompleteSettings, generator: Generator
 ) -> Tree:
     return {
         "clustering": clustering_measures(trained, material.test),
@@ -310,7 +310,7 @@ def _clustering(
 
 
 def _generation(
-    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+    trained: TrainedModel, material: _Material, settings: CompleteSettings, generator: Generator
 ) -> Tree:
     if not learns_density(settings):
         return {}
@@ -335,7 +335,7 @@ def _generation(
 
 
 def _ood(
-    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+    trained: TrainedModel, material: _Material, settings: CompleteSettings, generator: Generator
 ) -> Tree:
     test = material.test
     outliers = outlier_sets(test, material.others, n=_OUTLIERS, generator=generator)
@@ -343,13 +343,15 @@ def _ood(
 
 
 def _toy(
-    trained: TrainedModel, material: _Material, settings: Settings, generator: Generator
+    trained: TrainedModel, material: _Material, settings: CompleteSettings, generator: Generator
 ) -> Tree:
     metrics = find(trained, material.test, settings).metrics
     return {"toy": metrics}
 
 
-_MEASURED: Mapping[TableName, Callable[[TrainedModel, _Material, Settings, Generator], Tree]] = {
+_MEASURED: Mapping[
+    TableName, Callable[[TrainedModel, _Material, CompleteSettings, Generator], Tree]
+] = {
     "clustering": _clustering,
     "generation": _generation,
     "ood": _ood,

@@ -17,6 +17,7 @@ from gedi.data import Dataset
 from gedi.errors import DataError
 from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
+from gedi.evidence.build import GROUP_SHARE, n_known
 from gedi.evidence.groups import Groups, rule_log_probability
 from gedi.experiments import Tree
 from gedi.machine import provenance
@@ -33,7 +34,7 @@ from gedi.tasks import (
     rule_table,
 )
 from gedi.training.custom import Custom
-from gedi.training.plan import resolve
+from gedi.training.plan import plan
 from gedi.training.session import Fit
 from gedi.training.trained import TrainedModel
 
@@ -148,8 +149,8 @@ def _filled(
     folder = request.out / cell.name
     observed = _observed(cell, train)
     chosen = rule_settings(cell, request.minutes, request.changes)
-    settings = resolve(chosen, observed.dataset, observed.custom)
-    check_same(folder, source, settings)
+    planned = plan(observed.dataset, chosen, observed.custom)
+    check_same(folder, source, planned.settings)
     measured = measures_of(folder)
     if measured:
         return measured
@@ -160,7 +161,7 @@ def _filled(
         folder,
         source,
         observed.dataset,
-        settings,
+        planned,
         request.console,
         custom=observed.custom,
         deadline=request.deadline,
@@ -195,7 +196,7 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
     most = min(_TEST_IMAGES, len(test.x)) // task.n_symbols
     rows = group_rows(task, test.labels, most, rng)
     codes = groups.rule.encode(task.outcome(test.labels[rows]).tolist())
-    n_known = observed.custom.n_known(fit.settings.batch_size or 0)
+    n_groups = n_known(GROUP_SHARE, fit.settings.batch_size, task.n_symbols)
     measured = {
         "task": cell.task,
         "groups": cell.n_groups,
@@ -209,7 +210,7 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
         "outcomes right, training": _outcomes_right(
             trained, groups, observed.dataset, groups.rows, groups.codes
         ),
-        "rule's share": _seconds_of_rule(groups, n_known) * fit.iterations / fit.seconds,
+        "rule's share": _seconds_of_rule(groups, n_groups) * fit.iterations / fit.seconds,
         "collapse gap": fit.collapse_gap,
         "iterations": fit.iterations,
         "minutes": fit.seconds / 60,

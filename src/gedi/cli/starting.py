@@ -14,11 +14,12 @@ from gedi.data import Dataset
 from gedi.errors import SettingsError
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE
+from gedi.places import is_first_here
 from gedi.runs import Run, Source
 from gedi.settings import Settings, from_dict
 from gedi.training.custom import Custom
-from gedi.training.numbering import Reference
-from gedi.training.session import Session
+from gedi.training.memory import fits
+from gedi.training.plan import Plan, plan
 
 __all__ = ["Start", "source_of", "started"]
 
@@ -30,21 +31,21 @@ class Start(NamedTuple):
         source: where the data come from.
         dataset: the data.
         groups: where groups under a rule come from, if there are some.
-        like: what an earlier run says of the data, if clusters get its numbers.
-        session: the training.
+        custom: what is brought to the training besides its settings.
+        plan: of the training, which fits in memory.
     """
 
     source: Source
     dataset: Dataset
     groups: GroupSource | None
-    like: Reference | None
-    session: Session
+    custom: Custom
+    plan: Plan
 
 
 def started(
     options: Namespace, devices: int = 1, nodes: int = 1, *, like: str | None = None
 ) -> Start:
-    """Read the data, and make the training of these options.
+    """Read the data, plan the training of these options, and see that it fits in memory.
 
     Args:
         options: of the command.
@@ -71,8 +72,10 @@ def started(
             # Now, as the earlier run may be overwritten by this one.
             reference = Run.open(Path(like)).recall(dataset, seed=settings.seed)
             custom = replace(custom, like=reference)
-    session = Session(dataset, settings, custom=custom, devices=devices, nodes=nodes)
-    return Start(source, dataset, groups, custom.like, session)
+    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
+    if is_first_here(planned.n_processes):
+        fits(planned)
+    return Start(source, dataset, groups, custom, planned)
 
 
 def source_of(options: Namespace, settings: Settings) -> Source:

@@ -20,8 +20,9 @@ from gedi.errors import RunError
 from gedi.printable import printable
 from gedi.settings import Settings, from_dict
 from gedi.sweeps import TITLES, SweepFolder, figures
+from gedi.training.hooks import StopWhen
 from gedi.training.progress import Progress
-from gedi.training.session import Session
+from gedi.training.session import start
 from gedi.training.trained import TrainedModel
 
 __all__ = ["run"]
@@ -53,10 +54,9 @@ def run(options: Namespace) -> int:
         def train(c: int, rows: NDArray[np.int64], seed: int) -> TrainedModel:
             console.print(f"{c} clusters, training {len(cells) + 1} of {n_cells}", highlight=False)
             chosen = replace(settings, n_clusters=c, seed=seed)
-            session = Session(dataset.subset(rows), chosen, interrupted=is_asked)
+            session = start(dataset.subset(rows), chosen)
             with Progress(console) as progress:
-                session.observer.listeners.append(progress)
-                if not session.train():
+                if not session.train([progress, StopWhen(is_asked)]):
                     raise _Stopped
             return session.result().trained
 

@@ -1,21 +1,27 @@
 """`gedi train`."""
 
+import sys
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gedi.cli.driving import drive, follow
 from gedi.cli.starting import started
+from gedi.places import is_first
 from gedi.runs import Run
+from gedi.training.session import build
 
 __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
     """Train, and write a run folder."""
-    source, dataset, groups, like, session = started(
+    source, dataset, groups, custom, plan = started(
         options, options.devices, options.nodes, like=options.like
     )
+    if is_first(plan.n_processes):
+        print(plan, file=sys.stderr)
+    session = build(plan, dataset, custom)
     if not session.is_first:
         return follow(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
@@ -25,7 +31,7 @@ def run(options: Namespace) -> int:
         dataset,
         session.settings,
         groups=groups,
-        like=like,
+        like=custom.like,
         overwrite=options.overwrite,
     )
     return drive(folder, session, dataset, every=options.checkpoint_every)

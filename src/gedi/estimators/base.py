@@ -27,12 +27,11 @@ from gedi.methods import Method
 from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
 from gedi.settings.presets import NEUTRAL
 from gedi.symptoms import settled
-from gedi.training.algorithm import TrainingState
 from gedi.training.custom import Custom
-from gedi.training.hooks import Record
-from gedi.training.plan import resolve_views
+from gedi.training.hooks import Hook, Record
+from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
-from gedi.training.session import Fit, Session
+from gedi.training.session import Fit, Session, start
 from gedi.training.trained import Prediction, TrainedModel
 
 __all__ = ["BaseGEDI"]
@@ -332,7 +331,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             value_range=None if image_shape is None else value_range_of(np.asarray(x)),
         )
         settings = self._settings(n_clusters, prior, strengths, names)
-        fit = self._run(Session(dataset, settings, custom=custom))
+        fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
@@ -406,19 +405,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return settings
 
     def _run(self, session: Session) -> Fit:
-        stop = False
-
-        def call(state: TrainingState, record: Record) -> None:
-            nonlocal stop
-            for callback in self.callbacks or ():
-                stop = bool(callback(dict(record))) or stop
-
+        callbacks = _Callbacks(self.callbacks or ())
         progress = Progress(Console(stderr=True), lines=True) if self.verbose else None
-        session.observer.listeners += [call] if progress is None else [call, progress]
-        session.observer.interrupted = lambda: stop
+        hooks: list[Hook] = [callbacks] if progress is None else [callbacks, progress]
         with progress or nullcontext():
-            fit = session.run()
-        if not stop and not settled([record["gap"] for record in fit.history]):
+            fit = session.run(hooks)
+        if not callbacks.stops() and not settled([record["gap"] for record in fit.history]):
             warnings.warn(
                 f"{type(self).__name__} was still improving when it stopped after "
                 f"{fit.iterations} iterations; increase max_iter or max_time",
@@ -448,6 +440,21 @@ def _warn(fit: Fit) -> None:
         )
 
 
+class _Callbacks(Hook):
+    """Calls functions with each new row of the history; one that returns true ends the training."""
+
+    def __init__(self, functions: Sequence[Callable[[Record], bool | None]]) -> None:
+        self.functions = functions
+        self.asked = False
+
+    def on_record(self, session: Session, record: Record) -> None:
+        for function in self.functions:
+            self.asked = bool(function(dict(record))) or self.asked
+
+    def stops(self) -> bool:
+        return self.asked
+
+
 def _encoder(settings: EncoderSettings, chosen: Any) -> EncoderSettings:
     """With the widths, or the kind, that were chosen; a module is no setting."""
     if chosen is None or isinstance(chosen, nn.Module):
@@ -461,7 +468,7 @@ def _only(
     views: ViewSettings, strengths: tuple[str, ...], own_views: tuple[str, ...]
 ) -> ViewSettings:
     """The same views with a strength of zero for all others; those named are at least as usual."""
-    usual = resolve_views(ViewSettings(dropout=0.1), None)
+    usual = plan_views(ViewSettings(dropout=0.1), None)
     nothing = NEUTRAL | {"noise": 0.0, "dropout": 0.0, "adversarial": 0.0, "neighbours": 0}
     others: Any = {name: zero for name, zero in nothing.items() if name not in strengths}
     # Single steps of the image views may well be left out.

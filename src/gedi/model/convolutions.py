@@ -28,7 +28,7 @@ def convolution(
     """A convolution padded to keep the image's size at stride 1, drawn like `dense`."""
     layer = nn.Conv2d(
         n_inputs, n_outputs, size, stride, padding=size // 2, bias=bias, device="meta"
-    ).to_empty(device=generator.device)
+    ).to_empty(device=torch.get_default_device())
     _draw(layer, gain, generator)
     return layer
 
@@ -40,7 +40,9 @@ def dense(n_inputs: int, n_outputs: int, *, gain: float = 1.0, generator: Genera
     are half off (He et al., ICCV 2015), which matters where no normalisation does it.
     """
     # Without storage at first, as a layer's own start draws from the global random state.
-    layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(device=generator.device)
+    layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(
+        device=torch.get_default_device()
+    )
     _draw(layer, gain, generator)
     return layer
 

@@ -28,20 +28,20 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from gedi.runs.checkpoints import Checkpoints
-from gedi.training.custom import Custom
 from gedi.data import Dataset, is_plugged, load, refuse_image_options
 from gedi.errors import DataError, RunError
 from gedi.files import beside, partial_name
 from gedi.group_files import GroupSource
 from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
-from gedi.training.numbering import Reference, recall
-from gedi.training.hooks import Record
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
-from gedi.training.reference_files import load_reference, save_reference
 from gedi.rows import Rows, open_rows
-from gedi.settings import Settings, from_dict, learns_density
+from gedi.runs.checkpoints import Checkpoints
+from gedi.settings import CompleteSettings, Settings, complete, from_dict, learns_density
 from gedi.shards import load_stream
+from gedi.training.custom import Custom
+from gedi.training.hooks import Record
+from gedi.training.numbering import Reference, recall
+from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
@@ -242,12 +242,10 @@ class Run:
             return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
         if self.groups is None:
             return Custom()
-        n_clusters = self.settings().n_clusters
-        assert n_clusters is not None  # refused before
-        return Custom(groups=self.groups.read(dataset, n_clusters))
+        return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
 
-    def settings(self) -> Settings:
-        """The resolved settings.
+    def settings(self) -> CompleteSettings:
+        """The settings of the training, with nothing left open.
 
         Raises:
             RunError: if they cannot be read.
@@ -259,12 +257,10 @@ class Run:
                 "with --overwrite"
             )
         try:
-            settings = from_dict(yaml_of(file))
+            settings = complete(from_dict(yaml_of(file)))
         except (OSError, ValueError) as error:  # a SettingsError as well
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
-        if settings.n_clusters is None:
-            raise RunError(f"{file}: is damaged: it does not say how many clusters there are")
         return settings
 
     # --- metrics

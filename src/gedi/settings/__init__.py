@@ -1,5 +1,6 @@
 """Settings of a training, typed, without torch, so that help comes at once."""
 
+from gedi.settings.complete import CompleteSettings, complete
 from gedi.settings.schema import (
     EncoderKind,
     EncoderSettings,
@@ -19,6 +20,7 @@ from gedi.settings.schema import (
 )
 
 __all__ = [
+    "CompleteSettings",
     "EncoderKind",
     "EncoderSettings",
     "MethodKind",
@@ -31,6 +33,7 @@ __all__ = [
     "ViewSettings",
     "WeightSettings",
     "check",
+    "complete",
     "from_dict",
     "learns_density",
     "method_name",

@@ -360,7 +360,8 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
                 f"got {len(settings.prior)}"
             )
     hidden = settings.encoder.hidden
-    if hidden is not None and (not hidden or min(hidden) < 1):
+    own_widths = settings.encoder.kind not in (None, "mlp") and not hidden
+    if hidden is not None and min(hidden, default=0) < 1 and not own_widths:
         name = _label("encoder.hidden", called)
         raise SettingsError(f"{name}: expected positive widths, got {_shown(hidden)}")
     weights = settings.weights

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gedi.errors import SettingsError
+from gedi.evidence.build import GROUP_SHARE, LABEL_SHARE
 from gedi.evidence.groups import Groups
 from gedi.methods import BUILT_IN, Method, method_of
 from gedi.settings import Settings
@@ -65,13 +66,8 @@ class Custom:
     def known_share(self) -> float:
         """Inputs of which something is known in an iteration, as a share of the batch."""
         if self.groups is not None:
-            return 0.5
-        return 0.0 if self.classes is None else 0.25
-
-    def n_known(self, batch_size: int) -> int:
-        """Labelled points, or groups, in an iteration."""
-        k = 1 if self.groups is None else self.groups.rule.n_symbols
-        return max(1, int(self.known_share * batch_size) // k)
+            return GROUP_SHARE
+        return 0.0 if self.classes is None else LABEL_SHARE
 
     @property
     def names_clusters(self) -> bool:

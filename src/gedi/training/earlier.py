@@ -7,7 +7,7 @@ from typing import Any
 from gedi.data import Dataset
 from gedi.errors import DataError, PluginError, RunError
 from gedi.plugins import plugins_of, refuse_missing
-from gedi.settings import from_dict, learns_density
+from gedi.settings import complete, from_dict, learns_density
 from gedi.training.numbering import Reference, recall
 from gedi.training.storage import load_trained
 from gedi.untrusted import check_within, json_of, yaml_of
@@ -40,7 +40,7 @@ def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
         shape = facts["image_shape"]
         image_shape = None if shape is None else tuple(shape)
         names = tuple(map(str, facts["feature_names"]))
-        settings = from_dict(yaml_of(path / "settings.yaml"))
+        settings = complete(from_dict(yaml_of(path / "settings.yaml")))
         result = path / "result.json"
         found: Any = json_of(result) if result.is_file() else {}
         energies = found.get("energies", {}).get("data")

@@ -1,4 +1,4 @@
-"""From settings and data to the ingredients of Algorithm 1."""
+"""From a plan and the data to the ingredients of Algorithm 1, and to a fresh state of it."""
 
 import copy
 import math
@@ -6,102 +6,68 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gedi.data import Dataset, value_range_of
-from gedi.distributed import n_processes, own_seed, share_of
-from gedi.errors import DataError, SettingsError
-from gedi.evidence import Evidence, Labels
-from gedi.evidence.groups import Groups, RuleEvidence
-from gedi.methods import BUILT_IN, Method, method_of
+from gedi.distributed import n_processes, own_seed, rank, share_of
+from gedi.errors import DataError
+from gedi.evidence.build import build_evidence, rule_evidence
 from gedi.model import EnergyClassifier
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
-from gedi.model.encoders import CosineHead, OwnEncoder
-from gedi.model.kinds import fresh_encoder, is_plugged
+from gedi.model.build import build_model, load_weights
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.objective import Weights
 from gedi.points import Points, affordable
-from gedi.sampling import AnchoredJump, Cycle, Langevin, Move, ReplayBuffer, likeliest_bandwidth
-from gedi.sampling.vera import ImageGenerator, VectorGenerator, VeraSampler
+from gedi.sampling import Move, ReplayBuffer, likeliest_bandwidth
+from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
-from gedi.settings import SamplerSettings, Settings
-from gedi.settings.presets import NEUTRAL, changes_images
 from gedi.shards import StreamedDataset
+from gedi.stream import Stream
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.custom import Custom
 from gedi.training.monitor import Monitor
+from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
-from gedi.training.schedule import Schedule
-from gedi.training.starts import fit_codes, kmeans_codes
+from gedi.training.schedule import planned_schedule
+from gedi.training.starts import kmeans_starts
 from gedi.training.trained import TrainedModel
-from gedi.views import (
-    FeatureDropout,
-    GaussianNoise,
-    LocalScale,
-    Neighbour,
-    Own,
-    Positives,
-    Split,
-    View,
-    VirtualAdversarial,
-    plugged_view,
-)
-from gedi.views.images import ImageViews
+from gedi.views import Own, Positives, View
+from gedi.views.build import REFERENCES, build_views, together
 
-__all__ = [
-    "CODED",
-    "MEASURED",
-    "MONITORED",
-    "REFERENCES",
-    "TOLD",
-    "Assembly",
-    "assemble",
-    "build_model",
-    "build_sampler",
-    "make_view",
-]
+__all__ = ["MEASURED", "MONITORED", "REPORTED", "Ingredients", "build_ingredients", "fresh_state"]
 
-TOLD = 10_000  # points on which the end result is told
+REPORTED = 10_000  # points on which the end result is measured
 MONITORED = 2000  # points on which the gap is watched
-REFERENCES = 2000  # points among which neighbours are looked for
 MEASURED = 20_000  # points that the base is the Gaussian of
-CODED = 5000  # points that k-means sees
-_CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
-_VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
-_VERA_CHANNELS = 32  # of the network that makes images
-_VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
 _NAMED = 500  # inputs of groups that numbers of clusters are judged by
-_LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
 
 
 @dataclass(frozen=True)
-class Assembly:
-    """Everything a training needs, made once from settings and data.
+class Ingredients:
+    """Everything that a training needs and that stays as it is.
 
     Attributes:
-        settings: resolved settings.
         scaling: from the user's units to the network's.
         data: all points, on the device, or in the file they are mapped from; of a stream a sample.
+        batches: where an iteration draws its points: the data, or a stream.
         algorithm: the fixed ingredients of Algorithm 1.
-        monitor: what watches the training.
-        sample: places of up to 10,000 points at random, on which the end result is told.
+        monitor: what the training is measured by.
+        sample: places of up to 10,000 points at random, on which the end result is measured.
         log_prior: log π that the training starts from, (c,), on the CPU.
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
-        renaming: new numbers for clusters that a rule has named, or None.
+        renaming: finds new numbers for clusters that a rule has named, or None.
         base: the Gaussian under the energy, or None.
-        input_shape: of one point, (d,) or (C, H, W).
-        custom: what the user brings.
     """
 
-    settings: Settings
     scaling: Scaling
     data: Points
+    batches: Points | Stream
     algorithm: Algorithm
     monitor: Monitor
     sample: Tensor
@@ -110,404 +76,251 @@ class Assembly:
     bandwidth: float
     renaming: Renaming | None
     base: GaussianBase | None
-    input_shape: tuple[int, ...]
-    custom: Custom
-
-    def state(self, members: tuple[int, ...] = ()) -> TrainingState:
-        """A fresh training state, all of it drawn from the seed; of several processes its part."""
-        settings = self.settings
-        device = self.data.device
-        # Drawn on the CPU, so that a seed means the same start on every device.
-        generator = Generator().manual_seed(settings.seed)
-        model = build_model(
-            settings,
-            self.input_shape,
-            self.base,
-            method=self.algorithm.method,
-            encoder=self.custom.encoder,
-            members=members,
-            generator=generator,
-        )
-        log_prior = self.log_prior.expand(*members, -1).clone()
-        if members and settings.restarts.kmeans:
-            shares = self._start_from_kmeans(model, settings.restarts.kmeans, generator)
-            if settings.prior == "learned":
-                log_prior[-settings.restarts.kmeans :] = shares
-        model = model.to(device)
-        previous = self.custom.previous
-        if previous is not None:
-            _take_over(previous.model, model)
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=self.algorithm.learning_rate, fused=True
-        )
-        vera = settings.sampler.kind == "vera"
-        moves = build_sampler(
-            settings.sampler,
-            self.algorithm.box,
-            self.anchors,
-            self.bandwidth,
-            self.base,
-            members=() if vera else members,
-        )
-        if previous is not None:
-            step_size = "moves.0.log_step_size"
-            moves.load_state_dict(
-                {step_size: previous.sampler.state_dict()[step_size]}, strict=False
-            )
-        sampler: Move = self._vera(moves, generator) if vera else moves
-        assert settings.sampler.buffer_size is not None  # resolved
-        buffer = ReplayBuffer(
-            settings.sampler.buffer_size,
-            sampler.start if isinstance(sampler, VeraSource) and previous is None else self._start,
-            reinit=settings.sampler.reinit,
-            members=members,
-            dtype=getattr(torch, settings.sampler.buffer_dtype),
-            generator=Generator(device).manual_seed(settings.seed),
-        )
-        # Chains are drawn as for one process, and each keeps its share.
-        buffer.positions = share_of(buffer.positions, -2)
-        return TrainingState(
-            model=model,
-            average=copy.deepcopy(model).requires_grad_(False),
-            optimizer=optimizer,
-            sampler=sampler,
-            buffer=buffer,
-            log_prior=log_prior.to(device),
-            generator=Generator(device).manual_seed(own_seed(settings.seed + 1)),
-            horizon=settings.max_iter,
-        )
-
-    def _start_from_kmeans(self, model: EnergyClassifier, n: int, generator: Generator) -> Tensor:
-        """Let the last n members start from k-means; the log of its clusters' shares, (n, c)."""
-        settings = self.settings
-        chosen = torch.randperm(len(self.data), generator=generator)[:CODED]
-        x = self.data[chosen.to(self.data.device)].cpu()
-        found = [kmeans_codes(x, self.log_prior, generator) for _ in range(n)]
-        # Without the base, which all logits share: it says nothing of the codes.
-        group = build_model(
-            settings,
-            self.input_shape,
-            None,
-            method=self.algorithm.method,
-            encoder=self.custom.encoder,
-            members=(n,),
-            generator=generator,
-        )
-        fit_codes(
-            group,
-            x,
-            torch.stack([each.codes for each in found]),
-            n_steps=_CODED_STEPS,
-            learning_rate=self.algorithm.learning_rate,
-            batch_size=settings.batch_size or 0,
-            generator=generator,
-        )
-        with torch.no_grad():
-            for target, source in zip(model.parameters(), group.parameters(), strict=True):
-                target[-n:] = source
-        return torch.stack([each.log_shares for each in found])
-
-    def _vera(self, moves: Cycle, generator: Generator) -> VeraSource:
-        """A fresh amortised sampler; of vectors it draws in the coordinates that the base whitens.
-
-        Its noise starts at that of the smoothed data, which no sample needs to be sharper than.
-        """
-        chosen, noise = self.settings.sampler, self.settings.data_noise or 0.0
-        assert chosen.vera.latents is not None and chosen.vera.n_importance is not None  # resolved
-        is_image = len(self.input_shape) == 3
-        network: nn.Module
-        if is_image:
-            channels, height, width = self.input_shape
-            network = ImageGenerator(
-                chosen.vera.latents, (channels, height, width), _VERA_CHANNELS, generator=generator
-            )
-        else:
-            network = VectorGenerator(
-                chosen.vera.latents,
-                self.input_shape[0],
-                self.settings.encoder.hidden or _VERA_WIDTHS,
-                generator=generator,
-            )
-        low, first, high = _VERA_NOISE
-        sampler = VeraSampler(
-            network, noise=max(first, noise), noise_range=(low, max(high, 2 * noise))
-        )
-        base = None if is_image or not chosen.precondition else self.base
-        return VeraSource(
-            sampler.to(self.data.device),
-            moves,
-            self.algorithm.box,
-            learning_rate=chosen.vera.learning_rate,
-            entropy_weight=chosen.vera.entropy_weight,
-            n_importance=chosen.vera.n_importance,
-            centre=None if base is None else base.mean.clone(),
-            preconditioner=None if base is None else copy.deepcopy(base.root),
-        ).to(self.data.device)
-
-    def _start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """New chains: from the base, or all over the box; inside it, or they could not move.
-
-        A training that goes on has them where those of the previous one ended.
-        """
-        box, previous = self.algorithm.box, self.custom.previous
-        if previous is not None:
-            index = torch.randint(
-                len(previous.chains), shape, generator=generator, device=generator.device
-            )
-            return previous.chains.to(box.low.device)[index]
-        if self.base is None:
-            return box.uniform(shape, generator)
-        return box.fold(self.base.sample(shape, generator))[0]
 
 
-def build_model(
-    settings: Settings,
-    input_shape: tuple[int, ...],
-    base: GaussianBase | None,
-    *,
-    method: Method | None = None,
-    encoder: nn.Module | None = None,
-    members: tuple[int, ...] = (),
-    ended: bool = False,
-    generator: Generator,
-) -> EnergyClassifier:
-    """The network with fresh weights, on the CPU; a user's encoder keeps those it has.
+def build_ingredients(
+    plan: Plan, dataset: Dataset, custom: Custom, device: torch.device
+) -> Ingredients:
+    """Scale the data and build each concept from the plan.
 
-    While a method trains, its head may be a projection; when it has ended, clusters of k-means. And
-    only while it is trained a network computes in less than float32.
+    Args:
+        plan: of the training.
+        dataset: the points; labels are not looked at.
+        custom: what the user brings that settings cannot hold.
+        device: where the training runs.
 
     Raises:
-        PluginError: if encoder or method are of a plug-in that is not there.
+        DataError: if all points are the same.
     """
-    method = method or method_of(settings.method)
-    assert settings.n_clusters is not None  # resolved
-    below = (
-        fresh_encoder(settings.encoder, input_shape, members=members, generator=generator)
-        if encoder is None
-        else OwnEncoder(encoder, input_shape, members=members)
+    settings, previous = plan.settings, custom.previous
+    scaling = _scaling(dataset) if previous is None else previous.scaling
+    data = Points(dataset.x, scaling, device)
+    if data.are_all_the_same:
+        raise DataError(f"{dataset.name}: all {len(data)} points are the same")
+    d = data.n_features
+    order = torch.randperm(len(data), generator=Generator().manual_seed(settings.seed)).to(device)
+    anchors = data[order[: settings.sampler.n_anchors]]
+    view = together(_views(plan, data, order, scaling, custom))
+    base, root = _base(plan, data[order[: affordable(MEASURED, d)]], previous)
+    smoothing = Smoothing(settings.data_noise, root)
+    box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
+    evidence = build_evidence(
+        data,
+        classes=custom.classes,
+        groups=custom.groups,
+        batch_size=settings.batch_size,
+        n_processes=plan.n_processes,
     )
-    n_outputs, head = settings.n_clusters, None
-    if method.projection is not None and not ended:
-        n_outputs = method.projection
-    if method.cosines is not None:
-        head = CosineHead(
-            int(below.n_features),  # type: ignore[arg-type]
-            n_outputs,
-            method.cosines,
-            members=members,
-            generator=generator,
-        )
-    return EnergyClassifier(
-        below,
-        n_outputs,
+    weights = settings.weights
+    algorithm = Algorithm(
+        view=view,
+        weights=Weights(
+            weights.gen, weights.inv, weights.prior, weights.evidence, weights.max_contrast
+        ),
+        prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
+        box=box if previous is None else _union(box, previous.box),
+        schedule=planned_schedule(settings),
+        batch_size=settings.batch_size // plan.n_processes,
+        learning_rate=settings.learning_rate,
+        smoothing=smoothing,
+        gen_every=settings.sampler.every,
+        max_time=settings.max_time,
+        evidence=evidence,
+        compile=settings.compile,
+        cuda_graph=plan.cuda_graph,
+        method=plan.method,
+    )
+    watched = share_of(order[: affordable(MONITORED, d)], 0)
+    return Ingredients(
+        scaling=scaling,
+        data=data,
+        batches=_batches(dataset, data, scaling, settings.seed),
+        algorithm=algorithm,
+        monitor=Monitor(data[watched], view, settings.seed, watched, evidence, smoothing),
+        sample=order[: affordable(REPORTED, d)],
+        log_prior=_log_prior(plan, previous),
+        anchors=anchors,
+        bandwidth=likeliest_bandwidth(anchors),
+        renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
-        head=head,
-        encoder_dtype=torch.bfloat16 if settings.precision == "bf16-mixed" and not ended else None,
+    )
+
+
+def fresh_state(
+    plan: Plan, parts: Ingredients, custom: Custom, members: tuple[int, ...] = ()
+) -> TrainingState:
+    """A state in which no iteration is done, drawn from the seed; of several processes its part.
+
+    All is drawn on the CPU, so that a seed means the same start on every device.
+
+    Args:
+        plan: of the training.
+        parts: its ingredients.
+        custom: what the user brings that settings cannot hold.
+        members: () for one network, (k,) for k side by side.
+    """
+    settings, device, previous = plan.settings, parts.data.device, custom.previous
+    generator = Generator().manual_seed(settings.seed)
+    model = planned_model(plan, custom, parts.base, members=members, generator=generator)
+    log_prior = parts.log_prior.expand(*members, -1).clone()
+    if members and settings.restarts.kmeans:
+        n = settings.restarts.kmeans
+
+        def fresh(drawing: Generator) -> EnergyClassifier:
+            # Without the base, which all logits share: it does not depend on the cluster.
+            return planned_model(plan, custom, None, members=(n,), generator=drawing)
+
+        shares = kmeans_starts(
+            settings, parts.data, parts.log_prior, model, fresh=fresh, generator=generator
+        )
+        if settings.prior == "learned":
+            log_prior[-n:] = shares
+    model = model.to(device)
+    if previous is not None:
+        load_weights(model, previous.model)
+    sampler = _sampler(plan, parts, previous, members, generator)
+    buffer = ReplayBuffer(
+        settings.sampler.buffer_size,
+        sampler.start
+        if isinstance(sampler, VeraSource) and previous is None
+        else _ChainStart(parts.algorithm.box, parts.base, previous),
+        reinit=settings.sampler.reinit,
+        members=members,
+        dtype=getattr(torch, settings.sampler.buffer_dtype),
+        generator=Generator(device).manual_seed(settings.seed),
+    )
+    # Chains are drawn as for one process, and each keeps its share.
+    buffer.positions = share_of(buffer.positions, -2)
+    return TrainingState(
+        model=model,
+        average=copy.deepcopy(model).requires_grad_(False),
+        optimizer=torch.optim.Adam(
+            model.parameters(), lr=parts.algorithm.learning_rate, fused=True
+        ),
+        sampler=sampler,
+        buffer=buffer,
+        log_prior=log_prior.to(device),
+        generator=Generator(device).manual_seed(own_seed(settings.seed + 1)),
+        horizon=settings.max_iter,
+    )
+
+
+def planned_model(
+    plan: Plan,
+    custom: Custom,
+    base: GaussianBase | None,
+    *,
+    members: tuple[int, ...] = (),
+    generator: Generator,
+) -> EnergyClassifier:
+    """The network as it is trained: with the head of the method, in the precision of the plan."""
+    settings, method = plan.settings, plan.method
+    half = settings.precision == "bf16-mixed"
+    return build_model(
+        settings.encoder,
+        plan.data.input_shape,
+        method.projection or settings.n_clusters,
+        base=base,
+        module=custom.encoder,
+        cosines=method.cosines,
+        encoder_dtype=torch.bfloat16 if half else None,
         members=members,
         generator=generator,
     )
 
 
-def _take_over(previous: EnergyClassifier, model: EnergyClassifier) -> None:
-    """Copy the weights of a trained model.
+@dataclass(frozen=True)
+class _ChainStart:
+    """Draws new chains: from the base, or all over the box; inside it, or they could not move.
 
-    Raises:
-        SettingsError: if it has another shape.
+    A training that goes on has them where those of the previous one ended.
     """
-    try:
-        model.load_state_dict(previous.state_dict())
-    except RuntimeError as error:
-        raise SettingsError(
-            "going on from a trained model: expected the same features, clusters and encoder; "
-            f"{' '.join(str(error).split())}"
-        ) from error
+
+    box: Box
+    base: GaussianBase | None
+    previous: TrainedModel | None
+
+    def __call__(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        if self.previous is not None:
+            chains = self.previous.chains
+            index = torch.randint(len(chains), shape, generator=generator, device=generator.device)
+            return chains.to(self.box.low.device)[index]
+        if self.base is None:
+            return self.box.uniform(shape, generator)
+        return self.box.fold(self.base.sample(shape, generator))[0]
 
 
-def build_sampler(
-    chosen: SamplerSettings,
-    box: Box,
-    anchors: Tensor,
-    bandwidth: float,
-    base: GaussianBase | None,
-    *,
-    members: tuple[int, ...] = (),
-) -> Cycle:
-    """The moves of the chains: Langevin steps, then jumps."""
-    langevin = Langevin(
-        chosen.step_size,
-        chosen.n_steps or 0,
-        noise=chosen.noise,
-        metropolis=chosen.metropolis,
-        target_acceptance=chosen.target_acceptance if chosen.metropolis else None,
-        max_gradient=chosen.max_gradient,
-        preconditioner=(
-            copy.deepcopy(base.root) if chosen.precondition and base is not None else None
-        ),
-        box=box,
-        boundary=chosen.boundary,
-        members=members,
+def _sampler(
+    plan: Plan,
+    parts: Ingredients,
+    previous: TrainedModel | None,
+    members: tuple[int, ...],
+    generator: Generator,
+) -> Move:
+    settings, box = plan.settings, parts.algorithm.box
+    is_vera = settings.sampler.kind == "vera"
+    moves = build_moves(
+        settings.sampler,
+        box,
+        parts.anchors,
+        parts.bandwidth,
+        parts.base,
+        members=() if is_vera else members,
     )
-    jumps = [AnchoredJump(anchors, bandwidth, box, members=members) for _ in range(chosen.jumps)]
-    return Cycle([langevin, *jumps]).to(anchors.device)
+    if previous is not None:
+        step_size = "moves.0.log_step_size"
+        moves.load_state_dict({step_size: previous.sampler.state_dict()[step_size]}, strict=False)
+    if not is_vera:
+        return moves
+    return build_vera(
+        settings.sampler,
+        moves,
+        box,
+        plan.data.input_shape,
+        parts.base,
+        hidden=settings.encoder.hidden,
+        smoothing=settings.data_noise,
+        generator=generator,
+    )
 
 
-def assemble(
-    dataset: Dataset, settings: Settings, device: torch.device, custom: Custom = Custom()
-) -> Assembly:
-    """Scale the data and make the ingredients.
-
-    Args:
-        dataset: the points; labels are not looked at.
-        settings: resolved settings.
-        device: where the training runs.
-        custom: what the user brings beside them.
-
-    Raises:
-        DataError: if all points are the same.
-    """
-    previous = custom.previous
-    scaling = _scaling(dataset) if previous is None else previous.scaling
-    data = Points(dataset.x, scaling, device)
-    if data.are_all_the_same:
-        raise DataError(f"{dataset.name}: all {len(data)} points are the same")
-    generator = Generator().manual_seed(settings.seed)
-    chosen = torch.randperm(len(data), generator=generator).to(device)
-    anchors = data[chosen[: settings.sampler.n_anchors]]
-    input_shape = dataset.image_shape or (data.n_features,)
-    views = make_views(
-        settings,
-        data[chosen[: max(affordable(REFERENCES, data.n_features), len(anchors))]],
-        dataset.image_shape,
+def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Custom) -> list[View]:
+    """Views of the settings, then functions and pairs of the user's."""
+    shape, n_anchors = plan.data, plan.settings.sampler.n_anchors
+    some = data[order[: max(affordable(REFERENCES, data.n_features), n_anchors)]]
+    views = build_views(
+        plan.settings.views,
+        some,
+        shape.image_shape,
         scaling,
+        n_anchors=n_anchors,
     )
-    views += _own_views(custom, data, scaling, input_shape)
-    view = views[0] if len(views) == 1 else Split(views)
-    noise = settings.data_noise or 0.0
-    measured = chosen[: affordable(MEASURED, data.n_features)]
-    base, root = _base(data[measured], noise, settings, dataset, previous)
-    box = _box(data, noise, _told_corners(dataset, scaling, device))
-    weights, method = settings.weights, custom.chosen_method(settings)
-    assert weights.gen is not None and weights.prior is not None  # resolved
-    algorithm = Algorithm(
-        view=view,
-        weights=Weights(
-            weights.gen,
-            weights.inv,
-            weights.prior,
-            weights.evidence,
-            weights.max_contrast,
-        ),
-        prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
-        box=box if previous is None else _union(box, previous.box),
-        schedule=_schedule(settings),
-        batch_size=(settings.batch_size or 0) // n_processes(),
-        learning_rate=settings.learning_rate or 0.0,
-        smoothing=Smoothing(noise, root),
-        gen_every=settings.sampler.every or 0,
-        max_time=settings.max_time,
-        evidence=_evidence(custom, data, settings),
-        compile=settings.compile,
-        cuda_graph=_takes_graphs(settings, device, custom),
-        method=method,
-    )
-    watched = share_of(chosen[: affordable(MONITORED, data.n_features)], 0)
-    return Assembly(
-        settings=settings,
-        scaling=scaling,
-        data=data,
-        algorithm=algorithm,
-        monitor=Monitor(
-            data[watched], view, settings.seed, watched, algorithm.evidence, algorithm.smoothing
-        ),
-        sample=chosen[: affordable(TOLD, data.n_features)],
-        log_prior=(
-            previous.log_prior
-            if previous is not None and settings.prior == "learned"
-            else _log_prior(settings, method)
-        ),
-        anchors=anchors,
-        bandwidth=likeliest_bandwidth(anchors),
-        renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
-        base=base,
-        input_shape=input_shape,
-        custom=custom,
-    )
-
-
-def _takes_graphs(settings: Settings, device: torch.device, custom: Custom) -> bool:
-    """Whether iterations become CUDA graphs: by default where nothing in them is the user's.
-
-    Raises:
-        SettingsError: if they are asked for where they cannot be.
-    """
-    hindrances = {
-        f"device is {device.type}": device.type != "cuda",
-        f"there are {n_processes()} processes": n_processes() > 1,
-        "sampler.kind is vera": settings.sampler.kind == "vera",
-        "something is known of some inputs": custom.names_clusters,
-        "it goes on from a trained model": custom.previous is not None,
-    }
-    found = [reason for reason, holds in hindrances.items() if holds]
-    if settings.cuda_graph and found:
-        raise SettingsError(f"setting cuda_graph: expected null or false where {found[0]}")
-    if settings.cuda_graph is None:
-        own = custom.encoder is not None or is_plugged(settings.encoder.kind)
-        return not found and not own and settings.method in BUILT_IN
-    return settings.cuda_graph
+    views += [Own(function, scaling, shape.input_shape) for function in custom.views]
+    if custom.positives is not None:
+        views.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
+    return views
 
 
 def _base(
-    data: Tensor,
-    noise: float,
-    settings: Settings,
-    dataset: Dataset,
-    previous: TrainedModel | None,
+    plan: Plan, data: Tensor, previous: TrainedModel | None
 ) -> tuple[GaussianBase | None, SpectralMatrix | None]:
     """The Gaussian of the data with their noise, and the shape of the noise.
 
     Noise in a table follows the covariance of the data, since along a direction in which they
     hardly vary the same noise would be large.
     """
+    noise = plan.settings.data_noise
     if previous is not None:
         base = copy.deepcopy(previous.model.base)
         shape = previous.smoothing.root
         kept = base.to(data.device) if isinstance(base, GaussianBase) else None
         return kept, None if shape is None else copy.deepcopy(shape).to(data.device)
-    if not settings.encoder.base:
+    if not plan.settings.encoder.base:
         return None, None
-    if dataset.image_shape is not None:
+    if plan.data.image_shape is not None:
         return GaussianBase.fit(data, noise).to(data.device), None
     gaussian = GaussianBase.fit(data, 0.0).to(data.device)
     return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
-
-
-def _union(box: Box, previous: Box) -> Box:
-    other = previous.to(box.low)
-    return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
-
-
-def _evidence(custom: Custom, data: Points, settings: Settings) -> Evidence | None:
-    """The known classes, or the groups, some at a time."""
-    batch_size = settings.batch_size or 0
-    n_known = custom.n_known(batch_size)
-    if custom.groups is not None:
-        m = len(custom.groups.rows)
-    elif custom.classes is not None:
-        m = int((custom.classes >= 0).sum())
-    else:
-        return None
-    if m > n_known:  # else all of them, in every process: their mean is the same
-        n_known = custom.n_known(batch_size // n_processes())
-    if custom.groups is not None:
-        return _groups(custom.groups, data, n_known)
-    classes = torch.from_numpy(custom.classes).to(data.device)
-    known = classes >= 0
-    return Labels(data[known], classes[known], n_known)
-
-
-def _groups(groups: Groups, data: Points, n: int) -> RuleEvidence:
-    rows, codes = groups.rows.to(data.device), groups.codes.to(data.device)
-    return RuleEvidence(data, Groups(groups.rule, rows, codes), n)
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:
@@ -515,16 +328,20 @@ def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None
     if custom.groups is None or weights.evidence == 0:
         return None
     n = max(1, _NAMED // custom.groups.rule.n_symbols)
-    return Renaming(_groups(custom.groups, data, n), weights)
+    return Renaming(rule_evidence(custom.groups, data, n), weights)
 
 
-def _own_views(
-    custom: Custom, data: Points, scaling: Scaling, input_shape: tuple[int, ...]
-) -> list[View]:
-    own: list[View] = [Own(function, scaling, input_shape) for function in custom.views]
-    if custom.positives is not None:
-        own.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
-    return own
+def _batches(dataset: Dataset, data: Points, scaling: Scaling, seed: int) -> Points | Stream:
+    if isinstance(dataset, StreamedDataset):
+        return Stream(
+            dataset.shards,
+            scaling,
+            data.device,
+            seed=seed,
+            rank=rank(),
+            world_size=n_processes(),
+        )
+    return data
 
 
 def _scaling(dataset: Dataset) -> Scaling:
@@ -536,93 +353,34 @@ def _scaling(dataset: Dataset) -> Scaling:
     return Scaling.from_range(low, high, dataset.x.shape[1])
 
 
-def _told_corners(dataset: Dataset, scaling: Scaling, device: torch.device) -> Tensor | None:
-    """Least and greatest values of a stream, (2, d), scaled, NaN where its files tell none."""
+def _streamed_corners(dataset: Dataset, scaling: Scaling, device: torch.device) -> Tensor | None:
+    """Least and greatest values of a stream, (2, d), scaled, NaN where its files do not say."""
     if not isinstance(dataset, StreamedDataset):
         return None
     return scaling(np.stack([dataset.shards.low, dataset.shards.high])).to(device)
 
 
-def _box(data: Points, noise: float, told: Tensor | None) -> Box:
+def _box(data: Points, noise: float, corners: Tensor | None) -> Box:
     """Wide enough that data and their noise meet no wall, also where a feature is constant."""
     low, high = data.box(0.0)
-    if told is not None:
-        low, high = torch.fmin(low, told[0]), torch.fmax(high, told[1])
+    if corners is not None:
+        low, high = torch.fmin(low, corners[0]), torch.fmax(high, corners[1])
     box = Box.around(torch.stack([low, high]), _MARGIN)
     pad = 4 * noise + 0.1
     return Box(box.low - pad, box.high + pad)
 
 
-def _log_prior(settings: Settings, method: Method) -> Tensor:
-    n = method.projection or settings.n_clusters or 0
-    shares = [1.0] * n
-    if settings.prior is not None and settings.prior != "learned":
-        shares = list(settings.prior)
-    prior = torch.tensor(shares, dtype=torch.float64)
-    return (prior / prior.sum()).log().float()
+def _union(box: Box, previous: Box) -> Box:
+    other = previous.to(box.low)
+    return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
 
 
-def _schedule(settings: Settings) -> Schedule:
-    restarts = settings.restarts
-    n, kmeans = restarts.n or 1, restarts.kmeans or 0
-    clustering = settings.weights.inv != 0 or settings.weights.prior != 0
-    warmup = (restarts.warmup or 0) if restarts.gen and clustering else 0
-    return Schedule(
-        warmups=tuple(warmup * (k % 2) if k < n - kmeans else 0 for k in range(n)),
-        gen_start=0 if restarts.gen else restarts.iterations or 0,
-        ramp=restarts.ramp or 0,
-        learning_rate_warmup=min(100, max(1, settings.max_iter // 10)),
-        decay=settings.decay,
-        gen_slowdown=settings.gen_slowdown or 1.0,
-    )
-
-
-def make_view(
-    settings: Settings,
-    data: Tensor,
-    image_shape: tuple[int, int, int] | None,
-    scaling: Scaling,
-) -> View:
-    """The views that the settings ask for, in equal shares; see `make_views`."""
-    views = make_views(settings, data, image_shape, scaling)
-    return views[0] if len(views) == 1 else Split(views)
-
-
-def make_views(
-    settings: Settings,
-    data: Tensor,
-    image_shape: tuple[int, int, int] | None,
-    scaling: Scaling,
-) -> list[View]:
-    """Each kind of view that the settings ask for.
-
-    Args:
-        settings: resolved settings.
-        data: points in random order, scaled, (n, d); neighbours and local scales are read off the
-            first of them.
-        image_shape: (C, H, W) if the points are flattened images.
-        scaling: between the units of views of plug-ins and the network's.
-
-    Raises:
-        PluginError: if a view is of a plug-in that is not there.
-    """
-    chosen = settings.views
-    reference = data[:REFERENCES]
-    local = LocalScale(data[: settings.sampler.n_anchors], _LOCAL)
-    assert chosen.adversarial is not None and chosen.neighbours is not None  # resolved
-    views: list[View] = []
-    if image_shape is not None:
-        strengths = {name: getattr(chosen, name) for name in NEUTRAL}
-        if changes_images(strengths):
-            views.append(ImageViews(image_shape, **strengths))
-    else:
-        if chosen.noise > 0:
-            views.append(GaussianNoise(chosen.noise, local))
-        if chosen.dropout > 0:
-            views.append(FeatureDropout(chosen.dropout, reference))
-    if chosen.adversarial > 0:
-        views.append(VirtualAdversarial(chosen.adversarial, local))
-    if chosen.neighbours > 0:
-        views.append(Neighbour(reference, min(chosen.neighbours, len(reference) - 1)))
-    input_shape = image_shape or data.shape[-1:]
-    return views + [Own(plugged_view(name), scaling, input_shape) for name in chosen.own]
+def _log_prior(plan: Plan, previous: TrainedModel | None) -> Tensor:
+    """Log π at the start, (c,)."""
+    prior = plan.settings.prior
+    if previous is not None and prior == "learned":
+        return previous.log_prior
+    n = plan.method.projection or plan.settings.n_clusters
+    shares = [1.0] * n if prior is None or isinstance(prior, str) else list(prior)
+    weights = torch.tensor(shares, dtype=torch.float64)
+    return (weights / weights.sum()).log().float()

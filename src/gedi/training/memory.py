@@ -1,21 +1,24 @@
-"""How much memory a training takes at its peak, from its settings and the shape of the data.
+"""How much memory a training takes at its peak, from its plan alone, and whether it is there.
 
 The sum of what is held all along and of the largest of what comes and goes; `peak_memory` says how
-each is counted, and docs/reliability.md what was measured. In float32, with b = 4 bytes a number.
+each is counted, and docs/reliability.md what was measured. In float32, with 4 bytes a number.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
 
+import torch
+
+from gedi.errors import SettingsError
+from gedi.free_memory import Free, free_memory
 from gedi.model.kinds import is_convolutional
 from gedi.points import affordable
-from gedi.settings import EncoderSettings, Settings
-from gedi.training.ingredients import CODED, MEASURED, MONITORED, REFERENCES, TOLD
+from gedi.training.ingredients import MEASURED, MONITORED, REPORTED
+from gedi.training.plan import Plan
+from gedi.training.starts import CODED
+from gedi.views.build import REFERENCES
 
-__all__ = ["LIBRARIES", "Memory", "Network", "network_size", "peak_memory"]
+__all__ = ["LIBRARIES", "Memory", "fits", "peak_memory"]
 
 LIBRARIES = 480 * 2**20  # torch for CPUs and what else is imported; other builds take more
 
@@ -23,27 +26,24 @@ _LOADED = 175 * 2**20  # by libraries at their first use, Fabric's among them
 _LOADED_FOR_VIEWS = 60 * 2**20  # by kornia
 _NUMBER = 4
 _EXACT = 8
-_KERNELS = 1000  # points whose distances tell the noise
+_KERNELS = 1000  # points whose distances decide the noise
 _WHOLE, _LEADING = 256, 128  # eigenvectors of the base
 _GRID = 65_536  # points of a grid at a time
 _ESTIMATED = 4096  # points for log Z of the restarts
 _DRAWN, _INSIDE = 1024, 4096  # points that annealing starts from
 _SMALL = 50_000  # numbers of a network with many chains
 _CHAINS = (2048, 512)  # of annealing, for small networks and large ones
-
-
-class Network(NamedTuple):
-    """The size of a network.
-
-    Attributes:
-        parameters: numbers that are learned.
-        kept: numbers that a gradient keeps for each point.
-        passing: numbers for each point at the widest place, where no gradient is taken.
-    """
-
-    parameters: int
-    kept: int
-    passing: int
+_LOWER: Mapping[str, str] = {
+    "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
+    "points to watch and refer to": "take fewer features",
+    "networks and chains": "lower encoder.hidden, restarts.n or sampler.buffer_size",
+    "covariance and kernels": "take fewer features, or leave the base out (encoder.base false)",
+    "k-means": "lower restarts.kmeans, encoder.hidden or batch_size",
+    "iteration": "lower batch_size, restarts.n or encoder.hidden",
+    "energies of the chains": "lower sampler.buffer_size or restarts.n",
+    "choice among restarts": "lower restarts.n or sampler.n_anchors",
+    "end": "take fewer features, or lower encoder.hidden",
+}
 
 
 @dataclass(frozen=True)
@@ -72,68 +72,82 @@ class Memory:
         return dict(sorted(parts.items(), key=lambda part: -part[1]))
 
 
-def peak_memory(
-    settings: Settings,
-    n: int,
-    d: int,
-    *,
-    image_shape: tuple[int, int, int] | None = None,
-    itemsize: int = 4,
-    in_file: bool = False,
-    buffered: int = 0,
-    n_parameters: int | None = None,
-    known_share: float = 0.0,
-    replayed: bool = False,
-    libraries: int = LIBRARIES,
-) -> Memory:
-    """Bytes that a training takes at most.
+def fits(plan: Plan, *, free: Callable[[torch.device], Free | None] | None = None) -> None:
+    """Refuse a training that cannot fit into memory.
 
-    Not counted are the activations of an encoder of the user's, whose number is not known, and the
-    sampler of VERA.
+    Where the system does not say how much there is, nothing is refused. On the CPU the processes
+    of one machine share its memory.
 
     Args:
-        settings: resolved.
-        n: points.
-        d: features, or pixels times channels.
-        image_shape: (C, H, W) if the points are images.
-        itemsize: bytes of a number of the data, 1 for images of bytes.
-        in_file: whether the data are mapped from a file.
-        buffered: bytes that a stream of the data holds, of which n points are a sample.
-        n_parameters: of an encoder of the user's or of a plug-in; None for one of ours.
-        known_share: inputs of which something is known, as a share of the batch they come beside.
-        replayed: whether iterations are CUDA graphs, of which those with chains and those without
-            are two, and each keeps what it makes.
+        plan: of the training; its data are in memory already.
+        free: finds what memory is left on a device; `free_memory` if None.
+
+    Raises:
+        SettingsError: with what is needed, what there is, and what to lower.
+    """
+    data = plan.data
+    room = (free or free_memory)(torch.device("cuda" if plan.on_cuda else "cpu"))
+    needed = peak_memory(plan, libraries=0)
+    loaded = 0 if data.in_file else data.n_points * data.n_features * data.itemsize
+    there, others = loaded, 0
+    if plan.on_cuda:
+        there += needed.held["libraries"]
+    elif plan.devices > 1:
+        others = (plan.devices - 1) * peak_memory(plan).total
+    if room is None or needed.total - there + others <= room.bytes:
+        return
+    parts = {name: size for name, size in needed.parts.items() if name in _LOWER}
+    parts["data"] -= loaded
+    listed = ", ".join(f"{name} {_gibibytes(size)}" for name, size in parts.items())
+    largest = max(parts, key=lambda name: parts[name])
+    more = f", and its other processes {_gibibytes(others)}" if others else ""
+    raise SettingsError(
+        f"{data.name}: a training on {data.n_points} points of {data.n_features} features "
+        f"needs about {_gibibytes(needed.total - there)} of memory ({listed}){more}, but "
+        f"{room.of} has {_gibibytes(room.bytes)} left: {_LOWER[largest]}"
+    )
+
+
+def _gibibytes(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
+    """Bytes that one process of a training takes at most.
+
+    Not counted is the sampler of VERA.
+
+    Args:
+        plan: of the training. Of CUDA graphs, iterations with chains and those without are two, and
+            each keeps what it makes.
         libraries: what the process takes before there are data.
     """
-    c = settings.n_clusters or 1
-    network = (
-        network_size(settings.encoder, c, d, image_shape)
-        if n_parameters is None
-        else Network(n_parameters, 0, 0)
-    )
-    members, batch = settings.restarts.n or 1, settings.batch_size or 1
+    settings, data, network = plan.settings, plan.data, plan.network
+    n, d, is_image = data.n_points, data.n_features, data.image_shape is not None
+    members, batch = settings.restarts.n, settings.batch_size // plan.n_processes
+    n_chains = settings.sampler.buffer_size // plan.n_processes
     learns_density = settings.weights.gen != 0
     convolved = is_convolutional(settings.encoder.kind)
-    kernels = not convolved and image_shape is None and d > 2
-    with_base, k = bool(settings.encoder.base), d if d <= _WHOLE else _LEADING
-    told, watched, references, measured = (
+    kernels = not convolved and not is_image and d > 2
+    with_base, k = settings.encoder.base, d if d <= _WHOLE else _LEADING
+    reported, watched, references, measured = (
         _NUMBER * d * min(n, affordable(most, d))
-        for most in (TOLD, MONITORED, REFERENCES, MEASURED)
+        for most in (REPORTED, MONITORED, REFERENCES, MEASURED)
     )
     anchors = _NUMBER * d * min(n, settings.sampler.n_anchors)
-    loaded = _LOADED + (_LOADED_FOR_VIEWS if image_shape is not None else 0)
+    loaded = _LOADED + (_LOADED_FOR_VIEWS if is_image else 0)
     held = {
         "libraries": libraries + loaded,
-        "data": (0 if in_file else n * d * itemsize)
-        + (0 if itemsize == 1 else n * d * _NUMBER)
-        + buffered,
+        "data": (0 if data.in_file else n * d * data.itemsize)
+        + (0 if data.itemsize == 1 else n * d * _NUMBER)
+        + data.buffered,
         "points to watch and refer to": watched + references + anchors,
     }
     # model, average, gradient and two moments of Adam; all but the gradient again for the guard's
     # last good state, and for the best of the restarts.
     copies = 9 * members + (4 if members > 1 else 0)
     bases = 11 * d * k if with_base else 0
-    buffer = (2 * members + (members > 1)) * (settings.sampler.buffer_size or 0) * d
+    buffer = (2 * members + (members > 1)) * n_chains * d
     resting = 2 if settings.sampler.buffer_dtype == "float16" else _NUMBER
     networks = _NUMBER * (copies * network.parameters + bases) + resting * buffer
     # The covariance, whole or what it does to some vectors, which an iteration has five times.
@@ -143,10 +157,10 @@ def peak_memory(
     )
     held["networks and chains"] = networks
     iteration = max(
-        _iteration(settings, network, members, d, known_share, gen=bool(settings.restarts.gen)),
-        _iteration(settings, network, 1, d, known_share, gen=True),
-    ) * (2 if replayed and (settings.sampler.every or 1) > 1 else 1)
-    watching = _NUMBER * members * (settings.sampler.buffer_size or 0) * (d + network.passing)
+        _iteration(plan, members, batch, gen=settings.restarts.gen),
+        _iteration(plan, 1, batch, gen=True),
+    ) * (2 if plan.cuda_graph and settings.sampler.every > 1 else 1)
+    watching = _NUMBER * members * n_chains * (d + network.passing)
     starting = 0
     if settings.restarts.kmeans and members > 1:
         codes = settings.restarts.kmeans
@@ -168,33 +182,33 @@ def peak_memory(
             "iteration": iteration,
             "energies of the chains": watching,
             "choice among restarts": choosing,
-            "end": told
+            "end": reported
             + _NUMBER * network.parameters
-            + (_normalising(settings, network, d) if learns_density else 0),
+            + (_normalizer(plan) if learns_density else 0),
         },
     )
 
 
-def _iteration(
-    settings: Settings, network: Network, members: int, d: int, known_share: float, *, gen: bool
-) -> int:
+def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
     """The largest of what an iteration makes: views, moves of chains, gradients of the terms."""
-    batch = members * (settings.batch_size or 1)
+    settings, network, d = plan.settings, plan.network, plan.data.n_features
+    points = members * batch
     gen = gen and settings.weights.gen != 0
     anchors = settings.sampler.n_anchors
     # x and its view are there while chains move; a chain has positions, gradients and proposals.
-    chains = batch * (2 * d + 10 * d + network.kept + 2 * network.passing + 4 * anchors)
+    chains = points * (2 * d + 10 * d + network.kept + 2 * network.passing + 4 * anchors)
     # Distances to all references, and squares of these.
-    views = batch * (2 * d + 2 * REFERENCES // 3) + d * REFERENCES
-    inputs = 1 + (settings.weights.inv != 0) + known_share
+    views = points * (2 * d + 2 * REFERENCES // 3) + d * REFERENCES
+    inputs = 1 + (settings.weights.inv != 0) + plan.known_share
     if gen:
         inputs += 2 if settings.data_noise else 1
-    terms = int(batch * inputs) * (2 * d + network.kept + network.passing)
+    terms = int(points * inputs) * (2 * d + network.kept + network.passing)
     return _NUMBER * max(terms, views, chains if gen else 0)
 
 
-def _normalising(settings: Settings, network: Network, d: int) -> int:
+def _normalizer(plan: Plan) -> int:
     """Of a grid in one or two dimensions, else of annealing; convolutional networks have none."""
+    settings, network, d = plan.settings, plan.network, plan.data.n_features
     if is_convolutional(settings.encoder.kind):
         return 0
     if d <= 2:
@@ -203,101 +217,3 @@ def _normalising(settings: Settings, network: Network, d: int) -> int:
     drawing = (2 * max(_INSIDE, chains) + 4 * _DRAWN) * d
     moving = chains * (12 * d + network.kept + network.passing + 6 * settings.sampler.n_anchors)
     return _NUMBER * max(drawing, moving)
-
-
-def network_size(
-    encoder: EncoderSettings, c: int, d: int, image_shape: tuple[int, int, int] | None
-) -> Network:
-    """The size of a network of ours with a linear head.
-
-    Args:
-        encoder: resolved.
-        c: outputs.
-        d: features.
-        image_shape: (C, H, W), for convolutional networks.
-    """
-    if encoder.kind == "mlp" or image_shape is None:
-        widths = [d, *(encoder.hidden or ())]
-        layers = [_Layer((a + 1) * b, a, b) for a, b in pairwise(widths)]
-        copies, n_features = 2, widths[-1]
-    else:
-        copies, n_features, layers = _LAYERS[str(encoder.kind)](image_shape)
-    return Network(
-        sum(layer.parameters for layer in layers) + (n_features + 1) * c,
-        copies * sum(layer.n_outputs for layer in layers),
-        max(layer.n_inputs + 2 * layer.n_outputs for layer in layers),
-    )
-
-
-class _Layer(NamedTuple):
-    """Numbers that it learns, and that go in and come out for each point."""
-
-    parameters: int
-    n_inputs: int
-    n_outputs: int
-
-
-def _convolution(
-    n_inputs: int, n_outputs: int, size: int, pixels: int, *, stride: int = 1, bias: bool = True
-) -> _Layer:
-    """A convolution to so many pixels."""
-    parameters = n_inputs * n_outputs * size * size + bias * n_outputs
-    return _Layer(parameters, n_inputs * pixels * stride * stride, n_outputs * pixels)
-
-
-_Layers = tuple[int, int, list[_Layer]]
-"""Numbers kept for each that a layer puts out, outputs of the encoder, and layers."""
-
-
-def _small(shape: tuple[int, int, int]) -> _Layers:
-    channels, height, width = shape
-    half = math.ceil(height / 2) * math.ceil(width / 2)
-    quarter = math.ceil(height / 4) * math.ceil(width / 4)
-    return (
-        2,
-        256,
-        [
-            _convolution(channels, 32, 5, half, stride=2),
-            _convolution(32, 64, 3, quarter, stride=2),
-            _convolution(64, 64, 3, quarter),
-            _Layer((64 * quarter + 1) * 256, 64 * quarter, 256),
-        ],
-    )
-
-
-def _resnet8(shape: tuple[int, int, int], width: int = 128) -> _Layers:
-    channels, height, breadth = shape
-    whole, half, quarter = (height // k * (breadth // k) for k in (1, 2, 4))
-    layers = [
-        _convolution(channels, width, 3, whole),
-        _convolution(width, width, 3, whole),
-        _convolution(channels, width, 1, half),
-        *[_convolution(width, width, 3, half)] * 2,
-        *[_convolution(width, width, 3, quarter)] * 4,
-    ]
-    return 2, width, layers
-
-
-def _resnet18(shape: tuple[int, int, int]) -> _Layers:
-    channels, height, breadth = shape
-    layers = [_convolution(channels, 64, 3, height * breadth, bias=False)]
-    n_inputs, norms = 64, 64
-    for stage, n_outputs in enumerate((64, 128, 256, 512)):
-        pixels = math.ceil(height / 2**stage) * math.ceil(breadth / 2**stage)
-        stride = 1 if stage == 0 else 2
-        layers.append(_convolution(n_inputs, n_outputs, 3, pixels, stride=stride, bias=False))
-        layers += [_convolution(n_outputs, n_outputs, 3, pixels, bias=False)] * 3
-        norms += 4 * n_outputs
-        if stage > 0:
-            layers.append(_convolution(n_inputs, n_outputs, 1, pixels, stride=stride, bias=False))
-            norms += n_outputs
-        n_inputs = n_outputs
-    # What normalises channels has a factor and a summand for each, and its output is kept too.
-    return 3, 512, [*layers, _Layer(2 * norms, 0, 0)]
-
-
-_LAYERS: Mapping[str, Callable[[tuple[int, int, int]], _Layers]] = {
-    "conv": _small,
-    "resnet8": _resnet8,
-    "resnet18": _resnet18,
-}

@@ -1,36 +1,55 @@
-"""Settings that are chosen from the data, when the user leaves them open."""
+"""The plan of a training: every default decided, once, before anything is built.
+
+    plan = gedi.plan(dataset, settings)
+    print(plan)
+
+What the user leaves open in the settings depends on the data (how many points, how many features,
+images or not), on the method and on what is known of some points. `plan` decides all of it, so that
+nobody after it decides anything again. A plan cannot change, and holds no open setting.
+"""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
-from torch import Generator, nn
+import torch
+from torch import Generator
 
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
-from gedi.methods import Method
+from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
+from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
 from gedi.model.scaling import Scaling
+from gedi.model.sizes import NetworkSize, network_size
 from gedi.objective import balance_threshold
+from gedi.points import is_mapped
 from gedi.sampling import likeliest_bandwidth
 from gedi.settings import (
-    EncoderSettings,
     RestartSettings,
     Settings,
     VeraSettings,
     ViewSettings,
     WeightSettings,
     check,
+    method_name,
+)
+from gedi.settings.complete import (
+    CompleteSettings,
+    EncoderChoice,
+    ViewChoice,
+    complete,
 )
 from gedi.settings.presets import NEUTRAL, changes_images, preset
+from gedi.shards import StreamedDataset
 from gedi.training.custom import Custom
 
-__all__ = ["default_prior_weight", "of_one_process", "resolve", "resolve_views"]
+__all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
 
 T = TypeVar("T")
 
-_KERNELS = 1000  # points that the width of kernels is read off
+_KERNELS = 1000  # points that the width of kernels is read from
 _BY_HEART = 1000  # points that a network learns by heart
 _LEAST_NOISE = 0.01
 _CONVOLVED = 16  # pixels a side, from where on networks are convolutional
@@ -42,6 +61,126 @@ _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
+@dataclass(frozen=True)
+class DataShape:
+    """What a plan needs to know of the data.
+
+    Attributes:
+        name: of the data set.
+        n_rows: points that are trained on.
+        n_points: points at hand: all of them, or the sample of a stream.
+        input_shape: of one point, (d,) or (C, H, W).
+        itemsize: bytes of a number, 1 for images of bytes.
+        in_file: whether the points stay in the file that they are mapped from.
+        buffered: bytes that a stream holds besides its sample.
+        is_stream: whether the rows are read while the training runs.
+    """
+
+    name: str
+    n_rows: int
+    n_points: int
+    input_shape: tuple[int, ...]
+    itemsize: int
+    in_file: bool
+    buffered: int
+    is_stream: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataShape":
+        """That of a data set."""
+        n, d = dataset.x.shape
+        stream = isinstance(dataset, StreamedDataset)
+        return cls(
+            name=dataset.name,
+            n_rows=dataset.n_rows,
+            n_points=n,
+            input_shape=dataset.image_shape or (d,),
+            itemsize=dataset.x.itemsize,
+            in_file=is_mapped(dataset.x),
+            buffered=dataset.shards.held_bytes if isinstance(dataset, StreamedDataset) else 0,
+            is_stream=stream,
+        )
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return math.prod(self.input_shape)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(C, H, W) if the points are images."""
+        if len(self.input_shape) != 3:
+            return None
+        channels, height, width = self.input_shape
+        return channels, height, width
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before a training begins.
+
+    Attributes:
+        settings: complete: the user's, and what was chosen where they are open.
+        method: from a batch to the terms.
+        data: the shape of the data.
+        network: the size of one network.
+        known_share: inputs of which something is known in an iteration, as a share of the batch.
+        on_cuda: whether the training runs on CUDA devices.
+        cuda_graph: whether iterations are launched as CUDA graphs.
+        devices: processes on each machine.
+        nodes: machines.
+    """
+
+    settings: CompleteSettings
+    method: Method
+    data: DataShape
+    network: NetworkSize
+    known_share: float
+    on_cuda: bool
+    cuda_graph: bool
+    devices: int
+    nodes: int
+
+    @property
+    def n_processes(self) -> int:
+        """The number of processes that train together."""
+        return self.devices * self.nodes
+
+    def __str__(self) -> str:
+        settings, data = self.settings, self.data
+        is_image = data.image_shape is not None
+        shape = " x ".join(map(str, data.input_shape))
+        points = f"{data.n_rows:,} images of {shape}" if is_image else f"{data.n_rows:,} x {shape}"
+        weights = settings.weights
+        terms = {"GEN": weights.gen, "INV": weights.inv, "PRIOR": weights.prior}
+        lines = [
+            f"{data.name}: {points}, {settings.n_clusters} clusters by {method_name(settings)}, "
+            + ", ".join(f"{name} x {weight:.3g}" for name, weight in terms.items() if weight),
+            f"{_networks(settings, self.network)}; batches of {settings.batch_size}, "
+            f"{settings.max_iter} iterations at most",
+        ]
+        if settings.data_noise:
+            unit = "the pixels' half range" if is_image else "the data's spread"
+            lines.append(
+                f"GEN sees the points with noise of {settings.data_noise:.2g} of {unit}, because "
+                f"there are {data.n_rows:,}"
+            )
+        return "\n".join(lines)
+
+
+def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
+    restarts, encoder = settings.restarts, settings.encoder
+    widths = "".join(f"-{width}" for width in encoder.hidden)
+    network = f"{encoder.kind}{widths} with {size.parameters:,} parameters"
+    if restarts.n == 1:
+        return f"one network, {network}"
+    starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
+    return (
+        f"{restarts.n} networks{starts} until iteration {restarts.iterations}, then the one with "
+        f"the smallest collapse gap: {network}"
+    )
+
+
 def default_prior_weight(n_clusters: int) -> float:
     """w_prior for w_inv = 1: 1 for two clusters, 1.3 for three, 4 for ten, 13 for a hundred.
 
@@ -51,25 +190,91 @@ def default_prior_weight(n_clusters: int) -> float:
     return 1 + 7.7 * (balance_threshold(n_clusters) - 1)
 
 
-def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> Settings:
-    """Fill in every setting that the data decides, or what the user brings.
+def plan(
+    dataset: Dataset,
+    settings: Settings,
+    custom: Custom = Custom(),
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+) -> Plan:
+    """Decide everything that the settings leave open.
+
+    Args:
+        dataset: the points; labels are not looked at.
+        settings: what the user chose.
+        custom: what the user brings that settings cannot hold.
+        devices: processes on each machine.
+        nodes: machines.
 
     Raises:
-        SettingsError: for settings that contradict each other or the data.
+        SettingsError: for settings that contradict each other, the data or the machine.
         DataError: for fewer points than clusters.
+        PluginError: for an encoder or a method of a plug-in that is not installed.
     """
     check(settings)
+    shape = DataShape.of(dataset)
     method = custom.chosen_method(settings)
-    n, d = dataset.x.shape
     n_clusters = settings.n_clusters or dataset.n_classes
     if n_clusters is None:
         raise SettingsError(
             "setting n_clusters: expected how many clusters to look for, such as --n-clusters 5; "
             "docs/estimators.md compares several numbers without labels"
         )
-    if n < n_clusters:
-        raise DataError(f"{dataset.name}: {n} points cannot form {n_clusters} clusters")
-    hidden = settings.encoder.hidden or ([100, 100] if d <= 32 else [512, 512])
+    if shape.n_points < n_clusters:
+        raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
+    if shape.is_stream:
+        _refuse_places(custom)
+    encoder = _encoder(settings, method, shape, custom)
+    network = _network(encoder, method, n_clusters, shape, custom)
+    decided = _decided(
+        settings,
+        method,
+        shape,
+        custom,
+        n_clusters=n_clusters,
+        encoder=encoder,
+        n_parameters=network.parameters,
+    )
+    check(decided)
+    if not custom.has_views:
+        _check_views(decided, shape)
+    _check_restarts(decided)
+    if decided.sampler.kind == "vera":
+        _check_vera(decided, shape)
+    _check_processes(decided, devices * nodes)
+    if decided.data_noise is None:
+        noise = _noise(dataset, convolved=is_convolutional(encoder.kind))
+        decided = replace(decided, data_noise=noise)
+    on_cuda = _on_cuda(decided)
+    finished = complete(decided)
+    return Plan(
+        settings=finished,
+        method=method,
+        data=shape,
+        network=network,
+        known_share=custom.known_share,
+        on_cuda=on_cuda,
+        cuda_graph=_cuda_graph(finished, custom, on_cuda, devices * nodes),
+        devices=devices,
+        nodes=nodes,
+    )
+
+
+def _decided(
+    settings: Settings,
+    method: Method,
+    shape: DataShape,
+    custom: Custom,
+    *,
+    n_clusters: int,
+    encoder: EncoderChoice,
+    n_parameters: int,
+) -> Settings:
+    """The settings with all that does not have to be read from the points themselves."""
+    d, kind = shape.n_features, encoder.kind
+    convolved = is_convolutional(kind)
+    small = not convolved and n_parameters < _SMALL
     batch_size = settings.batch_size or (400 if d <= 2 else 256)
     buffer_size = settings.sampler.buffer_size or batch_size
     if buffer_size < batch_size:
@@ -77,22 +282,134 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    kind = settings.encoder.kind or _kind(settings, dataset, custom)
-    convolved = is_convolutional(kind)
-    if convolved and dataset.image_shape is None:
+    weights = _weights(settings.weights, method, d, n_clusters, convolved=convolved)
+    _check_method(settings, weights, method, custom)
+    _check_evidence(settings, weights, custom)
+    return replace(
+        settings,
+        method=method.name,
+        n_clusters=n_clusters,
+        batch_size=batch_size,
+        weights=weights,
+        learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
+        gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, convolved=convolved),
+        encoder=encoder,
+        sampler=replace(
+            settings.sampler,
+            buffer_size=buffer_size,
+            n_steps=settings.sampler.n_steps or (10 if convolved else 4),
+            every=settings.sampler.every or (5 if convolved else 1),
+            vera=_vera(settings.sampler.vera, shape),
+        ),
+        views=plan_views(settings.views, shape.image_shape, two_views=method.two_views),
+        restarts=_restarts(
+            settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
+            weights,
+            settings.max_iter,
+            custom,
+            kind,
+            small=small,
+            image=shape.image_shape is not None,
+            base=encoder.base,
+            vera=settings.sampler.kind == "vera",
+        ),
+    )
+
+
+def _encoder(settings: Settings, method: Method, shape: DataShape, custom: Custom) -> EncoderChoice:
+    """The kind of network and its widths."""
+    chosen, d = settings.encoder, shape.n_features
+    kind = chosen.kind or _kind(settings, shape, custom)
+    if is_convolutional(kind) and shape.image_shape is None:
         raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
-    if kind != "mlp" and settings.encoder.hidden is not None:
+    if kind != "mlp" and chosen.hidden:
         raise SettingsError(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
-    base = _or(settings.encoder.base, d > 2 and "gen" in method.gives)
-    encoder = _own_encoder(kind, dataset, custom)
-    small = not convolved and _size(d, hidden, encoder) < _SMALL
-    weights = _weights(settings.weights, method, d, n_clusters, convolved=convolved)
-    if convolved and weights.gen != 0:
-        # About how much the energies of points differ from each other, as d squares add up to them.
-        weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
-    _check_method(settings, weights, method, custom)
+    usual = [100, 100] if d <= 32 else [512, 512]
+    return EncoderChoice(
+        kind=kind,
+        hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
+        base=_or(chosen.base, d > 2 and "gen" in method.gives),
+    )
+
+
+def _network(
+    encoder: EncoderChoice, method: Method, n_clusters: int, shape: DataShape, custom: Custom
+) -> NetworkSize:
+    """The size of one network.
+
+    Ours are built without storage. A module of the user's or of a plug-in may not run without, so
+    it is measured as it is.
+    """
+    module = custom.encoder
+    if module is None and is_plugged(encoder.kind):
+        module = plugged_module(encoder.kind, shape.input_shape, Generator())
+    with torch.device("meta" if module is None else "cpu"):
+        model = build_model(
+            encoder,
+            shape.input_shape,
+            method.projection or n_clusters,
+            module=module,
+            cosines=method.cosines,
+            generator=Generator(),
+        )
+    return network_size(model, shape.input_shape)
+
+
+def _on_cuda(settings: Settings) -> bool:
+    """Whether the training runs on CUDA devices.
+
+    Raises:
+        SettingsError: if they are asked for and there are none.
+    """
+    is_there = torch.cuda.is_available()
+    if settings.device == "cuda" and not is_there:
+        raise SettingsError("setting device: expected a CUDA device, but none is to be found")
+    return settings.device != "cpu" and is_there
+
+
+def _cuda_graph(
+    settings: CompleteSettings, custom: Custom, on_cuda: bool, n_processes: int
+) -> bool:
+    """Whether iterations become CUDA graphs: by default where nothing in them is the user's.
+
+    Raises:
+        SettingsError: if they are asked for where they cannot be.
+    """
+    hindrances = {
+        "the device is not cuda": not on_cuda,
+        f"there are {n_processes} processes": n_processes > 1,
+        "sampler.kind is vera": settings.sampler.kind == "vera",
+        "something is known of some inputs": custom.names_clusters,
+        "it goes on from a trained model": custom.previous is not None,
+    }
+    found = [reason for reason, holds in hindrances.items() if holds]
+    if settings.cuda_graph and found:
+        raise SettingsError(f"setting cuda_graph: expected null or false where {found[0]}")
+    if settings.cuda_graph is None:
+        own = custom.encoder is not None or is_plugged(settings.encoder.kind)
+        return not found and not own and settings.method in BUILT_IN
+    return settings.cuda_graph
+
+
+def _refuse_places(custom: Custom) -> None:
+    """Refuse what is known of rows by their places, which those of a stream do not have."""
+    known = {
+        "labels": custom.classes,
+        "groups that obey a rule": custom.groups,
+        "positives": custom.positives,
+    }
+    for name, value in known.items():
+        if value is not None:
+            raise SettingsError(
+                f"streaming: {name} are known by the places of rows, which a stream does not keep: "
+                "leave them out, or train on data in memory"
+            )
+
+
+def _check_evidence(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
+    """Refuse names for clusters from two sides, and weights without anything to weigh."""
     if custom.like is not None and (custom.names_clusters or isinstance(settings.prior, list)):
         raise SettingsError(
             "like: clusters have names already, by known classes, a rule, or a prior of their own; "
@@ -106,64 +423,15 @@ def resolve(settings: Settings, dataset: Dataset, custom: Custom = Custom()) -> 
     evidence = weights.evidence if custom.names_clusters else 0.0
     if weights.gen == weights.inv == weights.prior == evidence == 0:
         raise SettingsError("settings weights: all are zero, so there is nothing to train")
-    # Where it is given, the covariance of the data is not computed here.
-    noise = settings.data_noise
-    resolved = replace(
-        settings,
-        method=method.name,
-        n_clusters=n_clusters,
-        batch_size=batch_size,
-        data_noise=_noise(dataset, convolved=convolved) if noise is None else noise,
-        weights=weights,
-        learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
-        gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, convolved=convolved),
-        encoder=EncoderSettings(
-            kind,
-            hidden if kind == "mlp" else None,
-            base,
-        ),
-        sampler=replace(
-            settings.sampler,
-            buffer_size=buffer_size,
-            n_steps=settings.sampler.n_steps or (10 if convolved else 4),
-            every=settings.sampler.every or (5 if convolved else 1),
-            vera=_vera(settings.sampler.vera, dataset),
-        ),
-        views=resolve_views(settings.views, dataset.image_shape, two_views=method.two_views),
-        restarts=_restarts(
-            settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
-            weights,
-            settings.max_iter,
-            custom,
-            kind,
-            small=small,
-            image=dataset.image_shape is not None,
-            base=base,
-            vera=settings.sampler.kind == "vera",
-        ),
-    )
-    check(resolved)
-    if not custom.has_views:
-        _check_views(resolved, dataset)
-    _check_restarts(resolved)
-    if resolved.sampler.kind == "vera":
-        _check_vera(resolved, dataset)
-    return resolved
 
 
-def of_one_process(settings: Settings, n_processes: int) -> Settings:
-    """What one of several processes has of a training: its share of points and chains.
-
-    Args:
-        settings: resolved.
-        n_processes: how many there are.
-
-    Raises:
-        SettingsError: if points and chains cannot be shared out equally, or what is asked for is
-            for one process.
-    """
-    batch_size, buffer_size = settings.batch_size or 0, settings.sampler.buffer_size or 0
-    for name, size in (("batch_size", batch_size), ("sampler.buffer_size", buffer_size)):
+def _check_processes(settings: Settings, n_processes: int) -> None:
+    """Refuse points and chains that cannot be shared out equally, and what is for one process."""
+    sizes = {
+        "batch_size": settings.batch_size or 0,
+        "sampler.buffer_size": settings.sampler.buffer_size or 0,
+    }
+    for name, size in sizes.items():
         if size % n_processes:
             raise SettingsError(
                 f"setting {name}: expected a multiple of the {n_processes} processes, who share it "
@@ -173,20 +441,15 @@ def of_one_process(settings: Settings, n_processes: int) -> Settings:
         raise SettingsError(
             f"setting compile: expected false, as it is for one process; there are {n_processes}"
         )
-    return replace(
-        settings,
-        batch_size=batch_size // n_processes,
-        sampler=replace(settings.sampler, buffer_size=buffer_size // n_processes),
-    )
 
 
-def resolve_views(
+def plan_views(
     views: ViewSettings,
     image_shape: tuple[int, int, int] | None,
     *,
     two_views: bool = False,
-) -> ViewSettings:
-    """Fill in the strengths of the views; those of images stay open where there are none.
+) -> ViewChoice:
+    """Decide the strengths of the views; those of images stay open where there are none.
 
     Methods that compare two views of each image see them through the preset alone: what is near by
     the network's own measure, or by that of pixels, is no part of them.
@@ -212,8 +475,8 @@ def resolve_views(
     alone = two_views and image_shape is not None
     large = image_shape is not None and min(image_shape[1:]) >= _CONVOLVED
     given = {name: getattr(views, name) for name in strengths}
-    return replace(
-        views,
+    chosen = {each.name: getattr(views, each.name) for each in fields(ViewSettings)}
+    decided = dict(
         adversarial=_or(
             views.adversarial,
             0.0 if alone else _ADVERSARIAL_LARGE if large else _ADVERSARIAL,
@@ -224,6 +487,7 @@ def resolve_views(
         preset=kind,
         **{name: _or(given[name], strength) for name, strength in strengths.items()},
     )
+    return ViewChoice(**(chosen | decided))
 
 
 def _check_no_image_views(views: ViewSettings) -> None:
@@ -241,9 +505,9 @@ def _check_no_colour(views: ViewSettings, n_channels: int) -> None:
             )
 
 
-def _check_views(settings: Settings, dataset: Dataset) -> None:
+def _check_views(settings: Settings, shape: DataShape) -> None:
     """Some kind of view that suits the data must be left, where views count."""
-    views, image_shape = settings.views, dataset.image_shape
+    views, image_shape = settings.views, shape.image_shape
     if image_shape is None:
         steps, crop = ["noise", "dropout"], ""
         seen = max(views.noise, views.dropout) > 0
@@ -284,6 +548,9 @@ def _weights(
     gen = _gen_weight(d, convolved=convolved) if "gen" in method.gives else 0.0
     prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
     weights = replace(chosen, gen=_or(chosen.gen, gen), prior=_or(chosen.prior, prior))
+    if convolved and weights.gen != 0:
+        # About how much the energies of points differ from each other, as d squares add up to them.
+        weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
     # One that nobody has changed is nobody's wish.
     unasked = "inv" not in method.gives and chosen.inv == WeightSettings().inv
     return replace(weights, inv=0.0) if unasked else weights
@@ -317,9 +584,9 @@ def _check_method(
         )
 
 
-def _check_vera(settings: Settings, dataset: Dataset) -> None:
+def _check_vera(settings: Settings, data: DataShape) -> None:
     """One sampler learns one energy, and makes images by doubling their sides twice."""
-    restarts, shape = settings.restarts, dataset.image_shape
+    restarts, shape = settings.restarts, data.image_shape
     if restarts.gen and (restarts.n or 1) > 1:
         raise SettingsError(
             "setting restarts.gen: expected false with sampler.kind vera and several restarts, or "
@@ -337,11 +604,11 @@ def _check_vera(settings: Settings, dataset: Dataset) -> None:
         )
 
 
-def _vera(chosen: VeraSettings, dataset: Dataset) -> VeraSettings:
-    is_image = dataset.image_shape is not None
+def _vera(chosen: VeraSettings, shape: DataShape) -> VeraSettings:
+    is_image = shape.image_shape is not None
     return replace(
         chosen,
-        latents=chosen.latents or min(64, max(2, dataset.x.shape[1])),
+        latents=chosen.latents or min(64, max(2, shape.n_features)),
         n_importance=chosen.n_importance or (5 if is_image else 20),
     )
 
@@ -451,24 +718,11 @@ def _noise(dataset: Dataset, *, convolved: bool) -> float:
     return noise if noise >= _LEAST_NOISE else 0.0
 
 
-def _kind(settings: Settings, dataset: Dataset, custom: Custom) -> str:
+def _kind(settings: Settings, shape: DataShape, custom: Custom) -> str:
     """Convolutions pay where images have some size; widths or a module given say otherwise."""
     given = settings.encoder.hidden is not None or custom.encoder is not None
-    small = dataset.image_shape is None or min(dataset.image_shape[1:]) < _CONVOLVED
+    small = shape.image_shape is None or min(shape.image_shape[1:]) < _CONVOLVED
     return "mlp" if small or given else "conv"
-
-
-def _own_encoder(kind: str, dataset: Dataset, custom: Custom) -> nn.Module | None:
-    """An encoder that is not ours: the user's, or one like those that a plug-in will make."""
-    if custom.encoder is not None or not is_plugged(kind):
-        return custom.encoder
-    return plugged_module(kind, dataset.image_shape or dataset.x.shape[1:], Generator())
-
-
-def _size(n_features: int, hidden: list[int], encoder: nn.Module | None) -> int:
-    if encoder is not None:
-        return sum(parameter.numel() for parameter in encoder.parameters())
-    return sum(a * b for a, b in zip([n_features, *hidden[:-1]], hidden, strict=True))
 
 
 def _or(value: T | None, default: T) -> T:

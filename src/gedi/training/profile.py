@@ -24,6 +24,7 @@ from gedi.points import Points
 from gedi.sampling import AnchoredJump, Cycle, Energy, Move, evaluate
 from gedi.stream import Stream
 from gedi.training.algorithm import TrainingState, train
+from gedi.training.ingredients import fresh_state
 from gedi.training.operations import Recorder, Tick, Work, clock_of
 from gedi.training.session import Session
 from gedi.views import (
@@ -126,8 +127,8 @@ def profile(
         SettingsError: for restarts where there is one network alone, no cycles, the processor's
             time of a GPU, or a stream.
     """
-    n = session.settings.restarts.n or 1
-    if isinstance(session.batches, Stream):
+    n = session.settings.restarts.n
+    if isinstance(session.parts.batches, Stream):
         raise SettingsError(
             "streaming: expected data in memory, as how long a stream takes hangs on its disk"
         )
@@ -135,10 +136,10 @@ def profile(
         raise SettingsError(f"cycles: expected at least 1, got {cycles}")
     if restarts and n == 1:
         raise SettingsError("several networks side by side: expected restarts.n above 1, got 1")
-    if processor and session.fabric.device.type != "cpu":
+    if processor and session.crew.fabric.device.type != "cpu":
         raise SettingsError("the processor's time: expected device cpu, got cuda")
     members = (n,) if restarts else ()
-    device, every = session.fabric.device, session.assembly.algorithm.gen_every
+    device, every = session.crew.fabric.device, session.parts.algorithm.gen_every
     works, sizes = _recorded(session, members)
     tick = clock_of(device, processor=processor)
     clock = _Clock(tick)
@@ -170,7 +171,7 @@ def profile(
         parts={**parts, WHOLE: _whole(list(parts.values()))},
         sizes=sizes,
         cycle=every,
-        batch_size=session.assembly.algorithm.batch_size,
+        batch_size=session.parts.algorithm.batch_size,
         members=n if restarts else 1,
         peak=max(peaks),
         threads=torch.get_num_threads(),
@@ -189,9 +190,10 @@ def _whole(parts: list[Part]) -> Part:
 
 def _begun(session: Session, members: tuple[int, ...]) -> TrainingState:
     """A fresh state, at the start of a cycle from which on all terms of this phase take part."""
-    state, schedule = session.assembly.state(members), session.assembly.algorithm.schedule
-    late = max(schedule.warmups) if members else session.settings.restarts.iterations or 0
-    begun, every = late + schedule.ramp, session.assembly.algorithm.gen_every
+    state = fresh_state(session.plan, session.parts, session.custom, members)
+    schedule = session.parts.algorithm.schedule
+    late = max(schedule.warmups) if members else session.settings.restarts.iterations
+    begun, every = late + schedule.ramp, session.parts.algorithm.gen_every
     state.iteration = -(-begun // every) * every
     return state
 
@@ -217,7 +219,7 @@ def _run(
         energy: that the sampler is given; None is the training's.
         changes: of the algorithm.
     """
-    algorithm = replace(session.assembly.algorithm, max_time=None, cuda_graph=False, **changes)
+    algorithm = replace(session.parts.algorithm, max_time=None, cuda_graph=False, **changes)
     given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
     watched = replace(
         algorithm,
@@ -232,9 +234,9 @@ def _run(
     state.horizon = state.iteration + n + 1
     state.optimizer.register_step_pre_hook(lambda *_: enter(UPDATE))
     state.sampler = _Watched(state.sampler, enter, energy)  # type: ignore[assignment]
-    data = _WatchedPoints(session.assembly.data, enter)
+    data = _WatchedPoints(session.parts.data, enter)
     train(
-        session.fabric,
+        session.crew.fabric,
         state,
         data,  # type: ignore[arg-type]
         watched,
@@ -323,7 +325,7 @@ def _recorded(
     session: Session, members: tuple[int, ...]
 ) -> tuple[dict[str, Work], dict[str, Size]]:
     """What a cycle computes, by part, and what lies in memory meanwhile."""
-    algorithm = session.assembly.algorithm
+    algorithm = session.parts.algorithm
     state = _begun(session, members)
     model, sampler, every = state.model, state.sampler, algorithm.gen_every
     activations = 0
@@ -361,7 +363,7 @@ def _recorded(
         for name, times in evaluations.items():
             works[name].products = times * (found.products + found.activations)
     n_members = math.prod(members)
-    points = session.assembly.data
+    points = session.parts.data
     sizes = {
         "data": Size(points.n_bytes, len(points)),
         "buffer": Size(_bytes([state.buffer.positions]), n_members * state.buffer.capacity),

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from gedi.training.algorithm import TrainingState
-from gedi.training.hooks import Record
+from gedi.training.hooks import Hook, Record
+from gedi.training.session import Session
 
 __all__ = ["Progress"]
 
@@ -22,8 +22,8 @@ _SHOWN = (
 )
 
 
-class Progress:
-    """A bar with terms of the bound, gap, energies, speed and time left; itself a listener.
+class Progress(Hook):
+    """A bar with terms of the bound, gap, energies, speed and time left.
 
     Args:
         console: where it is shown.
@@ -45,7 +45,7 @@ class Progress:
         )
         self.task = self.bar.add_task("training", total=1.0, terms="", speed="")
 
-    def __call__(self, state: TrainingState, record: Record) -> None:
+    def on_record(self, session: Session, record: Record) -> None:
         """Show a record."""
         terms = "  ".join(f"{title} {record[name]:.3f}" for name, title in _SHOWN)
         rate = record["iteration"] / max(record["seconds"], 1e-9)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Schedule"]
+from gedi.settings import CompleteSettings
+
+__all__ = ["Schedule", "planned_schedule"]
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,19 @@ class Schedule:
         falling = (progress - (1 - self.decay)) / self.decay if self.decay > 0 else 0.0
         level = self.gen_slowdown if iteration >= self.gen_start else 1.0
         return level * rise * 0.5 * (1 + math.cos(math.pi * min(max(falling, 0.0), 1.0)))
+
+
+def planned_schedule(settings: CompleteSettings) -> Schedule:
+    """The schedule that the settings of a training ask for."""
+    restarts, weights = settings.restarts, settings.weights
+    clustering = weights.inv != 0 or weights.prior != 0
+    warmup = restarts.warmup if restarts.gen and clustering else 0
+    by_chance = restarts.n - restarts.kmeans
+    return Schedule(
+        warmups=tuple(warmup * (k % 2) if k < by_chance else 0 for k in range(restarts.n)),
+        gen_start=0 if restarts.gen else restarts.iterations,
+        ramp=restarts.ramp,
+        learning_rate_warmup=min(100, max(1, settings.max_iter // 10)),
+        decay=settings.decay,
+        gen_slowdown=settings.gen_slowdown,
+    )

@@ -1,10 +1,17 @@
-"""From data and settings to a trained model: `fit`, and the session behind it."""
+"""The way of a training: plan, fit in memory, build, train.
+
+    session = start(dataset, settings)  # plan, fit in memory, build
+    session.train()
+    session.result().trained
+
+`fit` does all of it for an array.
+"""
 
 import copy
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +22,6 @@ from torch import Generator, Tensor
 
 from gedi.data import Dataset, check_points, value_range_of
 from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
-from gedi.errors import SettingsError
 from gedi.evaluation.annealing import annealed_log_normalizer
 from gedi.evaluation.density import importance_log_normalizer
 from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
@@ -24,34 +30,34 @@ from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
 from gedi.model.smoothing import Smoothing
+from gedi.objective import Terms
 from gedi.places import is_first_here
-from gedi.points import Points
-from gedi.settings import Settings
-from gedi.shards import StreamedDataset
+from gedi.settings import CompleteSettings, Settings
 from gedi.stream import Stream
-from gedi.training.affording import refuse_too_large
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.compilation import check_compiler
+from gedi.training.controller import Controller
 from gedi.training.custom import Custom
 from gedi.training.guard import Guard, Intervention
-from gedi.training.hooks import Observer, Record
-from gedi.training.ingredients import assemble
+from gedi.training.hooks import Hook, Record
+from gedi.training.ingredients import Ingredients, build_ingredients, fresh_state
+from gedi.training.memory import fits
 from gedi.training.monitor import Monitor, Plateau
 from gedi.training.numbering import Numbering, aligned
 from gedi.training.numbering import told as numbers_told
-from gedi.training.plan import of_one_process, resolve
-from gedi.training.processes import launched
+from gedi.training.plan import Plan, plan
+from gedi.training.processes import Crew, launched
+from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
 from gedi.training.starts import kmeans_head
 from gedi.training.trained import TrainedModel
 
-__all__ = ["Ending", "Fit", "Listener", "Session", "fit"]
+__all__ = ["Ending", "Fit", "Session", "build", "fit", "start"]
 
-Listener = Callable[[TrainingState, Record], None]
 Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
-_log = logging.getLogger("gedi.training.session")
+_log = logging.getLogger("gedi.training")
 
 _SMALL = 50_000  # numbers of a network that many chains cost seconds
 _ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
@@ -63,7 +69,7 @@ class Fit:
 
     Attributes:
         trained: the model to use.
-        settings: as resolved.
+        settings: complete: what was left open is decided.
         history: one record for each evaluation.
         candidates: the restarts when the best was chosen; empty if there was only one.
         chosen: the place of the best among them.
@@ -76,7 +82,7 @@ class Fit:
     """
 
     trained: TrainedModel
-    settings: Settings
+    settings: CompleteSettings
     history: list[Record]
     candidates: list[Candidate]
     chosen: int
@@ -95,7 +101,7 @@ def fit(
     image_shape: tuple[int, int, int] | None = None,
     settings: Settings | None = None,
     custom: Custom = Custom(),
-    listeners: Sequence[Listener] = (),
+    hooks: Sequence[Hook] = (),
 ) -> Fit:
     """Train on an array, or on what `gedi.load` or `gedi.load_stream` returns.
 
@@ -108,7 +114,7 @@ def fit(
         image_shape: (C, H, W) if the rows are flattened images.
         settings: everything else that is plain values.
         custom: everything else that is not, such as an encoder of your own.
-        listeners: called with the state and each record of the history.
+        hooks: watch the training; see `gedi.training.hooks`.
 
     Raises:
         DataError: for an array that cannot be trained on.
@@ -116,12 +122,58 @@ def fit(
     """
     chosen = replace(settings or Settings(), n_clusters=n_clusters)
     if isinstance(x, Dataset):
-        return Session(x, chosen, custom=custom, listeners=listeners).run()
+        return start(x, chosen, custom=custom).run(hooks)
     array = np.asarray(x)
     points = check_points(array, array.shape[-1] if array.ndim else 0)
     value_range = None if image_shape is None else value_range_of(array)
     dataset = Dataset("array", points, image_shape=image_shape, value_range=value_range)
-    return Session(dataset, chosen, custom=custom, listeners=listeners).run()
+    return start(dataset, chosen, custom=custom).run(hooks)
+
+
+def start(
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    custom: Custom = Custom(),
+    devices: int = 1,
+    nodes: int = 1,
+) -> "Session":
+    """Plan a training, see that it fits in memory, and build it.
+
+    Args:
+        dataset: the points; labels are not looked at.
+        settings: what the user chose; the rest is decided from the data.
+        custom: what the user brings that settings cannot hold.
+        devices: processes on each machine, each with a device of its own.
+        nodes: machines; see `gedi.training.processes.launched`.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        SettingsError: for settings that contradict each other, the data or the machine.
+        RunError: if the processes do not find each other, or see other data.
+    """
+    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
+    if is_first_here(planned.n_processes):
+        fits(planned)
+    return build(planned, dataset, custom)
+
+
+def build(planned: Plan, dataset: Dataset, custom: Custom = Custom()) -> "Session":
+    """Launch the processes of a plan and build what they train.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        SettingsError: if there are not so many devices, or a compiler is missing.
+        RunError: if the processes do not find each other, or see other data.
+    """
+    crew = launched(planned.settings.device, planned.devices, planned.nodes)
+    with crew.failures_told():
+        agree(_fingerprint(dataset), "data set")
+        planned = replace(planned, settings=from_first(planned.settings))
+    if planned.settings.compile:
+        check_compiler(crew.fabric.device)
+    parts = build_ingredients(planned, dataset, custom, crew.fabric.device)
+    return Session(planned, parts, custom, crew)
 
 
 class Session:
@@ -132,99 +184,104 @@ class Session:
     `state_dict`, `disband` and `result` are to be called in all of them.
 
     Args:
-        dataset: the points; labels are not looked at.
-        settings: what the user chose; the rest is filled in from the data.
+        planned: what was decided.
+        parts: the ingredients, built from the plan.
         custom: what the user brings that settings cannot hold.
-        listeners: called with the state and each record of the history.
-        interrupted: asked after every iteration; true ends `run` where it is.
-        devices: processes on each machine, each with a device of its own.
-        nodes: machines; see `gedi.training.algorithm.processes.launched`.
+        crew: the processes of the training.
 
-    Raises:
-        DataError: for data that cannot be trained on.
-        SettingsError: for settings that contradict each other, the data or the machine.
-        RunError: if the processes do not find each other, or see other data.
+    Attributes:
+        state: all that an iteration changes.
+        controller: what steers between iterations.
+        history: one record for each evaluation.
+        candidates: the restarts when the best was chosen; empty before, or if there is only one.
+        chosen: the place of the best among them.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        settings: Settings,
-        *,
-        custom: Custom = Custom(),
-        listeners: Sequence[Listener] = (),
-        interrupted: Callable[[], bool] = lambda: False,
-        devices: int = 1,
-        nodes: int = 1,
-    ) -> None:
-        if isinstance(dataset, StreamedDataset):
-            _refuse_places(custom)
-        if is_first_here(devices * nodes):
-            refuse_too_large(settings, dataset, custom, devices=devices, nodes=nodes)
-        self.settings = resolve(settings, dataset, custom)
-        of_one_process(self.settings, devices * nodes)
-        if self.settings.device == "cuda" and not torch.cuda.is_available():
-            raise SettingsError("setting device: expected a CUDA device, but none is to be found")
-        self.crew = launched(self.settings.device, devices, nodes)
-        self.fabric = self.crew.fabric
-        with self.crew.failures_told():
-            agree(_fingerprint(dataset), "data set")
-            self.settings = from_first(self.settings)
-        if self.settings.compile:
-            check_compiler(self.fabric.device)
-        self.assembly = assemble(dataset, self.settings, self.fabric.device, custom)
-        self.batches: Points | Stream = self.assembly.data
-        if isinstance(dataset, StreamedDataset):
-            self.batches = Stream(
-                dataset.shards,
-                self.assembly.scaling,
-                self.fabric.device,
-                seed=self.settings.seed,
-                rank=self.fabric.global_rank,
-                world_size=self.fabric.world_size,
-            )
-        self.observer = Observer(
-            self.assembly.algorithm,
-            self.assembly.monitor,
-            Guard(self.assembly.algorithm),
-            Plateau(self.assembly.algorithm.weights, self.settings.tol, self.settings.patience),
-            self.assembly.renaming,
-            self.settings.evaluate_every,
-            list(listeners),
-            interrupted=interrupted,
+    def __init__(self, planned: Plan, parts: Ingredients, custom: Custom, crew: Crew) -> None:
+        self.plan, self.parts, self.custom, self.crew = planned, parts, custom, crew
+        settings, algorithm = planned.settings, parts.algorithm
+        self.controller = Controller(
+            algorithm,
+            parts.monitor,
+            Guard(algorithm),
+            Plateau(algorithm.weights, settings.tol, settings.patience),
+            parts.renaming,
         )
-        restarts = self.settings.restarts.n or 1
-        self.state = self.assembly.state((restarts,) if restarts > 1 else ())
-        self.observer.guard.begin(self.state)
+        n = settings.restarts.n
+        self.state = fresh_state(planned, parts, custom, (n,) if n > 1 else ())
+        self.controller.guard.begin(self.state)
+        self.history: list[Record] = []
         self.candidates: list[Candidate] = []
         self.chosen = 0
         self._begun = False
+
+    @property
+    def settings(self) -> CompleteSettings:
+        """Those of the plan."""
+        return self.plan.settings
 
     @property
     def is_first(self) -> bool:
         """Whether this is the process that speaks and writes files, if there are several."""
         return rank() == 0
 
-    def run(self) -> Fit:
-        """Train to the end, or until interrupted."""
-        self.train()
+    def run(self, hooks: Sequence[Hook] = ()) -> Fit:
+        """Train to the end, or until a hook stops it."""
+        self.train(hooks)
         return self.result()
 
-    def train(self) -> bool:
-        """Train to the end, or until interrupted; whether it has ended.
+    def train(self, hooks: Sequence[Hook] = ()) -> bool:
+        """Train to the end, or until a hook stops it.
+
+        Args:
+            hooks: watch the training.
+
+        Returns:
+            Whether it has ended.
 
         Raises:
+            DivergenceError: if the training diverged, past all cures.
             RunError: if another process of the training is gone.
         """
         with self.crew.failures_told():
             self._match_scores()
             if self.state.members:
-                self.advance(until=self.settings.restarts.iterations)
-                if not anywhere(self.observer.interrupted()):
+                self.advance(hooks, until=self.settings.restarts.iterations)
+                if not _is_stopped(hooks):
                     self._choose()
             if not self.state.members:
-                self.advance()
+                self.advance(hooks)
         return self._ending() != "interrupted"
+
+    def advance(self, hooks: Sequence[Hook] = (), *, until: int | None = None) -> None:
+        """Train up to an iteration, or to the end, without choosing among restarts."""
+
+        def observe(state: TrainingState, terms: Terms) -> bool:
+            self._observe(state, terms, hooks)
+            return _is_stopped(hooks)
+
+        train(
+            self.crew.fabric,
+            self.state,
+            self.parts.batches,
+            self.parts.algorithm,
+            until=until,
+            observe=observe,
+        )
+
+    def _observe(self, state: TrainingState, terms: Terms, hooks: Sequence[Hook]) -> None:
+        """Between two iterations: steer, then record, then let the hooks see."""
+        algorithm, controller = self.parts.algorithm, self.controller
+        controller.guard.watch(state, terms)
+        if state.iteration % self.settings.evaluate_every == 0 or algorithm.progress(state) >= 1:
+            look = controller.look(state)
+            n_interventions = len(controller.guard.interventions)
+            record = record_of(algorithm, state, look, n_interventions)
+            self.history.append(record)
+            for hook in hooks:
+                hook.on_record(self, record)
+        for hook in hooks:
+            hook.on_iteration(self)
 
     def disband(self) -> None:
         """Let each of several processes be on its own, with all chains.
@@ -238,47 +295,46 @@ class Session:
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on, also with another number of processes: plain values only."""
-        plateau = self.observer.plateau
+        batches = self.parts.batches
         return {
             "members": list(self.state.members),
             "state": self.state.state_dict(),
-            "plateau": [plateau.best, plateau.best_iteration, self.observer.converged],
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "chosen": self.chosen,
-            "history": self.observer.history,
-            "guard": self.observer.guard.state_dict(),
-            "stream": self.batches.state_dict() if isinstance(self.batches, Stream) else None,
+            "history": self.history,
+            "stream": batches.state_dict() if isinstance(batches, Stream) else None,
+            **self.controller.state_dict(),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take up a saved session."""
         self._begun = True
-        self.state = self.assembly.state(tuple(saved["members"]))
+        self.state = self._fresh(tuple(saved["members"]))
         self.state.load_state_dict(saved["state"])
-        best, best_iteration, self.observer.converged = saved["plateau"]
-        self.observer.plateau.best = best
-        self.observer.plateau.best_iteration = best_iteration
+        self.controller.load_state_dict(saved)
         self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
         self.chosen = saved["chosen"]
-        self.observer.history = [dict(record) for record in saved["history"]]
-        self.observer.guard.load_state_dict(saved["guard"])
-        if isinstance(self.batches, Stream):
-            self.batches.load_state_dict(saved["stream"])
+        self.history = [dict(record) for record in saved["history"]]
+        if isinstance(self.parts.batches, Stream):
+            self.parts.batches.load_state_dict(saved["stream"])
+
+    def _fresh(self, members: tuple[int, ...] = ()) -> TrainingState:
+        return fresh_state(self.plan, self.parts, self.custom, members)
 
     def result(self) -> Fit:
         """What there is so far, as a finished training would be returned; disbands processes."""
         self.disband()
         trained, numbering = self.trained_model(), None
-        assembly = self.assembly
-        like = assembly.custom.like
+        parts = self.parts
+        like = self.custom.like
         if like is not None:
-            trained, numbering = aligned(trained, like, assembly.data)
+            trained, numbering = aligned(trained, like, parts.data)
             _log.info(numbers_told(numbering))
         report = Monitor(
-            assembly.data[assembly.sample],
-            assembly.algorithm.view,
+            parts.data[parts.sample],
+            parts.algorithm.view,
             self.settings.seed,
-            assembly.sample,
+            parts.sample,
         )
         _, measured = report.measure(
             self.state.average, self.state.buffer.chains, self.state.log_prior
@@ -287,11 +343,11 @@ class Session:
         return Fit(
             trained=trained,
             settings=self.settings,
-            history=self.observer.history,
+            history=self.history,
             candidates=self.candidates,
             chosen=self.chosen,
             ended=self._ending(),
-            interventions=self.observer.guard.interventions,
+            interventions=self.controller.guard.interventions,
             collapse_gap=gap,
             iterations=self.state.iteration,
             seconds=self.state.seconds,
@@ -302,28 +358,27 @@ class Session:
         """The average model with all that belongs to its use, on the CPU."""
         state = self.state
         if state.members:  # interrupted before the best was chosen
-            state = single(state, self.assembly.state(), self._best(self._measure()))
-        box = self.assembly.algorithm.box
+            state = single(state, self._fresh(), self._best(self._measure()))
+        box = self.parts.algorithm.box
         box = Box(box.low.cpu(), box.high.cpu())
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
         model.encoder_dtype = None
-        custom = self.assembly.custom
-        some = self.assembly.data[self.assembly.sample].cpu()
+        custom = self.custom
+        some = self.parts.data[self.parts.sample].cpu()
         log_prior = state.log_prior.cpu()
-        if self.assembly.algorithm.method.projection is not None:
-            assert self.settings.n_clusters is not None  # resolved
+        if self.parts.algorithm.method.projection is not None:
             model = kmeans_head(model, some, self.settings.n_clusters, self.settings.seed).eval()
             log_prior = torch.full((model.n_clusters,), -math.log(model.n_clusters))
         named = isinstance(self.settings.prior, list) or custom.names_clusters
         if not named and custom.previous is None:
             order = number_by_size(model, some)
             log_prior = log_prior[order]
-        smoothing = self.assembly.algorithm.smoothing
+        smoothing = self.parts.algorithm.smoothing
         root = copy.deepcopy(smoothing.root)
         return TrainedModel(
             model=model,
-            scaling=self.assembly.scaling,
+            scaling=self.parts.scaling,
             box=box,
             sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
             chains=state.buffer.chains.cpu().clone(),
@@ -338,30 +393,19 @@ class Session:
         None without a density, and for convolutional networks: in the hundreds of dimensions of
         their images annealing takes minutes for a value that is not to be trusted.
         """
-        if self.assembly.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
+        if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)
         return annealed_log_normalizer(
             model.energy,
-            self.assembly.anchors.cpu(),
-            self.assembly.bandwidth,
+            self.parts.anchors.cpu(),
+            self.parts.bandwidth,
             box,
             base=model.base if isinstance(model.base, GaussianBase) else None,
             most_chains=2048 if _n_values(model) < _SMALL else 512,
             n_temperatures=_temperatures(model),
             generator=Generator().manual_seed(self.settings.seed),
-        )
-
-    def advance(self, until: int | None = None) -> None:
-        """Train up to an iteration, or to the end, without choosing among restarts."""
-        train(
-            self.fabric,
-            self.state,
-            self.batches,
-            self.assembly.algorithm,
-            until=until,
-            observe=self.observer,
         )
 
     def _match_scores(self) -> None:
@@ -370,38 +414,36 @@ class Session:
         if n_steps and not self._begun:
             match_scores(
                 self.state,
-                self.assembly.data,
-                self.assembly.algorithm,
+                self.parts.data,
+                self.parts.algorithm,
                 n_steps=n_steps,
                 seed=self.settings.seed,
-                in_place=not isinstance(self.batches, Stream),
+                in_place=not isinstance(self.parts.batches, Stream),
             )
-            self.observer.guard.begin(self.state)
+            self.controller.guard.begin(self.state)
         self._begun = True
 
     def _choose(self) -> None:
-        self.observer.guard.check(self.state)  # what goes on is taken for good
+        self.controller.guard.check(self.state)  # what goes on is taken for good
         self.candidates = from_first(self._measure())
         self.chosen = self._best(self.candidates)
-        self.state = single(self.state, self.assembly.state(), self.chosen)
-        self.observer.guard.begin(self.state)
+        self.state = single(self.state, self._fresh(), self.chosen)
+        self.controller.guard.begin(self.state)
 
     def _best(self, candidates: list[Candidate]) -> int:
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
         """Gap and likelihood of every restart."""
-        state, assembly = self.state, self.assembly
-        terms, measured = assembly.monitor.measure(
-            state.average, state.buffer.chains, state.log_prior
-        )
+        state, parts = self.state, self.parts
+        terms, measured = parts.monitor.measure(state.average, state.buffer.chains, state.log_prior)
         likelihoods = torch.zeros_like(measured["gap"])
         if self.settings.restarts.gen:
             likelihoods = -measured["energy_data"].double() - self._log_normalizers()
         return [
             Candidate(warmup, float(gap), float(likelihood), float(evidence))
             for warmup, gap, likelihood, evidence in zip(
-                assembly.algorithm.schedule.warmups,
+                parts.algorithm.schedule.warmups,
                 measured["gap"],
                 likelihoods,
                 torch.as_tensor(terms.evidence),
@@ -411,12 +453,12 @@ class Session:
 
     def _log_normalizers(self) -> Tensor:
         """Log Z of every restart, roughly, (members,)."""
-        assembly = self.assembly
-        box = assembly.algorithm.box
+        parts = self.parts
+        box = parts.algorithm.box
         log_z, _ = importance_log_normalizer(
             self.state.average.energy,
-            assembly.anchors,
-            assembly.bandwidth,
+            parts.anchors,
+            parts.bandwidth,
             box.low,
             box.high,
             n_samples=4096,
@@ -425,26 +467,11 @@ class Session:
         return log_z
 
     def _ending(self) -> Ending:
-        if self.assembly.algorithm.progress(self.state) < 1:
+        if self.parts.algorithm.progress(self.state) < 1:
             return "interrupted"
         if self.state.iteration < self.state.horizon:
             return "max_time"
         return "converged" if self.state.horizon < self.settings.max_iter else "max_iter"
-
-
-def _refuse_places(custom: Custom) -> None:
-    """Refuse what is known of rows by their places, which those of a stream do not have."""
-    known = {
-        "labels": custom.classes,
-        "groups that obey a rule": custom.groups,
-        "positives": custom.positives,
-    }
-    for name, value in known.items():
-        if value is not None:
-            raise SettingsError(
-                f"streaming: {name} are known by the places of rows, which a stream does not keep: "
-                "leave them out, or train on data in memory"
-            )
 
 
 def _fingerprint(dataset: Dataset) -> str:
@@ -463,3 +490,8 @@ def _temperatures(model: EnergyClassifier) -> int:
 
 def _n_values(model: EnergyClassifier) -> int:
     return sum(value.numel() for value in (*model.parameters(), *model.buffers()))
+
+
+def _is_stopped(hooks: Sequence[Hook]) -> bool:
+    """Whether a hook stops the training, in any of the processes."""
+    return anywhere(any(hook.stops() for hook in hooks))

@@ -6,6 +6,7 @@ only if their collapse gap says so: where k-means cuts through dense parts, view
 """
 
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +17,13 @@ from torch.nn.functional import cross_entropy
 
 from gedi.model import EnergyClassifier
 from gedi.model.encoders import MemberLinear
+from gedi.points import Points
+from gedi.settings import CompleteSettings
 
-__all__ = ["Codes", "fit_codes", "kmeans_codes", "kmeans_head"]
+__all__ = ["CODED", "Codes", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts"]
 
+CODED = 5000  # points that k-means sees
+_CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PART = 500  # points embedded at a time
 
 
@@ -32,6 +37,48 @@ class Codes(NamedTuple):
 
     codes: Tensor
     log_shares: Tensor
+
+
+def kmeans_starts(
+    settings: CompleteSettings,
+    data: Points,
+    log_prior: Tensor,
+    model: EnergyClassifier,
+    *,
+    fresh: Callable[[Generator], EnergyClassifier],
+    generator: Generator,
+) -> Tensor:
+    """Let the last networks of a model start from k-means, in place.
+
+    Args:
+        settings: of the training.
+        data: all points.
+        log_prior: log π, (c,), on the CPU.
+        model: all networks side by side, on the CPU.
+        fresh: makes as many networks as start from k-means, without a base; they learn the codes.
+        generator: draws the points, the starts of k-means, weights and batches.
+
+    Returns:
+        The log of the shares of points in the clusters of k-means, (n, c).
+    """
+    n = settings.restarts.kmeans
+    chosen = torch.randperm(len(data), generator=generator)[:CODED]
+    x = data[chosen.to(data.device)].cpu()
+    found = [kmeans_codes(x, log_prior, generator) for _ in range(n)]
+    group = fresh(generator)
+    fit_codes(
+        group,
+        x,
+        torch.stack([each.codes for each in found]),
+        n_steps=_CODED_STEPS,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        generator=generator,
+    )
+    with torch.no_grad():
+        for target, source in zip(model.parameters(), group.parameters(), strict=True):
+            target[-n:] = source
+    return torch.stack([each.log_shares for each in found])
 
 
 def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:

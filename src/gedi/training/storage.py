@@ -15,16 +15,17 @@ from torch import Generator, Tensor, nn
 
 from gedi.errors import PluginError, RunError
 from gedi.evaluation.normalizer import LogNormalizer
-from gedi.methods import BUILT_IN, Method
+from gedi.methods import BUILT_IN, Method, method_of
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
+from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import LEADING, SpectralMatrix
 from gedi.plugins import Group, Plugin, find
-from gedi.settings import Settings, check
-from gedi.training.ingredients import build_model, build_sampler
+from gedi.sampling.build import build_moves
+from gedi.settings import CompleteSettings, Settings, check, complete
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import refuse_special
 
@@ -77,9 +78,10 @@ def load_trained(
         refuse_special(file)
         tensors = load_file(file)
         check(settings)
+        known = complete(settings)
         _check_tensors(tensors, math.prod(input_shape))
-        _check_sizes(settings, input_shape, tensors, own=encoder is not None)
-        return _trained_model(settings, input_shape, encoder, method, tensors)
+        _check_sizes(known, input_shape, tensors, own=encoder is not None)
+        return _trained_model(known, input_shape, encoder, method, tensors)
     except PluginError:
         raise
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
@@ -125,39 +127,31 @@ def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:
 
 
 def _check_sizes(
-    settings: Settings, input_shape: tuple[int, ...], tensors: dict[str, Tensor], *, own: bool
+    settings: CompleteSettings,
+    input_shape: tuple[int, ...],
+    tensors: dict[str, Tensor],
+    *,
+    own: bool,
 ) -> None:
     """Refuse settings of a network with more weights than the file holds.
 
     Raises:
-        ValueError: if it has, or if settings are left open that a training resolves.
+        ValueError: if it has, or if they are for points of another kind.
     """
-    kind, hidden, base = settings.encoder.kind, settings.encoder.hidden, settings.encoder.base
-    n_clusters = settings.n_clusters
-    open_ones: dict[str, object] = {
-        "encoder.kind": kind,
-        "encoder.base": base,
-        "n_clusters": n_clusters,
-    }
-    if kind == "mlp":
-        open_ones["encoder.hidden"] = hidden
-    elif is_convolutional(kind) and len(input_shape) != 3:
+    kind, n_clusters = settings.encoder.kind, settings.n_clusters
+    if is_convolutional(kind) and len(input_shape) != 3:
         raise ValueError(f"the encoder {kind} is for images, but points are vectors")
-    for name, value in open_ones.items():
-        if value is None:
-            raise ValueError(f"the settings leave {name} open")
-    assert n_clusters is not None
     d = math.prod(input_shape)
-    widths = [input_shape[0] if kind != "mlp" else d, *(hidden or ()), n_clusters]
+    widths = [input_shape[0] if kind != "mlp" else d, *settings.encoder.hidden, n_clusters]
     asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
-    asked += d * min(d, LEADING) if base else 0
+    asked += d * min(d, LEADING) if settings.encoder.base else 0
     there = sum(tensor.numel() for tensor in tensors.values())
     if max(asked, n_clusters) > there or settings.sampler.jumps > len(tensors):
         raise ValueError(f"the settings ask for {asked} weights or more, but the file has {there}")
 
 
 def _trained_model(
-    settings: Settings,
+    settings: CompleteSettings,
     input_shape: tuple[int, ...],
     encoder: nn.Module | None,
     method: Method | None,
@@ -173,18 +167,18 @@ def _trained_model(
     d = math.prod(input_shape)
     base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
     model = build_model(
-        settings,
+        settings.encoder,
         input_shape,
-        base,
-        method=method,
-        encoder=encoder,
-        ended=True,
+        settings.n_clusters,
+        base=base,
+        module=encoder,
+        cosines=(method or method_of(settings.method)).cosines,
         generator=Generator(),
     )
     model.load_state_dict(part("model."))
     box = Box(tensors["box.low"], tensors["box.high"])
     anchors = tensors.get("sampler.moves.1.anchors", torch.zeros(2, d))
-    sampler = build_sampler(settings.sampler, box, anchors, 1.0, base)
+    sampler = build_moves(settings.sampler, box, anchors, 1.0, base)
     sampler.load_state_dict(part("sampler."))
     normalizer = None
     if "normalizer" in tensors:
@@ -202,5 +196,5 @@ def _trained_model(
         chains=tensors["chains"],
         log_prior=tensors["log_prior"],
         normalizer=normalizer,
-        smoothing=Smoothing(settings.data_noise or 0.0, root),
+        smoothing=Smoothing(settings.data_noise, root),
     )

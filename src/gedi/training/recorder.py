@@ -1,0 +1,70 @@
+"""The history of a training: one row of numbers for each evaluation. It reads the state only."""
+
+import torch
+from torch import Tensor
+
+from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
+from gedi.sampling.vera_source import VeraSource
+from gedi.training.algorithm import Algorithm, TrainingState
+from gedi.training.controller import Look
+from gedi.training.hooks import Record
+
+__all__ = ["record_of"]
+
+
+def record_of(
+    algorithm: Algorithm, state: TrainingState, look: Look, n_interventions: int
+) -> Record:
+    """A row of the history; of several networks it shows the one that leads.
+
+    Args:
+        algorithm: the ingredients of the training.
+        state: of the training.
+        look: what was measured.
+        n_interventions: how often the guard has acted so far.
+    """
+    terms, measured, vitals = look.terms, look.measured, look.vitals
+    values = {
+        "gen": terms.gen,
+        "inv": terms.inv,
+        "prior": terms.prior,
+        **({} if algorithm.evidence is None else {"evidence": terms.evidence}),
+        "bound": terms.bound(algorithm.weights),
+        **measured,
+        **_rates(state.sampler),
+        **({} if look.renamed is None else {"renamed": look.renamed}),
+    }
+    leader = int((measured["gap"] - terms.evidence).argmin()) if state.members else None
+    return {
+        "iteration": state.iteration,
+        "seconds": round(state.seconds, 3),
+        "progress": round(algorithm.progress(state), 4),
+        "learning_rate": algorithm.learning_rate_at(state),
+        **{name: _number(value, leader) for name, value in values.items()},
+        "gradient_norm": vitals.gradient_norm,
+        "on_walls": vitals.on_walls,
+        "staleness": vitals.staleness,
+        "interventions": n_interventions,
+    }
+
+
+def _rates(sampler: Move) -> dict[str, Tensor]:
+    """The share of moves of each kind that is accepted, and the step size.
+
+    Of VERA also the energy of its negatives, and σ.
+    """
+    rates: dict[str, Tensor] = {}
+    if isinstance(sampler, VeraSource):
+        rates |= {"energy_vera": sampler.energy, "noise_vera": sampler.sampler.noise.detach()}
+    moves = sampler.chain_moves()
+    for move in moves if isinstance(moves, Cycle) else [moves]:
+        if isinstance(move, Langevin):
+            rates |= {"acceptance": move.acceptance, "step_size": move.step_size}
+        elif isinstance(move, AnchoredJump):
+            rates["jump_acceptance"] = move.acceptance
+    return rates
+
+
+def _number(value: Tensor | float, leader: int | None) -> float:
+    value = torch.as_tensor(value)
+    return float(value if leader is None or value.ndim == 0 else value[leader])
