@@ -13,7 +13,7 @@ import torch
 from torch import Generator
 
 from common import missing, provenance, write
-from gedi.evaluation.annealing import annealed_log_normalizer
+from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.sampling import likeliest_bandwidth
 from known_energies import Case, banana, flat, gaussian, heavy_tails, shifted, three_modes
 

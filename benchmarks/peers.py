@@ -31,10 +31,10 @@ from common import missing, provenance, write
 from gedi import toy
 from gedi.data import Dataset, load
 from gedi.evaluation.clustering import agreement
-from gedi.evaluation.normalizer import gridded_log_normalizer
 from gedi.model import energy_of_logits
 from gedi.model.box import Box
 from gedi.model.scaling import Scaling
+from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.settings import RestartSettings, SamplerSettings, Settings, ViewSettings
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.hooks import StopWhen

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Generator
 
-from gedi.measures import as_bytes
+from gedi.evaluation.measures import as_bytes
 from gedi.runs import Run
 
 COLUMNS = 16

@@ -33,7 +33,7 @@ from torch.nn.functional import softplus
 from common import missing, provenance, write
 from gedi.data import Dataset, load
 from gedi.evaluation.features import cached_feature_net
-from gedi.measures import (
+from gedi.evaluation.measures import (
     clustering_measures,
     detection_measures,
     generation_measures,

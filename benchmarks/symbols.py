@@ -17,7 +17,7 @@ from torch import Generator
 
 from common import take_over
 from gedi.evaluation.features import load_feature_net
-from gedi.measures import as_bytes
+from gedi.evaluation.measures import as_bytes
 from gedi.runs import Run
 
 KEY = ("task", "groups", "unlabelled", "method", "seed")

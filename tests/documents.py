@@ -10,7 +10,7 @@ import pytest
 import sklearn.datasets
 
 import gedi
-from gedi.evaluation.normalizer import LogNormalizer
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.settings import RestartSettings, Settings
 from gedi.training.trained import TrainedModel
 

@@ -12,8 +12,8 @@ from torch import nn
 import gedi
 from gedi import GEDI, GEDIClassifier
 from gedi.errors import GediError, RunError
-from gedi.evaluation.normalizer import LogNormalizer
 from gedi.export import export
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.settings import EncoderSettings
 from gedi.training.session import fit
 from small_trainings import SMALL, heaps

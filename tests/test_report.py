@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
-from gedi.measures import Detection
+from gedi.evaluation.measures import Detection
+from gedi.evaluation.symptoms import symptoms
 from gedi.pictures import tiles
 from gedi.report import (
     ReportContent,
@@ -22,7 +23,6 @@ from gedi.report import (
     write,
 )
 from gedi.report import table as report_table
-from gedi.symptoms import symptoms
 
 SPACE = "\N{NO-BREAK SPACE}"
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "$\\frac{"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gedi.measures import Detection
+from gedi.evaluation.measures import Detection
 from gedi.report import write
 from test_report import content
 

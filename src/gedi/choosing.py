@@ -24,7 +24,7 @@ from sklearn.metrics import adjusted_rand_score
 from gedi import phrases
 from gedi.data import Values
 from gedi.errors import DataError, SettingsError
-from gedi.measures import usual_gap
+from gedi.evaluation.measures import usual_gap
 from gedi.training.trained import TrainedModel
 
 __all__ = ["Advice", "Cell", "Row", "Train", "advise", "check_sweep", "half", "rows_of", "sweep"]

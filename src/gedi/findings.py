@@ -8,19 +8,24 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gedi import toy
-from gedi.answers import likeliest_outcomes, log_probabilities
 from gedi.data import Dataset
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
+from gedi.evaluation.measures import (
+    Detection,
+    compare_scores,
+    detection_scores,
+    outlier_sets,
+    some_of,
+)
 from gedi.evaluation.outliers import auroc, foils
-from gedi.evidence.groups import Groups
-from gedi.measures import Detection, compare_scores, detection_scores, outlier_sets, some_of
+from gedi.evaluation.trajectories import trajectories_from_noise
+from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.points import affordable
 from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel
 from gedi.views.build import build_views, together
-from gedi.walking import way_from_noise
 
 __all__ = ["Findings", "find", "sampling_rounds"]
 
@@ -136,7 +141,7 @@ def find(
         },
         metrics=metrics,
         outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
-        walk=way_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
+        walk=trajectories_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
         walk_rounds=rounds,
     )
 
@@ -179,7 +184,7 @@ def _under_rule(trained: TrainedModel, dataset: Dataset, groups: Groups) -> dict
     """How probable what was observed is, and how often it is the likeliest of all outcomes."""
     rule, rows, codes = groups.rule, groups.rows[:_GROUPS].cpu(), groups.codes[:_GROUPS].cpu()
     logits = trained.logits(dataset.x[rows.numpy().ravel()])
-    found = {"rule probability": float(log_probabilities(rule, logits, codes).mean().exp())}
+    found = {"rule probability": float(outcome_log_probabilities(rule, logits, codes).mean().exp())}
     if 1 < len(rule.outcomes) <= _OUTCOMES:
         right = likeliest_outcomes(rule, logits).codes == codes
         found = {"rule accuracy": float(right.double().mean()), **found}

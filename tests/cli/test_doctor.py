@@ -8,8 +8,8 @@ import pytest
 
 import gedi
 from gedi.cli import main
+from gedi.evaluation.symptoms import Name
 from gedi.installed import EXTRAS
-from gedi.symptoms import Name
 from processes import start
 
 SMALL = [

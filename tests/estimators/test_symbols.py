@@ -18,9 +18,9 @@ from gedi import (
     RuleError,
     RunError,
     SettingsError,
-    answers,
     sum_rule,
 )
+from gedi.evidence import groups as evidence_groups
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -114,7 +114,7 @@ def convolved(model, groups):
 
 
 def test_outcomes_are_predicted_by_their_probabilities(fitted, monkeypatch):
-    monkeypatch.setattr(answers, "_GROUPS", 7)  # that do not divide the groups
+    monkeypatch.setattr(evidence_groups, "_GROUPS", 7)  # that do not divide the groups
     right = NEW_SYMBOLS.sum(1)
     found = fitted.predict_outcome(NEW)
     assert np.array_equal(found.outcomes, right)

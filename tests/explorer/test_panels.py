@@ -8,17 +8,17 @@ gr = pytest.importorskip("gradio", reason="the explorer needs the extra explore"
 
 from gedi.cli import main  # noqa: E402
 from gedi.errors import DataError  # noqa: E402
-from gedi.explorer.change import free_part, made_up, way_between  # noqa: E402
-from gedi.explorer.clusters import shown_point  # noqa: E402
-from gedi.explorer.compare import agreement_table, clusters_by  # noqa: E402
+from gedi.explorer.change_panel import filled_in, free_part, line_between  # noqa: E402
+from gedi.explorer.clusters_panel import shown_point  # noqa: E402
+from gedi.explorer.compare_panel import agreement_table, clusters_by  # noqa: E402
 from gedi.explorer.desk import Desk  # noqa: E402
-from gedi.explorer.generate import ways  # noqa: E402
-from gedi.explorer.naming import names_frame  # noqa: E402
-from gedi.explorer.own import verdict_frame  # noqa: E402
+from gedi.explorer.figures import frame_of, tile  # noqa: E402
+from gedi.explorer.generate_panel import chain_positions  # noqa: E402
+from gedi.explorer.names import ClusterNames  # noqa: E402
+from gedi.explorer.names_panel import names_frame  # noqa: E402
 from gedi.explorer.page import page_of  # noqa: E402
-from gedi.explorer.showing import frame_of, tile  # noqa: E402
-from gedi.exploring.names import ClusterNames  # noqa: E402
-from gedi.exploring.uploads import points_of_files, points_of_text  # noqa: E402
+from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
+from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402
 
 
@@ -61,12 +61,12 @@ def test_names_and_merges_are_used_everywhere(desks):
     assert len(desk.gallery(2, "as they come", "")) == sizes[2] + sizes[5]
     table = names_frame(desk)
     assert table["name"].tolist()[5] == "twos" and table["merged into"].tolist()[5] == "2"
-    *_, (words, _) = ways(desk, 2, 3, 0)
+    *_, (words, _) = chain_positions(desk, 2, 3, 0)
     assert words.startswith("done; clusters: ")
 
 
 def test_chains_are_shown_on_their_way(desks):
-    seen = list(ways(desks["plane"], None, 5, 0))
+    seen = list(chain_positions(desks["plane"], None, 5, 0))
     assert seen[0][0] == "after 0 rounds of moves" and len(seen) == 8
     assert all(x.shape == (5, 2) for _, x in seen)
     assert not np.array_equal(seen[0][1], seen[3][1])
@@ -83,15 +83,15 @@ def test_parts_of_images(desks, part, n):
 
 
 def test_ways_and_parts_made_up(desks):
-    assert len(way_between(desks["images"], 0, 1)) == 9
-    filled = made_up(desks["table"], 3, [1], 0)
+    assert len(line_between(desks["images"], 0, 1)) == 9
+    filled = filled_in(desks["table"], 3, [1], 0)
     x = desks["table"].population.dataset.x[3]
     assert (filled["height"] == round(float(x[0]), 4)).all() and filled.iloc[1:, 4].nunique() > 1
     for place in (-1, 60, None):
         with pytest.raises(gr.Error, match="expected a point from 0 to 59"):
-            way_between(desks["table"], place, 0)
+            line_between(desks["table"], place, 0)
     with pytest.raises(gr.Error, match="at least one feature"):
-        made_up(desks["table"], 3, [], 0)
+        filled_in(desks["table"], 3, [], 0)
 
 
 # Points of one's own
@@ -141,7 +141,7 @@ def test_uploads_that_are_refused(desks, tmp_path, monkeypatch):
     fake.write_text("no image")
     with pytest.raises(DataError, match=r"^a.png: .*image"):
         points_of_files(run, [fake])
-    monkeypatch.setattr("gedi.exploring.uploads.MOST_BYTES", 4)
+    monkeypatch.setattr("gedi.explorer.uploads.MOST_BYTES", 4)
     with pytest.raises(DataError, match="at most 0 MiB"):
         points_of_files(run, [fake])
     with pytest.raises(DataError, match="expected one table"):

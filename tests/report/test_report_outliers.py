@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gedi.measures import Detection, compare_scores
+from gedi.evaluation.measures import Detection, compare_scores
 from gedi.report.outliers import outliers_part
 
 

@@ -10,7 +10,7 @@ from gedi.data import Dataset
 from gedi.errors import DataError
 from gedi.evaluation.features import FeatureNet, cached_feature_net
 from gedi.evaluation.inception import Inception
-from gedi.measures import as_bytes
+from gedi.evaluation.measures import as_bytes
 from gedi.runs import Run
 
 __all__ = ["FeatureNetwork", "feature_network"]

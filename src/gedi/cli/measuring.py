@@ -12,14 +12,14 @@ from gedi.cli.telling import tell_detection, tell_figures, tell_findings
 from gedi.data import Dataset, Values
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.evaluation.generation import require_torchmetrics
-from gedi.findings import find, sampling_rounds
-from gedi.measures import (
+from gedi.evaluation.measures import (
     detection_measures,
     embedding_measures,
     generation_measures,
     outlier_sets,
     some_of,
 )
+from gedi.findings import find, sampling_rounds
 from gedi.runs import Run
 from gedi.settings import learns_density
 from gedi.training.trained import TrainedModel

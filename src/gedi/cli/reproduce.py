@@ -21,6 +21,14 @@ from gedi.cli.writing import writable
 from gedi.data import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.evaluation.features import cached_feature_net
+from gedi.evaluation.measures import (
+    as_bytes,
+    clustering_measures,
+    detection_measures,
+    embedding_measures,
+    generation_measures,
+    outlier_sets,
+)
 from gedi.experiments import (
     METHODS,
     PRESETS,
@@ -36,14 +44,6 @@ from gedi.experiments import (
 )
 from gedi.findings import find
 from gedi.machine import provenance
-from gedi.measures import (
-    as_bytes,
-    clustering_measures,
-    detection_measures,
-    embedding_measures,
-    generation_measures,
-    outlier_sets,
-)
 from gedi.runs import Run, Source
 from gedi.settings import CompleteSettings, learns_density
 from gedi.tasks import COMPARED

@@ -22,11 +22,11 @@ from gedi.estimators.docstrings import inherited
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
 from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
 from gedi.settings.presets import NEUTRAL
-from gedi.symptoms import settled
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views

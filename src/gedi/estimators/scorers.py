@@ -4,7 +4,7 @@ from typing import Any
 
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of
-from gedi.measures import usual_gap
+from gedi.evaluation.measures import usual_gap
 
 __all__ = ["collapse_gap_scorer"]
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gedi.answers import likeliest_outcomes, log_probabilities
 from gedi.errors import DataError, RuleError, RunError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.grouped import (
@@ -21,7 +20,7 @@ from gedi.estimators.grouped import (
     inputs_of,
     with_others,
 )
-from gedi.evidence.groups import Groups
+from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed, shown
 from gedi.training.custom import Custom
@@ -123,7 +122,7 @@ class GEDISymbols(BaseGEDI):
         self.classes_ = array_of(rule.values)
         self.labels_ = self.classes_[clusters[: len(inputs)].reshape(shape)]
         logits = self.model_.logits(rows[: len(inputs)])
-        self.satisfaction_ = float(log_probabilities(rule, logits, codes).exp().mean())
+        self.satisfaction_ = float(outcome_log_probabilities(rule, logits, codes).exp().mean())
         return self
 
     def fit_transform(
@@ -191,7 +190,7 @@ class GEDISymbols(BaseGEDI):
         """
         known, logits = self._read(groups, rule)
         codes = codes_of(outcomes, known, len(logits) // known.n_symbols)
-        found: NDArray[np.float64] = log_probabilities(known, logits, codes).numpy()
+        found: NDArray[np.float64] = outcome_log_probabilities(known, logits, codes).numpy()
         return found
 
     def predict_outcome(

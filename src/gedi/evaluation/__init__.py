@@ -1,1 +1,1 @@
-"""How good a model is: its clusters, its density, and its scores of outliers."""
+"""How good a model is: its clusters, density, samples and outlier scores, and what is wrong."""

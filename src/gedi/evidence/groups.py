@@ -5,6 +5,7 @@ posteriors of their inputs; the symbolic term of Sansone & Manhaeve (TMLR 2025).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -14,7 +15,16 @@ from gedi.evidence.labels import Observed
 from gedi.points import Points
 from gedi.rules import SymbolicRule
 
-__all__ = ["Groups", "RuleEvidence", "rule_log_probability"]
+__all__ = [
+    "Groups",
+    "LikeliestOutcomes",
+    "RuleEvidence",
+    "likeliest_outcomes",
+    "outcome_log_probabilities",
+    "rule_log_probability",
+]
+
+_GROUPS = 256  # evaluated at a time: a rule may list a million worlds for each of them
 
 
 @dataclass(frozen=True)
@@ -78,3 +88,59 @@ def rule_log_probability(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> T
     log_posteriors = log_softmax(logits, -1)
     grouped = log_posteriors.reshape(*codes.shape, rule.n_symbols, -1)
     return rule.log_probability(grouped, codes)
+
+
+@torch.no_grad()
+def outcome_log_probabilities(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> Tensor:
+    """Log P(outcome | inputs) of any number of groups, without gradients and a part at a time.
+
+    Args:
+        rule: over k symbols of c values.
+        logits: of the inputs, one group after another, (m * k, c).
+        codes: of the outcomes, (m,).
+
+    Returns:
+        In nats, (m,).
+    """
+    parts = zip(_in_parts(rule, logits), torch.split(codes, _GROUPS), strict=True)
+    return torch.cat([rule_log_probability(rule, some, of_some) for some, of_some in parts])
+
+
+class LikeliestOutcomes(NamedTuple):
+    """The most probable outcome of m groups.
+
+    Attributes:
+        codes: of the outcomes, (m,); of several that are equally probable, the first.
+        log_probabilities: in nats, (m,).
+    """
+
+    codes: Tensor
+    log_probabilities: Tensor
+
+
+@torch.no_grad()
+def likeliest_outcomes(rule: SymbolicRule, logits: Tensor) -> LikeliestOutcomes:
+    """The most probable outcome of each group, found by evaluating every outcome.
+
+    Args:
+        rule: over k symbols of c values.
+        logits: of the inputs, one group after another, (m * k, c).
+    """
+    found = [_likeliest(rule, some) for some in _in_parts(rule, logits)]
+    return LikeliestOutcomes(*map(torch.cat, zip(*found, strict=True)))
+
+
+def _in_parts(rule: SymbolicRule, logits: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(logits, _GROUPS * rule.n_symbols)
+
+
+def _likeliest(rule: SymbolicRule, logits: Tensor) -> LikeliestOutcomes:
+    m = len(logits) // rule.n_symbols
+    best = torch.zeros(m, dtype=torch.int64)
+    highest = logits.new_full((m,), -torch.inf)
+    for code in range(len(rule.outcomes)):
+        codes = torch.full_like(best, code)
+        found = rule_log_probability(rule, logits, codes)
+        better = found > highest
+        best, highest = torch.where(better, codes, best), torch.where(better, found, highest)
+    return LikeliestOutcomes(best, highest)

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gedi.explorer.showing import density_figure, features_figure, plane_figure
-from gedi.exploring.names import ClusterNames
-from gedi.exploring.population import Population
+from gedi.explorer.figures import density_figure, features_figure, plane_figure
+from gedi.explorer.names import ClusterNames
+from gedi.explorer.population import Population
 from gedi.runs import Run
 from gedi.training.trained import Prediction
 
@@ -19,12 +19,12 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Desk:
-    """A run on the desk.
+    """An open run.
 
     Args:
-        run: its folder.
+        run: the run folder.
         population: its points.
-        names: of its clusters; changed by the panel for names.
+        names: the names of its clusters, which the panel "Names" changes.
     """
 
     run: Run
@@ -36,7 +36,7 @@ class Desk:
 
     @classmethod
     def open(cls, run: Run) -> "Desk":
-        """A finished run, with its points."""
+        """Open a finished run and read its points."""
         return cls(run, Population.of(run))
 
     @property
@@ -45,7 +45,7 @@ class Desk:
         return self.population.image_shape is not None
 
     def choices(self) -> list[tuple[str, int]]:
-        """What clusters are called, and their numbers, as menus take them."""
+        """The names and numbers of the clusters, as menus expect them."""
         sizes = np.bincount(self.population.prediction.clusters, minlength=len(self.names.names))
         into = np.array(self.names.into)
         return [
@@ -54,7 +54,7 @@ class Desk:
         ]
 
     def gallery(self, group: int | None, order: str, search: str) -> NDArray[np.int64]:
-        """Places of the points of a cluster, and of those merged with it, in order."""
+        """Indices of the points of a cluster and of those merged with it, in order."""
         found = self.population.gallery(None, order, search)  # type: ignore[arg-type]
         if group is None:
             return found
@@ -63,13 +63,13 @@ class Desk:
         return kept
 
     def posterior(self, probabilities: Floats) -> dict[str, float]:
-        """One point's p(y|x) by name, merged clusters in one."""
+        """p(y|x) of one point by name, summed over merged clusters."""
         found = self.names.probabilities(probabilities[None])[0]
         groups = zip(self.names.groups, found, strict=True)
         return {self.names.of(group): float(value) for group, value in groups}
 
-    def told(self, title: str, one: Prediction) -> str:
-        """One point's energy and standing, in words; `one` is a prediction of one point."""
+    def description(self, title: str, one: Prediction) -> str:
+        """The cluster, energy and standing of one point in words; `one` is its prediction."""
         log_density = float(one.log_density[0])
         standing = self.population.standing(log_density)
         cluster = self.names.of(int(one.clusters[0]))
@@ -80,7 +80,7 @@ class Desk:
         )
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
-        """One point's log-density among all; and where it lies, if it is a row of a table."""
+        """The log-density of one point among all, and for a row of a table its position."""
         density = density_figure(self.population, float(one.log_density[0]))
         if self.has_images:
             return density, None

@@ -1,18 +1,18 @@
-"""The page with all panels, and how it is served."""
+"""The page with all panels, and the server for it."""
 
 import os
 from pathlib import Path
 
 import gradio as gr
 
-from gedi.explorer.change import change_panel
-from gedi.explorer.clusters import clusters_panel
-from gedi.explorer.compare import compare_panel
+from gedi.explorer.change_panel import change_panel
+from gedi.explorer.clusters_panel import clusters_panel
+from gedi.explorer.compare_panel import compare_panel
 from gedi.explorer.desk import Desk
-from gedi.explorer.generate import generate_panel
-from gedi.explorer.naming import naming_panel
-from gedi.explorer.own import own_panel
-from gedi.exploring.uploads import MOST_BYTES
+from gedi.explorer.generate_panel import generate_panel
+from gedi.explorer.names_panel import names_panel
+from gedi.explorer.uploads import MOST_BYTES
+from gedi.explorer.uploads_panel import uploads_panel
 from gedi.runs import Run
 
 __all__ = ["page_of", "serve"]
@@ -25,11 +25,11 @@ _STYLE = "footer {display: none !important} .gradio-container {max-width: 1200px
 
 
 def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
-    """The page on a run, and on another beside it.
+    """Build the page of a run, with a comparison with another run if there is one.
 
     Raises:
         RunError: if a run is not finished or damaged.
-        DataError: if its data are gone, or the other run cannot see them.
+        DataError: if its data are gone, or do not fit the other run.
     """
     desk = Desk.open(run)
     with gr.Blocks(title="GEDI explorer", analytics_enabled=False) as page:
@@ -44,13 +44,13 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
         with gr.Tab("Clusters"):
             clusters_panel(desk)
         with gr.Tab("Try your own"):
-            own_panel(desk)
+            uploads_panel(desk)
         with gr.Tab("Generate"):
             generate_panel(desk)
         with gr.Tab("Change"):
             change_panel(desk)
         with gr.Tab("Names"):
-            naming_panel(desk)
+            names_panel(desk)
         if other is not None:
             with gr.Tab("Compare"):
                 compare_panel(desk, other)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gedi.measures import Detection
+from gedi.evaluation.measures import Detection
 
 __all__ = ["Floats", "Integers", "ReportContent"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.measures import Detection
+from gedi.evaluation.measures import Detection
 from gedi.pictures import Picture, chart
 
 __all__ = ["OutlierRow", "outliers_part"]

@@ -8,6 +8,7 @@ content policy forbids it to load anything. All text that comes from data or set
 from pathlib import Path
 
 from gedi import phrases
+from gedi.evaluation.symptoms import gap_symptoms, symptoms
 from gedi.pages import write_page
 from gedi.report.clusters import cluster_pictures, cluster_rows, largest_clusters
 from gedi.report.content import ReportContent
@@ -19,7 +20,6 @@ from gedi.report.plane import plane_pictures
 from gedi.report.summary import facts, headline, metric_cards, signs, verdict
 from gedi.report.table import feature_pictures, feature_rows, unlikely_rows
 from gedi.report.training import restart_columns, training_pictures
-from gedi.symptoms import gap_symptoms, symptoms
 
 __all__ = ["write"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gedi import phrases
+from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of
 from gedi.report.content import Integers, ReportContent
-from gedi.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of
 
 __all__ = ["facts", "headline", "metric_cards", "signs", "verdict"]
 

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from gedi import phrases, plot
+from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
 from gedi.pictures import Picture, chart
 from gedi.report.arrays import finite_of
 from gedi.report.content import ReportContent
-from gedi.symptoms import FAIR_GAP, GOOD_GAP
 
 __all__ = ["restart_columns", "training_pictures"]
 

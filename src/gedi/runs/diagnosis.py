@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.errors import RunError
+from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, gap_symptoms, symptoms
 from gedi.runs import Run
 from gedi.settings import method_name
-from gedi.symptoms import Quartiles, Signs, Symptom, gap_symptoms, symptoms
 from gedi.training.guard import Intervention
 
 __all__ = ["Diagnosis", "diagnose"]

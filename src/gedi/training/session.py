@@ -22,14 +22,15 @@ from torch import Generator, Tensor
 
 from gedi.data import Dataset, check_points, value_range_of
 from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
-from gedi.evaluation.annealing import annealed_log_normalizer
-from gedi.evaluation.density import importance_log_normalizer
-from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
 from gedi.model.smoothing import Smoothing
+from gedi.normalizer.annealing import annealed_log_normalizer
+from gedi.normalizer.estimate import LogNormalizer
+from gedi.normalizer.grid import gridded_log_normalizer
+from gedi.normalizer.importance import importance_log_normalizer
 from gedi.objective import Terms
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings

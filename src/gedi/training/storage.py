@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from gedi.errors import PluginError, RunError
-from gedi.evaluation.normalizer import LogNormalizer
 from gedi.methods import BUILT_IN, Method, method_of
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
@@ -23,6 +22,7 @@ from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import LEADING, SpectralMatrix
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.plugins import Group, Plugin, find
 from gedi.sampling.build import build_moves
 from gedi.settings import CompleteSettings, Settings, check, complete

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, nn
 
 from gedi.data import Values, check_points
-from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.box import Box
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.rows import in_parts
 from gedi.sampling import Energy, Move, evaluate
 

@@ -1,4 +1,4 @@
-"""The panel that names clusters, and lets two of them be one."""
+"""The panel that names and merges clusters."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import gradio as gr
 import pandas as pd
 
 from gedi.explorer.desk import Desk
-from gedi.exploring.names import FILE, ClusterNames
+from gedi.explorer.names import FILE, ClusterNames
 
-__all__ = ["naming_panel"]
+__all__ = ["names_panel"]
 
 
-def naming_panel(desk: Desk) -> None:
-    """Names, merges and their undoing; kept in the run folder, beside the model."""
+def names_panel(desk: Desk) -> None:
+    """Build the panel: names, merges and undoing them; stored in the run folder with the model."""
     table = gr.Dataframe(label="Clusters", interactive=False, elem_id="names")
     with gr.Row():
         which = gr.Dropdown(desk.choices(), label="Cluster", elem_id="which")
@@ -62,7 +62,7 @@ def _chosen(cluster: int | None) -> int:
 
 
 def names_frame(desk: Desk) -> pd.DataFrame:
-    """A line for each cluster: its number, its name, and how many points it has."""
+    """One row for each cluster: its number, its name, and its number of points."""
     sizes = pd.Series(desk.population.prediction.clusters).value_counts()
     names = desk.names
     return pd.DataFrame(

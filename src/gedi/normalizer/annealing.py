@@ -24,9 +24,9 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from gedi.evaluation.normalizer import LogNormalizer
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
+from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import AnchoredJump, Chains, Energy, Langevin, evaluate
 
 __all__ = ["annealed_log_normalizer"]

@@ -1,4 +1,4 @@
-"""The way of chains from noise to samples, for pictures."""
+"""The positions of chains on their way from noise to samples."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,21 +10,21 @@ from gedi.evaluation.outliers import uniform_noise
 from gedi.model.base import GaussianBase
 from gedi.training.trained import TrainedModel
 
-__all__ = ["places_from_noise", "way_from_noise"]
+__all__ = ["positions_from_noise", "trajectories_from_noise"]
 
 
-def way_from_noise(
+def trajectories_from_noise(
     trained: TrainedModel, n: int, rounds: Sequence[int], generator: Generator
 ) -> NDArray[np.float64]:
-    """Positions of fresh chains on their way: those of `places_from_noise` together.
+    """All positions of `positions_from_noise` in one array.
 
     Returns:
-        Positions (n, len(rounds) + 1, d) in the user's units, the last of them denoised.
+        Positions (n, len(rounds) + 1, d) in the user's units; the last one is denoised.
     """
-    return np.stack(list(places_from_noise(trained, n, rounds, generator)), 1)
+    return np.stack(list(positions_from_noise(trained, n, rounds, generator)), 1)
 
 
-def places_from_noise(
+def positions_from_noise(
     trained: TrainedModel,
     n: int,
     rounds: Sequence[int],
@@ -32,20 +32,22 @@ def places_from_noise(
     *,
     clusters: Sequence[int] = (),
 ) -> Iterator[NDArray[np.float64]]:
-    """Positions of fresh chains one after the other, and where they end without noise.
+    """Positions of fresh chains after some rounds of moves, and their denoised end.
 
-    Chains start as those of the training did: at the Gaussian of the data where the energy has it
-    for a base, else anywhere in the box.
+    Chains start where those of the training did: at draws of the Gaussian under the energy if the
+    model has one, otherwise uniformly in the box.
 
     Args:
         trained: the model.
         n: number of chains.
-        rounds: after how many rounds of the sampler's moves to look, ascending; 0 is the start.
+        rounds: numbers of rounds of the sampler's moves after which positions are returned,
+            ascending; 0 is the start.
         generator: source of all randomness.
-        clusters: of p(x | y is one of these), instead of p(x).
+        clusters: sample from p(x | y is one of these) instead of p(x).
 
     Yields:
-        Positions (n, d) in the user's units after each of the rounds, and denoised at the end.
+        Positions (n, d) in the user's units: one array for each entry of `rounds`, and one for the
+        denoised end.
     """
 
     def energy_of_clusters(x: Tensor) -> Tensor:

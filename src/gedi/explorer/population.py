@@ -1,4 +1,4 @@
-"""The points of a run, with all that the model says of them."""
+"""The points of a run, with the predictions of its model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,15 +19,15 @@ Integers = NDArray[np.int64]
 Order = Literal["most typical", "least typical", "least certain", "as they come"]
 ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "as they come")
 
-_USUAL = 0.05  # share of the points that are less likely than a usual one
+_USUAL = 0.05  # a point is typical if at least this share of the points is less likely
 
 
 class Standing(NamedTuple):
-    """Where a point stands among those of the training.
+    """How a point compares with those of the training.
 
     Attributes:
-        share: of the points that are less likely, in [0, 1].
-        verdict: in words.
+        share: the share of the points that are less likely, in [0, 1].
+        verdict: the same in words.
     """
 
     share: float
@@ -36,13 +36,13 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Population:
-    """Points, and what a model says of them.
+    """Points of a run, and the predictions of its model for them.
 
     Args:
         name: of the run.
         trained: the model.
-        dataset: the points, at most so many as were asked for.
-        rows: the place of each among all that were trained on, (n,).
+        dataset: the points.
+        rows: the row of each point in the data of the training, (n,).
         prediction: clusters, probabilities, energies and log-densities.
     """
 
@@ -54,7 +54,7 @@ class Population:
 
     @classmethod
     def of(cls, run: Run, *, most: int = 20_000) -> "Population":
-        """The points of a run; of more than `most` some, evenly."""
+        """The points of a run; if there are more than `most`, evenly spaced ones."""
         dataset = run.source.load()
         rows = np.arange(len(dataset.x))
         if len(rows) > most:
@@ -65,36 +65,36 @@ class Population:
 
     @property
     def n_clusters(self) -> int:
-        """C."""
+        """The number of clusters, c."""
         return self.trained.n_clusters
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """(C, H, W) of images, None for rows of a table."""
+        """(C, H, W) for images, None for rows of a table."""
         return self.dataset.image_shape
 
     @property
     def feature_names(self) -> list[str]:
-        """One for each column; numbers where they have no names."""
+        """The names of the columns; numbers if they have none."""
         return list(self.dataset.feature_names) or [
             f"feature {j + 1}" for j in range(self.dataset.x.shape[1])
         ]
 
     @cached_property
     def embedding(self) -> Floats:
-        """The encoder's features of all points, each of variance 1, (n, e)."""
+        """The encoder's features of all points, each with variance 1, (n, e)."""
         return self._standardised(self._features(self.dataset.x))
 
     def gallery(
         self, cluster: int | None = None, order: Order = "most typical", search: str = ""
     ) -> Integers:
-        """Places of the points to show, in order.
+        """Indices of the points to show, in order.
 
         Args:
-            cluster: only its points.
+            cluster: show only the points of this cluster.
             order: by log-density, or by the probability of the likeliest cluster.
-            search: only points whose row has this number (or lies in `from-to`), or whose file or
-                label has this text in its name.
+            search: show only points with this row number (or one in `from-to`), or with this text
+                in the name of their file or label.
         """
         found = np.arange(len(self.rows))
         if cluster is not None:
@@ -111,25 +111,25 @@ class Population:
         return found[np.argsort(values[found], kind="stable")]
 
     def nearest(self, x: ArrayLike, k: int) -> Integers:
-        """Places of the k points nearest to one, (d,), in what the encoder sees of them."""
+        """Indices of the k points nearest to a point, (d,), by their embedding."""
         z = self._standardised(self._features(np.asarray(x, dtype=np.float64)[None]))
         return np.argsort(np.linalg.norm(self.embedding - z, axis=1), kind="stable")[:k]
 
     def standing(self, log_density: float) -> Standing:
-        """Where a point of this log-density stands among the points."""
+        """How a point with this log-density compares with the points."""
         share = float(np.mean(self.prediction.log_density < log_density))
         if share >= _USUAL:
             return Standing(share, "typical")
         return Standing(share, "unusual" if share > 0 else "unlike anything seen")
 
     def prediction_of(self, place: int) -> Prediction:
-        """What the model says of one of the points."""
+        """The prediction for one of the points."""
         clusters, probabilities, energy, log_density = self.prediction
         part = [place]
         return Prediction(clusters[part], probabilities[part], energy[part], log_density[part])
 
     def title(self, place: int) -> str:
-        """What a point is called: its file's name, or its row; and its label, if it has one."""
+        """The file name or row number of a point, and its label if it has one."""
         files, labels = self.dataset.files, self.dataset.labels
         name = files[place] if files else f"row {self.rows[place]}"
         if labels is None or labels[place] < 0:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gedi.errors import RunError
-from gedi.exploring.names import FILE, ClusterNames
+from gedi.explorer.names import FILE, ClusterNames
 
 
 def test_merged_clusters_have_one_name_and_the_sum_of_their_probabilities():

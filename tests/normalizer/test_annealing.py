@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from gedi.evaluation import annealing
-from gedi.evaluation.annealing import annealed_log_normalizer
-from gedi.evaluation.density import grid_log_normalizer
 from gedi.model.box import Box
+from gedi.normalizer import annealing
+from gedi.normalizer.annealing import annealed_log_normalizer
+from gedi.normalizer.grid import grid_log_normalizer
 from gedi.sampling import likeliest_bandwidth
 from known_energies import (
     LOG_ROOT,

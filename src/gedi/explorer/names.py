@@ -1,4 +1,4 @@
-"""Names that people give to clusters, and clusters that are one to them; kept with the run."""
+"""Names that people give to clusters, and merges of clusters; stored in the run folder."""
 
 import json
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ _LONGEST = 100
 
 @dataclass(frozen=True)
 class ClusterNames:
-    """A name for each cluster, and the cluster that each has been merged into.
+    """The name of each cluster, and the cluster that it has been merged into.
 
     Args:
         names: one for each cluster.
-        into: for each cluster the one whose name it goes by; itself if it was not merged.
+        into: for each cluster the one whose name it takes; itself if it was not merged.
     """
 
     names: tuple[str, ...]
@@ -36,15 +36,15 @@ class ClusterNames:
 
     @classmethod
     def fresh(cls, n_clusters: int) -> "ClusterNames":
-        """Numbers for names, and every cluster on its own."""
+        """Every cluster is named by its number, and none is merged."""
         return cls(tuple(map(str, range(n_clusters))), tuple(range(n_clusters)))
 
     @classmethod
     def load(cls, folder: Path, n_clusters: int) -> "ClusterNames":
-        """Those of a run folder; fresh ones where there are none.
+        """The names stored in a run folder, or fresh ones if there are none.
 
         Raises:
-            RunError: if the file is damaged, or of another number of clusters.
+            RunError: if the file is damaged, or holds another number of clusters.
         """
         file = folder / FILE
         if not file.exists():
@@ -62,25 +62,25 @@ class ClusterNames:
         return names
 
     def save(self, folder: Path) -> None:
-        """Keep them in a run folder, whole or not at all."""
+        """Store the names in a run folder, in one piece or not at all."""
         content = {"names": list(self.names), "into": list(self.into)}
         with beside(folder / FILE) as file:
             file.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 
     @property
     def groups(self) -> list[int]:
-        """The clusters that others go by, in order."""
+        """The clusters that are not merged into another, in order."""
         return sorted(set(self.into))
 
     def of(self, cluster: int) -> str:
-        """The name that a cluster goes by."""
+        """The name of a cluster, or of the one that it was merged into."""
         return self.names[self.into[cluster]]
 
     def rename(self, cluster: int, name: str) -> "ClusterNames":
-        """Another name for a cluster, and all that were merged with it.
+        """Rename a cluster and all that were merged with it.
 
         Raises:
-            ValueError: for an empty name, a long one, or one that another has.
+            ValueError: for an empty name, a long one, or the name of another cluster.
         """
         place, text = self.into[cluster], " ".join(name.split())
         if not 0 < len(text) <= _LONGEST:
@@ -90,10 +90,10 @@ class ClusterNames:
         return replace(self, names=(*self.names[:place], text, *self.names[place + 1 :]))
 
     def merge(self, a: int, b: int) -> "ClusterNames":
-        """Let two clusters, and all merged with either, go by the name of the first.
+        """Merge two clusters, and all merged with either, under the name of the first.
 
         Raises:
-            ValueError: if they are one already.
+            ValueError: if they are merged already.
         """
         keep, gone = self.into[a], self.into[b]
         if keep == gone:
@@ -101,20 +101,20 @@ class ClusterNames:
         return replace(self, into=tuple(keep if k == gone else k for k in self.into))
 
     def separate(self, cluster: int) -> "ClusterNames":
-        """Undo all merges into the group of a cluster."""
+        """Undo all merges that a cluster takes part in."""
         place = self.into[cluster]
         return replace(
             self, into=tuple(own if k == place else k for own, k in enumerate(self.into))
         )
 
     def probabilities(self, posterior: NDArray[np.float64]) -> NDArray[np.float64]:
-        """p(group|x) of p(y|x): sums over merged clusters, (n, c) -> (n, groups)."""
+        """p(group|x) from p(y|x), summed over merged clusters, (n, c) -> (n, groups)."""
         into = np.array(self.into)
         return np.stack([posterior[:, into == group].sum(1) for group in self.groups], 1)
 
 
 def given_names(folder: Path, n_clusters: int) -> list[str]:
-    """What each cluster of a run goes by; empty where nobody has named any.
+    """The name of each cluster of a run; empty if nobody has named any.
 
     Raises:
         RunError: see `ClusterNames.load`.

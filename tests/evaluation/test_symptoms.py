@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 
 from gedi.cli.parser import build_parser
-from gedi.symptoms import Name, Quartiles, Signs, gap_symptoms, quartiles_of, settled, symptoms
+from gedi.evaluation.symptoms import (
+    Name,
+    Quartiles,
+    Signs,
+    gap_symptoms,
+    quartiles_of,
+    settled,
+    symptoms,
+)
 
-GUIDE = Path(__file__).parents[1] / "docs" / "symptoms.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "symptoms.md"
 LEVEL = np.full(20, 0.02)
 SOUND = Signs(
     method="GEDI",

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from gedi.evaluation import density
-from gedi.evaluation.density import grid_log_normalizer, importance_log_normalizer
+from gedi.normalizer import grid, importance
+from gedi.normalizer.grid import grid_log_normalizer
+from gedi.normalizer.importance import importance_log_normalizer
 
 torch.set_num_threads(1)
 
@@ -56,7 +57,7 @@ def test_grid_does_not_depend_on_the_chunks(monkeypatch):
     energy, _ = gaussian(0.7)
     low, high = torch.tensor([-1.0, 0.0]), torch.tensor([2.0, 1.0])
     whole = grid_log_normalizer(energy, low, high, n_cells=13)
-    monkeypatch.setattr(density, "_CHUNK_POINTS", 10)
+    monkeypatch.setattr(grid, "CHUNK_POINTS", 10)
     assert float(grid_log_normalizer(energy, low, high, n_cells=13)) == pytest.approx(float(whole))
 
 
@@ -139,7 +140,7 @@ def test_importance_does_not_depend_on_the_chunks(monkeypatch):
     whole = importance_log_normalizer(
         energy, anchors, 0.5, *box(2), n_samples=1000, generator=seeded()
     )
-    monkeypatch.setattr(density, "_CHUNK_DISTANCES", 350)
+    monkeypatch.setattr(importance, "_CHUNK_DISTANCES", 350)
     parts = importance_log_normalizer(
         energy, anchors, 0.5, *box(2), n_samples=1000, generator=seeded()
     )

@@ -1,6 +1,6 @@
-"""How points are shown: images as tiles, rows as tables, what a model says of them as pictures.
+"""How points are shown: images as tiles, rows as tables, predictions as figures.
 
-All that comes from data is handed on as text, pixels or numbers, never as HTML or Markdown.
+Whatever comes from data is passed on as text, pixels or numbers, never as HTML or Markdown.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.exploring.names import ClusterNames
-from gedi.exploring.population import Population
+from gedi.explorer.names import ClusterNames
+from gedi.explorer.population import Population
 
 __all__ = [
     "density_figure",
@@ -46,7 +46,7 @@ def tile(population: Population, x: Floats) -> NDArray[np.uint8]:
 
 
 def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
-    """A place for images, each of which can be chosen; its heading stands above it."""
+    """An empty gallery whose images can be selected; its heading stands above it."""
     return gr.Gallery(
         show_label=False,
         columns=columns,
@@ -60,7 +60,7 @@ def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
 def tiles(
     population: Population, x: Sequence[Floats] | Floats, captions: Sequence[str]
 ) -> list[tuple[NDArray[np.uint8], str]]:
-    """Images with captions, as galleries take them."""
+    """Images with captions, as galleries expect them."""
     return [(tile(population, row), text) for row, text in zip(x, captions, strict=True)]
 
 
@@ -80,7 +80,7 @@ def frame_of(population: Population, names: ClusterNames, places: Sequence[int])
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of columns that are all different from each other and from those before them."""
+    """Column names made distinct from each other and from the first three columns."""
     taken = {"point", "cluster", "log-density"}
     found = []
     for name in map(str, names):
@@ -93,7 +93,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def density_figure(population: Population, log_density: float) -> Figure:
-    """Where a point stands among all, by its log-density."""
+    """A histogram of the log-densities of all points, with one point marked."""
     figure, ax = _axes()
     values = population.prediction.log_density
     low, high = np.quantile(values, [0.001, 1.0])
@@ -107,7 +107,7 @@ def density_figure(population: Population, log_density: float) -> Figure:
 
 
 def features_figure(population: Population, x: Floats) -> Figure:
-    """The values of a row, in standard deviations from the mean of all."""
+    """The values of a row, in standard deviations from the mean."""
     figure, ax = _axes(height=max(1.6, 0.24 * min(len(x), 20) + 0.8))
     data = population.dataset.x
     z = (np.asarray(x, dtype=np.float64) - data.mean(0)) / np.maximum(data.std(0), 1e-12)
@@ -122,7 +122,7 @@ def features_figure(population: Population, x: Floats) -> Figure:
 
 
 def plane_figure(population: Population, marked: Floats) -> Figure:
-    """Points in two dimensions by cluster, with some marked, (n, 2)."""
+    """Points in the plane by cluster, with some points (n, 2) marked."""
     figure, ax = _axes(height=4.2)
     step = max(1, len(population.rows) // _POINTS)
     clusters = population.prediction.clusters[::step]

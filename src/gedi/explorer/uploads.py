@@ -1,4 +1,4 @@
-"""Points that people bring: files they upload, or rows they paste."""
+"""Points from users: files that they upload, or rows that they paste."""
 
 import csv
 import io
@@ -27,17 +27,17 @@ MOST_LETTERS = 2**20
 def points_of_files(
     run: Run, files: Sequence[str | Path], value_range: tuple[float, float] | None = None
 ) -> Dataset:
-    """The points of uploaded files: images of any size, brought to the run's, or one table.
+    """The points of uploaded files: one table, or images, which are resized to those of the run.
 
-    What they claim is held against what is there before they are decoded, as with all files.
+    As with all files, what they claim is checked before they are decoded.
 
     Args:
-        run: whose model is to see them.
-        files: where the uploads are.
-        value_range: of the values of the run's images.
+        run: the run whose model will see the points.
+        files: paths of the uploads.
+        value_range: range of the pixel values of the run's images.
 
     Raises:
-        DataError: for too many or too large files, other kinds, and what cannot be read.
+        DataError: for too many, too large or unreadable files, and for other kinds of files.
     """
     paths = [Path(file) for file in files]
     kinds = TABLES if run.image_shape is None else IMAGES
@@ -57,7 +57,7 @@ def points_of_files(
 
 
 def fitted(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Images (n, C, H, W) with the channels and the size of others, (n, *shape)."""
+    """Images (n, C, H, W) with their channels and size changed to those of a shape, (n, *shape)."""
     if images.shape[1] != shape[0]:
         images = images.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
     size = list(shape[1:])
@@ -65,10 +65,10 @@ def fitted(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _read(run: Run, path: Path) -> Tensor:
-    """One image, (1, C, H, W) in [0, 1], brought to the run's shape."""
+    """One image, (1, C, H, W) in [0, 1], in the shape of the run's images."""
     assert run.image_shape is not None
     with tempfile.TemporaryDirectory() as folder:
-        # Names from outside are not trusted with more than the kind of their file.
+        # Of a name from outside, only the suffix is used.
         shutil.copyfile(path, Path(folder) / f"image{path.suffix.lower()}")
         try:
             dataset = run.other_data(folder)
@@ -81,10 +81,10 @@ def _read(run: Run, path: Path) -> Tensor:
 
 
 def points_of_text(run: Run, text: str) -> Dataset:
-    """The points of pasted rows, numbers between commas, with the names of columns or without.
+    """The points of pasted rows: comma-separated numbers, with or without a line of column names.
 
     Raises:
-        DataError: for rows of another length, and what are no numbers.
+        DataError: for rows of another length, and for values that are not numbers.
     """
     if len(text) > MOST_LETTERS:
         raise DataError(f"expected at most {MOST_LETTERS:,} letters, got {len(text):,}")

@@ -1,4 +1,4 @@
-"""The panel that shows clusters by their points, and a point beside its nearest."""
+"""The panel that shows the points of clusters, and the nearest points of one."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import gradio as gr
 import numpy as np
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import frame_of, gallery_of, tiles
-from gedi.exploring.population import ORDERS
+from gedi.explorer.figures import frame_of, gallery_of, tiles
+from gedi.explorer.population import ORDERS
 
 __all__ = ["clusters_panel"]
 
@@ -16,7 +16,7 @@ _NEAREST = 8
 
 
 def clusters_panel(desk: Desk) -> None:
-    """Galleries with search and order; a click shows one point."""
+    """Build the panel: galleries with search and order; a click shows one point."""
     with gr.Row():
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
@@ -72,14 +72,14 @@ def clusters_panel(desk: Desk) -> None:
 
 
 def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
-    """All that is told of a point of the run."""
+    """What the panel shows of one point of the run."""
     population = desk.population
     one = population.prediction_of(place)
     x = np.asarray(population.dataset.x[place], dtype=np.float64)
     density, lies = desk.figures(x, one)
     near = [int(other) for other in population.nearest(x, _NEAREST + 1) if other != place]
     return (
-        desk.told(population.title(place), one),
+        desk.description(population.title(place), one),
         desk.posterior(one.probabilities[0]),
         density,
         *([] if desk.has_images else [lies]),

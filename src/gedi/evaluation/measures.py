@@ -1,4 +1,4 @@
-"""A trained model measured on data: what its clusters, embedding, samples and scores are worth.
+"""Measures of a trained model on data: of its clusters, embedding, samples and outlier scores.
 
 Data are in the user's units. Labels are compared with, never trained on.
 """
@@ -46,7 +46,7 @@ __all__ = [
     "usual_gap",
 ]
 
-# By name of the score, (n,); higher for points that are more like the data.
+# By name of the score, (n,); higher for points that are more typical of the data.
 Scores = Mapping[str, NDArray[np.float64]]
 
 _MOST = 10_000
@@ -77,7 +77,8 @@ def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float
 def usual_gap(trained: TrainedModel, x: Values, image_shape: tuple[int, int, int] | None) -> float:
     """The collapse gap in nats, on up to 10,000 points under the default views.
 
-    Whatever the views of the training were: a comparison would else favour the weakest.
+    The views are the same whatever those of the training were; otherwise a comparison would favour
+    the weakest views.
 
     Args:
         trained: the model.
@@ -102,15 +103,15 @@ def embedding_measures(
     n_train: int = _MOST,
     generator: Generator,
 ) -> dict[str, float]:
-    """What the encoder's output tells of known classes: "knn accuracy", "linear probe accuracy".
+    """How well classes are predicted from the embedding: "knn accuracy", "linear probe accuracy".
 
-    Classes are matched by their names, as two files need not number them alike.
+    Classes are matched by name, as two files may number them differently.
 
     Args:
         trained: the model.
-        train: labelled points, to whose embeddings the classifiers are fitted.
-        test: other labelled points, which are scored.
-        n_train: so many of the training points at most, drawn without replacement.
+        train: labelled points on whose embeddings the classifiers are fitted.
+        test: other labelled points, on which the classifiers are scored.
+        n_train: the largest number of training points; they are drawn without replacement.
         generator: draws them.
 
     Raises:
@@ -121,7 +122,7 @@ def embedding_measures(
     known_labels = _labels_of(known)
     if len(np.unique(known_labels)) < 2:
         raise DataError(f"{train.name}: expected labels of at least 2 classes to learn from, got 1")
-    # A class that the training points lack keeps a code of its own, which no guess can be.
+    # A class that the training points lack gets a code that no classifier can predict.
     codes = {name: code for code, name in enumerate(train.class_names)}
     renamed = [codes.get(name, len(codes) + i) for i, name in enumerate(test.class_names)]
     labels = np.array(renamed, dtype=np.int64)[labels]
@@ -155,24 +156,24 @@ def generation_measures(
     n_steps: int = 100,
     generator: Generator,
 ) -> dict[str, float]:
-    """How near samples of p(x) are to real images: "FID", "KID", "precision" and "recall".
+    """How close samples of p(x) are to real images: "FID", "KID", "precision" and "recall".
 
-    Both sides have equally many images, of 256 levels of value (see `as_bytes`): samples lie
-    between the levels, and a network could tell them by that alone. Distances compare only within
-    one feature network and one number of images. Chains start where those of the training ended,
-    so with few steps, samples beyond their number resemble each other and recall suffers.
+    Both sides have the same number of images, rounded to 256 levels (see `as_bytes`): otherwise a
+    network could recognise samples by values between the levels. Distances are comparable only for
+    the same feature network and the same number of images. Chains start where those of the training
+    ended, so with few steps, samples beyond their number resemble each other and recall suffers.
 
     Args:
         trained: a model that has learned a density; see `gedi.settings.learns_density`.
-        real: images that the samples are to be like, best ones that were not trained on.
-        feature_net: from images (n, C·H·W), bytes, to features, as
+        real: images that samples should resemble, preferably ones that were not trained on.
+        feature_net: maps images (n, C·H·W) of bytes to features, as
             `gedi.evaluation.features.FeatureNet` does.
-        n: images of each side, at most as many as there are.
-        n_steps: rounds of the sampler's moves to each sample.
+        n: the largest number of images on each side.
+        n_steps: rounds of the sampler's moves for each sample.
         generator: draws images, samples, and subsets for KID.
 
     Raises:
-        DataError: if the real points are no images, or fewer than 4.
+        DataError: if the real points are not images, or fewer than 4.
         GediError: if samples are not finite, or torchmetrics is not installed.
     """
     if real.image_shape is None or real.value_range is None:
@@ -198,9 +199,9 @@ def generation_measures(
 
 
 def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
-    """Images (n, d) with their range of values brought to the whole numbers 0 to 255, uint8.
+    """Images (n, d) with their range of values mapped to 0 to 255, as uint8.
 
-    Bytes stay as they are; what is out of range is cut off.
+    Bytes stay as they are; values out of range are clipped.
 
     Args:
         x: images.
@@ -223,7 +224,7 @@ def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
 
 @dataclass(frozen=True)
 class Detection:
-    """Scores of data and of outliers, and what they are worth.
+    """Scores of data and of outliers, and how well the scores separate them.
 
     Args:
         scores: score -> set -> its values, (n,); the first set is the data.
@@ -237,9 +238,9 @@ class Detection:
 class _Ranked:
     """The model in float32, with a posterior in float64.
 
-    Energies in float32 are off by a millionth, too little to reorder sets of points, and with
-    convolutions take a sixth of the time. A confidence in float32 would be 1 for most points of a
-    good clustering, and ties rank nothing.
+    The error of energies in float32 is about a millionth, too little to reorder sets of points, and
+    with convolutions they take a sixth of the time. A confidence in float32 would be 1 for most
+    points of a good clustering, and ties cannot be ranked.
     """
 
     def __init__(self, trained: TrainedModel) -> None:
@@ -263,7 +264,7 @@ SCORES: Mapping[str, Callable[[Scored, Tensor], Tensor]] = {
 def detection_scores(trained: TrainedModel, x: Values) -> dict[str, NDArray[np.float64]]:
     """The scores of `SCORES` for points (n, d) in the user's units, (n,) each.
 
-    They are those of the network, in scaled units: the log density in nats up to a constant, the
+    They are in the scaled units of the network: the log density in nats up to a constant, the
     approximate mass in nats per unit.
     """
     z, model = trained.scaling(x), _Ranked(trained)
@@ -273,7 +274,7 @@ def detection_scores(trained: TrainedModel, x: Values) -> dict[str, NDArray[np.f
 def compare_scores(
     inliers: Scores, outliers: Mapping[str, Scores]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """How well each score tells each set of outliers: score -> set -> AUROC, AUPR and FPR95.
+    """How well each score detects each set of outliers: score -> set -> AUROC, AUPR and FPR95.
 
     Args:
         inliers: scores of points like the data.
@@ -297,11 +298,11 @@ def compare_scores(
 def detection_measures(
     trained: TrainedModel, test: Dataset, outliers: Mapping[str, Values]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """How well outliers are told from data: score -> set of outliers -> AUROC, AUPR and FPR95.
+    """How well outliers are detected: score -> set of outliers -> AUROC, AUPR and FPR95.
 
     Args:
         trained: the model; without GEN, its log density and approximate mass are by-products.
-        test: points like the data, best ones that were not trained on.
+        test: points like the data, preferably ones that were not trained on.
         outliers: points (m, d) in the user's units by name, as `outlier_sets` makes them.
 
     Raises:
@@ -320,16 +321,16 @@ def outlier_sets(
     n: int = _MOST,
     generator: Generator,
 ) -> dict[str, Values]:
-    """Foils made from images, and further sets of the user's; at most n points each.
+    """Foils made from images, and further sets of the user; at most n points each.
 
-    Of images of bytes the foils are rounded to bytes too, or values between them would give them
-    away. No foils are made from tables: their columns have units of their own, which shuffling or
-    turning over would mix.
+    If the images are bytes, the foils are rounded to bytes too; otherwise values between them would
+    give the foils away. No foils are made from tables, because shuffling or inverting would mix
+    columns of different units.
 
     Args:
         test: points like the data.
         others: further sets by name, with points of the same shape.
-        n: points of each set at most, drawn without replacement.
+        n: the largest number of points of each set; they are drawn without replacement.
         generator: draws them.
 
     Raises:
@@ -350,12 +351,12 @@ def outlier_sets(
 
 
 def some_of(dataset: Dataset, n: int, generator: Generator) -> Dataset:
-    """At most n of the points, drawn without replacement; the set itself where it has no more.
+    """At most n of the points, drawn without replacement; the set itself if it has no more.
 
     Args:
         dataset: the points.
-        n: how many at most.
-        generator: draws them; it is not used where all are kept.
+        n: the largest number of points.
+        generator: draws them; it is not used if all are kept.
     """
     if len(dataset.x) <= n:
         return dataset

@@ -1,4 +1,4 @@
-"""The panel that puts two runs side by side."""
+"""The panel that compares two runs."""
 
 import gradio as gr
 import numpy as np
@@ -15,17 +15,17 @@ __all__ = ["agreement_table", "compare_panel", "crossing_figure"]
 
 
 def compare_panel(desk: Desk, other: Run) -> None:
-    """How far two runs agree on the points of the first."""
+    """Build the panel: the agreement of two runs on the points of the first."""
     clusters = clusters_by(desk, other)
     gr.Dataframe(agreement_table(desk, other, clusters), label="Figures", elem_id="figures")
     gr.Plot(crossing_figure(desk, other, clusters), label="Points by cluster", elem_id="crossing")
 
 
 def clusters_by(desk: Desk, other: Run) -> np.ndarray:
-    """The clusters that the other run's model gives the points of this one.
+    """The clusters of this run's points under the model of the other run.
 
     Raises:
-        DataError: if it cannot see them.
+        DataError: if the two have different numbers of features.
     """
     x = desk.population.dataset.x
     if other.n_features != x.shape[1]:
@@ -38,7 +38,7 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
 
 
 def agreement_table(desk: Desk, other: Run, clusters: np.ndarray) -> pd.DataFrame:
-    """What either run found, and how far they agree."""
+    """A table of the results of both runs, and their agreement."""
     own = desk.population.prediction.clusters
     found = agreement(own, clusters)
     rows = []
@@ -59,7 +59,7 @@ def agreement_table(desk: Desk, other: Run, clusters: np.ndarray) -> pd.DataFram
 
 
 def crossing_figure(desk: Desk, other: Run, clusters: np.ndarray) -> Figure:
-    """How many points of each cluster of the one are in each of the other."""
+    """The number of points in each pair of clusters of the two runs."""
     own = desk.population.prediction.clusters
     counts = np.zeros((own.max() + 1, clusters.max() + 1), dtype=np.int64)
     np.add.at(counts, (own, clusters), 1)

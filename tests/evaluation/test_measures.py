@@ -9,8 +9,7 @@ from torch import nn
 
 from gedi.data import Dataset, load
 from gedi.errors import DataError, GediError
-from gedi.evaluation.out_of_distribution import detection, image_foils
-from gedi.measures import (
+from gedi.evaluation.measures import (
     SCORES,
     as_bytes,
     clustering_measures,
@@ -22,6 +21,7 @@ from gedi.measures import (
     outlier_sets,
     some_of,
 )
+from gedi.evaluation.out_of_distribution import detection, image_foils
 from gedi.settings import RestartSettings, SamplerSettings
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
@@ -149,7 +149,7 @@ def test_samples_are_made_some_at_a_time(of_images, images, monkeypatch):
     monkeypatch.setattr(
         type(of_images), "sample", lambda self, n, **how: seen.append(n) or sample(self, n, **how)
     )
-    monkeypatch.setattr("gedi.measures._PART", 20)
+    monkeypatch.setattr("gedi.evaluation.measures._PART", 20)
     _, (_, samples) = generated(of_images, images, 50)
     assert seen == [20, 20, 10] and len(samples) == 50
 

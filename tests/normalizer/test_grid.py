@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from gedi.evaluation.normalizer import LogNormalizer, gridded_log_normalizer
 from gedi.model.box import Box
+from gedi.normalizer.estimate import LogNormalizer
+from gedi.normalizer.grid import gridded_log_normalizer
 
 BOX = Box(torch.full((2,), -8.0), torch.full((2,), 8.0))
 

@@ -1,7 +1,7 @@
-"""What can be wrong with a training, from symptom to setting; told without labels.
+"""What can be wrong with a training, from symptom to setting; no labels are needed.
 
-A symptom is read off a few numbers that every run keeps, so that the report and `gedi doctor` say
-the same. Numbers that are not there tell nothing.
+Symptoms are derived from a few numbers that every run stores, so the report and `gedi doctor`
+agree. Numbers that are missing give no symptom.
 """
 
 import math
@@ -33,8 +33,8 @@ Integers = NDArray[np.integer[Any]]
 GOOD_GAP = 0.05  # nats
 FAIR_GAP = 0.3
 
-_BIG = 0.8  # share of the points, from where on one cluster is all there is
-_SMALL = 0.1  # of the share that the prior asks for
+_BIG = 0.8  # share of the points above which a cluster is too big
+_SMALL = 0.1  # of the share in the prior, below which a cluster is too small
 _FLAT = 0.5  # nats between data and uniform noise
 _STALE = 10.0  # nats
 _WALLS = 0.1  # share of the chains' coordinates
@@ -47,7 +47,7 @@ _DENSITY = ("GEDI", "JEM")
 
 
 class Quartiles(NamedTuple):
-    """Of the energies of many points, in nats."""
+    """Quartiles of the energies of many points, in nats."""
 
     low: float
     median: float
@@ -56,19 +56,19 @@ class Quartiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Signs:
-    """What is known of a training.
+    """What is known about a training.
 
     Args:
-        method: in the words of the paper.
+        method: its name in the paper.
         history: metrics over the iterations, by name, as the history of a run has them.
-        interventions: of the guard, a sentence each.
-        sizes: points in each cluster, (c,); None where it has not ended.
-        prior: share that each cluster should have, (c,); None where it has not ended.
+        interventions: of the guard, one sentence each.
+        sizes: points in each cluster, (c,); None if the training has not ended.
+        prior: share that each cluster should have, (c,); None if the training has not ended.
         energies: of `data`, `samples` and `noise`, in nats.
-        n_not_finite: points without a finite log-density.
+        n_not_finite: number of points without a finite log-density.
         failure: why the training was given up; None if it was not.
-        collapse_gap: in nats, under fixed views; None where it has not ended.
-        ended: what ended the training; None where nothing is known of it.
+        collapse_gap: in nats, under fixed views; None if the training has not ended.
+        ended: what ended the training; None if that is not known.
     """
 
     method: str
@@ -101,17 +101,17 @@ Name = Literal[
     "chains at the walls",
     "too short",
 ]
-"""By which docs/symptoms.md knows them."""
+"""The headings of docs/symptoms.md."""
 
 
 class Symptom(NamedTuple):
     """Something that a reader should know before using the result.
 
     Attributes:
-        name: short, always the same.
-        what: is the matter.
+        name: a short, fixed name.
+        what: what is wrong.
         change: what to try.
-        look: where it shows.
+        look: where to see it.
     """
 
     name: Name
@@ -124,7 +124,7 @@ class Symptom(NamedTuple):
 
 
 def quartiles_of(energies: Mapping[str, Floats]) -> dict[str, Quartiles]:
-    """Of each set of energies (n,) that has finite ones."""
+    """The quartiles of each set of energies (n,) that has finite ones."""
     finite = {name: values[np.isfinite(values)] for name, values in energies.items()}
     return {
         name: Quartiles(*np.quantile(values, (0.25, 0.5, 0.75)).tolist())
@@ -134,10 +134,10 @@ def quartiles_of(energies: Mapping[str, Floats]) -> dict[str, Quartiles]:
 
 
 def settled(gaps: Sequence[float] | Floats) -> bool:
-    """Whether clusters had stopped changing: little gained in the last fifth of the records.
+    """Returns whether the collapse gap gained little over the last fifth of its records.
 
     Args:
-        gaps: collapse gap at each record, in nats.
+        gaps: the collapse gap at each record, in nats.
     """
     values = np.asarray(gaps, float)
     last = max(1, math.ceil(len(values) / 5))
@@ -148,7 +148,7 @@ def settled(gaps: Sequence[float] | Floats) -> bool:
 
 
 def symptoms(signs: Signs) -> Iterator[Symptom]:
-    """All but those of the gap, the gravest first."""
+    """Yields all symptoms but those of the gap, the gravest first."""
     yield from _of_method(signs.method)
     yield from _of_divergence(signs)
     if signs.sizes is not None and signs.prior is not None:
@@ -161,7 +161,7 @@ def symptoms(signs: Signs) -> Iterator[Symptom]:
 
 
 def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
-    """What the collapse gap says, and which of its two parts is to blame."""
+    """Yields what the collapse gap says, and which of its two parts is to blame."""
     gap = signs.collapse_gap
     if gap is None or gap <= GOOD_GAP or signs.method not in _CLUSTERING:
         return
@@ -170,7 +170,7 @@ def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
         change = "Take a smaller --learning-rate, and views that are not all of strength 0."
         yield Symptom("diverged", "The collapse gap is not a number.", change, _ENERGIES)
         return
-    # The two parts as the last look of the training had them: their sum was its gap.
+    # The two parts at the last evaluation during training, when their sum was the gap.
     unsure = -_last(signs.history, "inv")
     unbalanced = _last(signs.history, "gap") - unsure
     what = f"The collapse gap is {phrases.number(gap)} nats"
@@ -246,7 +246,7 @@ def _of_divergence(signs: Signs) -> Iterator[Symptom]:
 
 
 def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
-    """One cluster that holds all; clusters that hold nothing, or less than a tenth of their due."""
+    """One cluster that holds nearly all points; clusters that hold none, or far too few."""
     look = "the sizes of the clusters in report.html"
     total = int(np.sum(sizes))
     largest = int(np.argmax(sizes))
@@ -279,7 +279,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
 
 
 def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
-    """Samples whose energies are not those of the data: the density is not yet learned."""
+    """Samples whose energies differ from those of the data: the density is not learned yet."""
     data, samples = energies.get("data"), energies.get("samples")
     if data is None or samples is None:
         return
@@ -363,7 +363,7 @@ def _of_duration(signs: Signs) -> Iterator[Symptom]:
 
 
 def _last(history: Mapping[str, Floats], name: str) -> float:
-    """The last value that is a number; NaN where there is none, which no comparison holds of."""
+    """The last finite value; NaN, for which every comparison is false, if there is none."""
     values = history.get(name, np.array([]))
     finite = values[np.isfinite(values)]
     return float(finite[-1]) if finite.size else math.nan

@@ -1,4 +1,4 @@
-"""What a model makes up: parts of images, gaps of rows, ways between points."""
+"""Points that a model completes: parts of images, gaps in rows, and lines between points."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from gedi.training.trained import TrainedModel
 
 __all__ = ["fill_in", "interpolate"]
 
-_STEP_SIZE = 1e-3  # to begin with
+_STEP_SIZE = 1e-3  # at first; it adapts
 
 
 def fill_in(
@@ -26,26 +26,26 @@ def fill_in(
     looks: int = 5,
     generator: Generator,
 ) -> NDArray[np.float64]:
-    """Draw some coordinates of a point from p(x_free | x_known), by Langevin with the others fixed.
+    """Draw some coordinates of a point from p(x_free | x_known) by Langevin with the others fixed.
 
-    Free coordinates start as those of the chains that the training ended with. Steps are tested by
-    Metropolis; their size adapts over the first half.
+    Free coordinates start at those of the chains with which the training ended. Steps pass a
+    Metropolis test; their size adapts during the first half of the steps.
 
     Args:
         trained: the model.
-        x: the point, in the user's units, (d,); what is free in it is not looked at.
-        free: which coordinates to draw, (d,).
-        n: chains.
-        n_steps: Langevin steps.
-        looks: after how many equal shares of the steps to look.
+        x: the point in the user's units, (d,); its free coordinates are ignored and may be NaN.
+        free: a mask of the coordinates to draw, (d,).
+        n: number of chains.
+        n_steps: number of Langevin steps.
+        looks: number of times, evenly spaced over the steps, at which positions are returned.
         generator: source of all randomness.
 
     Returns:
-        Points (n, looks + 1, d) in the user's units, the first of them where chains started. What
-        is known in them is x to the last bit.
+        Points (n, looks + 1, d) in the user's units, of which the first is the start of the chains.
+        Known coordinates are equal to those of x to the last bit.
 
     Raises:
-        ValueError: where nothing is free, or shapes do not fit.
+        ValueError: if nothing is free, or shapes do not fit.
     """
     point, places = np.asarray(x, dtype=np.float64), np.asarray(free, dtype=bool)
     if point.shape != (trained.box.low.numel(),) or places.shape != point.shape:
@@ -66,27 +66,25 @@ def fill_in(
         box=box,
         boundary="reject",
     )
-    index = torch.randint(len(trained.chains), (n,), generator=generator)
-    chains = evaluate(
-        given(trained.model.energy, known, mask), box.clamp(trained.chains[index][:, mask])
-    )
     energy = given(trained.model.energy, known, mask)
+    index = torch.randint(len(trained.chains), (n,), generator=generator)
+    chains = evaluate(energy, box.clamp(trained.chains[index][:, mask]))
     states = [chains.x]
     for half in range(2 * looks):
         sampler.train(half < looks)
         chains = sampler.step(energy, chains, generator)
         if half % 2:
             states.append(chains.x)
-    found = np.repeat(point[None, None], n, 0).repeat(looks + 1, 1)
+    filled = np.repeat(point[None, None], n, 0).repeat(looks + 1, 1)
     for look, state in enumerate(states):
         whole = known.expand(n, -1).clone()
         whole[:, mask] = state
-        found[:, look, places] = trained.scaling.inverse(whole)[:, places]
-    return found
+        filled[:, look, places] = trained.scaling.inverse(whole)[:, places]
+    return filled
 
 
 def interpolate(a: ArrayLike, b: ArrayLike, n: int = 9) -> NDArray[np.float64]:
-    """Points on the straight line from a to b, (d,) each, both ends among them: (n, d)."""
+    """The n points, (n, d), that are evenly spaced on the line from a to b, ends included."""
     first, last = (np.asarray(end, dtype=np.float64) for end in (a, b))
     shares = np.linspace(0, 1, n)[:, None]
     return (1 - shares) * first + shares * last

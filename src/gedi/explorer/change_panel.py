@@ -1,4 +1,4 @@
-"""The panel that goes from one point to another, and lets the model make up a part of one."""
+"""The panel that interpolates between points and fills in a part of one."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, tiles
-from gedi.filling import fill_in, interpolate
+from gedi.explorer.figures import gallery_of, tiles
+from gedi.explorer.imputation import fill_in, interpolate
 
 __all__ = ["PARTS", "change_panel", "free_part"]
 
@@ -20,7 +20,7 @@ _DIGITS = 4
 
 
 def change_panel(desk: Desk) -> None:
-    """Ways between two points, and parts that are made up anew."""
+    """Build the panel: lines between two points, and parts that are drawn anew."""
     most = len(desk.population.rows) - 1
     gr.Markdown(f"Points are chosen by their place among those of the run, 0 to {most:,}.")
     with gr.Row():
@@ -28,7 +28,7 @@ def change_panel(desk: Desk) -> None:
         last = gr.Number(min(1, most), label="To point", precision=0, minimum=0, maximum=most)
     go = gr.Button("Interpolate", elem_id="interpolate")
     way = _viewer(desk, "The straight way, with the cluster and log-density (nats) of each", "way")
-    go.click(lambda a, b: way_between(desk, a, b), [first, last], way)
+    go.click(lambda a, b: line_between(desk, a, b), [first, last], way)
 
     with gr.Row():
         place = gr.Number(0, label="Point", precision=0, minimum=0, maximum=most)
@@ -45,17 +45,17 @@ def change_panel(desk: Desk) -> None:
     filled = _viewer(
         desk, "The point, and what the model makes of it: cluster, log-density (nats)", "filled"
     )
-    fill.click(lambda *told: made_up(desk, *told), [place, part, seed], filled)
+    fill.click(lambda *values: filled_in(desk, *values), [place, part, seed], filled)
 
 
-def way_between(desk: Desk, first: float, last: float) -> Any:
-    """Points on the line between two, as the model sees them."""
+def line_between(desk: Desk, first: float, last: float) -> Any:
+    """Points on the line between two, with their predictions."""
     x = interpolate(_point(desk, first), _point(desk, last), _BETWEEN)
     return _view(desk, x, [""] * len(x))
 
 
-def made_up(desk: Desk, place: float, part: Any, seed: float) -> Any:
-    """A point, and some of what is likely where a part of it is free."""
+def filled_in(desk: Desk, place: float, part: Any, seed: float) -> Any:
+    """A point, and draws of one part of it given the rest."""
     x, free = _point(desk, place), free_part(desk, part)
     if not free.any():
         raise gr.Error("choose at least one feature to make up", print_exception=False)
@@ -67,7 +67,7 @@ def made_up(desk: Desk, place: float, part: Any, seed: float) -> Any:
 
 
 def free_part(desk: Desk, part: Any) -> NDArray[np.bool_]:
-    """Which coordinates a part of an image, or a list of features, is."""
+    """The mask of the coordinates that belong to a part of an image, or to a list of features."""
     shape = desk.population.image_shape
     if shape is None:
         free = np.zeros(desk.population.dataset.x.shape[1], dtype=bool)
@@ -105,8 +105,8 @@ def _view(desk: Desk, x: NDArray[np.float64], names: list[str]) -> Any:
     found = desk.population.trained.predict(x)
     clusters = [desk.names.of(int(k)) for k in found.clusters]
     if desk.has_images:
-        told = zip(names, clusters, found.log_density, strict=True)
-        return tiles(desk.population, x, [f"{a}{k}, {value:.0f}" for a, k, value in told])
+        parts = zip(names, clusters, found.log_density, strict=True)
+        return tiles(desk.population, x, [f"{a}{k}, {value:.0f}" for a, k, value in parts])
     about = pd.DataFrame({"cluster": clusters, "log-density": found.log_density.round(2)})
     if any(names):
         about.insert(0, "point", names)

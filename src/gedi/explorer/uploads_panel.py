@@ -1,4 +1,4 @@
-"""The panel for points that people bring: cluster, score and verdict."""
+"""The panel for points from users: cluster, score and verdict."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ import pandas as pd
 from gedi.data import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, tiles
-from gedi.exploring.uploads import IMAGES, TABLES, points_of_files, points_of_text
+from gedi.explorer.figures import gallery_of, tiles
+from gedi.explorer.uploads import IMAGES, TABLES, points_of_files, points_of_text
 
-__all__ = ["own_panel"]
+__all__ = ["uploads_panel"]
 
 _SHOWN = 200
 
 
-def own_panel(desk: Desk) -> None:
-    """Upload images or a table, or paste rows."""
+def uploads_panel(desk: Desk) -> None:
+    """Build the panel: upload images or a table, or paste rows."""
     files = gr.File(
         label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
         file_count="multiple" if desk.has_images else "single",
@@ -53,7 +53,7 @@ def own_panel(desk: Desk) -> None:
 
 
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
-    """A line for each point: cluster, how sure, log-density, its percentile and the verdict."""
+    """One row for each point: verdict, cluster, probability, log-density and its percentile."""
     found = desk.population.trained.predict(dataset.x[:_SHOWN])
     standings = [desk.population.standing(float(value)) for value in found.log_density]
     grouped = desk.names.probabilities(found.probabilities)

@@ -1,4 +1,4 @@
-"""The panel that draws samples, and shows the way of the chains as they go."""
+"""The panel that draws samples, and shows the chains while they run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Generator
 
+from gedi.evaluation.trajectories import positions_from_noise
 from gedi.explorer.desk import Desk
-from gedi.explorer.showing import gallery_of, plane_figure, tiles
-from gedi.walking import places_from_noise
+from gedi.explorer.figures import gallery_of, plane_figure, tiles
 
-__all__ = ["generate_panel", "ways"]
+__all__ = ["chain_positions", "generate_panel"]
 
 _ROUNDS = (0, 2, 5, 10, 20, 40, 80)
 
 
 def generate_panel(desk: Desk) -> None:
-    """Samples of everything or of one cluster, from noise, round by round."""
+    """Build the panel: samples of p(x) or of one cluster, from noise, round by round."""
     with gr.Row():
         cluster = gr.Dropdown(
             [("all", -1), *desk.choices()], value=-1, label="Of cluster", elem_id="of-cluster"
@@ -26,7 +26,7 @@ def generate_panel(desk: Desk) -> None:
         number = gr.Slider(2, 24, value=8, step=1, label="Samples", elem_id="n-samples")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
     draw = gr.Button("Draw samples", variant="primary", elem_id="draw")
-    told = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
+    status = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
     if desk.has_images:
         shown = gallery_of(8, 360, "samples")
@@ -36,29 +36,30 @@ def generate_panel(desk: Desk) -> None:
         shown = gr.Dataframe(label="Samples", interactive=False, elem_id="samples")
 
     def live(group: int, n: int, start: int) -> Iterator[tuple[str, Any]]:
-        for words, x in ways(desk, None if group < 0 else group, int(n), int(start)):
+        for words, x in chain_positions(desk, None if group < 0 else group, int(n), int(start)):
             yield words, _view(desk, x)
 
-    draw.click(live, [cluster, number, seed], [told, shown])
+    draw.click(live, [cluster, number, seed], [status, shown])
     page = gr.context.Context.root_block
     assert page is not None
     page.load(lambda: gr.Dropdown([("all", -1), *desk.choices()]), None, cluster)
 
 
-def ways(
+def chain_positions(
     desk: Desk, group: int | None, n: int, seed: int
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Words and positions (n, d) of chains after some rounds, and at the end without noise.
+    """Yields words and positions (n, d) of chains after some rounds, and at their denoised end.
 
     Args:
         desk: with the model.
-        group: of this cluster, and those merged with it.
-        n: chains.
-        seed: of all randomness.
+        group: sample from this cluster and those merged with it; None: from p(x).
+        n: number of chains.
+        seed: of all random numbers.
     """
     trained = desk.population.trained
     members = [k for k, into in enumerate(desk.names.into) if into == group]
-    places = places_from_noise(trained, n, _ROUNDS, Generator().manual_seed(seed), clusters=members)
+    generator = Generator().manual_seed(seed)
+    places = positions_from_noise(trained, n, _ROUNDS, generator, clusters=members)
     for rounds in _ROUNDS:
         yield f"after {rounds} rounds of moves", next(places)
     end = next(places)

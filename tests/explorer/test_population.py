@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gedi.data import Dataset
-from gedi.exploring.population import Population
+from gedi.explorer.population import Population
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gedi.data import Dataset
+from gedi.evaluation.trajectories import positions_from_noise, trajectories_from_noise
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
 from gedi.training.session import start
-from gedi.walking import places_from_noise, way_from_noise
 from small_trainings import SMALL, heaps
 
 
@@ -25,7 +25,7 @@ def trained():
 
 
 def test_positions_are_those_of_one_walk(trained):
-    way = way_from_noise(trained, 5, (0, 1, 3), seeded())
+    way = trajectories_from_noise(trained, 5, (0, 1, 3), seeded())
     assert way.shape == (5, 4, 2)
     generator = seeded()
     z = trained.box.clamp(trained.model.base.sample((5,), generator))
@@ -37,7 +37,7 @@ def test_positions_are_those_of_one_walk(trained):
 
 def test_only_the_last_position_is_without_noise(trained):
     clean, noisy = (
-        way_from_noise(replace(trained, smoothing=Smoothing(s)), 5, (0, 2), seeded())
+        trajectories_from_noise(replace(trained, smoothing=Smoothing(s)), 5, (0, 2), seeded())
         for s in (0.0, 0.3)
     )
     np.testing.assert_array_equal(clean[:, 1], clean[:, 2])
@@ -50,7 +50,7 @@ def test_only_the_last_position_is_without_noise(trained):
 def test_without_a_base_chains_start_anywhere_in_the_box():
     settings = replace(SMALL, max_iter=2, encoder=EncoderSettings(hidden=[16], base=False))
     trained = start(Dataset("heaps", heaps()[0]), settings).run().trained
-    starts = trained.scaling(way_from_noise(trained, 2000, (0,), seeded())[:, 0])
+    starts = trained.scaling(trajectories_from_noise(trained, 2000, (0,), seeded())[:, 0])
     low, high = trained.box
     torch.testing.assert_close(starts.mean(0), (low + high) / 2, atol=0.1, rtol=0)
     torch.testing.assert_close(starts.amin(0), low, atol=0.05, rtol=0)
@@ -59,7 +59,7 @@ def test_without_a_base_chains_start_anywhere_in_the_box():
 
 def test_chains_of_one_cluster_end_there(trained):
     def share_of_the_first(clusters):
-        *_, end = places_from_noise(trained, 400, (0, 60), seeded(), clusters=clusters)
+        *_, end = positions_from_noise(trained, 400, (0, 60), seeded(), clusters=clusters)
         return (trained.predict(end).clusters == 0).mean()
 
     # Of a training of five iterations, whose clusters hardly differ.

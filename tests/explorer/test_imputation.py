@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gedi.data import Dataset
-from gedi.filling import fill_in, interpolate
+from gedi.explorer.imputation import fill_in, interpolate
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 

@@ -1,1 +1,0 @@
-"""What can be asked of a trained run, for an explorer of any kind."""
