@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from gedi.data import Dataset
-from gedi.findings import find
 from gedi.machine import provenance
+from gedi.report.findings import find
 from gedi.settings import Settings
 
 RESULTS = Path(__file__).parent / "results"

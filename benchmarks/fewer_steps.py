@@ -19,7 +19,7 @@ import torch
 
 from common import missing, provenance, write
 from gedi.data import Dataset, load
-from gedi.findings import find
+from gedi.report.findings import find
 from gedi.settings import RestartSettings, SamplerSettings, Settings
 from gedi.training.session import start
 

@@ -48,7 +48,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert "gedi = gedi.cli:main" in commands
     files = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     assert names == SOURCES | {f"{meta}/{file}" for file in files}
-    assert {"gedi/py.typed", "gedi/templates/report.html.j2"} <= names
+    assert {"gedi/py.typed", "gedi/report/templates/report.html.j2"} <= names
 
 
 def test_the_sdist_holds_what_it_takes_to_test_it_and_nothing_of_a_workplace(built):

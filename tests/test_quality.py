@@ -4,7 +4,7 @@ import pytest
 
 from gedi.data import load
 from gedi.evaluation.clustering import accuracy, nmi
-from gedi.findings import find
+from gedi.report.findings import find
 from gedi.settings import Settings
 from gedi.training.session import start
 

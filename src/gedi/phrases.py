@@ -1,4 +1,4 @@
-"""Numbers, shares and lists of clusters as sentences and tables have them."""
+"""Numbers, shares and lists of clusters in sentences and tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["listed", "number", "percent", "sentence_list"]
 
 
 def percent(share: float) -> str:
-    """A share in percent, with a decimal where whole numbers would say too little."""
+    """A share in percent, with a decimal if it is small."""
     if 0 < share < 0.0005:
         return "<0.1\N{NO-BREAK SPACE}%"
     decimals = 1 if 0 < share < 0.02 else 0
@@ -18,7 +18,7 @@ def percent(share: float) -> str:
 
 
 def number(value: object) -> str:
-    """A value for a table: floats with about four digits, all else as it is."""
+    """A value in a table: floats with about four digits, everything else as it is."""
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return f"{int(value):,}"
     if not isinstance(value, (float, np.floating)):
@@ -34,7 +34,7 @@ def number(value: object) -> str:
 
 
 def listed(clusters: NDArray[np.integer[Any]], limit: int = 8) -> str:
-    """Cluster numbers in words, the tail of a long list as a count."""
+    """Cluster numbers in words; the rest of a long list is given as a count."""
     noun = "cluster" if len(clusters) == 1 else "clusters"
     names = [str(cluster) for cluster in clusters[:limit]]
     if len(clusters) > limit:

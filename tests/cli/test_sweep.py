@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from gedi.cli import main, sweep
+from gedi.training.session import start
 
 SHORT = [
     *("--n-parts", "2", "--max-iter", "2", "--restarts.n", "1", "--encoder.hidden", "[8]"),
@@ -52,14 +53,13 @@ def rows_in(out):
 def test_an_interrupted_sweep_keeps_what_was_done(table, tmp_path, monkeypatch, capsys):
     out, begun = tmp_path / "out", []
 
-    class Interrupted(sweep.Session):
-        def train(self):
-            begun.append(self.settings.n_clusters)
-            if len(begun) == 3:
-                raise KeyboardInterrupt
-            return super().train()
+    def interrupted(dataset, settings):
+        begun.append(settings.n_clusters)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return start(dataset, settings)
 
-    monkeypatch.setattr(sweep, "Session", Interrupted)
+    monkeypatch.setattr(sweep, "start", interrupted)
     arguments = ["sweep", table, *SHORT, "--out", str(out), "--n-clusters", "2", "3"]
     assert main(arguments) == 130
     assert "2 of 4 trainings done" in capsys.readouterr().err

@@ -68,7 +68,7 @@ def _gibibytes(n: int) -> str:
 
 
 def _tell_run(path: Path) -> None:
-    from gedi.presenting import ENDINGS  # noqa: PLC0415
+    from gedi.report.content import ENDINGS  # noqa: PLC0415
     from gedi.runs import Run  # noqa: PLC0415
     from gedi.runs.diagnosis import diagnose  # noqa: PLC0415 - imports torch
 

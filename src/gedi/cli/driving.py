@@ -17,9 +17,9 @@ from gedi.data import Dataset, constant_features, counting_columns
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.evaluation.symptoms import quartiles_of
-from gedi.findings import Findings, find
-from gedi.presenting import report_content
 from gedi.printable import printable
+from gedi.report.content import report_content
+from gedi.report.findings import Findings, find
 from gedi.runs import Run
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, StopWhen

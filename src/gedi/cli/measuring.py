@@ -19,7 +19,7 @@ from gedi.evaluation.measures import (
     outlier_sets,
     some_of,
 )
-from gedi.findings import find, sampling_rounds
+from gedi.report.findings import find, sampling_rounds
 from gedi.runs import Run
 from gedi.settings import learns_density
 from gedi.training.trained import TrainedModel

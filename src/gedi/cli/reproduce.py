@@ -42,8 +42,8 @@ from gedi.experiments import (
     markdown,
     settings_of,
 )
-from gedi.findings import find
 from gedi.machine import provenance
+from gedi.report.findings import find
 from gedi.runs import Run, Source
 from gedi.settings import CompleteSettings, learns_density
 from gedi.tasks import COMPARED

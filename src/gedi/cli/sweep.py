@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from gedi.choosing import Cell, advise, check_sweep, rows_of, sweep
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED, quoted
 from gedi.cli.starting import source_of
@@ -19,7 +18,9 @@ from gedi.cli.telling import tell_skipped
 from gedi.errors import RunError
 from gedi.printable import printable
 from gedi.settings import Settings, from_dict
-from gedi.sweeps import TITLES, SweepFolder, figures
+from gedi.sweeps.advice import advise, rows_of
+from gedi.sweeps.halves import Cell, check_sweep, sweep
+from gedi.sweeps.sweep_folder import TITLES, SweepFolder, figures
 from gedi.training.hooks import StopWhen
 from gedi.training.progress import Progress
 from gedi.training.session import start

@@ -12,10 +12,10 @@ from rich.table import Table
 from gedi.data import Dataset
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
 from gedi.evidence.groups import Groups
-from gedi.findings import Findings
 from gedi.group_files import GroupSource
-from gedi.presenting import ENDINGS
 from gedi.printable import printable
+from gedi.report.content import ENDINGS
+from gedi.report.findings import Findings
 from gedi.training.numbering import told
 from gedi.training.session import Fit
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_array
 
-from gedi.choosing import Cell, Row, advise, rows_of, sweep
 from gedi.errors import SettingsError
 from gedi.estimators.clusterer import GEDI
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of
+from gedi.sweeps.advice import Row, advise, rows_of
+from gedi.sweeps.halves import Cell, sweep
 
 if TYPE_CHECKING:  # matplotlib is slow to import
     from matplotlib.figure import Figure
@@ -23,8 +24,8 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits `GEDI` on halves of the data at several numbers of clusters, and compares.
 
     A number stands out if other halves lead to the same clusters, and finer ones tell hardly more
-    of points that were not trained on; see `gedi.choosing`. There may be none: then `n_clusters_`
-    is None, and `reason_` says why.
+    of points that were not trained on; see `gedi.sweeps.advice`. There may be none: then
+    `n_clusters_` is None, and `reason_` says why.
 
     Args:
         estimator: what is cloned for each training; None: `GEDI()`.
@@ -36,7 +37,7 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         n_clusters_: the number that stands out; None where it is not clear.
         reason_: what that rests on.
-        results_: a column for each of the `gedi.choosing.Row`, by name; a row for each number.
+        results_: a column for each of the `gedi.sweeps.advice.Row`, by name; a row for each number.
         cells_: what each training found.
         best_estimator_: fitted on all points; only where a number stands out and `refit` is true.
 

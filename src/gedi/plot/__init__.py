@@ -10,18 +10,19 @@ and callables come in. The displays draw models: an estimator, or a run that was
 """
 
 from gedi.plot.calibration import Calibration, calibration, reliability
-from gedi.plot.choosing import sweep_stability, sweep_told
+from gedi.plot.cluster_numbers import sweep_stability, sweep_told
 from gedi.plot.clusters import cluster_sizes, confusion
+from gedi.plot.detection import auroc, ood_histogram, roc
 from gedi.plot.displays import (
     DensityDisplay,
     OutlierDisplay,
     RegionsDisplay,
     ReliabilityDisplay,
 )
-from gedi.plot.features import feature_boxes
+from gedi.plot.feature_boxplots import feature_boxes
 from gedi.plot.histograms import energy_histogram
 from gedi.plot.images import image_grid, samples
-from gedi.plot.outliers import auroc, ood_histogram, roc
+from gedi.plot.metrics import history
 from gedi.plot.plane import decision_regions, energy_landscape, points
 from gedi.plot.style import (
     INK,
@@ -35,7 +36,6 @@ from gedi.plot.style import (
     strokes,
     tidy,
 )
-from gedi.plot.training import history
 
 __all__ = [
     "INK",

@@ -1,16 +1,24 @@
-"""What a report shows, as plain values."""
+"""What a report shows, as plain values, and how they follow from a finished training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
+from gedi.data import Dataset
+from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.measures import Detection
+from gedi.report.findings import Findings
+from gedi.settings import method_name
+from gedi.training.numbering import told
+from gedi.training.session import Fit
+from gedi.training.trained import TrainedModel
 
-__all__ = ["Floats", "Integers", "ReportContent"]
+__all__ = ["ENDINGS", "Floats", "Integers", "ReportContent", "report_content"]
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
@@ -33,10 +41,10 @@ class ReportContent:
         history: metrics over the column `iteration`; any of gen, inv, prior, bound, gap,
             energy_data, energy_samples, acceptance, step_size, learning_rate.
         collapse_gap: the gap on a fixed set with fixed views, in nats.
-        metrics: name -> value, shown as they come; may be empty.
+        metrics: name -> value, shown in this order; may be empty.
         cluster_sizes: points in each cluster, shape (c,).
         prior: share of each cluster, shape (c,).
-        restarts: one mapping a restart; the key `chosen` marks the one that was kept.
+        restarts: one mapping for each restart; the key `chosen` marks the one that was kept.
         confusion: counts (classes, clusters), columns matched to the diagonal, and class names.
         energies: energies in nats of the sets `data`, `samples` and `noise`, each shape (n,).
         x: the data in the user's units, shape (n, d).
@@ -47,7 +55,7 @@ class ReportContent:
         sample_clusters: cluster of each sample, shape (m,).
         image_shape: (channels, height, width) where points are images.
         value_range: (lowest, highest) value of a pixel; by default the data's own range.
-        feature_names: one name a feature; may be empty for images.
+        feature_names: one name for each feature; may be empty for images.
         log_density_function: points (m, 2) -> nats (m,), for two-dimensional data.
         posterior_function: points (m, 2) -> probabilities (m, c), for two-dimensional data.
         low: lower corner of the box to draw, shape (2,); by default around data and samples.
@@ -55,13 +63,14 @@ class ReportContent:
         settings: the settings of the run, nested.
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
-        interventions: what the guard against divergence did, a sentence each.
-        outliers: of images, scores of some and of foils made from them.
-        cluster_names: one name a cluster, such as the value of its symbol; empty: its number.
+        interventions: of the guard against divergence, one sentence each.
+        outliers: for images, scores of some of them and of foils.
+        cluster_names: one name for each cluster, such as the value of its symbol; if empty,
+            clusters are shown by number.
         named: whether a rule gave the clusters their meanings, as symbols.
-        walk: of images, the way of k chains from noise to samples, shape (k, positions, d), the
-            last position without the noise of the training.
-        walk_rounds: after how many rounds of moves the positions but the last are.
+        walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
+            which the last is denoised.
+        walk_rounds: the number of rounds of moves before each position but the last.
     """
 
     title: str
@@ -103,3 +112,124 @@ class ReportContent:
     walk_rounds: Sequence[int] = ()
     named: bool = False
     cluster_names: Sequence[str] = ()
+
+
+ENDINGS = {
+    "max_iter": "all iterations were done",
+    "max_time": "the time was up",
+    "converged": "bound and gap had stopped improving",
+    "interrupted": "it was interrupted",
+}
+
+
+def report_content(
+    fit: Fit,
+    findings: Findings,
+    dataset: Dataset,
+    next_steps: list[str],
+    *,
+    named: bool = False,
+    values: Sequence[str] = (),
+) -> ReportContent:
+    """Everything that the report of a training shows.
+
+    Args:
+        fit: the training.
+        findings: of its model.
+        dataset: the data it was trained on.
+        next_steps: command lines to show.
+        named: whether a rule gave the clusters their meanings, so that cluster j is class j.
+        values: the value of each cluster under a rule, (c,); empty if there is none.
+    """
+    prediction = findings.prediction
+    n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
+    trained = fit.trained
+    table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
+    by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
+    corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
+    return ReportContent(
+        title=f"GEDI on {dataset.name}",
+        dataset=dataset.name if n == n_rows else f"{dataset.name}, a sample of its {n_rows:,} rows",
+        n_points=n,
+        n_features=dataset.x.shape[1],
+        n_clusters=trained.n_clusters,
+        method=method_name(fit.settings),
+        stopped=ENDINGS[fit.ended],
+        seconds=fit.seconds,
+        iterations=fit.iterations,
+        history=_history(fit),
+        collapse_gap=findings.collapse_gap,
+        metrics=findings.metrics,
+        cluster_sizes=findings.sizes,
+        prior=trained.log_prior.exp().double().numpy(),
+        restarts=[
+            {
+                "start": "k-means" if place >= by_chance else "chance",
+                "warm-up iterations": candidate.warmup,
+                "collapse gap": candidate.gap,
+                "chosen": place == fit.chosen,
+            }
+            for place, candidate in enumerate(fit.candidates)
+        ],
+        interventions=[str(intervention) for intervention in fit.interventions],
+        confusion=table,
+        energies=findings.energies,
+        x=dataset.x,
+        clusters=prediction.clusters,
+        confidence=prediction.probabilities.max(-1),
+        log_density=prediction.log_density,
+        samples=findings.samples,
+        sample_clusters=findings.sample_clusters,
+        image_shape=dataset.image_shape,
+        value_range=dataset.value_range,
+        feature_names=dataset.feature_names,
+        log_density_function=_log_density(trained) if plane else None,
+        posterior_function=_posterior(trained) if plane else None,
+        low=None if corners is None else corners[0],
+        high=None if corners is None else corners[1],
+        settings=asdict(fit.settings) | _numbers(fit),
+        next_steps=next_steps,
+        confusion_clusters=order,
+        outliers=findings.outliers,
+        walk=findings.walk,
+        walk_rounds=findings.walk_rounds,
+        named=named,
+        cluster_names=values,
+    )
+
+
+def _numbers(fit: Fit) -> dict[str, str]:
+    return {} if fit.numbering is None else {"like": told(fit.numbering)}
+
+
+def _history(fit: Fit) -> pd.DataFrame:
+    history = pd.DataFrame(fit.history)
+    if "evidence" in history:
+        history["evidence_probability"] = np.exp(history["evidence"])
+    return history
+
+
+def _confusion(
+    dataset: Dataset, clusters: NDArray[np.int64], n_clusters: int, *, named: bool
+) -> tuple[tuple[NDArray[np.int64], tuple[str, ...]] | None, list[int] | None]:
+    """Counts of classes against clusters, columns in the order of the classes they match.
+
+    Columns of clusters that a rule named keep their order: a matching would hide a wrong name.
+    """
+    if dataset.labels is None:
+        return None, None
+    counts = confusion(dataset.labels, clusters, len(dataset.class_names), n_clusters)
+    if named:
+        return (counts, dataset.class_names), list(range(n_clusters))
+    matched = match(dataset.labels, clusters)
+    matched = np.pad(matched, (0, n_clusters - len(matched)), constant_values=-1)
+    order = np.argsort(np.where(matched < 0, len(dataset.class_names), matched), kind="stable")
+    return (counts[:, order], dataset.class_names), order.tolist()
+
+
+def _log_density(trained: TrainedModel) -> Any:
+    return lambda x: trained.predict(x).log_density
+
+
+def _posterior(trained: TrainedModel) -> Any:
+    return lambda x: trained.predict(x).probabilities

@@ -6,7 +6,7 @@ __all__ = ["outline"]
 
 
 def outline(value: object, indent: str = "") -> Iterator[str]:
-    """Nested settings as indented lines, in the manner of YAML."""
+    """Yields the lines of nested settings, similar to YAML."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if _is_nested(item):
@@ -24,7 +24,7 @@ def outline(value: object, indent: str = "") -> Iterator[str]:
 
 
 def _is_nested(value: object) -> bool:
-    """Whether a setting needs lines of its own; short lists of scalars do not."""
+    """Returns whether a setting needs lines of its own; lists of scalars do not."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(item, (Mapping, list, tuple)) for item in value)
     return isinstance(value, Mapping) and len(value) > 0

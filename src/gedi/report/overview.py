@@ -1,16 +1,16 @@
-"""Each cluster at a glance, on the first screen: its share, and what is typical of it."""
+"""The overview of the clusters on the first screen: their shares and typical members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gedi.pictures import Picture, tiles
 from gedi.report.arrays import by_density
-from gedi.report.clusters import ClusterRow, largest_clusters
+from gedi.report.cluster_table import ClusterRow, largest_clusters
 from gedi.report.content import ReportContent
-from gedi.report.images import as_images, tiles_in_a_strip
-from gedi.report.table import signatures
+from gedi.report.feature_table import signatures
+from gedi.report.image_galleries import as_images, tiles_in_a_strip
+from gedi.report.pictures import Picture, tiles
 
 __all__ = ["Glance", "glances"]
 
@@ -19,7 +19,7 @@ _TILES = 5
 
 @dataclass(frozen=True)
 class Glance:
-    """One cluster: its typical images, or what sets its rows apart, in words."""
+    """One cluster: its typical images, or how its rows differ from others, in words."""
 
     cluster: ClusterRow
     members: Picture | None
@@ -27,7 +27,7 @@ class Glance:
 
 
 def glances(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Glance]:
-    """The largest clusters; none of a plane, whose map shows them all."""
+    """The largest clusters; none for two-dimensional data, whose map shows them all."""
     chosen = largest_clusters(content, rows)
     if content.image_shape is not None:
         return [Glance(row, _typical(content, row, len(chosen)), ()) for row in chosen]
@@ -38,7 +38,7 @@ def glances(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Glance]:
 
 
 def _typical(content: ReportContent, row: ClusterRow, n_rows: int) -> Picture | None:
-    """The likeliest images of a cluster, in a row."""
+    """The likeliest images of a cluster."""
     n_tiles = min(_TILES, tiles_in_a_strip(content.image_shape or (1, 1, 1), 2 * n_rows))
     likely_first = by_density(content.log_density)[::-1]
     members = likely_first[content.clusters[likely_first] == row.number]

@@ -1,34 +1,31 @@
-"""The report of a run: one HTML page that opens anywhere, offline.
+"""The report of a run: one HTML page without external resources.
 
 The first screen says what was found, whether it can be trusted and what to do next; the details
-follow. The page holds everything it shows: pictures are embedded, there is no script, and a
-content policy forbids it to load anything. All text that comes from data or settings is escaped.
+follow. Pictures are embedded, there is no script, and a content policy forbids the page to load
+anything. All text from data or settings is escaped.
 """
 
 from pathlib import Path
 
 from gedi import phrases
 from gedi.evaluation.symptoms import gap_symptoms, symptoms
-from gedi.pages import write_page
-from gedi.report.clusters import cluster_pictures, cluster_rows, largest_clusters
+from gedi.report.cluster_table import cluster_pictures, cluster_rows, largest_clusters
 from gedi.report.content import ReportContent
-from gedi.report.images import galleries, unlikely_images, walk_picture
-from gedi.report.outliers import outliers_part
+from gedi.report.feature_table import feature_pictures, feature_rows, unlikely_rows
+from gedi.report.foil_scores import outliers_part
+from gedi.report.html import write_page
+from gedi.report.image_galleries import galleries, unlikely_images, walk_picture
 from gedi.report.outline import outline
 from gedi.report.overview import glances
-from gedi.report.plane import plane_pictures
+from gedi.report.plane_maps import plane_pictures
 from gedi.report.summary import facts, headline, metric_cards, signs, verdict
-from gedi.report.table import feature_pictures, feature_rows, unlikely_rows
-from gedi.report.training import restart_columns, training_pictures
+from gedi.report.training_charts import restart_columns, training_pictures
 
 __all__ = ["write"]
 
 
 def write(path: Path, content: ReportContent) -> None:
-    """Write the report as one self-contained HTML file.
-
-    The page is rendered in whole, written beside its place and renamed: a reader of `path` finds
-    the old page or the new one, never half a page.
+    """Write the report as one self-contained HTML file; see `gedi.report.html.write_page`.
 
     Args:
         path: where the page goes; its folder must exist.
@@ -38,7 +35,7 @@ def write(path: Path, content: ReportContent) -> None:
 
 
 def _context(content: ReportContent) -> dict[str, object]:
-    """All that the template shows, in the order of the page."""
+    """The variables of the template, in the order of the page."""
     rows = cluster_rows(content)
     found = signs(content)
     is_image = content.image_shape is not None

@@ -1,4 +1,4 @@
-"""The first screen: what was found, whether it can be trusted, and what is the matter."""
+"""The first screen: what was found, whether it can be trusted, and what is wrong."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ METRIC_HINTS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the collapse gap says, in words; `position` is its place on a scale of 0 to 100."""
+    """The collapse gap in words; `position` is its place on a scale from 0 to 100."""
 
     level: Literal["good", "fair", "bad"]
     title: str
@@ -68,7 +68,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
 
 
 def verdict(gap: float) -> Verdict:
-    """What the gap says about the clusters, and what to try where it says no."""
+    """What the gap says about the clusters."""
     position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
     if gap <= GOOD_GAP:
         text = "Clusters are confident, stable under the views and balanced as the prior says."
@@ -90,7 +90,7 @@ def verdict(gap: float) -> Verdict:
 
 
 def signs(content: ReportContent) -> Signs:
-    """What symptoms are read off."""
+    """The signs from which symptoms are derived."""
     return Signs(
         method=content.method,
         collapse_gap=content.collapse_gap,
@@ -108,7 +108,7 @@ def signs(content: ReportContent) -> Signs:
 
 
 def metric_cards(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
-    """Name, value and what it means."""
+    """The name, value and meaning of each metric."""
     return [
         (
             name,

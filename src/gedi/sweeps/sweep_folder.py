@@ -1,12 +1,12 @@
 """The folder of a sweep over the number of clusters.
 
-    asked.json         which data and settings, so that only cells of the same are put together
-    cells/c3-part0.json   what the training at 3 clusters on the first half found; and so on
-    sweep.json         a row for each number, and the suggestion
-    sweep.png          agreement, and what clusters tell, over the number
-    sweep.html         the same, to look at
+    asked.json           data and settings, so that only cells with equal ones are combined
+    cells/c3-part0.json  the result of the training at 3 clusters on the first half, and so on
+    sweep.json           one row for each number of clusters, and the suggestion
+    sweep.png            agreement and information over the number of clusters
+    sweep.html           the same as a page
 
-Cells are written as they end: a sweep that is stopped goes on with the others.
+Each cell is written when its training ends, so a sweep that is stopped can be continued.
 """
 
 import json
@@ -21,11 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gedi import phrases, plot
-from gedi.choosing import Advice, Cell, Row
 from gedi.errors import RunError
 from gedi.files import beside
-from gedi.pages import write_page
-from gedi.pictures import chart
+from gedi.report.html import write_page
+from gedi.report.pictures import chart
+from gedi.sweeps.advice import Advice, Row
+from gedi.sweeps.halves import Cell
 from gedi.untrusted import check_within, json_of
 
 __all__ = ["TITLES", "SweepFolder", "figures"]
@@ -55,14 +56,14 @@ class SweepFolder:
 
     @classmethod
     def of(cls, path: Path, asked: Mapping[str, Any]) -> Self:
-        """The folder, made if it is not there.
+        """Open the folder, or create it.
 
         Args:
             path: of the folder.
-            asked: data and settings, plain values.
+            asked: data and settings, as plain values.
 
         Raises:
-            RunError: if it holds something else, or cannot be made.
+            RunError: if it holds something else, or cannot be created.
         """
         file = path / "asked.json"
         wanted = json.loads(json.dumps(asked))
@@ -83,13 +84,13 @@ class SweepFolder:
         return cls(path)
 
     def cells(self, n_points: int) -> dict[tuple[int, int], Cell]:
-        """Those that are there, by number of clusters and part.
+        """The stored cells, by number of clusters and part.
 
         Args:
-            n_points: n.
+            n_points: number of points, n.
 
         Raises:
-            RunError: if one cannot be read, or is of another number of points.
+            RunError: if one cannot be read, or has another number of points.
         """
         found = {}
         for file in sorted((self.path / _CELLS).glob("c*.json")):
@@ -101,7 +102,7 @@ class SweepFolder:
         return found
 
     def keep(self, cell: Cell) -> None:
-        """Write a cell that has ended."""
+        """Store a finished cell."""
         content = {
             "n_clusters": cell.n_clusters,
             "part": cell.part,
@@ -173,7 +174,7 @@ class SweepFolder:
 
 
 def figures(row: Row) -> list[str]:
-    """A row as text, below `TITLES`."""
+    """The cells of a row as text, in the order of `TITLES`."""
     return [
         str(row.n_clusters),
         f"{row.used:.3g}",
@@ -187,10 +188,10 @@ def figures(row: Row) -> list[str]:
 
 
 def _cell(content: Any, n_points: int) -> Cell:
-    """A cell as it was written.
+    """Read a cell.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for anything that is not one.
     """
     names = ("n_clusters", "part", "n_unseen")
     if not isinstance(content, dict) or any(type(content.get(name)) is not int for name in names):

@@ -8,8 +8,8 @@ import torch
 
 from gedi.data import Dataset, load
 from gedi.evidence.groups import Groups
-from gedi.findings import find
-from gedi.presenting import report_content
+from gedi.report.content import report_content
+from gedi.report.findings import find
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
 from gedi.training.session import start

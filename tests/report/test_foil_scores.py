@@ -3,7 +3,7 @@
 import numpy as np
 
 from gedi.evaluation.measures import Detection, compare_scores
-from gedi.report.outliers import outliers_part
+from gedi.report.foil_scores import outliers_part
 
 
 def detection():

@@ -1,4 +1,4 @@
-"""Pictures embedded in a page: drawings and tiles of images, as addresses that hold their data."""
+"""Pictures embedded in a page as data URLs: charts, and tiles of images."""
 
 import base64
 import io
@@ -20,13 +20,13 @@ Floats = NDArray[np.floating[Any]]
 DPI = 170
 # Tiles are stored at up to twice the size at which they are shown, for dense screens.
 TILE_WIDTH = 60
-# Larger images are taken for photographs, which compression without loss would make too large.
+# Larger images are probably photographs, for which lossless files would be too large.
 MAX_LOSSLESS_SIDE = 32
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An embedded picture; `recolored` ones may change their colours on dark screens."""
+    """An embedded picture; if `recolored`, dark mode may change its colours."""
 
     source: str
     alt: str
@@ -43,14 +43,14 @@ def chart(
     size: tuple[float, float] = (4.6, 2.5),
     recolored: bool = True,
 ) -> Picture:
-    """A drawing; `size` in inches. Colours that mean something must not be recoloured."""
+    """A chart, with its `size` in inches; charts whose colours carry meaning are not recoloured."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     draw(figure.subplots())
     return Picture(_embedded(figure), alt, caption, round(100 * size[0]), recolored=recolored)
 
 
 def _embedded(figure: Figure, lossless: bool = True) -> str:
-    """The figure as a picture in a data address."""
+    """The figure as a data URL."""
     buffer = io.BytesIO()
     if lossless:
         # Without the metadata, equal content gives equal pages.
@@ -68,7 +68,7 @@ def tiles(
     caption: str,
     captions: Sequence[str] | None = None,
 ) -> Picture | None:
-    """A grid of images whose pixels fall on whole pixels of the picture; None without images."""
+    """A grid of images, enlarged by a whole factor; None if there are no images."""
     if not len(images):
         return None
     height, width = images.shape[2:]

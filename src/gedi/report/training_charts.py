@@ -1,4 +1,4 @@
-"""How the training went: metrics over time, energies at its end, restarts."""
+"""The section on the training: metrics over time, energies at its end, restarts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 
 from gedi import phrases, plot
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
-from gedi.pictures import Picture, chart
 from gedi.report.arrays import finite_of
 from gedi.report.content import ReportContent
+from gedi.report.pictures import Picture, chart
 
 __all__ = ["restart_columns", "training_pictures"]
 
@@ -37,7 +37,7 @@ HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
 
 
 def training_pictures(content: ReportContent) -> list[Picture]:
-    """Charts of all metrics that the history has, then the energies at the end."""
+    """Charts of all metrics in the history, and of the energies at the end."""
     pictures = []
     for caption, wanted, log_scale in HISTORY_CHARTS:
         columns = [name for name in wanted if _has_values(content.history, name)]

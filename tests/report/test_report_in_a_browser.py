@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_report_page import content
 
 from gedi.evaluation.measures import Detection
 from gedi.report import write
-from test_report import content
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

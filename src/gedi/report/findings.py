@@ -1,4 +1,4 @@
-"""What a trained model finds in data: clusters, density and samples, measured."""
+"""The findings of a trained model in data: clusters, density and samples, with measures."""
 
 from dataclasses import dataclass
 
@@ -30,20 +30,20 @@ from gedi.views.build import build_views, together
 __all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
-_COSTLY_SAMPLES = 100  # of convolutional networks, which take as long for them, or may
+_COSTLY_SAMPLES = 100  # of convolutional networks and plug-ins, which may be slow
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
-_POINTS = 10_000  # on which the gap is computed, and beside which foils are put
+_POINTS = 10_000  # for the collapse gap and the foils
 _PART = 500
-_SCORED = 300  # images, and foils of each kind, whose scores are shown
+_SCORED = 300  # images, and foils of each kind, with scores
 _WALKERS = 8
-_GROUPS = 2_000  # whose outcomes are looked at
-_OUTCOMES = 200  # of a rule, more of which take long to compare
+_GROUPS = 2_000  # with predicted outcomes
+_OUTCOMES = 200  # of a rule; more take long to compare
 _WALK = (0.0, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)  # shares of the rounds of a sample
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found.
+    """The findings of a trained model.
 
     Attributes:
         prediction: clusters and scores of the data.
@@ -53,14 +53,14 @@ class Findings:
         sample_clusters: their clusters, (m,).
         energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
             nats.
-        metrics: named numbers; with labels NMI, ARI and accuracy, and where a rule named the
-            clusters that without a matching, `symbol accuracy`; with groups `rule accuracy` and
-            `rule probability`; in one or two dimensions the
-            log-likelihood, and for the toy sets the regret; for images the AUROC against foils.
-        outliers: of images, scores of some of them and of foils; else None.
-        walk: of images where a density was learned, the way of chains from noise to samples,
-            (k, positions, d), the last position without the noise of the training; else None.
-        walk_rounds: after how many rounds of moves the positions but the last are.
+        metrics: by name. With labels: NMI, ARI and accuracy, and if a rule named the clusters,
+            `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
+            `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
+            regret. For images: the AUROC against foils.
+        outliers: for images, scores of some of them and of foils; otherwise None.
+        walk: for images with a learned density, positions of chains from noise to samples,
+            (k, positions, d), of which the last is denoised; otherwise None.
+        walk_rounds: the number of rounds of moves before each position but the last.
     """
 
     prediction: Prediction
@@ -84,14 +84,14 @@ def find(
     named: bool = False,
     groups: Groups | None = None,
 ) -> Findings:
-    """Measure a trained model on data, in the same way every time.
+    """Measure a trained model on data; equal arguments give equal findings.
 
     Args:
         trained: the model.
-        dataset: points, with labels or without.
-        settings: of the training; they say which views the gap is measured under.
-        named: whether a rule gave the clusters their meanings, cluster j that of class j.
-        groups: of these data, which obey a rule, where there are some.
+        dataset: points, with or without labels.
+        settings: of the training; the gap is measured under its views.
+        named: whether a rule gave the clusters their meanings, so that cluster j is class j.
+        groups: groups of these points that obey a rule, if there are any.
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
@@ -134,7 +134,7 @@ def find(
         samples=samples,
         sample_clusters=sample_clusters,
         energies={
-            # As GEN saw them, with noise, or they would not compare with samples.
+            # With noise, as GEN uses them; otherwise they could not be compared with samples.
             "data": _energies(trained, smoothed).double().numpy(),
             "samples": trained.predict(noisy).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),
@@ -147,7 +147,7 @@ def find(
 
 
 def sampling_rounds(settings: CompleteSettings) -> int:
-    """Rounds of the sampler's moves that make up 400 Langevin steps, from chains to samples."""
+    """The number of rounds of the sampler's moves that amount to 400 Langevin steps."""
     return max(1, _LANGEVIN_STEPS // settings.sampler.n_steps)
 
 
@@ -167,7 +167,7 @@ def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> 
 
 
 def _energies(trained: TrainedModel, z: Tensor) -> Tensor:
-    """Energies of scaled points (n, d), some at a time, (n,)."""
+    """Energies of scaled points (n, d), computed in parts, (n,)."""
     return torch.cat([trained.model.energy(part) for part in torch.split(z, _PART)])
 
 
@@ -181,7 +181,7 @@ def _against_labels(dataset: Dataset, prediction: Prediction, *, named: bool) ->
 
 
 def _under_rule(trained: TrainedModel, dataset: Dataset, groups: Groups) -> dict[str, float]:
-    """How probable what was observed is, and how often it is the likeliest of all outcomes."""
+    """The probability of the observed outcomes, and how often they are the likeliest ones."""
     rule, rows, codes = groups.rule, groups.rows[:_GROUPS].cpu(), groups.codes[:_GROUPS].cpu()
     logits = trained.logits(dataset.x[rows.numpy().ravel()])
     found = {"rule probability": float(outcome_log_probabilities(rule, logits, codes).mean().exp())}

@@ -1,4 +1,4 @@
-"""The part of a report on outliers: how well scores tell foils from the data."""
+"""The section on outliers: how well scores separate foils from the data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gedi import plot
 from gedi.evaluation.measures import Detection
-from gedi.pictures import Picture, chart
+from gedi.report.pictures import Picture, chart
 
 __all__ = ["OutlierRow", "outliers_part"]
 
@@ -27,7 +27,7 @@ class OutlierRow:
 
 
 def outliers_part(outliers: Detection) -> dict[str, object]:
-    """What the template shows: names of scores and figures, rows, number of points, pictures."""
+    """The variables of the template: scores, figures, rows, number of points, pictures."""
     scores, (first, *_) = list(outliers.figures), outliers.figures.values()
     names = list(first)
     data, *_ = outliers.scores[DENSITY].values()
@@ -51,7 +51,7 @@ def outliers_part(outliers: Detection) -> dict[str, object]:
 
 
 def _pictures(scores: Mapping[str, Mapping[str, Floats]]) -> list[Picture]:
-    """The log densities, and how well each score tells foils."""
+    """Histograms of the log density, and a ROC curve for each score."""
     sets = scores[DENSITY]
     label = "log density (nats, up to a constant); higher is likelier"
     return [

@@ -1,4 +1,4 @@
-"""HTML pages that open anywhere, offline, from templates that escape whatever they show."""
+"""Self-contained HTML pages, rendered from templates that escape all content."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +11,18 @@ __all__ = ["write_page"]
 
 
 def write_page(path: Path, template: str, content: Mapping[str, object]) -> None:
-    """Render a page in whole, write it beside its place and rename it.
+    """Render a page and replace the file at `path` with it in one step.
 
     A reader of `path` finds the old page or the new one, never half a page.
 
     Args:
         path: where the page goes; its folder must exist.
-        template: its name.
+        template: name of the template.
         content: what the template shows.
     """
     page = _environment().get_template(template).render(content)
     with beside(path) as partial:
-        # File names may hold bytes that are no text; they are shown by their codes.
+        # File names may hold bytes that are not text; they are shown as escapes.
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 

@@ -8,10 +8,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 import gedi
-from gedi import choosing
-from gedi.choosing import Cell, Row, advise, check_sweep, half, rows_of, sweep
 from gedi.errors import DataError, SettingsError
 from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSettings
+from gedi.sweeps import halves
+from gedi.sweeps.advice import Row, advise, rows_of
+from gedi.sweeps.halves import Cell, check_sweep, half, sweep
 
 QUICK = Settings(
     max_iter=150,
@@ -135,7 +136,7 @@ def test_one_heap_has_no_number():
 def test_cells_that_are_there_are_not_trained_again(monkeypatch):
     x, y = ring(2, n=40)
     measured = []
-    monkeypatch.setattr(choosing, "usual_gap", lambda _, x, shape: float(measured.append(x) or 0))
+    monkeypatch.setattr(halves, "usual_gap", lambda _, x, shape: float(measured.append(x) or 0))
     short, calls = replace(QUICK, max_iter=2, restarts=RestartSettings(n=1)), []
     there = Cell(2, 0, 0.5, math.nan, 20, y)
     cells = list(sweep(training(x, short, calls), x, (3, 2), n_parts=2, done={(2, 0): there}))

@@ -1,4 +1,4 @@
-"""What a sweep over the number of clusters found."""
+"""The results of a sweep over the number of clusters."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["sweep_stability", "sweep_told"]
 def sweep_stability(
     ax: Axes | None, results: Mapping[str, ArrayLike], *, suggested: int | None = None
 ) -> Axes:
-    """Draw how far trainings on halves of the data agree, over the number of clusters.
+    """Draw the agreement of trainings on halves of the data over the number of clusters.
 
     Args:
         ax: where to draw; None makes axes.
@@ -34,7 +34,7 @@ def sweep_stability(
 def sweep_told(
     ax: Axes | None, results: Mapping[str, ArrayLike], *, suggested: int | None = None
 ) -> Axes:
-    """Draw what clusters tell of unseen points, over their number, under the most there is: log c.
+    """Draw what clusters tell of unseen points over their number, with its maximum, log c.
 
     Args:
         ax: where to draw; None makes axes.

@@ -1,4 +1,4 @@
-"""The data where they are points of a plane: clusters, density, samples."""
+"""Maps of two-dimensional data: clusters, density, samples."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gedi import plot
-from gedi.pictures import Picture, chart
 from gedi.report.arrays import thinned
 from gedi.report.content import Floats, ReportContent
+from gedi.report.pictures import Picture, chart
 
 __all__ = ["plane_pictures"]
 
@@ -17,7 +17,7 @@ MAX_SCATTER_ON_LANDSCAPE = 400
 
 
 def plane_pictures(content: ReportContent) -> list[Picture]:
-    """Regions with the data, landscape with the data, landscape with the samples."""
+    """Maps of the clusters with the data, and of the density with the data and with samples."""
     low, high = _box(content)
     width, height = high - low
     size = (4.6, float(np.clip(3.7 * height / width, 2.4, 4.2)) + 0.5)

@@ -1,4 +1,4 @@
-"""The data where they are rows of a table: features that tell clusters, and unlikely rows."""
+"""Sections for tables: features that separate clusters, and unlikely rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases, plot
-from gedi.pictures import Picture, chart
 from gedi.report.arrays import by_density, largest_numbers, nonzero
-from gedi.report.clusters import MAX_TABLE_CLUSTERS, hex_colors
+from gedi.report.cluster_table import MAX_TABLE_CLUSTERS, hex_colors
 from gedi.report.content import Floats, Integers, ReportContent
+from gedi.report.pictures import Picture, chart
 
 __all__ = ["effects", "feature_pictures", "feature_rows", "signatures", "unlikely_rows"]
 
 _MOST_ROWS = 12
 _MOST_PICTURES = 6
 _MOST_WORDS = 3
-_CLEAR = 0.5  # of a pooled standard deviation, from where on a difference is worth a word
+_CLEAR = 0.5  # pooled standard deviations above which a difference is mentioned
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def feature_pictures(content: ReportContent) -> list[Picture]:
 
 
 def signatures(content: ReportContent) -> list[list[str]]:
-    """What sets each cluster apart, in words: features furthest from those of all others.
+    """The features in which each cluster differs most from all others, in words.
 
     By Cohen's d: the difference of the means inside and outside, in pooled standard deviations.
     """
@@ -123,7 +123,7 @@ def effects(content: ReportContent) -> Floats:
 
 
 def _order(effect: Floats) -> Integers:
-    """Features, that of the largest effect first."""
+    """Features in descending order of their effect."""
     return np.argsort(-effect, kind="stable")
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from gedi import phrases, plot
-from gedi.pictures import Picture, chart
 from gedi.report.arrays import finite_mean, largest_numbers
 from gedi.report.content import ReportContent
+from gedi.report.pictures import Picture, chart
 
 __all__ = [
     "MAX_TABLE_CLUSTERS",
@@ -26,7 +26,7 @@ MAX_GALLERIES = 20
 
 @dataclass(frozen=True)
 class ClusterRow:
-    """One line of the table of clusters."""
+    """One row of the table of clusters."""
 
     number: int
     name: str
@@ -40,7 +40,7 @@ class ClusterRow:
 
 
 def cluster_rows(content: ReportContent) -> list[ClusterRow]:
-    """One line for each cluster, in order."""
+    """One row for each cluster, in order."""
     colors = hex_colors(content.n_clusters)
     total = max(int(np.sum(content.cluster_sizes)), 1)
     rows = []
@@ -65,7 +65,7 @@ def cluster_rows(content: ReportContent) -> list[ClusterRow]:
 
 
 def _remark(share: float, prior: float, confidence: float) -> str:
-    """Why to look at a cluster twice; empty where there is no reason."""
+    """A reason to check a cluster; empty if there is none."""
     if share == 0.0:
         return "unused"
     remarks = ["small"] if share < 0.5 * prior else []
@@ -75,7 +75,7 @@ def _remark(share: float, prior: float, confidence: float) -> str:
 
 
 def cluster_pictures(content: ReportContent) -> list[Picture]:
-    """Sizes beside the prior, and classes in clusters where there are any."""
+    """Charts of the sizes with the prior, and of the classes in clusters if there are labels."""
     sizes, prior = content.cluster_sizes, content.prior
     n_classes = 0 if content.confusion is None else len(content.confusion[1])
     side = 5.0 if n_classes > 12 else 4.2
@@ -108,11 +108,11 @@ def cluster_pictures(content: ReportContent) -> list[Picture]:
 
 
 def hex_colors(n_clusters: int) -> list[str]:
-    """Colours of the clusters, as pages have them."""
+    """Colours of the clusters as CSS values."""
     return [to_hex(color) for color in plot.cluster_colors(n_clusters)]
 
 
 def largest_clusters(content: ReportContent, rows: Sequence[ClusterRow]) -> list[ClusterRow]:
-    """Those that there is room for, in order."""
+    """The largest clusters that the page has room for, in order."""
     limit = MAX_TABLE_CLUSTERS if content.image_shape is None else MAX_GALLERIES
     return [rows[k] for k in largest_numbers(content.cluster_sizes, limit)]

@@ -1,4 +1,4 @@
-"""The data where they are images: typical ones, samples, unlikely ones, and chains on their way."""
+"""Sections for images: typical ones, samples, unlikely ones, and chains from noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases
-from gedi.pictures import MAX_LOSSLESS_SIDE, Picture, tiles
 from gedi.report.arrays import by_density
-from gedi.report.clusters import ClusterRow, largest_clusters
+from gedi.report.cluster_table import ClusterRow, largest_clusters
 from gedi.report.content import Floats, ReportContent
+from gedi.report.pictures import MAX_LOSSLESS_SIDE, Picture, tiles
 
 __all__ = ["as_images", "galleries", "tiles_in_a_strip", "unlikely_images", "walk_picture"]
 
@@ -54,7 +54,7 @@ def galleries(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Galler
 
 
 def unlikely_images(content: ReportContent) -> Picture | None:
-    """The inputs that the model finds least likely, with their log-density."""
+    """The least likely inputs with their log-densities."""
     n_tiles = min(24, 2 * tiles_in_a_strip(content.image_shape or (1, 1, 1), 1))
     rows = by_density(content.log_density)[:n_tiles]
     captions = [f"{content.log_density[row]:.1f}" for row in rows]
@@ -63,9 +63,9 @@ def unlikely_images(content: ReportContent) -> Picture | None:
 
 
 def walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
-    """The way of chains, one a row."""
+    """The positions of chains, one chain in each row."""
     n_chains, n_places, d = walk.shape
-    # So many rows that the strip of tiles is no larger than those of all galleries.
+    # At most as many tiles as all galleries have.
     room = 2 * tiles_in_a_strip(content.image_shape or (1, 1, 1), 1) // n_places
     shown = walk[: max(2, min(n_chains, 4 * room))]
     rounds = [f"{number:,}" for number in content.walk_rounds]
@@ -91,7 +91,7 @@ def as_images(content: ReportContent, x: Floats) -> Floats:
 
 
 def tiles_in_a_strip(shape: Sequence[int], n_strips: int) -> int:
-    """How many tiles fit into each strip, so that the page stays small whatever the images."""
+    """The number of tiles in each strip that keeps the page small for any size of image."""
     channels, height, width = shape
     tile_bytes = min(channels, 3) * min(height, MAX_TILE_SIDE) * min(width, MAX_TILE_SIDE)
     if max(height, width) > MAX_LOSSLESS_SIDE:

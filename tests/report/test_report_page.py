@@ -10,19 +10,19 @@ from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
 from gedi.evaluation.measures import Detection
 from gedi.evaluation.symptoms import symptoms
-from gedi.pictures import tiles
 from gedi.report import (
     ReportContent,
-    clusters,
-    images,
+    cluster_table,
+    feature_table,
+    image_galleries,
     outline,
     overview,
-    plane,
+    plane_maps,
     summary,
-    training,
+    training_charts,
     write,
 )
-from gedi.report import table as report_table
+from gedi.report.pictures import tiles
 
 SPACE = "\N{NO-BREAK SPACE}"
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "$\\frac{"]
@@ -311,7 +311,7 @@ def test_every_name_is_escaped(table, tmp_path):
 
 def test_hostile_axis_names_are_drawn(moons):
     changed = replace(moons, feature_names=["$\\frac{", "axis-\udcff"])
-    named, plain = (plane.plane_pictures(c)[0].source for c in (changed, moons))
+    named, plain = (plane_maps.plane_pictures(c)[0].source for c in (changed, moons))
     assert named != plain
 
 
@@ -343,7 +343,7 @@ def test_nothing_is_left_when_writing_fails(moons, tmp_path):
 
 def test_galleries_open_with_the_most_typical(digits, tmp_path):
     lone = replace(digits, log_density=np.arange(len(digits.x), dtype=float))
-    galleries = images.galleries(lone, clusters.cluster_rows(lone))
+    galleries = image_galleries.galleries(lone, cluster_table.cluster_rows(lone))
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
     # The same pictures come of a run that holds nothing but those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
@@ -388,7 +388,7 @@ def test_large_photographs_of_many_clusters_stay_small(tmp_path):
 def test_images_are_averaged_down_and_scaled(digits):
     shape = (1, 130, 128)
     x = np.full((2, 130 * 128), 8.0)
-    small = images.as_images(replace(digits, image_shape=shape), x)
+    small = image_galleries.as_images(replace(digits, image_shape=shape), x)
     assert small.shape == (2, 1, 43, 42)
     np.testing.assert_allclose(small, 0.5)
 
@@ -399,7 +399,7 @@ def test_features_are_ordered_by_how_much_clusters_differ():
     x = rng.normal(size=(200, 20))
     x[:, 7] += 5 * clusters
     x[:, 3] = 2.0
-    rows = report_table.feature_rows(content(x, clusters, np.zeros(200)))
+    rows = feature_table.feature_rows(content(x, clusters, np.zeros(200)))
     assert rows[0].name == "column 7"
     (low, low_color), (high, high_color) = rows[0].means
     assert (low[0], high[0]) == ("-", "+")
@@ -413,7 +413,7 @@ def test_least_likely_rows_tell_what_stands_out(table):
     x[17, 4] = 1e3
     log_density = table.log_density.copy()
     log_density[17] = -50.0
-    first, *rest = report_table.unlikely_rows(replace(table, x=x, log_density=log_density))
+    first, *rest = feature_table.unlikely_rows(replace(table, x=x, log_density=log_density))
     assert first.number == 17
     assert first.log_density == "-50.00"
     assert first.standing_out[0][0] == "mean smoothness"
@@ -459,10 +459,10 @@ def test_features_have_the_share_of_variance_between_clusters():
     clusters = np.repeat([0, 1], 50)
     x = np.stack([clusters, np.tile([0.0, 1.0], 50), clusters + np.tile([-1.0, 1.0], 50)], axis=1)
     shown = content(x, clusters, np.zeros(100))
-    np.testing.assert_allclose(report_table.effects(shown), [1, 0, 0.2], atol=1e-12)
-    first, second = report_table.feature_rows(shown)[:2]
+    np.testing.assert_allclose(feature_table.effects(shown), [1, 0, 0.2], atol=1e-12)
+    first, second = feature_table.feature_rows(shown)[:2]
     assert (first.effect, second.effect) == (f"100{SPACE}%", f"20{SPACE}%")
-    captions = [picture.caption for picture in report_table.feature_pictures(shown)]
+    captions = [picture.caption for picture in feature_table.feature_pictures(shown)]
     assert len(captions) == 2 and captions[0].startswith("column 0: 100")
 
 
@@ -471,15 +471,15 @@ def test_what_sets_a_cluster_apart_is_said_in_words():
     clusters = np.repeat([0, 1, 2], 100)
     x = rng.normal(size=(300, 4))
     x[clusters == 1, 2] -= 9
-    nothing, low, _ = report_table.signatures(content(x, clusters, np.zeros(300)))
+    nothing, low, _ = feature_table.signatures(content(x, clusters, np.zeros(300)))
     assert low[0].startswith("low column 2 (-") and low[0].endswith(" sd)") and len(low) == 1
     assert nothing[0].startswith("high column 2 (+")
     alone = content(x, np.zeros(300, int), np.zeros(300))
-    assert report_table.signatures(alone) == [[]]
+    assert feature_table.signatures(alone) == [[]]
 
 
 def test_each_kind_of_data_has_its_first_screen(digits, table, moons_page, tmp_path):
-    rows = clusters.cluster_rows(digits)
+    rows = cluster_table.cluster_rows(digits)
     typical = overview.glances(digits, rows)[3]
     order = np.argsort(-digits.log_density)
     best = [i for i in order if digits.clusters[i] == 3][:5]
@@ -515,7 +515,7 @@ def test_tables_can_be_reached_by_keyboard(moons_page):
 
 
 def test_charts_follow_what_the_history_has(moons):
-    captions = [picture.alt for picture in training.training_pictures(moons)]
+    captions = [picture.alt for picture in training_charts.training_pictures(moons)]
     assert captions == [
         "inv and prior over iterations",
         "gen over iterations",
@@ -562,7 +562,7 @@ def test_chains_are_shown_one_a_row(digits, tmp_path):
     walk = digits.x[:12].reshape(3, 4, 64)
     shown = replace(digits, walk=walk, walk_rounds=(0, 5, 40))
     strip = tiles(digits.x[:12].reshape(-1, 1, 8, 8) / 16, 4, "", "")
-    picture = images.walk_picture(shown, walk)
+    picture = image_galleries.walk_picture(shown, walk)
     assert picture.source == strip.source and "after 0, 5 and 40 rounds" in picture.caption
     words = words_of(page_of(tmp_path, shown))
     assert "From noise to samples" in words

@@ -1,0 +1,1 @@
+"""How many clusters? Trainings on halves of the data, compared."""
