@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, logsigmoid
 
 from gedi.distributed import log_mean_exp
 
@@ -23,6 +23,7 @@ __all__ = [
     "entropy",
     "invariance",
     "log_marginal",
+    "noise_contrast",
     "prior_agreement",
     "restrained",
     "uniform_log_prior",
@@ -52,6 +53,28 @@ def contrast(energy_data: Tensor, energy_samples: Tensor) -> Tensor:
         energy_samples: energies of samples from the model, held fixed, (..., m).
     """
     return energy_samples.mean(-1) - energy_data.mean(-1)
+
+
+def noise_contrast(residual_data: Tensor, residual_draws: Tensor) -> Tensor:
+    """GEN without chains: how well the residual tells data from draws of a known density.
+
+    With q the density of the draws, p = q exp(r) that of the model and ν draws for each point,
+
+        E_data[ log σ(r(x) - log ν) ] + ν E_q[ log σ(log ν - r(x)) ]
+
+    in nats. It is largest where p is the density of the data, with Z = 1: the constant of r is
+    learned along. For large ν its gradient is that of E_data[ log p(x) ].
+
+    Source: Gutmann & Hyvärinen, JMLR 2012, https://jmlr.org/papers/v13/gutmann12a.html.
+
+    Args:
+        residual_data: r of data, (..., n).
+        residual_draws: r of draws from q, (..., m), where ν = m / n.
+    """
+    ratio = residual_draws.shape[-1] / residual_data.shape[-1]
+    log_ratio = math.log(ratio)
+    data = logsigmoid(residual_data - log_ratio).mean(-1)
+    return data + ratio * logsigmoid(log_ratio - residual_draws).mean(-1)
 
 
 def restrained(contrast: Tensor, limit: float | Tensor) -> Tensor:

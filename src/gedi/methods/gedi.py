@@ -6,7 +6,7 @@ from torch import Tensor
 from gedi.distributed import means
 from gedi.evidence import Observed
 from gedi.model import EnergyClassifier, energy_of_logits
-from gedi.objective import Terms, contrast, invariance, prior_agreement
+from gedi.objective import Terms, contrast, invariance, noise_contrast, prior_agreement
 
 __all__ = ["gedi_terms"]
 
@@ -20,6 +20,7 @@ def gedi_terms(
     *,
     smoothed: Tensor | None = None,
     observed: Observed | None = None,
+    draws_of_base: bool = False,
 ) -> Terms:
     """GEN, INV, PRIOR and EVIDENCE of one batch, from a single pass through the network.
 
@@ -33,10 +34,13 @@ def gedi_terms(
         model: the network, or anything that maps (..., d) to logits (..., c).
         x: data, (..., n, d).
         view: a view of each x, (..., n, d); None leaves INV at zero.
-        negatives: samples from the model, (..., m, d); None leaves GEN at zero.
+        negatives: samples from the model, or draws of its base, (..., m, d); None leaves GEN at
+            zero.
         log_prior: log π, (c,).
         smoothed: the data as GEN sees them, with noise, (..., n, d); None is x itself.
         observed: inputs of which something is known; None leaves EVIDENCE at zero.
+        draws_of_base: whether the negatives are draws of the base; GEN is then their contrast with
+            the data, see `gedi.objective.noise_contrast`.
     """
     parts = {
         "x": x,
@@ -46,7 +50,9 @@ def gedi_terms(
         "observed": None if observed is None else observed.x,
     }
     given = {name: part for name, part in parts.items() if part is not None}
-    outputs = model(torch.cat(list(given.values()), -2))
+    together = torch.cat(list(given.values()), -2)
+    # Posteriors do not depend on the base, and neither does the contrast with its draws.
+    outputs = model(together, with_base=False) if draws_of_base else model(together)
     sizes = [part.shape[-2] for part in given.values()]
     logits = dict(zip(given, outputs.split(sizes, -2), strict=True))
     prior = prior_agreement(logits["x"], log_prior)
@@ -57,6 +63,10 @@ def gedi_terms(
         inv, evidence = means(inv, evidence)
         return Terms(zero, inv, prior, evidence)
     energies = energy_of_logits(logits["x" if smoothed is None else "smoothed"])
-    gen = contrast(energies, energy_of_logits(logits["negatives"]))
+    of_negatives = energy_of_logits(logits["negatives"])
+    if draws_of_base:
+        gen = noise_contrast(-energies, -of_negatives)
+    else:
+        gen = contrast(energies, of_negatives)
     gen, inv, evidence, energy = means(gen, inv, evidence, energies.detach().mean(-1))
     return Terms(gen, inv, prior, evidence, energy)

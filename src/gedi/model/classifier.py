@@ -70,10 +70,12 @@ class EnergyClassifier(nn.Module):
         self.base = base
         self.n_clusters = n_clusters
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits f(x), (..., d) -> (..., c)."""
+    def forward(self, x: Tensor, *, with_base: bool = True) -> Tensor:
+        """Logits f(x), (..., d) -> (..., c); without the base, what the network adds to it."""
         logits: Tensor = self.head(self._encode(x))
-        return logits if self.base is None else logits + self.base(x)[..., None]
+        if self.base is None or not with_base:
+            return logits
+        return logits + self.base(x)[..., None]
 
     def posterior(self, x: Tensor) -> Tensor:
         """p(y|x), (..., d) -> (..., c)."""

@@ -1,5 +1,6 @@
 """Samplers: Langevin chains, jumps, and the replay buffer in which chains persist."""
 
+from gedi.sampling.base_draws import BaseDraws
 from gedi.sampling.chains import Chains, Cycle, Energy, Move, WithGradient, accept, evaluate
 from gedi.sampling.jumps import AnchoredJump, likeliest_bandwidth
 from gedi.sampling.langevin import Langevin
@@ -7,6 +8,7 @@ from gedi.sampling.replay_buffer import ReplayBuffer
 
 __all__ = [
     "AnchoredJump",
+    "BaseDraws",
     "Chains",
     "Cycle",
     "Energy",

@@ -20,7 +20,7 @@ from gedi.model import EnergyClassifier, weight_average
 from gedi.model.box import Box
 from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms, Weights, log_marginal
-from gedi.sampling import Energy, Move, ReplayBuffer
+from gedi.sampling import BaseDraws, Energy, Move, ReplayBuffer
 from gedi.training.analytic import analytic_energy
 from gedi.training.compilation import compiled, compiled_energy
 from gedi.training.cuda_graphs import OneAhead, Replayed
@@ -289,8 +289,9 @@ def _ascend(
     )
 
     # 3. The gradients of the terms, and one step of Adam on their sum.
+    drawn = {"draws_of_base": True} if isinstance(state.sampler, BaseDraws) else {}
     terms = algorithm.method.terms(
-        model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed
+        model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed, **drawn
     )
     # All graphs write gradients to the same places.
     optimizer.zero_grad(set_to_none=not algorithm.cuda_graph)
