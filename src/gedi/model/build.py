@@ -8,6 +8,7 @@ from gedi.model.base import GaussianBase
 from gedi.model.classifier import EnergyClassifier
 from gedi.model.encoders import CosineHead, OwnEncoder
 from gedi.model.kinds import fresh_encoder
+from gedi.model.mixture import MixtureBase
 from gedi.settings.complete import EncoderChoice
 
 __all__ = ["build_model", "load_weights"]
@@ -18,7 +19,7 @@ def build_model(
     input_shape: tuple[int, ...],
     n_outputs: int,
     *,
-    base: GaussianBase | None = None,
+    base: GaussianBase | MixtureBase | None = None,
     module: nn.Module | None = None,
     cosines: float | None = None,
     encoder_dtype: torch.dtype | None = None,

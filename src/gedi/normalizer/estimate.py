@@ -19,13 +19,13 @@ class LogNormalizer(NamedTuple):
         value: log Z, in nats.
         error: one standard error of it, in nats.
         ess: effective sample size (Kish) of the weights behind it; infinite for the grid.
-        method: "grid" or "annealing".
+        method: "grid", "annealing" or "base".
     """
 
     value: float
     error: float
     ess: float
-    method: Literal["grid", "annealing"]
+    method: Literal["grid", "annealing", "base"]
 
     @property
     def trusted(self) -> bool:

@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
+from gedi.model.mixture import MixtureBase
 from gedi.sampling.chains import Cycle
 from gedi.sampling.jumps import AnchoredJump
 from gedi.sampling.langevin import Langevin
@@ -26,7 +27,7 @@ def build_moves(
     box: Box,
     anchors: Tensor,
     bandwidth: float,
-    base: GaussianBase | None,
+    base: GaussianBase | MixtureBase | None,
     *,
     members: tuple[int, ...] = (),
 ) -> Cycle:
@@ -63,7 +64,7 @@ def build_vera(
     moves: Cycle,
     box: Box,
     input_shape: tuple[int, ...],
-    base: GaussianBase | None,
+    base: GaussianBase | MixtureBase | None,
     *,
     hidden: list[int],
     smoothing: float,

@@ -12,6 +12,7 @@ from gedi.errors import SettingsError
 from gedi.settings.schema import (
     EncoderSettings,
     RestartSettings,
+    SamplerKind,
     SamplerSettings,
     Settings,
     VeraSettings,
@@ -62,6 +63,7 @@ class VeraChoice(VeraSettings):
 class SamplerChoice(SamplerSettings):
     """Chains, and what else makes negatives."""
 
+    kind: SamplerKind
     n_steps: int
     every: int
     buffer_size: int
@@ -80,6 +82,7 @@ class ViewChoice(ViewSettings):
 class RestartChoice(RestartSettings):
     """Trainings side by side."""
 
+    pool: bool
     n: int
     kmeans: int
     iterations: int
@@ -94,6 +97,7 @@ class CompleteSettings(Settings):
     """All settings of a training, with nothing left open."""
 
     n_clusters: int
+    max_iter: int
     batch_size: int
     learning_rate: float
     gen_slowdown: float

@@ -34,7 +34,7 @@ __all__ = [
 
 EncoderKind = Literal["mlp", "conv", "resnet8", "resnet18"]
 MethodKind = Literal["gedi", "barlow-twins", "swav"]
-SamplerKind = Literal["langevin", "vera"]
+SamplerKind = Literal["langevin", "vera", "base"]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,11 @@ class SamplerSettings:
     """Where GEN's negatives come from, and how the chains move.
 
     Args:
-        kind: langevin: from the chains; or vera: from a network that learns to sample, in which
-            case few chains move in training, and GEN waits until one restart is chosen.
+        kind: where GEN's negatives come from. langevin: from chains, as Algorithm 1 was published;
+            base: draws of the base density, without chains, which is many times faster; vera: from
+            a network that learns to sample, and GEN waits until one restart is chosen. Null: base
+            for vectors, langevin for images and where a training goes on from a model of chains.
+        n_draws: with kind base, draws for each point of the batch.
         step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
         n_steps: Langevin steps when the chains move. Null: 10 for convolutional networks, else 4.
         every: iterations from one move of the chains to the next. GEN takes part when they move,
@@ -126,7 +129,8 @@ class SamplerSettings:
         vera: the amortised sampler.
     """
 
-    kind: SamplerKind = "langevin"
+    kind: SamplerKind | None = None
+    n_draws: int = 5
     step_size: float = 0.02
     n_steps: int | None = None
     every: int | None = None
@@ -200,7 +204,10 @@ class RestartSettings:
     """Trainings side by side, the best of which goes on.
 
     Args:
-        n: how many. Null: 6 with k-means, 5 after score matching, 4 if the networks are large;
+        pool: start from the best of a pool of partitions (k-means, mixtures, Ward, spectral,
+            single linkage), which is chosen without labels. Null: with one network and
+            sampler.kind base, unless an encoder, classes or groups are given.
+        n: how many. Null: 1 with sampler.kind base; else 6 with k-means, 5 after score matching, 4 if the networks are large;
             else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
         kmeans: so many of them start from k-means. Null: a third, rounded up, and one after score
             matching; none for images, whose distances mean little, and where an encoder or
@@ -218,6 +225,7 @@ class RestartSettings:
             small networks without base, up to two dimensions, unless clusters have names; else 0.
     """
 
+    pool: bool | None = None
     n: int | None = None
     kmeans: int | None = None
     iterations: int | None = None
@@ -235,9 +243,10 @@ class Settings:
         method: gedi (JEM and GEDI no gen by its weights), or for comparison barlow-twins or swav,
             whose loss takes the place of INV, alone; they have no density. Or one of a plug-in.
         n_clusters: number of clusters c. Null: known for sets with a name, such as moons and mnist.
-        prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
-            start equal, or as k-means says, and follow the clusters found. Null: equal.
-        max_iter: iterations at most.
+        prior: shares of the clusters that PRIOR aims at: c positive numbers; `uniform`; or
+            `learned`: they start as the first partition says, or equal, and follow the clusters
+            found. Null: learned where the training starts from a pool of partitions, else uniform.
+        max_iter: iterations at most. Null: 400 with sampler.kind base, else 2000.
         max_time: seconds at most. Null: no limit.
         tol: gain in bound and gap (nats) that counts as progress.
         patience: iterations without progress after which the training winds down and ends.
@@ -272,8 +281,8 @@ class Settings:
 
     method: MethodKind | str = "gedi"
     n_clusters: int | None = None
-    prior: list[float] | Literal["learned"] | None = None
-    max_iter: int = 2000
+    prior: list[float] | Literal["uniform", "learned"] | None = None
+    max_iter: int | None = None
     max_time: float | None = None
     tol: float = 1e-3
     patience: int = 1000
@@ -349,7 +358,7 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
     for name, value in _flat(asdict(settings)).items():
         if value is not None and name in _RANGES:
             _RANGES[name].check(_label(name, called), value)
-    if settings.prior is not None and settings.prior != "learned":
+    if isinstance(settings.prior, (list, tuple)):
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
                 f"setting prior: expected positive shares, got {_shown(settings.prior)}"
@@ -489,6 +498,7 @@ _RANGES: dict[str, Range] = {
     "weights.evidence": _AT_LEAST_ZERO,
     "weights.max_contrast": _POSITIVE,
     "sampler.step_size": _POSITIVE,
+    "sampler.n_draws": _AT_LEAST_ONE,
     "sampler.n_steps": _AT_LEAST_ONE,
     "sampler.every": _AT_LEAST_ONE,
     "sampler.target_acceptance": _SHARE,

@@ -20,11 +20,12 @@ from gedi.model import EnergyClassifier
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.build import build_model, load_weights
+from gedi.model.mixture import MixtureBase
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.objective import Weights
-from gedi.sampling import Move, ReplayBuffer, likeliest_bandwidth
+from gedi.sampling import BaseDraws, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
 from gedi.training.algorithm import Algorithm, TrainingState
@@ -33,7 +34,7 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import kmeans_starts
+from gedi.training.starts import kmeans_starts, pool_start
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -76,7 +77,7 @@ class Ingredients:
     anchors: Tensor
     bandwidth: float
     renaming: Renaming | None
-    base: GaussianBase | None
+    base: GaussianBase | MixtureBase | None
 
 
 def build_ingredients(
@@ -176,6 +177,10 @@ def fresh_state(
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
+    elif settings.restarts.pool and previous is None:
+        shares = pool_start(settings, parts.data, model, generator)
+        if settings.prior == "learned":
+            log_prior = shares
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)
@@ -209,7 +214,7 @@ def fresh_state(
 def planned_model(
     plan: Plan,
     custom: Custom,
-    base: GaussianBase | None,
+    base: GaussianBase | MixtureBase | None,
     *,
     members: tuple[int, ...] = (),
     generator: Generator,
@@ -238,7 +243,7 @@ class _ChainStart:
     """
 
     box: Box
-    base: GaussianBase | None
+    base: GaussianBase | MixtureBase | None
     previous: TrainedModel | None
 
     def __call__(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -259,7 +264,7 @@ def _sampler(
     generator: Generator,
 ) -> Move:
     settings, box = plan.settings, parts.algorithm.box
-    is_vera = settings.sampler.kind == "vera"
+    is_vera, by_contrast = settings.sampler.kind == "vera", settings.sampler.kind == "base"
     moves = build_moves(
         settings.sampler,
         box,
@@ -271,6 +276,9 @@ def _sampler(
     if previous is not None:
         step_size = "moves.0.log_step_size"
         moves.load_state_dict({step_size: previous.sampler.state_dict()[step_size]}, strict=False)
+    if by_contrast:
+        assert parts.base is not None  # planned
+        return BaseDraws(parts.base.sample, moves, settings.sampler.n_draws)
     if not is_vera:
         return moves
     return build_vera(
@@ -304,17 +312,20 @@ def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Cu
 
 def _base(
     plan: Plan, data: Tensor, previous: TrainedModel | None
-) -> tuple[GaussianBase | None, SpectralMatrix | None]:
+) -> tuple[GaussianBase | MixtureBase | None, SpectralMatrix | None]:
     """The Gaussian of the data with their noise, and the shape of the noise.
 
     Noise in a table follows the covariance of the data, since along a direction in which they
     hardly vary the same noise would be large.
     """
     noise = plan.settings.data_noise
+    if plan.settings.sampler.kind == "base" and previous is None:
+        generator = Generator().manual_seed(plan.settings.seed)
+        return MixtureBase.fit(data.cpu(), generator).to(data.device), None
     if previous is not None:
         base = copy.deepcopy(previous.model.base)
         shape = previous.smoothing.root
-        kept = base.to(data.device) if isinstance(base, GaussianBase) else None
+        kept = base.to(data.device) if isinstance(base, (GaussianBase, MixtureBase)) else None
         return kept, None if shape is None else copy.deepcopy(shape).to(data.device)
     if not plan.settings.encoder.base:
         return None, None

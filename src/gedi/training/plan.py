@@ -23,12 +23,14 @@ from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
 from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
+from gedi.model.mixture import MixtureBase
 from gedi.model.scaling import Scaling
 from gedi.model.sizes import NetworkSize, network_size
 from gedi.objective import balance_threshold
 from gedi.sampling import likeliest_bandwidth
 from gedi.settings import (
     RestartSettings,
+    SamplerKind,
     Settings,
     VeraSettings,
     ViewSettings,
@@ -58,6 +60,7 @@ _ADVERSARIAL, _NEIGHBOURS = 0.18, 10  # the first in units of the local scale
 # At twice this, fours and nines of MNIST share their clusters, as one's worst change is the other.
 # And to be among the nearest in pixels means little: with neighbours clusters stay blurred.
 _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
+_SHORT, _LONG = 400, 2000  # iterations from a pool of partitions, and from chance
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
@@ -227,6 +230,12 @@ def plan(
         _refuse_places(custom)
     encoder = _encoder(settings, method, shape, custom)
     network = _network(encoder, method, n_clusters, shape, custom)
+    kind = _sampler_kind(settings, method, shape, custom)
+    settings = replace(
+        settings,
+        sampler=replace(settings.sampler, kind=kind),
+        max_iter=settings.max_iter or (_SHORT if kind == "base" else _LONG),
+    )
     decided = _decided(
         settings,
         method,
@@ -243,6 +252,8 @@ def plan(
     if decided.sampler.kind == "vera":
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
+    if decided.data_noise is None and decided.sampler.kind == "base":
+        decided = replace(decided, data_noise=0.0)  # held-out points keep its density smooth
     if decided.data_noise is None:
         noise = _noise(dataset, convolved=is_convolutional(encoder.kind))
         decided = replace(decided, data_noise=noise)
@@ -282,13 +293,28 @@ def _decided(
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    weights = _weights(settings.weights, method, d, n_clusters, convolved=convolved)
+    by_contrast = settings.sampler.kind == "base"
+    weights = _weights(
+        settings.weights, method, d, n_clusters, convolved=convolved, by_contrast=by_contrast
+    )
     _check_method(settings, weights, method, custom)
     _check_evidence(settings, weights, custom)
+    restarts = _restarts(
+        settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
+        weights,
+        settings.max_iter or _LONG,
+        custom,
+        kind,
+        small=small,
+        image=shape.image_shape is not None,
+        base=encoder.base,
+        sampler=settings.sampler.kind,
+    )
     return replace(
         settings,
         method=method.name,
         n_clusters=n_clusters,
+        prior=settings.prior or ("learned" if restarts.pool else "uniform"),
         batch_size=batch_size,
         weights=weights,
         learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
@@ -302,17 +328,7 @@ def _decided(
             vera=_vera(settings.sampler.vera, shape),
         ),
         views=plan_views(settings.views, shape.image_shape, two_views=method.two_views),
-        restarts=_restarts(
-            settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
-            weights,
-            settings.max_iter,
-            custom,
-            kind,
-            small=small,
-            image=shape.image_shape is not None,
-            base=encoder.base,
-            vera=settings.sampler.kind == "vera",
-        ),
+        restarts=restarts,
     )
 
 
@@ -332,6 +348,19 @@ def _encoder(settings: Settings, method: Method, shape: DataShape, custom: Custo
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
         base=_or(chosen.base, d > 2 and "gen" in method.gives),
     )
+
+
+def _sampler_kind(
+    settings: Settings, method: Method, shape: DataShape, custom: Custom
+) -> SamplerKind:
+    """Draws of the base for vectors, where the base is a good density; chains for images."""
+    if settings.sampler.kind is not None:
+        return settings.sampler.kind
+    if custom.previous is not None:
+        return "base" if isinstance(custom.previous.model.base, MixtureBase) else "langevin"
+    with_base = settings.encoder.base is not False and settings.weights.gen != 0
+    ours = method.name in BUILT_IN and "gen" in method.gives
+    return "base" if shape.image_shape is None and ours and with_base else "langevin"
 
 
 def _network(
@@ -542,10 +571,18 @@ def _check_restarts(settings: Settings) -> None:
 
 
 def _weights(
-    chosen: WeightSettings, method: Method, d: int, n_clusters: int, *, convolved: bool
+    chosen: WeightSettings,
+    method: Method,
+    d: int,
+    n_clusters: int,
+    *,
+    convolved: bool,
+    by_contrast: bool,
 ) -> WeightSettings:
     """Weights of zero for what the method does not give, unless they are asked for."""
-    gen = _gen_weight(d, convolved=convolved) if "gen" in method.gives else 0.0
+    # A contrast with draws of the base is bounded, whatever the features.
+    usual = 1.0 if by_contrast else _gen_weight(d, convolved=convolved)
+    gen = usual if "gen" in method.gives else 0.0
     prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
     weights = replace(chosen, gen=_or(chosen.gen, gen), prior=_or(chosen.prior, prior))
     if convolved and weights.gen != 0:
@@ -647,30 +684,35 @@ def _restarts(
     small: bool,
     image: bool,
     base: bool,
-    vera: bool,
+    sampler: SamplerKind | None,
 ) -> RestartSettings:
     if custom.previous is not None:  # what was found already goes on, all terms at once
         gen = weights.gen != 0
         return RestartSettings(
-            1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
+            False, 1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
+    vera, by_contrast = sampler == "vera", sampler == "base"
     clustering = weights.inv > 0 or weights.prior != 0
     # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
     # Where there is a base, chains start at the data; VERA's sampler follows one network; what is
     # known of some points names the clusters, and the energy is not to settle before.
-    passed = base or vera or custom.names_clusters
+    passed = base or vera or by_contrast or custom.names_clusters
     matches = small and not (passed or chosen.gen is False or chosen.score_matching == 0)
     matched = matches and weights.gen != 0
-    n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if clustering else 1)
+    # One network that starts from the best partition of a pool needs no others.
+    several = clustering and not (by_contrast and codes)
+    n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if several else 1)
+    pool = _or(chosen.pool, by_contrast and codes and n == 1)
     # Without clustering terms there is no gap to choose by.
-    together = _or(chosen.gen, small and not (vera and n > 1))
+    together = _or(chosen.gen, by_contrast or (small and not (vera and n > 1)))
     gen = weights.gen != 0 and (together or not clustering)
     kmeans = 1 if matched else math.ceil(n / 3)
     usual = (300 if matched else 600) if small else 250 if is_convolutional(kind) else 450
     iterations = chosen.iterations or min(usual, max(1, max_iter // 3))
     return replace(
         chosen,
+        pool=pool,
         n=n,
         kmeans=_or(chosen.kmeans, kmeans if codes and n > 1 else 0),
         iterations=iterations,

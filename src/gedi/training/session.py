@@ -33,6 +33,7 @@ from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
+from gedi.normalizer.residual import residual_log_normalizer
 from gedi.objective import Terms
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
@@ -397,6 +398,10 @@ class Session:
         """
         if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
+        if self.settings.sampler.kind == "base":
+            return residual_log_normalizer(
+                model, generator=Generator().manual_seed(self.settings.seed)
+            )
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)
         return annealed_log_normalizer(

@@ -19,10 +19,12 @@ from gedi.data.points import Points
 from gedi.model import EnergyClassifier
 from gedi.model.encoders import MemberLinear
 from gedi.settings import CompleteSettings
+from gedi.training.pool import best_partition
 
 __all__ = ["CODED", "Codes", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts"]
 
 CODED = 5000  # points that k-means sees
+_POOL_STEPS = 400  # of Adam, to learn a partition of any shape
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PART = 500  # points embedded at a time
 
@@ -79,6 +81,60 @@ def kmeans_starts(
         for target, source in zip(model.parameters(), group.parameters(), strict=True):
             target[-n:] = source
     return torch.stack([each.log_shares for each in found])
+
+
+def pool_start(
+    settings: CompleteSettings, data: Points, model: EnergyClassifier, generator: Generator
+) -> Tensor:
+    """Let one network start from the best of a pool of partitions, in place.
+
+    Args:
+        settings: of the training.
+        data: all points.
+        model: a network without members, on the CPU.
+        generator: draws points, partitions and batches.
+
+    Returns:
+        The log of the shares of points in the clusters, (c,).
+    """
+    chosen = torch.randperm(len(data), generator=generator)[:CODED]
+    x = data[chosen.to(data.device)].cpu()
+    seed = int(torch.randint(2**31, (), generator=generator))
+    partition = best_partition(x.double().numpy(), settings.n_clusters, seed)
+    codes = torch.from_numpy(partition).long()
+    learn_codes(
+        model,
+        x,
+        codes,
+        n_steps=_POOL_STEPS,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        generator=generator,
+    )
+    shares = torch.bincount(codes, minlength=settings.n_clusters).clamp_min(1).double()
+    return (shares / shares.sum()).log().float()
+
+
+def learn_codes(
+    model: EnergyClassifier,
+    x: Tensor,
+    codes: Tensor,
+    *,
+    n_steps: int,
+    learning_rate: float,
+    batch_size: int,
+    generator: Generator,
+) -> None:
+    """Train one network to say the codes of points: Adam on CE(code, p(y|x)), in place."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    for step in range(n_steps):
+        optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 2 * (1 - step / n_steps))
+        pick = torch.randint(len(x), (batch_size,), generator=generator)
+        logits = model(x[pick], with_base=False)
+        loss = cross_entropy(logits, codes[pick], label_smoothing=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
 
 
 def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
