@@ -17,7 +17,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 import gedi
 from gedi.cli.wording import worded
 from gedi.errors import SettingsError
-from gedi.experiments import Budget, PresetName, TableName, TaskName
+from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
 from gedi.untrusted import yaml_of
 
