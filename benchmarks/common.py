@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.experiments.provenance import provenance
 from gedi.report.findings import find
 from gedi.settings import Settings

@@ -43,7 +43,7 @@ from statistics import median
 
 import numpy as np
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.settings import from_dict

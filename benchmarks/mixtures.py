@@ -8,8 +8,8 @@ import argparse
 from sklearn.mixture import GaussianMixture
 
 from common import missing, write
-from gedi import toy
-from gedi.data import load
+from gedi.data import toy
+from gedi.data.source import load
 from gedi.evaluation.clustering import nmi
 from gedi.experiments.provenance import hardware
 from toys import HELD_OUT_SEED

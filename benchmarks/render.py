@@ -396,7 +396,11 @@ def images() -> str:
         own = [(cell, row) for cell, row in found if name in row["tables"]]
         if own:
             command = f"gedi reproduce {name}"
-            parts += [f"### {name}\n", comparison_table(name, own), made_by([r for _, r in own], command)]
+            parts += [
+                f"### {name}\n",
+                comparison_table(name, own),
+                made_by([r for _, r in own], command),
+            ]
     return "\n".join(parts)
 
 

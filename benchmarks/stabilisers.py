@@ -31,7 +31,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
 from common import missing, provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.evaluation.features import cached_feature_net
 from gedi.evaluation.measures import (
     clustering_measures,

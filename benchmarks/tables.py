@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from common import measure, missing, write
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import accuracy, nmi
 from gedi.experiments.provenance import hardware
 

@@ -231,7 +231,11 @@ def test_warm_start_goes_on_with_any_rule_over_the_same_values():
         ({"groups": [GROUPS[0], GROUPS[1, :1]]}, DataError, "of different shapes"),
         ({"groups": GROUPS[:, [0, 1, 1]]}, RuleError, "expected 2 inputs in each.*got 3"),
         ({"groups": GROUPS * np.nan}, ValueError, "NaN"),
-        ({"groups": GROUPS[:1], "outcomes": SUMS[:1]}, DataError, "n_samples=2.*n_clusters=3"),
+        (
+            {"groups": GROUPS[:1], "outcomes": SUMS[:1]},
+            DataError,
+            "2 points cannot form 3 clusters",
+        ),
         ({"outcomes": SUMS[:-1]}, DataError, "one for each of the 60 groups, got 59"),
         ({"outcomes": 20}, DataError, "one for each of the 60 groups, got a single int"),
         ({"outcomes": "20"}, DataError, "got a single str"),

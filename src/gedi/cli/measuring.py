@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from torch import Generator
 
 from gedi.cli.telling import tell_detection, tell_figures, tell_findings
-from gedi.data import Dataset, Values
+from gedi.data.dataset import Dataset, Values
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.evaluation.generation import require_torchmetrics
 from gedi.evaluation.measures import (
@@ -116,7 +116,7 @@ def _clustering(task: _Task) -> dict[str, Any]:
 
 def _embedding_data(task: _Task) -> tuple[Dataset, Dataset, str]:
     """What the classifiers are fitted to, what is scored, and words for it."""
-    train, test = task.run.source.load(), task.dataset
+    train, test = task.run.source.read(), task.dataset
     for data in (train, test):
         if data.labels is None:
             raise DataError(

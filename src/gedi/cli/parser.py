@@ -16,6 +16,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
 from gedi.cli.wording import worded
+from gedi.data.source import OPTIONS
 from gedi.errors import SettingsError
 from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
@@ -223,9 +224,7 @@ def _evaluate() -> ArgumentParser:
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("--data", type=str | None, help="a file or folder to measure on instead")
-    parser.add_argument("--label", type=str | None, help="its column or array of labels")
-    _split(parser)
-    _skip_bad(parser)
+    _source_options(parser, "label", "split", "skip_bad")
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
@@ -272,8 +271,7 @@ def _predict() -> ArgumentParser:
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
-    _split(parser)
-    _skip_bad(parser)
+    _source_options(parser, "split", "skip_bad")
     parser.add_argument(
         "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
     )
@@ -409,52 +407,21 @@ def _data_and_settings(parser: ArgumentParser) -> None:
         type=str | None,
         help="the column of --groups that says what was observed; by default the rule always holds",
     )
-    parser.add_argument(
-        "--stream-above",
-        type=float | None,
-        help="GiB of decoded images from where on they stay on disk instead of in memory; "
-        "by default 2",
-    )
-    parser.add_argument(
-        "--streaming",
-        action="store_true",
-        help="of tables in .parquet files, one or a folder of them: read them while training, so "
-        "that they may be larger than memory",
-    )
+    _source_options(parser, "stream_above", "streaming")
     parser.add_class_arguments(Settings, as_group=False)
 
 
 def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
     """Where data come from, and a file of settings."""
-    parser.add_argument(
-        "data",
-        type=str,
-        help="moons, circles, digits, a file, a folder of images, hf://..., or of a plug-in",
-    )
+    parser.add_argument("data", type=str, help=OPTIONS["data"].help)
     parser.add_argument("--config", action=config, help="a YAML file of settings")
-    parser.add_argument(
-        "--label",
-        type=str | None,
-        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
-    )
-    parser.add_argument(
-        "--drop",
-        type=str,
-        nargs="+",
-        help="columns of a table to leave out, such as names, dates and numbers that only count",
-    )
-    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
-    _split(parser)
-    parser.add_argument(
-        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
-    )
-    _skip_bad(parser)
+    _source_options(parser, "label", "drop", "n_points", "split", "image_size", "skip_bad")
 
 
-def _split(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--split", type=str | None, help="of a set of images; by default train, or the only one"
-    )
+def _source_options(parser: ArgumentParser, *names: str) -> None:
+    """Options of `Source`."""
+    for name in names:
+        parser.add_argument(f"--{name}", **OPTIONS[name].argument)
 
 
 def _checkpoint_every(parser: ArgumentParser) -> None:
@@ -476,12 +443,6 @@ def _processes(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--nodes", type=PositiveInt, default=1, help="machines that run this command together"
-    )
-
-
-def _skip_bad(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out images that cannot be read"
     )
 
 

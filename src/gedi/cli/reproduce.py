@@ -12,14 +12,15 @@ from rich.console import Console
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
 from gedi.cli.writing import writable
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import SettingsError
 from gedi.experiments.cells import Filled, Workspace
 from gedi.experiments.comparison_runs import ComparisonRequest, compare
 from gedi.experiments.comparisons import PRESETS, TaskName, Tree
 from gedi.experiments.grounding import COMPARED
 from gedi.experiments.grounding_runs import GroundingRequest, ground
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.training.custom import Custom
 from gedi.training.memory import fits
 from gedi.training.plan import Plan
@@ -60,7 +61,7 @@ def run(options: Namespace) -> int:
 
 def _load(source: Source) -> Dataset:
     with decoding_shown() as watch:
-        return source.load(watch)
+        return source.read(watch)
 
 
 def _train(

@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,15 +16,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data import Dataset, value_range_of
-from gedi.errors import DataError, NormalizerWarning, SettingsError
+from gedi.data.dataset import Dataset
+from gedi.data.values import value_range_of
+from gedi.errors import NormalizerWarning, SettingsError
+from gedi.estimators.docstrings import inherited
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.settings import EncoderSettings, Settings, ViewSettings
+from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
 from gedi.settings.presets import NEUTRAL
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
@@ -35,62 +38,121 @@ from gedi.training.trained import Prediction, TrainedModel
 __all__ = ["BaseGEDI"]
 
 _FLOATS = [np.float64, np.float32]
+_CONTAMINATION = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
+# What the parameters that are settings of another name are called in messages.
+_CALLED = {
+    "encoder.hidden": "encoder",
+    "restarts.n": "n_restarts",
+    "seed": "random_state",
+    "weights.evidence": "w_evidence",
+    "weights.gen": "w_gen",
+    "weights.inv": "w_inv",
+    "weights.prior": "w_prior",
+}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Training, density, outliers and samples; the parameters are those of `gedi.GEDI`."""
+    """Training, density, outliers, samples and storage of all estimators.
 
-    model_: TrainedModel
-    w_evidence: float = 1.0
+    Parameters are fields, so that `dataclass` writes the constructor of each estimator. They and
+    the learned attributes are documented here; `BaseGEDI` stands for them in other classes.
 
-    def __init__(
-        self,
-        *,
-        prior: Any = None,
-        w_gen: float | None = None,
-        w_inv: float = 1.0,
-        w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | str | None = None,
-        method: Method | str | None = None,
-        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
-        contamination: float = 0.05,
-        max_iter: int = 2000,
-        max_time: float | None = None,
-        tol: float = 1e-3,
-        n_restarts: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        device: Any = "auto",
-        verbose: int = 0,
-        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
-        settings: Settings | None = None,
-    ) -> None:
-        self.prior = prior
-        self.w_gen = w_gen
-        self.w_inv = w_inv
-        self.w_prior = w_prior
-        self.encoder = encoder
-        self.method = method
-        self.views = views
-        self.contamination = contamination
-        self.max_iter = max_iter
-        self.max_time = max_time
-        self.tol = tol
-        self.n_restarts = n_restarts
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self.settings = settings
+    Args:
+        prior: shares of the clusters, c positive numbers; "learned" from the data; None: equal.
+        w_gen: weight of the log-likelihood; 0 is GEDI no gen. None: chosen from the data, see
+            `gedi.plan`.
+        w_inv: weight of the agreement between views. With w_prior, 0 is JEM without labels.
+        w_prior: weight of the balance of the clusters. None: chosen from the data, see `gedi.plan`.
+        encoder: widths of the hidden layers, or a module from batches of points (or of images
+            (n, C, H, W)) to features; or the name of a kind, such as "conv" or one of a plug-in.
+            None: chosen from the data, see `gedi.plan`.
+        method: a `gedi.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
+            of a plug-in. None: gedi, or that of `settings`.
+        views: small changes that should not change the cluster: names among "noise", "dropout",
+            "adversarial", "neighbours" and, for images, "image", or those of plug-ins; functions
+            from a batch in the units of X to one like it; or a list of both. None: chosen from the
+            data, see `gedi.plan`.
+        contamination: share of the training points that `predict_outliers` calls outliers.
+        max_iter: iterations at most.
+        max_time: seconds at most. None: no limit.
+        tol: gain in bound and gap, in nats, that counts as progress.
+        n_restarts: trainings side by side, the best of which goes on. None: chosen from the data,
+            see `gedi.plan`.
+        batch_size: points, and chains, an iteration. None: chosen from the data, see `gedi.plan`.
+        learning_rate: of Adam. None: chosen from the data, see `gedi.plan`.
+        warm_start: fit goes on from the model there is, with its scaling.
+        random_state: seed of everything; an integer fixes the result bit for bit on one machine.
+        device: "auto", "cpu" or "cuda".
+        verbose: 1 shows the progress.
+        callbacks: called with each new row of the history, a dict; one that returns true ends the
+            training.
+        settings: a `gedi.Settings` with all that has no argument here; arguments win.
+
+    Attributes:
+        n_features_in_: d.
+        feature_names_in_: names of the columns, where X had any.
+        input_shape_: shape of one point.
+        n_iter_: iterations done.
+        history_: the terms of the bound, the gap and more over time, an array each, by name.
+        interventions_: what the guard against divergence did, a sentence each; usually none.
+        collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
+            clusters can be trusted.
+        prior_: shares that the clusters were to have, (c,).
+        log_normalizer_: log Z in nats, for scaled points, by a grid in one or two dimensions and by
+            annealed importance sampling above; None if no density was learned.
+        log_normalizer_error_: one standard error of it, in nats.
+        offset_: log-density below which points are outliers.
+        model_: the `gedi.TrainedModel`.
+        settings_: all settings as they were resolved.
+    """
+
+    prior: Any = None
+    w_gen: float | None = None
+    w_inv: float = 1.0
+    w_prior: float | None = None
+    encoder: Sequence[int] | nn.Module | str | None = None
+    method: Method | str | None = None
+    views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None
+    contamination: float = 0.05
+    max_iter: int = 2000
+    max_time: float | None = None
+    tol: float = 1e-3
+    n_restarts: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    warm_start: bool = False
+    random_state: Any = None
+    device: Any = "auto"
+    verbose: int = 0
+    callbacks: Sequence[Callable[[Record], bool | None]] | None = None
+    settings: Settings | None = None
+    model_: TrainedModel = field(init=False)
+    classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__doc__ = inherited(cls.__doc__, BaseGEDI.__doc__)
 
     # --- what a fitted estimator does
 
-    def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
+        """The most probable cluster of each point, by its name where there are `classes_`, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        return self._names(self._prediction(X).clusters)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """p(y|x), (n, c).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+        """
+        return self._prediction(X).probabilities
+
+    def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """The embedding: what the network makes of points before the head, (n, e).
 
         Args:
@@ -211,7 +273,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     # --- training
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
-        return clusters
+        """The names of clusters, where they have names."""
+        names: NDArray[Any] = self.classes_[clusters] if hasattr(self, "classes_") else clusters
+        return names
 
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
@@ -251,12 +315,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns:
             The clusters of the points, (n,).
         """
-        if len(rows) < n_clusters:
-            raise DataError(f"n_samples={len(rows)} should be >= n_clusters={n_clusters}.")
-        if not isinstance(self.contamination, (int, float)) or not 0 < self.contamination <= 0.5:
-            raise SettingsError(
-                f"contamination: expected a share above 0 and up to 0.5, got {self.contamination}"
-            )
+        _CONTAMINATION.check("contamination", self.contamination)
         image_shape = image_shape_of(input_shape)
         strengths, names, functions = split_views(self.views)
         custom = replace(
@@ -275,48 +334,38 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
+        self._keep(fit)
+        self.input_shape_ = input_shape
+        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        _warn(fit)
+        return prediction.clusters
+
+    def _keep(self, fit: Fit) -> None:
+        """Set the attributes that any training gives."""
         self.model_ = fit.trained
         self.settings_ = fit.settings
-        self.input_shape_ = input_shape
         self.n_iter_ = fit.iterations
         self.history_ = {
             name: np.array([record[name] for record in fit.history])
             for name in (fit.history[0] if fit.history else ())
         }
+        self.interventions_ = [str(intervention) for intervention in fit.interventions]
+        self.collapse_gap_ = fit.collapse_gap
+        self.prior_ = fit.trained.log_prior.exp().double().numpy()
+        normalizer = fit.trained.normalizer
+        self.log_normalizer_ = None if normalizer is None else normalizer.value
+        self.log_normalizer_error_ = None if normalizer is None else normalizer.error
+        self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
         for name in ("former_clusters_", "overlaps_"):  # of a fit before
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
             self.former_clusters_ = fit.numbering.former
             self.overlaps_ = fit.numbering.overlap
-        self.interventions_ = [str(intervention) for intervention in fit.interventions]
-        if any(each.action == "rolled back" for each in fit.interventions):
-            warnings.warn(
-                f"the training diverged and was taken back, see interventions_: "
-                f"{self.interventions_[-1]}; decrease learning_rate",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        self.collapse_gap_ = fit.collapse_gap
-        self.prior_ = fit.trained.log_prior.exp().double().numpy()
-        normalizer = fit.trained.normalizer
-        self.log_normalizer_ = None if normalizer is None else normalizer.value
-        self.log_normalizer_error_ = None if normalizer is None else normalizer.error
-        if normalizer is not None and not normalizer.trusted:
-            warnings.warn(
-                f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
-                f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
-                "scores still rank points, but do not compare them with other models",
-                NormalizerWarning,
-                stacklevel=3,
-            )
-        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
-        self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
-        return prediction.clusters
 
     def _settings(
         self,
-        n_clusters: int,
+        n_clusters: Any,
         prior: Any,
         strengths: tuple[str, ...] | None,
         own_views: tuple[str, ...],
@@ -325,20 +374,20 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if not isinstance(own, Settings):
             raise SettingsError(f"settings: expected a gedi.Settings, got {type(own).__name__}")
         # With one cluster there is nothing to agree on: a density alone.
-        clustering = n_clusters > 1
+        clustering = n_clusters != 1
         weights = replace(
             own.weights,
             gen=self.w_gen,
             inv=self.w_inv if clustering else 0.0,
             prior=self.w_prior if clustering else 0.0,
-            evidence=self.w_evidence,
+            evidence=getattr(self, "w_evidence", 1.0),
         )
         shares: Any = (
             prior if prior is None or isinstance(prior, str) else np.asarray(prior).tolist()
         )
-        return replace(
+        settings = replace(
             own,
-            n_clusters=n_clusters,
+            n_clusters=int(n_clusters) if isinstance(n_clusters, Integral) else n_clusters,
             prior=shares,
             max_iter=self.max_iter,
             max_time=self.max_time,
@@ -353,6 +402,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             views=own.views if strengths is None else _only(own.views, strengths, own_views),
             restarts=replace(own.restarts, n=self.n_restarts),
         )
+        check(settings, _CALLED)
+        return settings
 
     def _run(self, session: Session) -> Fit:
         callbacks = _Callbacks(self.callbacks or ())
@@ -368,6 +419,26 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 stacklevel=4,
             )
         return fit
+
+
+def _warn(fit: Fit) -> None:
+    """Warn of a training that was taken back, and of a log Z that is not to be trusted."""
+    if any(each.action == "rolled back" for each in fit.interventions):
+        warnings.warn(
+            "the training diverged and was taken back, see interventions_: "
+            f"{fit.interventions[-1]}; decrease learning_rate",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    normalizer = fit.trained.normalizer
+    if normalizer is not None and not normalizer.trusted:
+        warnings.warn(
+            f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
+            f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
+            "scores still rank points, but do not compare them with other models",
+            NormalizerWarning,
+            stacklevel=4,
+        )
 
 
 class _Callbacks(Hook):

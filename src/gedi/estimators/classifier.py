@@ -1,6 +1,6 @@
 """`GEDIClassifier`: the same network where some labels are known."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,22 +10,19 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
-from torch import Tensor, nn
 
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
 from gedi.estimators.inputs import pairs_of
-from gedi.methods import Method
-from gedi.settings import Settings
 from gedi.training.custom import Custom
-from gedi.training.hooks import Record
 
 __all__ = ["GEDIClassifier", "encode_labels"]
 
 _SMOOTHING = 10.0  # points that each class is thought to have been seen with, besides those seen
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     """A classifier for partly labelled data that also knows the density and can sample.
 
@@ -38,8 +35,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     Args:
         w_evidence: weight of the labels.
         prior: shares of the classes; None: as among the labels, smoothed by ten points each.
-
-    All other parameters are those of `gedi.GEDI`.
+        ...: those of `BaseGEDI`.
 
     Attributes:
         classes_: the class of each cluster, (c,).
@@ -48,7 +44,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             which the labels taught nothing directly, and where labels are few also on how far
             neighbours agree.
         labels_: most probable class of each training point, (n,), the unlabelled included.
-        collapse_gap_: and all others as those of `gedi.GEDI`.
+        ...: those of `BaseGEDI`.
 
     Example:
         >>> from gedi import GEDIClassifier
@@ -60,57 +56,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         (500,)
     """
 
-    classes_: NDArray[Any]
-    labels_: NDArray[Any]
-
-    def __init__(
-        self,
-        *,
-        w_evidence: float = 1.0,
-        prior: Any = None,
-        w_gen: float | None = None,
-        w_inv: float = 1.0,
-        w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | str | None = None,
-        method: Method | str | None = None,
-        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
-        contamination: float = 0.05,
-        max_iter: int = 2000,
-        max_time: float | None = None,
-        tol: float = 1e-3,
-        n_restarts: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        device: Any = "auto",
-        verbose: int = 0,
-        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
-        settings: Settings | None = None,
-    ) -> None:
-        super().__init__(
-            prior=prior,
-            w_gen=w_gen,
-            w_inv=w_inv,
-            w_prior=w_prior,
-            encoder=encoder,
-            method=method,
-            views=views,
-            contamination=contamination,
-            max_iter=max_iter,
-            max_time=max_time,
-            tol=tol,
-            n_restarts=n_restarts,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            warm_start=warm_start,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-            callbacks=callbacks,
-            settings=settings,
-        )
-        self.w_evidence = w_evidence
+    w_evidence: float = 1.0
 
     def fit(self, X: Any, y: Any, *, positives: Any = None) -> Self:  # noqa: N803
         """Train on points of which some are labelled.
@@ -150,15 +96,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         self.temperature_ = neighbours_temperature(z, logits, codes, self.settings_.seed)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The most probable class of each point, (n,).
-
-        Args:
-            X: points (n, d), or images as they were fitted.
-        """
-        clusters = self._prediction(X).clusters
-        return self._names(clusters)
-
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(y|x) in nats, (n, c).
 
@@ -197,10 +134,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])
         ]
         return np.subtract(log_p, np.stack(others, axis=1))
-
-    def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
-        names: NDArray[Any] = self.classes_[clusters]
-        return names
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -53,7 +53,8 @@ def save_estimator(estimator: Any, path: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
         beside.mkdir()
         try:
-            (beside / _CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps(config, indent=1, default=np.generic.item)
+            (beside / _CONFIG).write_text(text + "\n", encoding="utf-8")
             save_trained(estimator.model_, beside / _MODEL)
             if path.exists():  # so what was kept of it, if anything, is older
                 shutil.rmtree(before, ignore_errors=True)

@@ -1,6 +1,6 @@
 """`GEDISymbols`: clusters with the meaning that a rule over groups of inputs gives them."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Tensor
 
 from gedi.errors import DataError, RuleError, RunError
 from gedi.estimators.base import BaseGEDI
@@ -21,12 +21,9 @@ from gedi.estimators.grouped import (
     with_others,
 )
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
-from gedi.methods import Method
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed, shown
-from gedi.settings import Settings
 from gedi.training.custom import Custom
-from gedi.training.hooks import Record
 
 __all__ = ["GEDISymbols", "OutcomePrediction"]
 
@@ -43,6 +40,7 @@ class OutcomePrediction(NamedTuple):
     probabilities: NDArray[np.float64]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GEDISymbols(BaseGEDI):
     """Symbols of single inputs, where only what a rule makes of several has been observed.
 
@@ -60,9 +58,7 @@ class GEDISymbols(BaseGEDI):
 
     Args:
         w_evidence: weight of the rule.
-        prior: shares of the symbols, c positive numbers; "learned" from the data; None: equal.
-
-    All other parameters are those of `gedi.GEDI`.
+        ...: those of `BaseGEDI`.
 
     Attributes:
         classes_: the value of each cluster, as the rule has them, (c,).
@@ -70,7 +66,7 @@ class GEDISymbols(BaseGEDI):
         labels_: most probable symbol of each input of the groups, (m, k).
         satisfaction_: mean probability of the outcomes that were observed, over the groups it was
             fitted with.
-        collapse_gap_: and all others as those of `gedi.GEDI`.
+        ...: those of `BaseGEDI`.
 
     Example:
         >>> import numpy as np
@@ -84,59 +80,7 @@ class GEDISymbols(BaseGEDI):
         (60, 2)
     """
 
-    classes_: NDArray[Any]
-    labels_: NDArray[Any]
-    rule_: SymbolicRule
-    satisfaction_: float
-
-    def __init__(
-        self,
-        *,
-        w_evidence: float = 1.0,
-        prior: Any = None,
-        w_gen: float | None = None,
-        w_inv: float = 1.0,
-        w_prior: float | None = None,
-        encoder: Sequence[int] | nn.Module | str | None = None,
-        method: Method | str | None = None,
-        views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None,
-        contamination: float = 0.05,
-        max_iter: int = 2000,
-        max_time: float | None = None,
-        tol: float = 1e-3,
-        n_restarts: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        device: Any = "auto",
-        verbose: int = 0,
-        callbacks: Sequence[Callable[[Record], bool | None]] | None = None,
-        settings: Settings | None = None,
-    ) -> None:
-        super().__init__(
-            prior=prior,
-            w_gen=w_gen,
-            w_inv=w_inv,
-            w_prior=w_prior,
-            encoder=encoder,
-            method=method,
-            views=views,
-            contamination=contamination,
-            max_iter=max_iter,
-            max_time=max_time,
-            tol=tol,
-            n_restarts=n_restarts,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            warm_start=warm_start,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-            callbacks=callbacks,
-            settings=settings,
-        )
-        self.w_evidence = w_evidence
+    w_evidence: float = 1.0
 
     def fit(
         self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule, unlabelled: Any = None
@@ -201,23 +145,6 @@ class GEDISymbols(BaseGEDI):
         return self.rule_.outcomes
 
     # --- single inputs
-
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
-        """The most probable symbol of each input, (n,).
-
-        Args:
-            X: points (n, d), or images as they were fitted.
-        """
-        clusters = self._prediction(X).clusters
-        return self._names(clusters)
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """p(y|x), (n, c); columns are those of `classes_`.
-
-        Args:
-            X: points (n, d), or images as they were fitted.
-        """
-        return self._prediction(X).probabilities
 
     def sample(  # type: ignore[override]
         self, n_samples: int = 1, *, symbol: Any = None
@@ -322,10 +249,6 @@ class GEDISymbols(BaseGEDI):
                     f"got {shown(value)}"
                 )
         super().save(path)
-
-    def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
-        names: NDArray[Any] = self.classes_[clusters]
-        return names
 
     def _read(self, groups: Any, rule: SymbolicRule | None) -> tuple[SymbolicRule, Tensor]:
         """The rule to ask, and the logits of all inputs, (m * k, c)."""

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.experiments.comparisons import Tree
 from gedi.files import beside
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.training.custom import Custom
 from gedi.training.plan import Plan
 from gedi.training.session import Fit

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import DataError, SettingsError
 from gedi.evaluation.features import cached_feature_net
 from gedi.evaluation.measures import (
@@ -35,7 +36,7 @@ from gedi.experiments.comparisons import (
 )
 from gedi.experiments.provenance import provenance
 from gedi.report.findings import find
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.settings import CompleteSettings, learns_density
 from gedi.training.plan import Plan, plan
 from gedi.training.trained import TrainedModel

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Generator, nn
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError
 from gedi.evaluation.features import FeatureNet, cached_feature_net
 from gedi.evaluation.inception import Inception
@@ -74,7 +74,7 @@ def feature_network(
         )
     new = not file.exists()
     # Where the network is there, images only tell it their shape.
-    known = run.source.load() if new else images
+    known = run.source.read() if new else images
     if known.labels is None and new:
         raise DataError(
             f"{known.name} has no labels to train a feature network with: give one for such images "

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import DataError
 from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
@@ -27,7 +28,6 @@ from gedi.experiments.grounding import (
 )
 from gedi.experiments.provenance import provenance
 from gedi.experiments.tasks import TASKS, Task, group_rows
-from gedi.runs import Source
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.plan import plan

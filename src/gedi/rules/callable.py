@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from gedi.errors import RuleError
+from gedi.rules.base import BaseRule
 from gedi.rules.domains import distinct, values_of
 from gedi.rules.inputs import checked
 from gedi.rules.outcomes import Outcomes
@@ -13,7 +14,7 @@ from gedi.rules.outcomes import Outcomes
 __all__ = ["CallableRule"]
 
 
-class CallableRule:
+class CallableRule(BaseRule):
     """Any differentiable function from log posteriors and codes to log probabilities.
 
     Args:
@@ -36,22 +37,12 @@ class CallableRule:
         outcomes: Sequence[Any],
         values: Sequence[Any] | None = None,
     ) -> None:
+        super().__init__(
+            n_symbols, values_of(values, n_values), Outcomes(distinct(outcomes, "outcomes"))
+        )
         self._function = function
-        self.n_symbols = n_symbols
-        self.n_values = n_values
-        self.values = values_of(values, n_values)
-        self._outcomes = Outcomes(distinct(outcomes, "outcomes"))
         if not self.outcomes:
             raise RuleError("outcomes: expected at least 1, got none")
-
-    @property
-    def outcomes(self) -> tuple[Any, ...]:
-        """All outcomes that can be observed, in the order of their codes."""
-        return self._outcomes.values
-
-    def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes, see `SymbolicRule`."""
-        return self._outcomes.encode(outcomes)
 
     def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
         """What the function gives, see `SymbolicRule`.

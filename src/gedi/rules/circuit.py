@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from gedi.errors import RuleError
+from gedi.rules.base import BaseRule
 from gedi.rules.dimacs import all_different, n_variables, read_dimacs
 from gedi.rules.domains import Domains, values_of
 from gedi.rules.expressions import compiled, parsed
-from gedi.rules.inputs import checked
 from gedi.rules.outcomes import Outcomes, shown
 
 __all__ = ["MAX_ELEMENTS", "CircuitRule", "Diagram"]
@@ -118,12 +118,13 @@ class Diagram:
         return node
 
 
-class CircuitRule:
+class CircuitRule(BaseRule):
     """A formula over symbols, compiled once to a circuit that is evaluated for whole batches.
 
         rule = CircuitRule(lambda is_: is_(0, 1) | ~is_(1, 2), n_symbols=2, n_values=3)
 
-    It is observed whether the formula holds. The formula, and likewise its negation, is joined with
+    It is observed whether the formula holds: the outcomes are False and True, or True alone if it
+    always holds. The formula, and likewise its negation, is joined with
     the condition that each symbol has exactly one value. Then each of its models is a world, whose
     weight is the product of p(y_i | x_i) where literals that hold weigh so much and their negations
     1, and P(not formula) needs no difference 1 - P(formula), which rounding would spoil where the
@@ -151,9 +152,7 @@ class CircuitRule:
         n_values: int,
         values: Sequence[Any] | None = None,
     ) -> None:
-        self.n_symbols = n_symbols
-        self.n_values = n_values
-        self.values = values_of(values, n_values)
+        known = values_of(values, n_values)
         diagram = Diagram(n_symbols, n_values)
         one_each = diagram.one_value_each()
         node = formula(diagram)
@@ -164,7 +163,7 @@ class CircuitRule:
                 "values satisfies it"
             )
         roots = {True: holds} if fails.is_false() else {False: fails, True: holds}
-        self._outcomes = Outcomes(list(roots), {False, True} - set(roots))
+        super().__init__(n_symbols, known, Outcomes(list(roots), {False, True} - set(roots)))
         circuit = _klay().Circuit()
         for root in roots.values():
             circuit.add_sdd(root)
@@ -249,23 +248,11 @@ class CircuitRule:
         """
         return cls.from_clauses(all_different(groups, n_values), n_symbols, n_values, values)
 
-    @property
-    def outcomes(self) -> tuple[Any, ...]:
-        """False and True; True alone if the formula always holds."""
-        return self._outcomes.values
-
-    def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes, see `SymbolicRule`."""
-        return self._outcomes.encode(outcomes)
-
-    def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
-        inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
-        flat = inputs.flat()
-        weights = flat.log_posteriors.flatten(1)
+    def _log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
+        weights = log_posteriors.flatten(1)
         found = self._module(codes.device)(weights, torch.zeros_like(weights))
-        chosen: Tensor = found.gather(1, flat.codes[:, None])
-        return chosen.view(inputs.leading)
+        chosen: Tensor = found.gather(1, codes[:, None])
+        return chosen.squeeze(1)
 
     def _module(self, device: torch.device) -> nn.Module:
         if device not in self._on:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.errors import RuleError
+from gedi.rules.base import BaseRule
 from gedi.rules.domains import Domains
 from gedi.rules.expressions import as_function
-from gedi.rules.inputs import checked
 from gedi.rules.lattice import Lattice
 from gedi.rules.outcomes import Outcomes, shown
 from gedi.rules.worlds import Worlds
@@ -23,7 +23,7 @@ MAX_WORLDS = 1_000_000
 MAX_CHECKS = 10_000_000  # calls of the function, a few seconds
 
 
-class Rule:
+class Rule(BaseRule):
     """A function that says whether a world agrees with an outcome, tried on all of them once.
 
         Rule(lambda a, b, s: a + b == s, {"a": range(10), "b": range(10), "s": range(19)})
@@ -68,10 +68,8 @@ class Rule:
         used, codes = np.unique(found, return_inverse=True)
         values = [_outcome(each, known.joint) for each in possible]
         left = set(range(len(values))) - set(used.tolist())
-        self._outcomes = Outcomes([values[i] for i in used], [values[i] for i in left])
-        self.n_symbols = len(known.symbols)
-        self.values = known.values
-        self.n_values = len(self.values)
+        outcomes = Outcomes([values[i] for i in used], [values[i] for i in left])
+        super().__init__(len(known.symbols), known.values, outcomes)
         self._sum = _cheapest(worlds, codes, self.n_symbols, self.n_values)
 
     @classmethod
@@ -91,19 +89,8 @@ class Rule:
         """
         return cls(as_function(text, domains), domains, observed)
 
-    @property
-    def outcomes(self) -> tuple[Any, ...]:
-        """All outcomes with which some world agrees, in the order of their codes."""
-        return self._outcomes.values
-
-    def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes, see `SymbolicRule`."""
-        return self._outcomes.encode(outcomes)
-
-    def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
-        inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
-        return self._sum.log_probability(*inputs.flat()).view(inputs.leading)
+    def _log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
+        return self._sum.log_probability(log_posteriors, codes)
 
 
 def _parameters(function: Callable[..., Any], names: tuple[str, ...]) -> tuple[str, ...]:

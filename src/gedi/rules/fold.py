@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.errors import RuleError
+from gedi.rules.base import BaseRule
 from gedi.rules.domains import distinct
-from gedi.rules.inputs import checked
 from gedi.rules.lattice import Lattice
 from gedi.rules.outcomes import Outcomes, shown
 
@@ -20,13 +20,14 @@ __all__ = ["MAX_STATES", "FoldRule", "sum_rule"]
 MAX_STATES = 50_000  # over all symbols
 
 
-class FoldRule:
+class FoldRule(BaseRule):
     """A rule whose outcome is a fold over the symbols, for groups of many.
 
         state_0 = start,   state_{i+1} = step(state_i, y_i),   outcome = outcome(state_k)
 
     The sum of eight digits has 10^8 worlds and 73 states at most. All states that can be reached
-    are found once; the functions are forgotten afterwards.
+    are found once; the functions are forgotten afterwards. Outcomes that are all numbers are in the
+    order of their size, others in the order in which they were found.
 
     Args:
         step: from a state and a value, and the symbol's number from 0 if it takes a third
@@ -56,27 +57,13 @@ class FoldRule:
             raise RuleError("values: expected at least 1, got none")
         steps, last = _explored(_with_place(step), start, n_symbols, known)
         found = [outcome(state) if outcome else state for state in last]
-        self._outcomes = Outcomes(_in_order(list(dict.fromkeys(found))))
-        codes = self._outcomes.encode(found).numpy()
+        super().__init__(n_symbols, known, Outcomes(_in_order(list(dict.fromkeys(found)))))
+        codes = self.encode(found).numpy()
         steps[-1] = codes[steps[-1]]
         self._lattice = Lattice(steps, len(self.outcomes))
-        self.n_symbols = n_symbols
-        self.values = known
-        self.n_values = len(known)
 
-    @property
-    def outcomes(self) -> tuple[Any, ...]:
-        """All outcomes that can come out: numbers by size, others in the order they were found."""
-        return self._outcomes.values
-
-    def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes, see `SymbolicRule`."""
-        return self._outcomes.encode(outcomes)
-
-    def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
-        inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
-        return self._lattice.log_probability(*inputs.flat()).view(inputs.leading)
+    def _log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
+        return self._lattice.log_probability(log_posteriors, codes)
 
 
 def sum_rule(n_symbols: int, n_values: int) -> FoldRule:

@@ -4,11 +4,11 @@ The command line and YAML files use these names. `None` means: chosen from the d
 beside it says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
 from reprlib import Repr
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from gedi.errors import SettingsError
 from gedi.settings.presets import PresetKind
@@ -17,6 +17,7 @@ __all__ = [
     "EncoderKind",
     "EncoderSettings",
     "MethodKind",
+    "Range",
     "RestartSettings",
     "SamplerKind",
     "SamplerSettings",
@@ -310,19 +311,44 @@ def learns_density(settings: Settings) -> bool:
     return settings.weights.gen != 0
 
 
-def check(settings: Settings) -> None:
+class Range(NamedTuple):
+    """What a number may be.
+
+    Attributes:
+        low: the smallest value.
+        high: the largest value.
+        words: the same for messages, after "expected".
+    """
+
+    low: float
+    high: float
+    words: str
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value that is no number, or outside the range.
+
+        Raises:
+            SettingsError: naming what it is, what is expected and what came.
+        """
+        if not _is_number(value) or not self.low <= value <= self.high:
+            raise SettingsError(f"{name}: expected {self.words}, got {_shown(value)}")
+
+
+def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
     """Refuse values that no training could use.
+
+    Args:
+        settings: resolved or not.
+        called: names by which users know settings, where these are others.
 
     Raises:
         SettingsError: naming the setting, what is expected and what came.
     """
-    _check_types(settings)
+    called = called or {}
+    _check_types(settings, called)
     for name, value in _flat(asdict(settings)).items():
-        if value is None or name not in _RANGES:
-            continue
-        low, high, words = _RANGES[name]
-        if not low <= value <= high:
-            raise SettingsError(f"setting {name}: expected {words}, got {_shown(value)}")
+        if value is not None and name in _RANGES:
+            _RANGES[name].check(_label(name, called), value)
     if settings.prior is not None and settings.prior != "learned":
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
@@ -336,9 +362,8 @@ def check(settings: Settings) -> None:
     hidden = settings.encoder.hidden
     own_widths = settings.encoder.kind not in (None, "mlp") and not hidden
     if hidden is not None and min(hidden, default=0) < 1 and not own_widths:
-        raise SettingsError(
-            f"setting encoder.hidden: expected positive widths, got {_shown(hidden)}"
-        )
+        name = _label("encoder.hidden", called)
+        raise SettingsError(f"{name}: expected positive widths, got {_shown(hidden)}")
     weights = settings.weights
     if settings.n_clusters == 1 and (weights.inv != 0 or weights.prior != 0):
         raise SettingsError(
@@ -348,13 +373,18 @@ def check(settings: Settings) -> None:
     _check_sampler(settings.sampler)
 
 
-def _check_types(group: Any, path: str = "") -> None:
+def _label(name: str, called: Mapping[str, str]) -> str:
+    """What a setting is called in a message."""
+    return called.get(name, f"setting {name}")
+
+
+def _check_types(group: Any, called: Mapping[str, str], path: str = "") -> None:
     """Refuse values of the wrong type, in this group of settings and in those below."""
     hints = get_type_hints(type(group))
     for known in fields(group):
         name, value, hint = path + known.name, getattr(group, known.name), hints[known.name]
         if is_dataclass(value):
-            _check_types(value, f"{name}.")
+            _check_types(value, called, f"{name}.")
             continue
         kinds = (hint,) if get_origin(hint) in (Literal, list) else get_args(hint) or (hint,)
         named = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
@@ -364,12 +394,12 @@ def _check_types(group: Any, path: str = "") -> None:
             continue  # perhaps of a plug-in, which is told where it is looked up
         if kinds[0] not in _TYPES:
             raise SettingsError(
-                f"setting {name}: expected one of {', '.join(named)}; got {_shown(value)}"
+                f"{_label(name, called)}: expected one of {', '.join(named)}; got {_shown(value)}"
             )
         fits, words = _TYPES[kinds[0]]
         words = " or ".join([words, *named])
         if not fits(value):
-            raise SettingsError(f"setting {name}: expected {words}, got {_shown(value)}")
+            raise SettingsError(f"{_label(name, called)}: expected {words}, got {_shown(value)}")
 
 
 def _shown(value: object) -> str:
@@ -435,23 +465,23 @@ def _check_sampler(sampler: SamplerSettings) -> None:
 
 
 _INF = float("inf")
-_AT_LEAST_ONE = (1, _INF, "at least 1")
-_AT_LEAST_ZERO = (0, _INF, "0 or more")
-_SHARE = (0, 1, "a number from 0 to 1")
-_POSITIVE = (1e-30, _INF, "a positive number")
+_AT_LEAST_ONE = Range(1, _INF, "at least 1")
+_AT_LEAST_ZERO = Range(0, _INF, "0 or more")
+_SHARE = Range(0, 1, "a number from 0 to 1")
+_POSITIVE = Range(1e-30, _INF, "a positive number")
 
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "n_clusters": (1, _INF, "at least 1 cluster"),
+_RANGES: dict[str, Range] = {
+    "n_clusters": Range(1, _INF, "at least 1 cluster"),
     "max_iter": _AT_LEAST_ONE,
     "max_time": _POSITIVE,
     "tol": _AT_LEAST_ZERO,
     "patience": _AT_LEAST_ONE,
-    "batch_size": (2, _INF, "at least 2"),
+    "batch_size": Range(2, _INF, "at least 2"),
     "learning_rate": _POSITIVE,
-    "gen_slowdown": (1e-30, 1, "a positive number, at most 1"),
+    "gen_slowdown": Range(1e-30, 1, "a positive number, at most 1"),
     "decay": _SHARE,
     "data_noise": _AT_LEAST_ZERO,
-    "seed": (0, 2**62, "0 or more"),
+    "seed": Range(0, 2**62, "0 or more"),
     "evaluate_every": _AT_LEAST_ONE,
     "weights.gen": _AT_LEAST_ZERO,
     "weights.inv": _AT_LEAST_ZERO,
@@ -465,7 +495,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sampler.noise": _AT_LEAST_ZERO,
     "sampler.max_gradient": _POSITIVE,
     "sampler.jumps": _AT_LEAST_ZERO,
-    "sampler.n_anchors": (2, _INF, "at least 2"),
+    "sampler.n_anchors": Range(2, _INF, "at least 2"),
     "sampler.buffer_size": _AT_LEAST_ONE,
     "sampler.reinit": _SHARE,
     "sampler.vera.latents": _AT_LEAST_ONE,
@@ -476,16 +506,16 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "views.dropout": _SHARE,
     "views.adversarial": _AT_LEAST_ZERO,
     "views.neighbours": _AT_LEAST_ZERO,
-    "views.rotate": (0, 180, "degrees from 0 to 180"),
+    "views.rotate": Range(0, 180, "degrees from 0 to 180"),
     "views.shift": _SHARE,
-    "views.zoom": (0, 0.99, "a number from 0 to 0.99"),
-    "views.shear": (0, 89, "degrees from 0 to 89"),
-    "views.crop": (0.01, 1, "a number from 0.01 to 1"),
-    "views.aspect": (1, 100, "a ratio from 1 to 100"),
+    "views.zoom": Range(0, 0.99, "a number from 0 to 0.99"),
+    "views.shear": Range(0, 89, "degrees from 0 to 89"),
+    "views.crop": Range(0.01, 1, "a number from 0.01 to 1"),
+    "views.aspect": Range(1, 100, "a ratio from 1 to 100"),
     "views.flip": _SHARE,
     "views.jitter": _SHARE,
     "views.grey": _SHARE,
-    "views.blur": (0, 100, "pixels from 0 to 100"),
+    "views.blur": Range(0, 100, "pixels from 0 to 100"),
     "views.pixel_noise": _AT_LEAST_ZERO,
     "restarts.n": _AT_LEAST_ONE,
     "restarts.kmeans": _AT_LEAST_ZERO,
@@ -514,7 +544,7 @@ def from_dict(tree: dict[str, Any]) -> Settings:
             wrong type.
     """
     settings: Settings = _build(Settings, tree, "")
-    _check_types(settings)
+    _check_types(settings, {})
     return settings
 
 
