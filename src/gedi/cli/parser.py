@@ -459,7 +459,9 @@ def _processes(parser: ArgumentParser) -> None:
     )
 
 
-def _subparser(description: str, *, usual: Mapping[str, Sequence[str]] | None = None) -> Any:
+def _subparser(
+    description: str, *, usual: Mapping[str, Sequence[str]] | None = None
+) -> "_GroupedParser":
     """A parser of a subcommand.
 
     Args:
@@ -481,11 +483,11 @@ class _GroupedParser(ArgumentParser):
 
     usual: Mapping[str, Sequence[str]] | None = None
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: Any = None) -> str:
         """The help: the usual options where there are some, else all of them."""
         if self.usual is None:
             return str(super().format_help())
-        formatter = self._get_formatter()
+        formatter = formatter or self._get_formatter()
         places = [action for action in self._actions if not action.option_strings]
         named = " ".join(action.dest for action in places)
         command = self.prog.replace("[options] ", "")
