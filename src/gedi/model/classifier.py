@@ -75,7 +75,8 @@ class EnergyClassifier(nn.Module):
         logits: Tensor = self.head(self._encode(x))
         if self.base is None or not with_base:
             return logits
-        return logits + self.base(x)[..., None]
+        with_it: Tensor = logits + self.base(x)[..., None]
+        return with_it
 
     def posterior(self, x: Tensor) -> Tensor:
         """p(y|x), (..., d) -> (..., c)."""

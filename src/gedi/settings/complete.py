@@ -40,6 +40,7 @@ class WeightChoice(WeightSettings):
 
     gen: float
     prior: float
+    start: float
 
 
 @dataclass(frozen=True, kw_only=True)

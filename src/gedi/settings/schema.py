@@ -49,6 +49,9 @@ class WeightSettings:
         inv: w_inv, agreement between views.
         prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
         evidence: w_evidence, of known classes or of a rule over groups; 1 where nothing is known.
+        start: w_start, log-likelihood of the partition that a training from a pool starts from; it
+            keeps clusters where the views alone would merge or move them. Null: 1 up to 100
+            features, else 0, since in many dimensions the training finds better clusters.
         max_contrast: nats between the mean energies of chains and data at which GEN ceases to
             pull, and beyond which it pulls back. Null: sqrt(d) for convolutional networks, which
             run away otherwise, else nowhere.
@@ -58,6 +61,7 @@ class WeightSettings:
     inv: float = 1.0
     prior: float | None = None
     evidence: float = 1.0
+    start: float | None = None
     max_contrast: float | None = None
 
 
@@ -496,6 +500,7 @@ _RANGES: dict[str, Range] = {
     "weights.inv": _AT_LEAST_ZERO,
     "weights.prior": _AT_LEAST_ZERO,
     "weights.evidence": _AT_LEAST_ZERO,
+    "weights.start": _AT_LEAST_ZERO,
     "weights.max_contrast": _POSITIVE,
     "sampler.step_size": _POSITIVE,
     "sampler.n_draws": _AT_LEAST_ONE,

@@ -15,7 +15,8 @@ from gedi.data.stream import Stream
 from gedi.data.values import value_range_of
 from gedi.distributed import n_processes, own_seed, rank, share_of
 from gedi.errors import DataError
-from gedi.evidence.build import build_evidence, rule_evidence
+from gedi.evidence import Labels
+from gedi.evidence.build import LABEL_SHARE, build_evidence, n_known, rule_evidence
 from gedi.model import EnergyClassifier
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
@@ -34,7 +35,7 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import kmeans_starts, pool_start
+from gedi.training.starts import Partition, kmeans_starts, learn_partition, pool_partition
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -64,7 +65,8 @@ class Ingredients:
         anchors: data points that jumps and local scales refer to, (m, d).
         bandwidth: of the kernels around the anchors.
         renaming: finds new numbers for clusters that a rule has named, or None.
-        base: the Gaussian under the energy, or None.
+        base: the density under the energy, or None.
+        partition: what the network starts from, or None.
     """
 
     scaling: Scaling
@@ -78,6 +80,7 @@ class Ingredients:
     bandwidth: float
     renaming: Renaming | None
     base: GaussianBase | MixtureBase | None
+    partition: Partition | None
 
 
 def build_ingredients(
@@ -106,6 +109,10 @@ def build_ingredients(
     base, root = _base(plan, data[order[: affordable(MEASURED, d)]], previous)
     smoothing = Smoothing(settings.data_noise, root)
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
+    partition = None
+    if settings.restarts.pool and previous is None:
+        drawing = Generator().manual_seed(settings.seed)
+        partition = pool_partition(settings.n_clusters, data, drawing)
     evidence = build_evidence(
         data,
         classes=custom.classes,
@@ -114,10 +121,15 @@ def build_ingredients(
         n_processes=plan.n_processes,
     )
     weights = settings.weights
+    w_evidence = weights.evidence
+    if partition is not None and weights.start > 0:
+        evidence, w_evidence = Labels(
+            partition.x, partition.codes, n_known(LABEL_SHARE, settings.batch_size)
+        ), weights.start
     algorithm = Algorithm(
         view=view,
         weights=Weights(
-            weights.gen, weights.inv, weights.prior, weights.evidence, weights.max_contrast
+            weights.gen, weights.inv, weights.prior, w_evidence, weights.max_contrast
         ),
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=box if previous is None else _union(box, previous.box),
@@ -140,11 +152,12 @@ def build_ingredients(
         algorithm=algorithm,
         monitor=Monitor(data[watched], view, settings.seed, watched, evidence, smoothing),
         sample=order[: affordable(REPORTED, d)],
-        log_prior=_log_prior(plan, previous),
+        log_prior=_log_prior(plan, previous, partition),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
         renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
+        partition=partition,
     )
 
 
@@ -177,10 +190,14 @@ def fresh_state(
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
-    elif settings.restarts.pool and previous is None:
-        shares = pool_start(settings, parts.data, model, generator)
-        if settings.prior == "learned":
-            log_prior = shares
+    if parts.partition is not None:
+        learn_partition(
+            model,
+            parts.partition,
+            learning_rate=settings.learning_rate,
+            batch_size=settings.batch_size,
+            generator=generator,
+        )
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)
@@ -387,9 +404,11 @@ def _union(box: Box, previous: Box) -> Box:
     return Box(torch.minimum(box.low, other.low), torch.maximum(box.high, other.high))
 
 
-def _log_prior(plan: Plan, previous: TrainedModel | None) -> Tensor:
+def _log_prior(plan: Plan, previous: TrainedModel | None, partition: Partition | None) -> Tensor:
     """Log π at the start, (c,)."""
     prior = plan.settings.prior
+    if partition is not None and prior == "learned":
+        return partition.log_shares
     if previous is not None and prior == "learned":
         return previous.log_prior
     n = plan.method.projection or plan.settings.n_clusters

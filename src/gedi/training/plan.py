@@ -60,7 +60,8 @@ _ADVERSARIAL, _NEIGHBOURS = 0.18, 10  # the first in units of the local scale
 # At twice this, fours and nines of MNIST share their clusters, as one's worst change is the other.
 # And to be among the nearest in pixels means little: with neighbours clusters stay blurred.
 _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
-_SHORT, _LONG = 400, 2000  # iterations from a pool of partitions, and from chance
+_FEW_FEATURES = 100  # up to which a partition of the pool is kept
+_SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from chance
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
@@ -584,7 +585,12 @@ def _weights(
     usual = 1.0 if by_contrast else _gen_weight(d, convolved=convolved)
     gen = usual if "gen" in method.gives else 0.0
     prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
-    weights = replace(chosen, gen=_or(chosen.gen, gen), prior=_or(chosen.prior, prior))
+    weights = replace(
+        chosen,
+        gen=_or(chosen.gen, gen),
+        prior=_or(chosen.prior, prior),
+        start=_or(chosen.start, 1.0 if d <= _FEW_FEATURES else 0.0),
+    )
     if convolved and weights.gen != 0:
         # About how much the energies of points differ from each other, as d squares add up to them.
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))

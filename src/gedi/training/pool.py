@@ -1,7 +1,10 @@
 """(Interim) a pool of partitions, and the choice among them."""
 import sys
+
 sys.path.insert(0, "/work/research/clusters")
 import numpy as np
+
+
 def best_partition(x, n_clusters, seed):
     from pool import candidates
     from sklearn.neighbors import NearestNeighbors

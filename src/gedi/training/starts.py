@@ -21,10 +21,10 @@ from gedi.model.encoders import MemberLinear
 from gedi.settings import CompleteSettings
 from gedi.training.pool import best_partition
 
-__all__ = ["CODED", "Codes", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts"]
+__all__ = ["CODED", "Codes", "Partition", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts", "learn_partition", "pool_partition"]
 
 CODED = 5000  # points that k-means sees
-_POOL_STEPS = 400  # of Adam, to learn a partition of any shape
+_POOL_STEPS = 250  # of Adam, to learn a partition of any shape
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PART = 500  # points embedded at a time
 
@@ -83,52 +83,50 @@ def kmeans_starts(
     return torch.stack([each.log_shares for each in found])
 
 
-def pool_start(
-    settings: CompleteSettings, data: Points, model: EnergyClassifier, generator: Generator
-) -> Tensor:
-    """Let one network start from the best of a pool of partitions, in place.
+class Partition(NamedTuple):
+    """Some points with their clusters, from which a training starts.
+
+    Attributes:
+        x: the points, scaled, (m, d).
+        codes: their clusters, (m,).
+        log_shares: log of the share of points in each cluster, (c,), on the CPU.
+    """
+
+    x: Tensor
+    codes: Tensor
+    log_shares: Tensor
+
+
+def pool_partition(n_clusters: int, data: Points, generator: Generator) -> Partition:
+    """The best of a pool of partitions of up to 5,000 points; see `gedi.training.pool`.
 
     Args:
-        settings: of the training.
+        n_clusters: c.
         data: all points.
-        model: a network without members, on the CPU.
-        generator: draws points, partitions and batches.
-
-    Returns:
-        The log of the shares of points in the clusters, (c,).
+        generator: draws points and partitions.
     """
     chosen = torch.randperm(len(data), generator=generator)[:CODED]
-    x = data[chosen.to(data.device)].cpu()
+    x = data[chosen.to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
-    partition = best_partition(x.double().numpy(), settings.n_clusters, seed)
-    codes = torch.from_numpy(partition).long()
-    learn_codes(
-        model,
-        x,
-        codes,
-        n_steps=_POOL_STEPS,
-        learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
-        generator=generator,
-    )
-    shares = torch.bincount(codes, minlength=settings.n_clusters).clamp_min(1).double()
-    return (shares / shares.sum()).log().float()
+    found = best_partition(x.cpu().double().numpy(), n_clusters, seed)
+    codes = torch.from_numpy(found).long()
+    shares = torch.bincount(codes, minlength=n_clusters).clamp_min(1).double()
+    return Partition(x, codes.to(x.device), (shares / shares.sum()).log().float())
 
 
-def learn_codes(
+def learn_partition(
     model: EnergyClassifier,
-    x: Tensor,
-    codes: Tensor,
+    partition: Partition,
     *,
-    n_steps: int,
     learning_rate: float,
     batch_size: int,
     generator: Generator,
 ) -> None:
-    """Train one network to say the codes of points: Adam on CE(code, p(y|x)), in place."""
+    """Train one network to know a partition: Adam on CE(code, p(y|x)), in place, on the CPU."""
+    x, codes = partition.x.cpu(), partition.codes.cpu()
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    for step in range(n_steps):
-        optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 2 * (1 - step / n_steps))
+    for step in range(_POOL_STEPS):
+        optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 2 * (1 - step / _POOL_STEPS))
         pick = torch.randint(len(x), (batch_size,), generator=generator)
         logits = model(x[pick], with_base=False)
         loss = cross_entropy(logits, codes[pick], label_smoothing=0.05)
