@@ -11,7 +11,7 @@ from common import missing, write
 from gedi.data import toy
 from gedi.data.source import load
 from gedi.evaluation.clustering import nmi
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 from toys import HELD_OUT_SEED
 
 

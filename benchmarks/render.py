@@ -13,10 +13,11 @@ from statistics import fmean, median
 from typing import Any, get_args
 
 from common import read
-from gedi.experiments import METHODS, Cell, TableName, markdown
-from gedi.markdown import spread as spread_of
-from gedi.markdown import table
-from gedi.tasks import RULE_METHODS, TASKS, RuleCell, rule_table
+from gedi.experiments.comparisons import METHODS, Cell, TableName, comparison_table
+from gedi.experiments.grounding import RULE_METHODS, RuleCell, rule_table
+from gedi.experiments.markdown import spread as spread_of
+from gedi.experiments.markdown import table
+from gedi.experiments.tasks import TASKS
 from growth import COUNTED, MEASURES, OVER_ITERATIONS, slope
 
 Row = dict[str, Any]
@@ -395,7 +396,11 @@ def images() -> str:
         own = [(cell, row) for cell, row in found if name in row["tables"]]
         if own:
             command = f"gedi reproduce {name}"
-            parts += [f"### {name}\n", markdown(name, own), made_by([r for _, r in own], command)]
+            parts += [
+                f"### {name}\n",
+                comparison_table(name, own),
+                made_by([r for _, r in own], command),
+            ]
     return "\n".join(parts)
 
 

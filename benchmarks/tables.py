@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from common import measure, missing, write
 from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import accuracy, nmi
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 
 SIZES = [1000, 500, 250, 150, 100]
 

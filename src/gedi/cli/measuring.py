@@ -7,7 +7,6 @@ import torch
 from jsonargparse import Namespace
 from torch import Generator
 
-from gedi.cli.feature_network import FeatureNetwork, feature_network
 from gedi.cli.telling import tell_detection, tell_figures, tell_findings
 from gedi.data.dataset import Dataset, Values
 from gedi.errors import DataError, RunError, SettingsError
@@ -19,6 +18,7 @@ from gedi.evaluation.measures import (
     outlier_sets,
     some_of,
 )
+from gedi.experiments.feature_network import FeatureNetwork, feature_network
 from gedi.report.findings import find, sampling_rounds
 from gedi.runs import Run
 from gedi.settings import learns_density

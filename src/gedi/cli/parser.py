@@ -18,7 +18,7 @@ import gedi
 from gedi.cli.wording import worded
 from gedi.data.source import OPTIONS
 from gedi.errors import SettingsError
-from gedi.experiments import Budget, PresetName, TableName, TaskName
+from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
 from gedi.untrusted import yaml_of
 

@@ -1,20 +1,25 @@
-"""The paper's comparisons, cell by cell: each method on the same data, encoder, views and budget.
+"""The paper's comparisons: each method on the same data, encoder, views and budget.
 
-A cell is one training, of one method from one seed, in a run folder of its own; what was measured
-on it lies beside the model. Tables are read off the cells that are there, so that they can grow
-over several sittings.
+A cell is one training of one method from one seed, in a run folder of its own.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, Literal
 
 from gedi.errors import SettingsError
-from gedi.markdown import spread
-from gedi.markdown import table as table_of
+from gedi.experiments.markdown import (
+    count,
+    deviation,
+    figure,
+    figures,
+    grouped,
+    groups,
+    spread,
+)
+from gedi.experiments.markdown import table as table_of
 from gedi.settings import Settings, from_dict
 
 __all__ = [
@@ -29,7 +34,8 @@ __all__ = [
     "TaskName",
     "Tree",
     "cells",
-    "markdown",
+    "check_methods",
+    "comparison_table",
     "merged",
     "settings_of",
 ]
@@ -42,6 +48,10 @@ Tree = dict[str, Any]
 
 TOYS = ("moons", "circles")
 
+_FOREVER = 1_000_000_000  # iterations
+_CHOOSING = ("GEDI", "GEDI no gen")  # methods with a gap by which a restart is chosen
+_RESTARTS = {"n": 3, "iterations": 250}
+
 METHODS: Mapping[str, Tree] = {
     "GEDI": {},
     "GEDI no gen": {"weights": {"gen": 0.0}},
@@ -49,7 +59,7 @@ METHODS: Mapping[str, Tree] = {
     "Barlow Twins": {"method": "barlow-twins"},
     "SwAV": {"method": "swav"},
 }
-"""What sets a method apart, over the settings that all share."""
+"""The settings in which each method differs from those that all share."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +67,16 @@ class Preset:
     """What all methods share.
 
     Args:
-        data: the data sets, as `gedi train` takes them; each makes a table of its own.
+        data: the data sets, as `gedi train` expects them; each has a table of its own.
         against: other sets of images, as outliers.
-        settings: over the defaults.
-        by_method: over those, what was tuned for one method.
-        updates: batches that a cell trains on, those of all its restarts together; None leaves
-            `max_iter` as it is.
-        epochs: passes over each data set, where these say how long.
-        toy: settings for moons and circles, over the defaults.
-        seeds: how many.
-        toy_seeds: how many for moons and circles.
+        settings: changes to the defaults.
+        by_method: further changes that were tuned for one method.
+        updates: number of batches of a cell, summed over its restarts; None leaves `max_iter` as it
+            is.
+        epochs: number of passes over each data set, for those that are trained by epochs.
+        toy: changes to the defaults for moons and circles.
+        seeds: number of seeds.
+        toy_seeds: number of seeds for moons and circles.
     """
 
     data: tuple[str, ...]
@@ -138,10 +148,10 @@ class Cell:
 
     Args:
         method: a key of `METHODS`.
-        data: the data set, as `gedi train` takes it.
+        data: the data set, as `gedi train` expects it.
         seed: of all random numbers.
-        budget: what all methods have as much of.
-        preset: the settings that they share.
+        budget: the resource that all methods get the same amount of.
+        preset: the settings that all methods share.
     """
 
     method: str
@@ -152,17 +162,17 @@ class Cell:
 
     @property
     def data_name(self) -> str:
-        """The data set, without where it lies."""
+        """The name of the data set, without its folder."""
         return Path(self.data).stem
 
     @property
     def name(self) -> str:
-        """The folder of the cell among others."""
+        """The name of the cell's folder."""
         method = self.method.lower().replace(" ", "-")
         return f"{self.data_name}-{self.preset}-{self.budget}-{method}-{self.seed}"
 
     def row(self) -> dict[str, str | int]:
-        """What the cell is, for those who read its measures elsewhere."""
+        """The arguments of the cell, for its stored measures."""
         return {
             "data": self.data_name,
             "preset": self.preset,
@@ -179,14 +189,12 @@ def cells(
     seeds: int,
     budget: Budget,
 ) -> list[Cell]:
-    """The cells of a table; every method gets its first seed before any gets its second.
+    """The cells of a table, ordered so that each seed is trained with every method before the next.
 
     Raises:
         SettingsError: for a method that is not known.
     """
-    for method in methods:
-        if method not in METHODS:
-            raise SettingsError(f"methods: expected some of {', '.join(METHODS)}; got {method!r}")
+    check_methods(methods, METHODS)
     return [
         Cell(method, name, seed, budget, preset)
         for name in data
@@ -195,17 +203,28 @@ def cells(
     ]
 
 
+def check_methods(methods: Sequence[str], known: Mapping[str, Tree]) -> None:
+    """Refuse methods that are not known.
+
+    Raises:
+        SettingsError: for the first of them.
+    """
+    for method in methods:
+        if method not in known:
+            raise SettingsError(f"methods: expected some of {', '.join(known)}; got {method!r}")
+
+
 def settings_of(
     cell: Cell, n_points: int, n_classes: int, minutes: float, changes: Tree
 ) -> Settings:
-    """The settings of a cell's training, not yet resolved.
+    """The settings of a cell's training, of which some are still open.
 
     Args:
-        cell: which.
-        n_points: of the data.
-        n_classes: of the data, which is all that is told of them.
-        minutes: of a training, if the budget is `minutes`.
-        changes: over those of the preset, for every method.
+        cell: the cell.
+        n_points: number of points.
+        n_classes: number of classes; nothing else is known about the labels.
+        minutes: duration of a training, if the budget is `minutes`.
+        changes: changes to the preset for every method.
 
     Raises:
         SettingsError: for changes that do not fit.
@@ -234,17 +253,17 @@ def _duration(cell: Cell, preset: Preset, n_points: int, minutes: float) -> Tree
         return {}
     if cell.method not in _CHOOSING:
         return {"max_iter": preset.updates}
-    # Restarts side by side take a batch each.
+    # Each restart trains on a batch of its own.
     beside = (_RESTARTS["n"] - 1) * _RESTARTS["iterations"]
     return {"max_iter": preset.updates - beside, "restarts": _RESTARTS}
 
 
 def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
-    """The tree with the values of another put over its own, leaf by leaf.
+    """The tree with its leaves replaced by those of another.
 
     Args:
         tree: nested names with values.
-        part: the same, of which any may be missing.
+        part: the same, possibly with fewer names.
     """
     found = dict(tree)
     for name, value in part.items():
@@ -253,95 +272,56 @@ def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
     return found
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of a table: what it is about, and the figures of its cells.
+def comparison_table(table: TableName, found: Sequence[tuple[Cell, Tree]]) -> str:
+    """A table in Markdown, with one line for each method and budget over its seeds.
+
+    Figures are the median and the range; in the table of the toys the mean and the standard
+    deviation, as in the paper.
 
     Args:
-        about: the values of the first columns.
-        measured: the measures of the cells, one for each seed.
-        path: the keys under which the figures lie.
+        table: which table.
+        found: cells with their measures.
     """
-
-    about: tuple[str, ...]
-    measured: Sequence[Tree]
-    path: tuple[str, ...] = ()
-
-    def figures(self, *keys: str) -> list[float]:
-        """The figure of every cell that has it."""
-        found = []
-        for tree in self.measured:
-            value: Any = tree
-            for key in (*self.path, *keys):
-                value = value.get(key) if isinstance(value, Mapping) else None
-            if value is not None:
-                found.append(float(value))
-        return found
-
-
-def markdown(table: TableName, found: Sequence[tuple[Cell, Tree]]) -> str:
-    """The table in Markdown, for each method and budget over its seeds.
-
-    Median and range; for the toys mean and standard deviation, as the paper has them.
-
-    Args:
-        table: which.
-        found: cells with what was measured on them.
-    """
-    groups: dict[tuple[str, ...], list[Tree]] = {}
-    for cell, measured in found:
-        named = (cell.data_name, cell.method, f"equal {cell.budget}")
-        groups.setdefault(named, []).append(measured)
-    if table == "ood":
-        return "\n".join(_of_outliers(groups, figure) for figure in ("AUROC", "AUPR", "FPR95"))
-    told = _deviation if table == "toy" else spread
-    lines = []
-    for about, group in groups.items():
-        row = _Row(about, group)
-        minutes = [seconds / 60 for seconds in row.figures("seconds")]
-        figures = [told(row.figures(*keys)) for _, keys in _COLUMNS[table]]
-        lines.append((*about, str(len(group)), *figures, spread(minutes, 1)))
-    heads = ("data", "method", "budget", "seeds", *(head for head, _ in _COLUMNS[table]), "minutes")
-    return table_of(heads, lines)
-
-
-def _of_outliers(groups: Mapping[tuple[str, ...], Sequence[Tree]], figure: str) -> str:
-    """One figure of detection for every score, method and set of outliers."""
-    first: Tree = next(
-        (tree["ood"] for found in groups.values() for tree in found if "ood" in tree), {}
-    )
-    names = list(next(iter(first.values()), {}))
     rows = [
-        _Row((*about, score), group, ("ood", score))
-        for score in first
-        for about, group in groups.items()
+        {
+            **measured,
+            "data": cell.data_name,
+            "method": cell.method,
+            "budget": f"equal {cell.budget}",
+        }
+        for cell, measured in found
     ]
-    lines = [(*row.about, *(spread(row.figures(name, figure)) for name in names)) for row in rows]
-    heads = ("data", "method", "budget", "score", *names)
-    return f"{figure}\n\n{table_of(heads, lines)}"
+    if table == "ood":
+        return "\n".join(_outlier_table(rows, name) for name in ("AUROC", "AUPR", "FPR95"))
+    summary = deviation if table == "toy" else spread
+    columns = {title: figure(*path, summary=summary) for title, path in _COLUMNS[table].items()}
+    minutes = figure("seconds", digits=1, unit=60)
+    return grouped(rows, _KEYS, {"seeds": count, **columns, "minutes": minutes})
 
 
-def _deviation(values: Sequence[float], digits: int = 3) -> str:
-    """Mean and standard deviation over seeds."""
-    if not values:
-        return "-"
-    around = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{around}"
+def _outlier_table(rows: Sequence[Tree], name: str) -> str:
+    """One figure of detection for every score, method and set of outliers."""
+    scores: Tree = next((row["ood"] for row in rows if "ood" in row), {})
+    sets = list(next(iter(scores.values()), {}))
+    lines = [
+        (*shared, score, *(spread(figures(group, "ood", score, other, name)) for other in sets))
+        for score in scores
+        for shared, group in groups(rows, *_KEYS).items()
+    ]
+    return f"{name}\n\n{table_of((*_KEYS, 'score', *sets), lines)}"
 
 
-_FOREVER = 1_000_000_000  # iterations
-_CHOOSING = ("GEDI", "GEDI no gen")  # the methods that have a gap to choose a restart by
-_RESTARTS = {"n": 3, "iterations": 250}
-_COLUMNS: Mapping[TableName, Sequence[tuple[str, tuple[str, ...]]]] = {
-    "clustering": [
-        *((name, ("clustering", name)) for name in ("NMI", "ARI", "accuracy")),
-        ("20-NN accuracy", ("embedding", "knn accuracy")),
-        ("linear probe accuracy", ("embedding", "linear probe accuracy")),
-        ("collapse gap (nats)", ("collapse_gap",)),
-    ],
-    "generation": [(name, ("generation", name)) for name in ("FID", "KID", "precision", "recall")],
-    "toy": [
-        *((name, ("toy", name)) for name in ("NMI", "accuracy", "log-likelihood", "regret")),
-        ("collapse gap (nats)", ("collapse_gap",)),
-    ],
+_KEYS = {"data": "data", "method": "method", "budget": "budget"}
+_COLUMNS: Mapping[TableName, Mapping[str, tuple[str, ...]]] = {
+    "clustering": {
+        **{name: ("clustering", name) for name in ("NMI", "ARI", "accuracy")},
+        "20-NN accuracy": ("embedding", "knn accuracy"),
+        "linear probe accuracy": ("embedding", "linear probe accuracy"),
+        "collapse gap (nats)": ("collapse_gap",),
+    },
+    "generation": {name: ("generation", name) for name in ("FID", "KID", "precision", "recall")},
+    "toy": {
+        **{name: ("toy", name) for name in ("NMI", "accuracy", "log-likelihood", "regret")},
+        "collapse gap (nats)": ("collapse_gap",),
+    },
 }

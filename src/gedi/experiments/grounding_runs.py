@@ -1,18 +1,15 @@
-"""`gedi reproduce` for tasks of which only a rule over several images is observed."""
+"""Symbol grounding: cells are trained and measured where they are missing."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from torch import Generator, Tensor
 
-from gedi.cli.cells import check_same, fit_cell, measures_of, write_measures
-from gedi.cli.decoding import decoding_shown
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import DataError
@@ -20,69 +17,59 @@ from gedi.evaluation.clustering import agreement, symbol_accuracy
 from gedi.evaluation.outliers import auroc, uniform_noise
 from gedi.evidence.build import GROUP_SHARE, n_known
 from gedi.evidence.groups import Groups, rule_log_probability
-from gedi.experiments import Tree
-from gedi.machine import provenance
-from gedi.settings import learns_density
-from gedi.tasks import (
-    TASKS,
+from gedi.experiments.cells import Filled, Workspace, filled
+from gedi.experiments.comparisons import Tree
+from gedi.experiments.grounding import (
     RuleCell,
-    Task,
-    group_rows,
     outcome_accuracy_of,
     rule_cells,
     rule_settings,
     rule_table,
 )
+from gedi.experiments.provenance import provenance
+from gedi.experiments.tasks import TASKS, Task, group_rows
+from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.plan import plan
 from gedi.training.session import Fit
 from gedi.training.trained import TrainedModel
 
-__all__ = ["RuleRequest", "reproduce_rules"]
+__all__ = ["GroundingRequest", "ground"]
 
 _TEST_IMAGES = 2000  # in groups
-_NOISE = 2000  # points of it
+_NOISE = 2000  # points of noise
 _TIMED = 20  # evaluations of the rule
 
 
 @dataclass(frozen=True)
-class RuleRequest:
-    """What was asked for.
+class GroundingRequest:
+    """Which table to fill, and how.
 
     Args:
         task: a key of `TASKS`.
-        data: images of digits, as `gedi train` takes them.
-        image_size: to bring them to.
-        numbers: of groups; empty for those of the task.
-        unlabelled: whether all images are there, beside those of the groups.
+        data: images of digits, as `gedi train` expects them.
+        image_size: images are resized to it.
+        numbers: numbers of groups; empty for those of the task.
+        unlabelled: whether all images are used in addition to those of the groups.
         methods: keys of `RULE_METHODS`.
-        seeds: of each method.
-        minutes: of each training.
-        changes: settings over the defaults.
-        out: folder of the cells.
-        deadline: of `time.monotonic`.
-        console: where progress is shown.
+        seeds: number of seeds for each method.
+        minutes: duration of each training.
+        changes: changes to the defaults for every method.
     """
 
     task: str
     data: str
     image_size: int | None
-    numbers: tuple[int, ...]
+    numbers: Sequence[int]
     unlabelled: bool
-    methods: tuple[str, ...]
+    methods: Sequence[str]
     seeds: int
     minutes: float
     changes: Tree
-    out: Path
-    deadline: float
-    console: Console
 
 
-def reproduce_rules(request: RuleRequest) -> tuple[str, int]:
-    """Fill the gaps of a table, as far as time goes.
-
-    Returns:
-        The table of what is there in Markdown, and how many of its cells are missing.
+def ground(request: GroundingRequest, workspace: Workspace) -> Filled:
+    """Fill a table as far as there is time.
 
     Raises:
         DataError: if the images cannot be read, have no labels, or are too few.
@@ -90,12 +77,8 @@ def reproduce_rules(request: RuleRequest) -> tuple[str, int]:
         RunError: for cells that were made with other settings, or cannot be written.
     """
     task = TASKS[request.task]
-    place = str(Path(request.data).resolve()) if Path(request.data).exists() else request.data
-    source = Source(place, split="train", image_size=request.image_size)
-    with decoding_shown() as watch:
-        train, test = source.read(watch), replace(source, split="test").read(watch)
-    train, test = (_of_values(dataset, task) for dataset in (train, test))
-    found: list[tuple[RuleCell, Tree]] = []
+    source, *parts = workspace.halves(request.data, request.image_size)
+    train, test = (_of_values(dataset, task) for dataset in parts)
     wanted = rule_cells(
         request.task,
         request.numbers or task.groups,
@@ -103,19 +86,18 @@ def reproduce_rules(request: RuleRequest) -> tuple[str, int]:
         request.methods,
         request.seeds,
     )
-    for cell in wanted:
-        measured = _filled(cell, source, train, test, request)
-        if measured is None:
-            break
-        found.append((cell, measured))
-    return rule_table(found), len(wanted) - len(found)
+    return filled(
+        wanted,
+        lambda cell: _measured(cell, _Material(source, train, test), request, workspace),
+        rule_table,
+    )
 
 
 def _of_values(dataset: Dataset, task: Task) -> Dataset:
-    """The images of digits that take part.
+    """The images of the digits that take part.
 
     Raises:
-        DataError: if there are no labels, of which outcomes are made.
+        DataError: if there are no labels, from which outcomes are computed.
     """
     if dataset.labels is None:
         raise DataError(f"{dataset.name}: expected labels, of which outcomes are made")
@@ -131,7 +113,7 @@ def _of_values(dataset: Dataset, task: Task) -> Dataset:
 
 @dataclass(frozen=True)
 class _Observed:
-    """The images that a training sees, and groups of them with their outcomes."""
+    """The images of a training, and groups of them with their outcomes."""
 
     task: Task
     dataset: Dataset
@@ -142,34 +124,33 @@ class _Observed:
         return Custom(groups=self.groups)
 
 
-def _filled(
-    cell: RuleCell, source: Source, train: Dataset, test: Dataset, request: RuleRequest
+@dataclass(frozen=True)
+class _Material:
+    """What all cells share: images to train and to measure on."""
+
+    source: Source
+    train: Dataset
+    test: Dataset
+
+
+def _measured(
+    cell: RuleCell, material: _Material, request: GroundingRequest, workspace: Workspace
 ) -> Tree | None:
-    """The measures of a cell, which is trained where it is not; None if stopped before its end."""
-    folder = request.out / cell.name
-    observed = _observed(cell, train)
+    """The measures of a cell, which is trained if needed; None if it was stopped."""
+    observed = _observed(cell, material.train)
     chosen = rule_settings(cell, request.minutes, request.changes)
     planned = plan(observed.dataset, chosen, observed.custom)
-    check_same(folder, source, planned.settings)
-    measured = measures_of(folder)
+    workspace.check(cell.name, material.source, planned)
+    measured = workspace.measures(cell.name)
     if measured:
         return measured
-    if time.monotonic() > request.deadline:
+    if not workspace.begin(cell.name):
         return None
-    request.console.print(cell.name, markup=False)
-    fit = fit_cell(
-        folder,
-        source,
-        observed.dataset,
-        planned,
-        request.console,
-        custom=observed.custom,
-        deadline=request.deadline,
-    )
+    fit = workspace.fit(cell.name, material.source, observed.dataset, planned, observed.custom)
     if fit is None:
         return None
-    measured = _measured(cell, fit, observed, test)
-    write_measures(folder, measured)
+    measured = _measures(cell, fit, observed, material.test)
+    workspace.store(cell.name, measured)
     return measured
 
 
@@ -187,7 +168,7 @@ def _observed(cell: RuleCell, train: Dataset) -> _Observed:
     return _Observed(task, dataset, groups)
 
 
-def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> Tree:
+def _measures(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> Tree:
     assert test.labels is not None  # refused before
     trained, task, groups = fit.trained, observed.task, observed.groups
     clusters = trained.predict(test.x).clusters
@@ -225,14 +206,14 @@ def _measured(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> T
 def _outcomes_right(
     trained: TrainedModel, groups: Groups, dataset: Dataset, rows: Tensor, codes: Tensor
 ) -> float:
-    """Share of groups whose outcome the model finds more likely than all others together."""
+    """The share of groups whose outcome is more likely than all others together."""
     logits = trained.logits(dataset.x[rows.flatten().numpy()])
     found: NDArray[np.floating] = rule_log_probability(groups.rule, logits, codes).numpy()
     return outcome_accuracy_of(found)
 
 
 def _auroc_of_noise(trained: TrainedModel, test: Dataset, seed: int) -> float:
-    """How well log p(x) tells uniform noise from images."""
+    """How well log p(x) separates uniform noise from images."""
     generator = Generator().manual_seed(seed)
     noise = uniform_noise(trained.box.low, trained.box.high, _NOISE, generator)
     with torch.no_grad():
@@ -241,7 +222,7 @@ def _auroc_of_noise(trained: TrainedModel, test: Dataset, seed: int) -> float:
 
 
 def _seconds_of_rule(groups: Groups, n: int) -> float:
-    """Of the rule's log-likelihood of n groups and its gradient; the median of some."""
+    """Median time of the rule's log-likelihood of n groups with its gradient."""
     codes = groups.codes[torch.arange(n) % len(groups.codes)]
     generator = Generator().manual_seed(0)
     times = []

@@ -3,7 +3,14 @@ from dataclasses import asdict
 import pytest
 
 from gedi.errors import SettingsError
-from gedi.experiments import METHODS, PRESETS, Cell, cells, markdown, settings_of
+from gedi.experiments.comparisons import (
+    METHODS,
+    PRESETS,
+    Cell,
+    cells,
+    comparison_table,
+    settings_of,
+)
 from gedi.settings import check, method_name
 
 
@@ -92,7 +99,7 @@ def test_clustering_table_has_median_and_range_over_seeds():
         )
         for seed, nmi in enumerate((0.9, 0.7, 0.8))
     ]
-    head, _, line = markdown("clustering", found).splitlines()
+    head, _, line = comparison_table("clustering", found).splitlines()
     assert head.startswith("| data | method | budget | seeds | NMI | ARI | accuracy |")
     told = [part.strip() for part in line.strip("|").split("|")]
     assert told[:6] == [
@@ -110,7 +117,7 @@ def test_toy_table_has_mean_and_deviation():
     found = [
         (cell(data="moons", seed=seed), {"toy": {"NMI": nmi}}) for seed, nmi in enumerate((0, 1))
     ]
-    assert "| 0.500 ± 0.707 |" in markdown("toy", found)
+    assert "| 0.500 ± 0.707 |" in comparison_table("toy", found)
 
 
 def test_outlier_table_has_a_line_for_each_score_and_method():
@@ -119,7 +126,7 @@ def test_outlier_table_has_a_line_for_each_score_and_method():
         for score in ("log density", "confidence")
     }
     found = [(cell(), {"ood": ood}), (cell("JEM"), {"ood": ood})]
-    text = markdown("ood", found)
+    text = comparison_table("ood", found)
     assert [part.split("\n")[0] for part in text.split("\n\n")][::2] == ["AUROC", "AUPR", "FPR95"]
     lines = [line for line in text.splitlines() if line.startswith("| mnist")]
     assert len(lines) == 3 * 2 * 2
@@ -128,5 +135,5 @@ def test_outlier_table_has_a_line_for_each_score_and_method():
 
 
 def test_figures_that_are_not_there_are_dashes():
-    line = markdown("generation", [(cell("SwAV"), {"seconds": 60})]).splitlines()[-1]
+    line = comparison_table("generation", [(cell("SwAV"), {"seconds": 60})]).splitlines()[-1]
     assert line == "| mnist | SwAV | equal updates | 1 | - | - | - | - | 1.0 |"
