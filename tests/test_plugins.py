@@ -79,9 +79,7 @@ def test_plugins_of_a_training_must_be_installed(waves):
 def test_plugins_of_plain_values(waves):
     assert plugins.plugins_of([waves._asdict()]) == (waves,)
     for content in ({}, [waves._asdict() | {"group": "os"}], [{"name": "waves"}], [3]):
-        with pytest.raises(
-            ValueError, match="plugins: expected a list of entries with"
-        ):
+        with pytest.raises(ValueError, match="plugins: expected a list of entries with"):
             plugins.plugins_of(content)
 
 
