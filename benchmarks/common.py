@@ -1,4 +1,4 @@
-"""What the benchmarks share: one training measured, rows stored as they end, tables rendered."""
+"""What the benchmarks share: one training measured, and rows stored as soon as they are there."""
 
 import json
 import time
@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from gedi.data import Dataset
-from gedi.machine import provenance
+from gedi.data.dataset import Dataset
+from gedi.experiments.provenance import provenance
 from gedi.report.findings import find
 from gedi.settings import Settings
+from gedi.training.session import start
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -46,9 +47,9 @@ def measure(
 ) -> dict[str, Any]:
     """Train once and measure, on held-out data if there are some."""
     settings = settings_for(method, **changes)
-    start = time.perf_counter()
+    began = time.perf_counter()
     fit = start(dataset, settings).run()
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - began
     findings = find(fit.trained, held_out or dataset, fit.settings)
     samples = findings.energies["samples"].mean() - findings.energies["data"].mean()
     return {

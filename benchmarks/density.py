@@ -28,7 +28,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from common import missing, provenance, write
 from gedi import GEDI
-from gedi.data import constant_features, load
+from gedi.data.dataset import constant_features
+from gedi.data.source import load
 from gedi.model.scaling import Scaling
 from toys import HELD_OUT_SEED
 

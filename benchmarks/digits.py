@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from common import METHODS, measure, missing, settings_for, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.training.session import Session, start
 
 ITERATIONS = 2000

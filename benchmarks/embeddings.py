@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 import gedi
 from common import missing, write
 from gedi.evaluation.clustering import ari, nmi
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 
 OUTLIER = -1  # its label; outliers are clustered like all points, and not scored
 

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from common import missing, provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.report.findings import find
 from gedi.settings import RestartSettings, SamplerSettings, Settings
 from gedi.training.session import start

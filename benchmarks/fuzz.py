@@ -211,7 +211,7 @@ def _data_readers() -> dict[str, Reader]:
     import pyarrow.parquet as pq  # noqa: PLC0415
     from PIL import Image  # noqa: PLC0415
 
-    from gedi.data import load  # noqa: PLC0415
+    from gedi.data.source import load  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(6, 2))
@@ -325,7 +325,7 @@ def _make_run() -> None:
 
 def _both(name: str) -> None:
     """A table with and without a column of labels; both may be refused."""
-    from gedi.data import load  # noqa: PLC0415
+    from gedi.data.source import load  # noqa: PLC0415
     from gedi.errors import GediError  # noqa: PLC0415
 
     try:
@@ -353,7 +353,7 @@ def _checkpoint() -> None:
     from gedi.runs import Run  # noqa: PLC0415
 
     run = Run.open(Path("run"))
-    taken_up(run, run.source.load(), Console(quiet=True))
+    taken_up(run, run.source.read(), Console(quiet=True))
 
 
 def _estimator() -> None:

@@ -43,7 +43,7 @@ from statistics import median
 
 import numpy as np
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.settings import from_dict
@@ -60,9 +60,9 @@ def session_of(case):
     else:
         data = Dataset("table", rng.standard_normal(size, dtype=np.float32))
     settings = {"n_clusters": case["c"], "device": "cpu", "max_iter": 10**6}
-    start = time.process_time()
+    began = time.process_time()
     session = start(data, from_dict(settings | case["settings"]))
-    return session, time.process_time() - start
+    return session, time.process_time() - began
 
 
 def cycle(session):

@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common import missing, provenance, write
-from gedi.data import Dataset
-from gedi.runs import Run, Source
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
+from gedi.runs import Run
 from gedi.settings import Settings
 from gedi.training.session import start
 

@@ -61,7 +61,7 @@ from pathlib import Path
 import numpy as np
 
 from gedi.training.memory import peak_memory
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.training.session import start
 from gedi.free_memory import resident
 from gedi.settings import from_dict

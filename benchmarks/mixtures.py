@@ -8,10 +8,10 @@ import argparse
 from sklearn.mixture import GaussianMixture
 
 from common import missing, write
-from gedi import toy
-from gedi.data import load
+from gedi.data import toy
+from gedi.data.source import load
 from gedi.evaluation.clustering import nmi
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 from toys import HELD_OUT_SEED
 
 

@@ -28,8 +28,9 @@ from torchebm.losses import ContrastiveDivergence
 from torchebm.samplers import LangevinDynamics
 
 from common import missing, provenance, write
-from gedi import toy
-from gedi.data import Dataset, load
+from gedi.data import toy
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.evaluation.clustering import agreement
 from gedi.model import energy_of_logits
 from gedi.model.box import Box

@@ -27,7 +27,8 @@ import torch.distributed as dist
 from torch import multiprocessing
 
 from common import provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.free_memory import resident
 from gedi.settings import EncoderSettings, RestartSettings, Settings
 from gedi.training.session import Session, start

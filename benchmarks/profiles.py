@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from common import missing, provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.settings import (
     EncoderKind,
     EncoderSettings,

@@ -31,7 +31,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
 from common import missing, provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.evaluation.features import cached_feature_net
 from gedi.evaluation.measures import (
     clustering_measures,
@@ -45,7 +46,7 @@ from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms
 from gedi.settings import from_dict
-from gedi.training.session import Session
+from gedi.training.session import Session, start
 
 NOISE, FIRST = 0.3, 0.5
 PENALTY = 0.01
@@ -180,11 +181,11 @@ def measured(
         for group, values in changes.items()
     }
     tree = settings(seed, len(train.class_names), iterations, **changes)
-    start = time.perf_counter()
+    began = time.perf_counter()
     session = start(train, from_dict(tree))
     change(session)
     fit = session.run()
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - began
     trained = fit.trained
     generator = Generator().manual_seed(seed)
     assert train.labels is not None and train.image_shape is not None

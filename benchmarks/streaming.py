@@ -37,23 +37,23 @@ from pathlib import Path
 import gedi
 from gedi.training.session import start
 from gedi.settings import Settings
-from gedi.shards import load_stream
+from gedi.data.shards import load_stream
 
 way, folder = sys.argv[1:]
 settings = Settings(n_clusters=5, max_iter=300, device="cpu", evaluate_every=100)
 set_up = time.process_time()
 
 if way == "read":
-    from gedi.shards import _opened
+    from gedi.data.tables import open_parquet
 
     start, n = time.process_time(), 0
     for file in sorted(Path(folder).iterdir()):
-        with _opened(file) as table:
+        with open_parquet(file) as table:
             for batch in table.iter_batches(13_107, use_threads=False):
                 n += batch.num_rows
 elif way == "stream":
     from gedi.model.scaling import Scaling
-    from gedi.stream import Stream
+    from gedi.data.stream import Stream
     import torch
 
     data = load_stream(folder)

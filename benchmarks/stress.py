@@ -25,7 +25,8 @@ import torch
 from sklearn.datasets import load_breast_cancer
 
 from common import missing, provenance, write
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.errors import DivergenceError
 from gedi.objective import Terms
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings

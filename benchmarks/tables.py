@@ -13,9 +13,9 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from common import measure, missing, write
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import accuracy, nmi
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 
 SIZES = [1000, 500, 250, 150, 100]
 

@@ -24,9 +24,9 @@ from PIL import Image
 
 from common import missing, provenance, read, write
 from gedi import Dataset, TrainedModel, load, plot, start
+from gedi.data.toy import log_density
 from gedi.evaluation.clustering import nmi
 from gedi.settings import RestartSettings, Settings, WeightSettings
-from gedi.toy import log_density
 from gedi.training.hooks import StopWhen
 from gedi.training.session import Session
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from common import write
-from gedi.machine import hardware
+from gedi.experiments.provenance import hardware
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from common import provenance, write
-from gedi.data import load
+from gedi.data.source import load
 from gedi.evaluation.clustering import agreement
 from gedi.settings import RestartSettings, Settings
 from gedi.training.hooks import Hook

@@ -8,7 +8,7 @@ import argparse
 import torch
 
 from common import measure, missing, write
-from gedi.data import load
+from gedi.data.source import load
 
 HELD_OUT_SEED = 1_000_003
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, multiprocessing
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.distributed import (
     agree,
     anywhere,

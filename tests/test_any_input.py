@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 import gedi
 from gedi import GEDI, Settings
 from gedi.cli.parser import parse
-from gedi.data import Dataset, check_points
+from gedi.data.dataset import Dataset
+from gedi.data.values import check_points
 from gedi.errors import DataError, GediError, SettingsError
 from gedi.settings import from_dict
 from gedi.training.plan import plan

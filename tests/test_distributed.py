@@ -5,7 +5,7 @@ import copy
 import torch
 from pytest import approx, fixture, mark
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.distributed import (
     anywhere,
     gathered,

@@ -21,10 +21,11 @@ from pathlib import Path
 from rich.console import Console
 
 from gedi.cli import driving
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.training.session import start
 from gedi.free_memory import resident
-from gedi.runs import Run, Source
+from gedi.data.source import Source
+from gedi.runs import Run
 from gedi.training.progress import Progress
 from small_trainings import SMALL, heaps
 

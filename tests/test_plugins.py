@@ -14,7 +14,7 @@ from sklearn.base import clone
 import gedi
 from gedi import GEDI, plugins
 from gedi.cli.parser import parse
-from gedi.data import load
+from gedi.data.source import load
 from gedi.errors import DataError, PluginError
 from gedi.model.kinds import fresh_encoder
 from gedi.plugins import Plugin

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gedi.data import load
+from gedi.data.source import load
 from gedi.evaluation.clustering import accuracy, nmi
 from gedi.report.findings import find
 from gedi.settings import Settings

@@ -271,7 +271,7 @@ def test_a_folder_of_images(tmp_path, monkeypatch, capsys):
 
 
 def test_a_streamed_folder(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("gedi.shards._SAMPLED", 90)
+    monkeypatch.setattr("gedi.data.shards._SAMPLED", 90)
     (tmp_path / "shards").mkdir()
     table = pd.read_csv(write_table(tmp_path / "table.csv"))
     for i in range(2):

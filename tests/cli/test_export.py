@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gedi.cli import main
-from gedi.data import Dataset
-from gedi.group_files import GroupSource
-from gedi.runs import Run, Source
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
+from gedi.evidence.group_files import GroupSource
+from gedi.runs import Run
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from gedi.cli import main
-from gedi.tasks import COMPARED
+from gedi.experiments.grounding import COMPARED
 
 
 @pytest.fixture(scope="module")
@@ -98,5 +98,5 @@ def test_mistakes_end_with_2_and_a_sentence(arguments, words, digits, tmp_path, 
 
 def test_stopped_before_the_first_cell(digits, short, tmp_path, capsys):
     assert main(command(digits, short, tmp_path, "--stop-after", "0.0000001")) == 0
-    assert f"{len(COMPARED)} cells missing" in capsys.readouterr().err
+    assert f"0 of {len(COMPARED)} cells done" in capsys.readouterr().err
     assert not (tmp_path / "addition.md").exists()

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.errors import DataError, GediError
 from gedi.evaluation.measures import (
     SCORES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evaluation.trajectories import positions_from_noise, trajectories_from_noise
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings

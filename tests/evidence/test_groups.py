@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 from torch.nn.functional import one_hot
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evidence.groups import Groups, RuleEvidence, rule_log_probability
 from gedi.rules import Rule, sum_rule
 from gedi.settings import RestartSettings, WeightSettings

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evidence import Labels
 from gedi.training.custom import Custom
 from gedi.training.session import start

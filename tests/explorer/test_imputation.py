@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.explorer.imputation import fill_in, interpolate
 from gedi.training.session import start
 from small_trainings import SMALL, heaps

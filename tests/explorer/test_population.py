@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.explorer.population import Population
 from gedi.training.session import start
 from small_trainings import SMALL, heaps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gedi import GEDI
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import PluginError, RunError, SettingsError
 from gedi.methods import BUILT_IN, Method, gedi_terms, method_of
 from gedi.settings import Settings, WeightSettings

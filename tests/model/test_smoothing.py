@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.training.plan import plan

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset, load
+from gedi.data.dataset import Dataset
+from gedi.data.source import load
 from gedi.evidence.groups import Groups
 from gedi.report.content import report_content
 from gedi.report.findings import find

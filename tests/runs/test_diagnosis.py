@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gedi.cli import main
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import RunError
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.runs.diagnosis import diagnose
 from gedi.training.session import start
 from small_trainings import SMALL, heaps

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import DataError, RunError
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.settings import EncoderSettings
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
@@ -137,5 +138,5 @@ def test_new_tables_are_read_by_the_names_of_their_columns(run, tmp_path):
 
 def test_source_loads_what_it_says():
     source = Source("moons", n_points=30, seed=4)
-    assert source.load().x.shape == (30, 2)
+    assert source.read().x.shape == (30, 2)
     assert Source(**asdict(source)) == source

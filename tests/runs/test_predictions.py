@@ -14,14 +14,16 @@ import pytest
 import torch
 
 import gedi
-from gedi import rows as rows_module
 from gedi.cli import main
-from gedi.data import Dataset
+from gedi.data import rows as rows_module
+from gedi.data import tables
+from gedi.data.dataset import Dataset
+from gedi.data.rows import open_rows
+from gedi.data.source import Source
 from gedi.errors import DataError, RunError
 from gedi.model.box import Box
-from gedi.part_files import PartFiles
-from gedi.rows import open_rows
-from gedi.runs import Run, Source
+from gedi.runs import Run
+from gedi.runs.part_files import PartFiles
 from gedi.runs.predictions import predict_to_file
 from gedi.settings import EncoderSettings
 from gedi.training import trained as trained_module
@@ -43,7 +45,8 @@ def trained():
 def _small_parts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trained_module, "_MOST_CHUNKS", 1)
-    monkeypatch.setattr(rows_module, "_VALUES", 1000)
+    monkeypatch.setattr(rows_module, "_BLOCK_VALUES", 1000)
+    monkeypatch.setattr(tables, "_PART_VALUES", 1000)
 
 
 @pytest.fixture
@@ -184,12 +187,12 @@ def test_a_full_disk_keeps_what_is_there(trained, table, monkeypatch):
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from gedi import rows
+from gedi.data import tables
 from gedi.runs import predictions as predicting
 from gedi.training import trained
 from gedi.cli import main
 
-trained._MOST_CHUNKS, rows._VALUES = 1, 1000
+trained._MOST_CHUNKS, tables._PART_VALUES = 1, 1000
 write = predicting._write
 
 def killing(*arguments, **options):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from chain_statistics import effective_sample_size, split_r_hat, within
-from gedi import toy
+from gedi.data import toy
 from gedi.model.box import Box
 from gedi.model.spectral import SpectralMatrix
 from gedi.sampling import AnchoredJump, Cycle, Langevin, ReplayBuffer, evaluate

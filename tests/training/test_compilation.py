@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch._dynamo.utils import counters
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.model import EnergyClassifier
 from gedi.model.convolutions import SmallConvNet

@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, Settings
 from gedi.training.algorithm import train

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.settings import ViewSettings
 from gedi.training.custom import Custom

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gedi import GEDI, DataError, RunError, fit
-from gedi.data import Dataset
-from gedi.runs import Run, Source
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
+from gedi.runs import Run
 from gedi.training.earlier import holds_run, recall_run
 from small_trainings import SMALL, heaps
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import memory as benchmark
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.shards import load_stream
 from gedi.errors import SettingsError
 from gedi.evidence import Groups
 from gedi.free_memory import Free
@@ -21,7 +22,6 @@ from gedi.settings import (
     Settings,
     WeightSettings,
 )
-from gedi.shards import load_stream
 from gedi.training.custom import Custom
 from gedi.training.memory import LIBRARIES, Memory, fits, peak_memory
 from gedi.training.plan import plan

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.training.custom import Custom
 from gedi.training.numbering import Reference, matched, recall, told

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.evidence.groups import Groups
 from gedi.objective import balance_threshold

@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 from torch.nn.functional import log_softmax
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evidence.groups import Groups, RuleEvidence
 from gedi.objective import Weights
 from gedi.rules import CircuitRule, Rule, sum_rule

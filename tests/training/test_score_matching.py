@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.objective import Weights, invariance
 from gedi.settings import RestartSettings, Settings
 from gedi.training.plan import plan

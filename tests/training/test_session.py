@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gedi
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.sampling import Cycle
 from gedi.settings import (
@@ -508,8 +508,8 @@ def streamed(folder, n=600, **more):
 
 @pytest.fixture
 def shards(tmp_path, monkeypatch):
-    monkeypatch.setattr("gedi.shards._SMALL_GROUP", 1)
-    monkeypatch.setattr("gedi.shards._SAMPLED", 200)
+    monkeypatch.setattr("gedi.data.shards._SMALL_GROUP", 1)
+    monkeypatch.setattr("gedi.data.shards._SAMPLED", 200)
     return streamed(tmp_path)
 
 
@@ -547,7 +547,7 @@ def test_what_is_known_by_places_is_refused_of_a_stream(shards):
 
 
 def test_a_bad_row_in_a_stream_is_told_with_its_file(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr("gedi.shards._LOOKED_AT", 60)  # so that the sample does not see it
+    monkeypatch.setattr("gedi.data.shards._LOOKED_AT", 60)  # so that the sample does not see it
     frame = pd.read_parquet(tmp_path / "2.parquet")
     frame.loc[199, "b"] = np.nan
     frame.to_parquet(tmp_path / "2.parquet", row_group_size=25)

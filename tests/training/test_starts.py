@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import make_blobs
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.evaluation.clustering import nmi
 from gedi.model import EnergyClassifier

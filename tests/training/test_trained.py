@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError
 from gedi.model import EnergyClassifier
 from gedi.model.smoothing import Smoothing

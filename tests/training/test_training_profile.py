@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
 from gedi.settings import EncoderSettings, RestartSettings, SamplerSettings, ViewSettings
 from gedi.training.profile import profile

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from gedi.cli.bars import bar_of
-from gedi.images import Watch, cache_folder
+from gedi.data.images import Watch, cache_folder
 
 __all__ = ["decoding_shown"]
 

@@ -13,7 +13,7 @@ from gedi import report
 from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell
-from gedi.data import Dataset, constant_features, counting_columns
+from gedi.data.dataset import Dataset, constant_features, counting_columns
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.evaluation.symptoms import quartiles_of

@@ -11,8 +11,8 @@ from gedi.cli.decoding import decoding_shown
 from gedi.cli.measuring import measured
 from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import writable
-from gedi.data import Dataset
-from gedi.images import Watch
+from gedi.data.dataset import Dataset
+from gedi.data.images import Watch
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -57,7 +57,7 @@ def _data(folder: Run, options: Namespace, watch: Watch) -> Dataset:
         )
     if folder.source.data in ("moons", "circles"):
         seed = folder.source.seed + _FRESH_SEED
-        return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).load()
+        return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).read()
     source = folder.source
     skip_bad = options.skip_bad or source.skip_bad
-    return replace(source, split=options.split or source.split, skip_bad=skip_bad).load(watch)
+    return replace(source, split=options.split or source.split, skip_bad=skip_bad).read(watch)

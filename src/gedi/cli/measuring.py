@@ -7,9 +7,8 @@ import torch
 from jsonargparse import Namespace
 from torch import Generator
 
-from gedi.cli.feature_network import FeatureNetwork, feature_network
 from gedi.cli.telling import tell_detection, tell_figures, tell_findings
-from gedi.data import Dataset, Values
+from gedi.data.dataset import Dataset, Values
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.evaluation.generation import require_torchmetrics
 from gedi.evaluation.measures import (
@@ -19,6 +18,7 @@ from gedi.evaluation.measures import (
     outlier_sets,
     some_of,
 )
+from gedi.experiments.feature_network import FeatureNetwork, feature_network
 from gedi.report.findings import find, sampling_rounds
 from gedi.runs import Run
 from gedi.settings import learns_density
@@ -116,7 +116,7 @@ def _clustering(task: _Task) -> dict[str, Any]:
 
 def _embedding_data(task: _Task) -> tuple[Dataset, Dataset, str]:
     """What the classifiers are fitted to, what is scored, and words for it."""
-    train, test = task.run.source.load(), task.dataset
+    train, test = task.run.source.read(), task.dataset
     for data in (train, test):
         if data.labels is None:
             raise DataError(

@@ -1,8 +1,8 @@
 """What the command line understands; no torch here, so that `--help` comes at once."""
 
 import sys
-from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from argparse import SUPPRESS, Action, ArgumentError
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
 from gedi.cli.wording import worded
+from gedi.data.source import OPTIONS
 from gedi.errors import SettingsError
-from gedi.experiments import Budget, PresetName, TableName, TaskName
+from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
 from gedi.untrusted import yaml_of
 
@@ -25,6 +26,19 @@ __all__ = ["build_parser", "parse"]
 
 Command = Callable[[Namespace], int]
 
+# What `--help` shows of commands that take all settings; `--help-all` shows the rest as well.
+_USUAL: Mapping[str, Sequence[str]] = {
+    "data": ["data", "--label", "--drop", "--image-size", "--streaming"],
+    "clusters": ["--n-clusters", "--prior", "--like"],
+    "length": ["--max-time", "--max-iter", "--seed"],
+    "output": ["--out", "--overwrite"],
+    "machine": ["--device", "--devices"],
+    "settings": ["--config", "--print-config", "--help", "--help-all"],
+}
+_MORE = (
+    "Every other setting (weights, network, chains, views, restarts) has a default that is chosen "
+    "from the data: --help-all lists them, with when to change each."
+)
 _MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
 
 _DESCRIPTION = """\
@@ -147,7 +161,7 @@ class _SweepConfigFile(_ConfigFile):
 
 
 def _train() -> ArgumentParser:
-    parser = _subparser(_TRAIN)
+    parser = _subparser(_TRAIN, usual=_USUAL)
     _data_and_settings(parser)
     parser.add_argument(
         "--like",
@@ -165,7 +179,7 @@ def _train() -> ArgumentParser:
 
 
 def _sweep() -> ArgumentParser:
-    parser = _subparser(_SWEEP)
+    parser = _subparser(_SWEEP, usual=_USUAL)
     _data(parser, _SweepConfigFile)
     parser.add_argument(
         "--n-clusters",
@@ -183,7 +197,7 @@ def _sweep() -> ArgumentParser:
 
 
 def _profile() -> ArgumentParser:
-    parser = _subparser(_PROFILE)
+    parser = _subparser(_PROFILE, usual=_USUAL)
     _data_and_settings(parser)
     parser.add_argument(
         "--side-by-side",
@@ -223,9 +237,7 @@ def _evaluate() -> ArgumentParser:
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("--data", type=str | None, help="a file or folder to measure on instead")
-    parser.add_argument("--label", type=str | None, help="its column or array of labels")
-    _split(parser)
-    _skip_bad(parser)
+    _source_options(parser, "label", "split", "skip_bad")
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
@@ -272,8 +284,7 @@ def _predict() -> ArgumentParser:
     )
     parser.add_argument("folder", type=str, help="run folder")
     parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
-    _split(parser)
-    _skip_bad(parser)
+    _source_options(parser, "split", "skip_bad")
     parser.add_argument(
         "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
     )
@@ -409,52 +420,21 @@ def _data_and_settings(parser: ArgumentParser) -> None:
         type=str | None,
         help="the column of --groups that says what was observed; by default the rule always holds",
     )
-    parser.add_argument(
-        "--stream-above",
-        type=float | None,
-        help="GiB of decoded images from where on they stay on disk instead of in memory; "
-        "by default 2",
-    )
-    parser.add_argument(
-        "--streaming",
-        action="store_true",
-        help="of tables in .parquet files, one or a folder of them: read them while training, so "
-        "that they may be larger than memory",
-    )
+    _source_options(parser, "stream_above", "streaming")
     parser.add_class_arguments(Settings, as_group=False)
 
 
 def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
     """Where data come from, and a file of settings."""
-    parser.add_argument(
-        "data",
-        type=str,
-        help="moons, circles, digits, a file, a folder of images, hf://..., or of a plug-in",
-    )
+    parser.add_argument("data", type=str, help=OPTIONS["data"].help)
     parser.add_argument("--config", action=config, help="a YAML file of settings")
-    parser.add_argument(
-        "--label",
-        type=str | None,
-        help="column or array of labels, for evaluation only; for a .npy file another .npy file",
-    )
-    parser.add_argument(
-        "--drop",
-        type=str,
-        nargs="+",
-        help="columns of a table to leave out, such as names, dates and numbers that only count",
-    )
-    parser.add_argument("--n-points", type=int, default=10_000, help="size of moons and circles")
-    _split(parser)
-    parser.add_argument(
-        "--image-size", type=int | None, help="bring images to squares of this many pixels a side"
-    )
-    _skip_bad(parser)
+    _source_options(parser, "label", "drop", "n_points", "split", "image_size", "skip_bad")
 
 
-def _split(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--split", type=str | None, help="of a set of images; by default train, or the only one"
-    )
+def _source_options(parser: ArgumentParser, *names: str) -> None:
+    """Options of `Source`."""
+    for name in names:
+        parser.add_argument(f"--{name}", **OPTIONS[name].argument)
 
 
 def _checkpoint_every(parser: ArgumentParser) -> None:
@@ -479,18 +459,60 @@ def _processes(parser: ArgumentParser) -> None:
     )
 
 
-def _skip_bad(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out images that cannot be read"
-    )
+def _subparser(
+    description: str, *, usual: Mapping[str, Sequence[str]] | None = None
+) -> "_GroupedParser":
+    """A parser of a subcommand.
 
-
-def _subparser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(
+    Args:
+        description: what the command does.
+        usual: headings, and the options under each that `--help` shows; None shows all.
+    """
+    parser = _GroupedParser(
         description=description, exit_on_error=False, print_config="--print-config"
     )
     parser.formatter_class = _formatter()
+    if usual is not None:
+        parser.usual = usual
+        parser.add_argument("--help-all", action=_HelpAll, help="show every option and setting")
     return parser
+
+
+class _GroupedParser(ArgumentParser):
+    """A parser whose help shows the options that most people need, under headings."""
+
+    usual: Mapping[str, Sequence[str]] | None = None
+
+    def format_help(self, formatter: Any = None) -> str:
+        """The help: the usual options where there are some, else all of them."""
+        if self.usual is None:
+            return str(super().format_help())
+        formatter = formatter or self._get_formatter()
+        places = [action for action in self._actions if not action.option_strings]
+        named = " ".join(action.dest for action in places)
+        command = self.prog.replace("[options] ", "")
+        formatter.add_usage(f"{command} {named} [options]", [], [])
+        formatter.add_text(self.description)
+        by_name = {name: each for each in self._actions for name in each.option_strings}
+        by_name |= {action.dest: action for action in places}
+        for heading, names in self.usual.items():
+            formatter.start_section(heading)
+            formatter.add_arguments([by_name[name] for name in names if name in by_name])
+            formatter.end_section()
+        formatter.add_text(_MORE)
+        return str(formatter.format_help())
+
+
+class _HelpAll(Action):
+    """Prints the help with every option."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, SUPPRESS, nargs=0, default=SUPPRESS, **options)
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        parser.usual = None
+        parser.print_help()
+        parser.exit()
 
 
 def _formatter() -> Any:

@@ -12,9 +12,9 @@ from gedi.cli.bars import bar_of
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_skipped
 from gedi.cli.writing import checked_target
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.rows import Rows
 from gedi.explorer.names import given_names
-from gedi.rows import Rows
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, Watch, predict_to_file
 

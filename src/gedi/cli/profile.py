@@ -13,8 +13,8 @@ from rich.table import Table
 from gedi.cli.starting import started
 from gedi.cli.writing import writable
 from gedi.errors import SettingsError
-from gedi.machine import provenance
-from gedi.markdown import spread
+from gedi.experiments.markdown import spread
+from gedi.experiments.provenance import provenance
 from gedi.training.profile import Part, Profile, Size, profile
 from gedi.training.session import build
 

@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
     processes = {"devices": options.devices, "nodes": options.nodes}
     with notes_of_first(**processes) as console:
         with decoding_shown() as watch:
-            dataset = folder.source.load(watch)
+            dataset = folder.source.read(watch)
         session = taken_up(folder, dataset, console, folder.custom(dataset), **processes)
     if not session.is_first:
         return follow(session)

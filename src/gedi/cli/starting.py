@@ -1,6 +1,5 @@
 """What `gedi train` and `gedi profile` start from: data, settings, and groups under a rule."""
 
-import math
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +9,18 @@ from jsonargparse import Namespace
 from gedi.cli.crew import notes_of_first
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.telling import tell_groups, tell_skipped, tell_streamed
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.source import Source
 from gedi.errors import SettingsError
-from gedi.group_files import GroupSource
-from gedi.images import STREAM_ABOVE
+from gedi.evidence.group_files import GroupSource
 from gedi.places import is_first_here
-from gedi.runs import Run, Source
+from gedi.runs import Run
 from gedi.settings import Settings, from_dict
 from gedi.training.custom import Custom
 from gedi.training.memory import fits
 from gedi.training.plan import Plan, plan
 
-__all__ = ["Start", "source_of", "started"]
+__all__ = ["Start", "started"]
 
 
 class Start(NamedTuple):
@@ -58,10 +57,10 @@ def started(
     """
     tree = options.as_dict()
     settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
-    source = source_of(options, settings)
+    source = Source.of_options(tree, settings.seed)
     with notes_of_first(devices, nodes):
         with decoding_shown() as watch:
-            dataset = source.load(watch)
+            dataset = source.read(watch)
         tell_skipped(dataset)
         tell_streamed(dataset)
         groups = _groups(options)
@@ -76,32 +75,6 @@ def started(
     if is_first_here(planned.n_processes):
         fits(planned)
     return Start(source, dataset, groups, custom, planned)
-
-
-def source_of(options: Namespace, settings: Settings) -> Source:
-    """Where the data of a command come from.
-
-    Args:
-        options: of the command.
-        settings: of its training.
-
-    Raises:
-        SettingsError: for numbers that cannot be.
-    """
-    if options.n_points < 2:
-        raise SettingsError(f"--n-points: expected at least 2, got {options.n_points}")
-    return Source(
-        options.data,
-        options.label,
-        options.n_points,
-        settings.seed,
-        split=options.split,
-        image_size=options.image_size,
-        skip_bad=options.skip_bad,
-        stream_above=_stream_above(options.get("stream_above")),
-        streaming=bool(options.get("streaming")),
-        drop=tuple(options.get("drop") or ()),
-    )
 
 
 def _groups(options: Namespace) -> GroupSource | None:
@@ -126,11 +99,3 @@ def _custom(groups: GroupSource | None, dataset: Dataset, settings: Settings) ->
     found = groups.read(dataset, n_clusters)
     tell_groups(groups, found)
     return Custom(groups=found)
-
-
-def _stream_above(gibibytes: float | None) -> int:
-    if gibibytes is None:
-        return STREAM_ABOVE
-    if not 0 <= gibibytes < math.inf:
-        raise SettingsError(f"--stream-above: expected 0 GiB or more, got {gibibytes}")
-    return round(gibibytes * 2**30)

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from gedi.cli.decoding import decoding_shown
 from gedi.cli.driving import INTERRUPTED, quoted
-from gedi.cli.starting import source_of
 from gedi.cli.stopping import stoppable
 from gedi.cli.telling import tell_skipped
+from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.printable import printable
 from gedi.settings import Settings, from_dict
@@ -38,10 +38,10 @@ def run(options: Namespace) -> int:
     tree = options.as_dict()
     names = [field.name for field in fields(Settings) if field.name != "n_clusters"]
     settings = from_dict({name: tree[name] for name in names})
-    source = source_of(options, settings)
+    source = Source.of_options(tree, settings.seed)
     console = Console(stderr=True)
     with decoding_shown() as watch:
-        dataset = source.load(watch)
+        dataset = source.read(watch)
     tell_skipped(dataset)
     wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
     path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")

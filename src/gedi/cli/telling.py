@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
+from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
-from gedi.group_files import GroupSource
 from gedi.printable import printable
 from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings

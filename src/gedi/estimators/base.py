@@ -16,7 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data import Dataset, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.values import value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.hub import HubMixin

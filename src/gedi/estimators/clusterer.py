@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
 from gedi.settings import learns_density

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from gedi.data import Dataset, Values
+from gedi.data.dataset import Dataset, Values
 from gedi.errors import DataError, GediError
 from gedi.evaluation.clustering import agreement
 from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy

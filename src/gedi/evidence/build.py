@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gedi.data.points import Points
 from gedi.evidence.groups import Groups, RuleEvidence
 from gedi.evidence.labels import Evidence, Labels
-from gedi.points import Points
 
 __all__ = ["GROUP_SHARE", "LABEL_SHARE", "build_evidence", "n_known", "rule_evidence"]
 

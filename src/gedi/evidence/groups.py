@@ -11,8 +11,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import log_softmax
 
+from gedi.data.points import Points
 from gedi.evidence.labels import Observed
-from gedi.points import Points
 from gedi.rules import SymbolicRule
 
 __all__ = [

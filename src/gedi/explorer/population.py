@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.runs import Run
 from gedi.training.trained import Prediction, TrainedModel
 
@@ -55,7 +55,7 @@ class Population:
     @classmethod
     def of(cls, run: Run, *, most: int = 20_000) -> "Population":
         """The points of a run; if there are more than `most`, evenly spaced ones."""
-        dataset = run.source.load()
+        dataset = run.source.read()
         rows = np.arange(len(dataset.x))
         if len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError
 from gedi.runs import Run
 

@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles

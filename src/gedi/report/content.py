@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.measures import Detection
 from gedi.report.findings import Findings

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gedi import toy
-from gedi.data import Dataset
+from gedi.data import toy
+from gedi.data.dataset import Dataset
+from gedi.data.points import affordable
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.measures import (
     Detection,
@@ -21,7 +22,6 @@ from gedi.evaluation.outliers import auroc, foils
 from gedi.evaluation.trajectories import trajectories_from_noise
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.model.kinds import is_convolutional, is_plugged
-from gedi.points import affordable
 from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel

@@ -1,5 +1,5 @@
 """The run folder: what a training was made from, what it left, and what is found in it."""
 
-from gedi.runs.folder import Run, Source
+from gedi.runs.folder import Run
 
-__all__ = ["Run", "Source"]
+__all__ = ["Run"]

@@ -21,23 +21,23 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import NoneType
 from typing import Any, Self
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from gedi.data import Dataset, is_plugged, load, refuse_image_options
+from gedi.data.built_in import is_plugged
+from gedi.data.dataset import Dataset
+from gedi.data.images import Watch, holds_images
+from gedi.data.rows import Rows, open_rows
+from gedi.data.source import Source
 from gedi.errors import DataError, RunError
+from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
-from gedi.group_files import GroupSource
-from gedi.images import STREAM_ABOVE, Watch, holds_images, unwatched
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
-from gedi.rows import Rows, open_rows
 from gedi.runs.checkpoints import Checkpoints
 from gedi.settings import CompleteSettings, Settings, complete, from_dict, learns_density
-from gedi.shards import load_stream
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
 from gedi.training.numbering import Reference, recall
@@ -46,7 +46,7 @@ from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
-__all__ = ["Run", "Source"]
+__all__ = ["Run"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
@@ -54,64 +54,6 @@ _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # that Python takes for a byte of CSV, at worst: empty values
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the data come from; the arguments of `gedi.data.load`.
-
-    Args:
-        data: the name of a built-in set, or a path.
-        label: the column or array of labels.
-        n_points: of a toy set.
-        seed: of a toy set.
-        split: of a set of images.
-        image_size: to bring images to.
-        skip_bad: leave out images that cannot be read.
-        stream_above: bytes from where on images stay on disk.
-        streaming: read .parquet files while training, instead of into memory.
-        drop: columns of a table that are left out.
-    """
-
-    data: str
-    label: str | None = None
-    n_points: int = 10_000
-    seed: int = 0
-    split: str | None = None
-    image_size: int | None = None
-    skip_bad: bool = False
-    stream_above: int = STREAM_ABOVE
-    streaming: bool = False
-    drop: tuple[str, ...] = ()
-
-    def load(self, watch: Watch = unwatched) -> Dataset:
-        """The data set.
-
-        Args:
-            watch: told how many images are decoded; see `gedi.data.load`.
-
-        Raises:
-            DataError: if it cannot be read.
-        """
-        if self.streaming:
-            refuse_image_options(self.data, self.split, self.image_size, self.skip_bad)
-            if self.drop:
-                raise DataError(
-                    "--drop: is for tables in memory, and --streaming keeps all columns"
-                )
-            return load_stream(self.data, label=self.label, seed=self.seed)
-        return load(
-            self.data,
-            label=self.label,
-            drop=self.drop,
-            n_points=self.n_points,
-            seed=self.seed,
-            split=self.split,
-            image_size=self.image_size,
-            skip_bad=self.skip_bad,
-            stream_above=self.stream_above,
-            watch=watch,
-        )
 
 
 @dataclass(frozen=True)
@@ -179,14 +121,11 @@ class Run:
             _plugins(source, settings),
         )
         # Absolute, so that the run is found again from any folder.
-        saved = asdict(source)
-        if Path(source.data).exists():
-            saved["data"] = str(Path(source.data).resolve())
         run._write_json(
             "run.json",
             {
                 "format": _FORMAT,
-                "source": saved,
+                "source": asdict(source.absolute()),
                 "n_features": run.n_features,
                 "feature_names": list(run.feature_names),
                 "image_shape": run.image_shape,
@@ -424,7 +363,7 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
-        watch: Watch = unwatched,
+        watch: Watch | None = None,
     ) -> Dataset:
         """Other data for the trained model: the columns, or the size, it was trained on.
 
@@ -464,7 +403,7 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
-        watch: Watch = unwatched,
+        watch: Watch | None = None,
     ) -> Dataset:
         """Data of any shape, read as those of the training were.
 
@@ -474,17 +413,15 @@ class Run:
         table = Path(path).suffix.lower() in {".csv", ".parquet"}
         features = self.feature_names if table and self.feature_names else None
         images = features is None and holds_images(path)
-        return load(
+        source = Source(
             path,
             label=label,
-            features=features,
-            min_rows=1,
             split=split,
             image_size=self.source.image_size if images else None,
             skip_bad=skip_bad,
             stream_above=self.source.stream_above,
-            watch=watch,
         )
+        return source.read(watch, features=features, min_rows=1)
 
     # --- files
 
@@ -542,19 +479,8 @@ def _facts(content: Any) -> _Facts:
     """
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"expected names with values, and the format {_FORMAT}")
-    source, d = content.get("source"), content.get("n_features")
+    source, d = Source.of_json(content.get("source")), content.get("n_features")
     names, shape = content.get("feature_names"), content.get("image_shape")
-    if not isinstance(source, dict) or not source.keys() <= _SOURCE_TYPES.keys():
-        raise ValueError(f"source: expected values of {', '.join(_SOURCE_TYPES)}")
-    if "data" not in source:
-        raise ValueError("source: does not say where the data are")
-    for name, value in source.items():
-        if type(value) not in _SOURCE_TYPES[name]:
-            kinds = " or ".join(kind.__name__ for kind in _SOURCE_TYPES[name])
-            raise ValueError(f"source: expected {kinds} as {name}, got {type(value).__name__}")
-    source["drop"] = tuple(source.get("drop", ()))
-    if not all(isinstance(name, str) for name in source["drop"]):
-        raise ValueError("source: expected names of columns as drop")
     if type(d) is not int or d < 1:
         raise ValueError("n_features: expected a whole number of at least 1")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -566,12 +492,12 @@ def _facts(content: Any) -> _Facts:
         raise ValueError("like: expected the path of an earlier run, as text")
     brought = plugins_of(content.get("plugins", []))
     if shape is None:
-        return Source(**source), d, tuple(names), None, groups, like, brought
+        return source, d, tuple(names), None, groups, like, brought
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return Source(**source), d, tuple(names), image_shape, groups, like, brought
+    return source, d, tuple(names), image_shape, groups, like, brought
 
 
 def _groups(content: Any) -> GroupSource | None:
@@ -584,20 +510,6 @@ def _groups(content: Any) -> GroupSource | None:
     if not texts or content.keys() != {"groups", "rule", "outcome"}:
         raise ValueError("groups: expected texts as groups, rule and outcome")
     return GroupSource(**content)
-
-
-_SOURCE_TYPES: dict[str, tuple[type, ...]] = {
-    "data": (str,),
-    "label": (str, NoneType),
-    "n_points": (int,),
-    "seed": (int,),
-    "split": (str, NoneType),
-    "image_size": (int, NoneType),
-    "skip_bad": (bool,),
-    "stream_above": (int,),
-    "streaming": (bool,),
-    "drop": (list,),
-}
 
 
 def _clear(path: Path) -> None:

@@ -17,10 +17,10 @@ import pandas as pd
 import torch
 
 import gedi
-from gedi.data import Dataset, Values
+from gedi.data.dataset import Dataset, Values
+from gedi.data.rows import Rows
 from gedi.errors import DataError, RunError
-from gedi.part_files import PartFiles
-from gedi.rows import Rows
+from gedi.runs.part_files import PartFiles
 from gedi.training.trained import Prediction, TrainedModel
 
 __all__ = ["SUFFIXES", "Watch", "predict_to_file"]

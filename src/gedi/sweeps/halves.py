@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gedi.data import Values
+from gedi.data.dataset import Values
 from gedi.errors import DataError, SettingsError
 from gedi.evaluation.measures import usual_gap
 from gedi.training.trained import TrainedModel

@@ -11,6 +11,8 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves
 
+from gedi.data.points import Points
+from gedi.data.stream import Stream
 from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
 from gedi.evidence import Evidence, Observed
 from gedi.methods import BUILT_IN, Method
@@ -18,9 +20,7 @@ from gedi.model import EnergyClassifier, weight_average
 from gedi.model.box import Box
 from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms, Weights, log_marginal
-from gedi.points import Points
 from gedi.sampling import Energy, Move, ReplayBuffer
-from gedi.stream import Stream
 from gedi.training.analytic import analytic_energy
 from gedi.training.compilation import compiled, compiled_energy
 from gedi.training.cuda_graphs import OneAhead, Replayed

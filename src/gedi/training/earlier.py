@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
 from gedi.errors import DataError, PluginError, RunError
 from gedi.plugins import plugins_of, refuse_missing
 from gedi.settings import complete, from_dict, learns_density

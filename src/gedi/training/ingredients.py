@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from gedi.data import Dataset, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.points import Points, affordable
+from gedi.data.shards import StreamedDataset
+from gedi.data.stream import Stream
+from gedi.data.values import value_range_of
 from gedi.distributed import n_processes, own_seed, rank, share_of
 from gedi.errors import DataError
 from gedi.evidence.build import build_evidence, rule_evidence
@@ -20,12 +24,9 @@ from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.objective import Weights
-from gedi.points import Points, affordable
 from gedi.sampling import Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
-from gedi.shards import StreamedDataset
-from gedi.stream import Stream
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.custom import Custom
 from gedi.training.monitor import Monitor

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
+from gedi.data.points import affordable
 from gedi.errors import SettingsError
 from gedi.free_memory import Free, free_memory
 from gedi.model.kinds import is_convolutional
-from gedi.points import affordable
 from gedi.training.ingredients import MEASURED, MONITORED, REPORTED
 from gedi.training.plan import Plan
 from gedi.training.starts import CODED

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Generator
 
-from gedi.data import Values
+from gedi.data.dataset import Values
+from gedi.data.points import Points, affordable
 from gedi.errors import DataError
 from gedi.model import renumber_head
-from gedi.points import Points, affordable
 from gedi.training.trained import TrainedModel
 
 __all__ = ["Numbering", "Reference", "aligned", "matched", "recall", "told"]

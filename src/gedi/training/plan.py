@@ -15,7 +15,9 @@ from typing import TypeVar
 import torch
 from torch import Generator
 
-from gedi.data import Dataset
+from gedi.data.dataset import Dataset
+from gedi.data.points import is_mapped
+from gedi.data.shards import StreamedDataset
 from gedi.errors import DataError, SettingsError
 from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
@@ -24,7 +26,6 @@ from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
 from gedi.model.scaling import Scaling
 from gedi.model.sizes import NetworkSize, network_size
 from gedi.objective import balance_threshold
-from gedi.points import is_mapped
 from gedi.sampling import likeliest_bandwidth
 from gedi.settings import (
     RestartSettings,
@@ -42,7 +43,6 @@ from gedi.settings.complete import (
     complete,
 )
 from gedi.settings.presets import NEUTRAL, changes_images, preset
-from gedi.shards import StreamedDataset
 from gedi.training.custom import Custom
 
 __all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from gedi.data.points import Points
+from gedi.data.stream import Stream
 from gedi.errors import SettingsError
 from gedi.objective import Terms
-from gedi.points import Points
 from gedi.sampling import AnchoredJump, Cycle, Energy, Move, evaluate
-from gedi.stream import Stream
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.ingredients import fresh_state
 from gedi.training.operations import Recorder, Tick, Work, clock_of

@@ -11,9 +11,9 @@ import time
 import torch
 from torch import Generator, Tensor
 
+from gedi.data.points import Points
 from gedi.distributed import most
 from gedi.model import EnergyClassifier
-from gedi.points import Points
 from gedi.training.algorithm import Algorithm, TrainingState
 
 __all__ = ["denoising_loss", "match_scores"]

@@ -20,7 +20,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
-from gedi.data import Dataset, check_points, value_range_of
+from gedi.data.dataset import Dataset
+from gedi.data.stream import Stream
+from gedi.data.values import check_points, value_range_of
 from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.model.base import GaussianBase
@@ -34,7 +36,6 @@ from gedi.normalizer.importance import importance_log_normalizer
 from gedi.objective import Terms
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
-from gedi.stream import Stream
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.compilation import check_compiler
 from gedi.training.controller import Controller

@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.data.points import Points
 from gedi.model import EnergyClassifier
 from gedi.model.encoders import MemberLinear
-from gedi.points import Points
 from gedi.settings import CompleteSettings
 
 __all__ = ["CODED", "Codes", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts"]

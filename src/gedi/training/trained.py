@@ -12,13 +12,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, nn
 
-from gedi.data import Values, check_points
+from gedi.data.dataset import Values
+from gedi.data.rows import in_parts
+from gedi.data.values import check_points
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.box import Box
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.estimate import LogNormalizer
-from gedi.rows import in_parts
 from gedi.sampling import Energy, Move, evaluate
 
 __all__ = ["Prediction", "TrainedModel"]

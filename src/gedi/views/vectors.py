@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
 from gedi import plugins
+from gedi.data.points import Points
 from gedi.errors import PluginError
 from gedi.model.scaling import Scaling
 from gedi.objective import invariance
-from gedi.points import Points
 from gedi.random_state import lent_random_state
 
 __all__ = [

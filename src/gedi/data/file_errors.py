@@ -1,0 +1,109 @@
+"""Errors for files that are missing, damaged, or refused."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from gedi.errors import DataError
+from gedi.untrusted import RefusedError, refuse_special
+
+__all__ = [
+    "SUFFIXES",
+    "existing_file",
+    "listed",
+    "read_each",
+    "reading",
+    "reason",
+    "refused",
+    "unreadable",
+]
+
+T = TypeVar("T")
+
+SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+
+
+def existing_file(source: str, known: Sequence[str] = ()) -> Path:
+    """The path of a file that exists and is not empty.
+
+    Raises:
+        DataError: there is none; the message suggests the known name that is most alike.
+    """
+    path = Path(source)
+    try:
+        is_dir, exists = path.is_dir(), path.exists()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise DataError(f"{source!r} cannot be opened: {error.strerror}") from error
+    if is_dir:
+        raise DataError(f"{path} is a directory: give the path of a file ({', '.join(SUFFIXES)})")
+    if not exists:
+        close = difflib.get_close_matches(source.lower(), known, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else ""
+        names = f", and the sets with a name are {', '.join(known)}" if known and not close else ""
+        raise DataError(f"there is no file {source!r}{names}{hint}")
+    try:
+        refuse_special(path)
+    except RefusedError as error:
+        raise refused(path, error) from error
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes): write it again or give another file")
+    return path
+
+
+def refused(path: Path, error: RefusedError) -> DataError:
+    """The error for a file that is not read."""
+    return DataError(f"{path} is not read: {error}")
+
+
+def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
+    """The error for a file that cannot be read as this kind of file."""
+    return DataError(
+        f"{path} cannot be read as {kind} and may be damaged: write it again ({reason(error)})"
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The message of an error in one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn the errors of a reader into one for the user.
+
+    Args:
+        path: the file that is read.
+        kind: what it is read as.
+
+    Raises:
+        DataError: for what pandas and pyarrow raise when a file is damaged or refused.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        yield
+    except DataError:
+        raise
+    except RefusedError as error:
+        raise refused(path, error) from error
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        raise unreadable(path, kind, error) from error
+
+
+def read_each(items: Iterator[T], path: Path, kind: str) -> Iterator[T]:
+    """The items of a reader, whose errors become those of `reading`."""
+    while True:
+        with reading(path, kind):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names in quotes; those of a long list beyond the first ones as a count."""
+    shown = [repr(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more

@@ -1,0 +1,121 @@
+"""Folders of images: of one set, of classes, of splits, or of parquet shards."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from gedi.data.file_errors import listed
+from gedi.data.images.parquet import shards_pile
+from gedi.data.images.pile import PART, Pile, marks_of
+from gedi.errors import DataError
+
+__all__ = ["folder_pile"]
+
+_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_SPLITS = frozenset({"train", "test", "validation", "valid", "val"})
+
+T = TypeVar("T")
+
+
+def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
+    """The images in a folder.
+
+    Args:
+        folder: of images, of folders named after classes or splits, or of parquet shards.
+        label: the column of labels, in shards only.
+        split: which split; None for train, or for the only one.
+
+    Raises:
+        DataError: there are no images, or they are mixed with folders, or not in such a split.
+    """
+    name, root = folder.resolve().name, folder
+    files, folders = _entries(folder)
+    shards = [path for path in files if path.suffix.lower() == ".parquet"]
+    if shards:
+        return shards_pile(name, _shards_of(folder, shards, split), label)
+    images = _images_among(files)
+    by_split = bool(folders) and not images and {path.name for path in folders} <= _SPLITS
+    if by_split:
+        chosen = _chosen(folder, {path.name: path for path in folders}, split)
+        files, folders = _entries(chosen)
+        shards = [path for path in files if path.suffix.lower() == ".parquet"]
+        if shards:
+            return shards_pile(name, shards, label)
+        folder, images = chosen, _images_among(files)
+    elif split is not None:
+        raise DataError(f"{folder} has no splits such as train and test: leave out split={split!r}")
+    if label is not None:
+        raise DataError(
+            f"{folder}: the classes of images are their folders: leave out the label {label!r}"
+        )
+    return _files_pile(name, root, folder, images, folders)
+
+
+def _files_pile(
+    name: str, root: Path, folder: Path, images: list[Path], folders: list[Path]
+) -> Pile:
+    """Images beside each other, or in one folder a class; `root` is what the user named."""
+    classes = {path.name: found for path in folders if (found := _images_among(_entries(path)[0]))}
+    if images and classes:
+        raise DataError(
+            f"{folder} holds images ({images[0].name}) beside folders of images "
+            f"({next(iter(classes))}): put every image into the folder of its class, or all into "
+            f"one folder"
+        )
+    if not images and not classes:
+        raise DataError(
+            f"{folder} is a directory without images: expected files of the kinds "
+            f"{', '.join(sorted(_SUFFIXES))}, or folders of them, or .parquet files"
+        )
+    labels = None
+    if classes:
+        images = [path for found in classes.values() for path in found]
+        labels = np.repeat(np.arange(len(classes)), [len(found) for found in classes.values()])
+    return Pile(
+        name,
+        len(images),
+        lambda: (images[i : i + PART] for i in range(0, len(images), PART)),
+        lambda i: str(images[i]),
+        lambda: marks_of(images),
+        labels,
+        tuple(classes),
+        tuple(path.relative_to(root).as_posix() for path in images),
+    )
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files and folders in a folder, by name, without hidden ones."""
+    try:
+        with os.scandir(folder) as scan:
+            found = sorted(
+                (entry.name, entry.is_dir()) for entry in scan if not entry.name.startswith(".")
+            )
+    except OSError as error:
+        raise DataError(f"{folder} cannot be opened: {error.strerror}") from error
+    files = [folder / name for name, is_folder in found if not is_folder]
+    return files, [folder / name for name, is_folder in found if is_folder]
+
+
+def _images_among(files: Iterable[Path]) -> list[Path]:
+    return [path for path in files if path.suffix.lower() in _SUFFIXES]
+
+
+def _shards_of(folder: Path, shards: list[Path], split: str | None) -> list[Path]:
+    """The shards of one split: train-00000-of-00005.parquet is of the split train."""
+    splits: dict[str, list[Path]] = {}
+    for path in shards:
+        splits.setdefault(re.sub(r"[-_.]?\d+(-of-\d+)?$", "", path.stem), []).append(path)
+    return _chosen(folder, splits, split)
+
+
+def _chosen(folder: Path, splits: Mapping[str, T], split: str | None) -> T:
+    if split is None and ("train" in splits or len(splits) == 1):
+        return splits.get("train", next(iter(splits.values())))
+    if split is not None and split in splits:
+        return splits[split]
+    wanted = "expected a split to choose" if split is None else f"there is no split {split!r}"
+    raise DataError(f"{folder}: {wanted}: give split (--split) as one of {listed(splits)}")

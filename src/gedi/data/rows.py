@@ -1,0 +1,188 @@
+"""Rows of large files, some at a time, so that memory does not grow with the file.
+
+The files are a .csv or .parquet file or a folder of .parquet files, with the columns asked for, or
+a .npy file. Checks and numbers are those of `gedi.load`. Files are read rather than mapped, as
+mapped pages would count as memory of the process.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gedi.data.arrays import read_npy
+from gedi.data.columns import numeric_rows, require_columns
+from gedi.data.dataset import Values
+from gedi.data.file_errors import existing_file, reading
+from gedi.data.images import holds_images
+from gedi.data.tables import column_names, read_parts
+from gedi.data.values import checked_rows
+from gedi.errors import DataError
+from gedi.untrusted.tables import check_texts
+
+__all__ = ["Block", "Rows", "in_parts", "open_rows"]
+
+_BLOCK_VALUES = 2**18  # of an array, 2 MiB
+_MOST_ROWS = 2**16  # in a block
+_ARRAY_DIMENSIONS = (2, 3, 4)
+
+
+class Block(NamedTuple):
+    """Some rows that follow each other.
+
+    Attributes:
+        rows: finite numbers, (k, d), images flattened; floats, or bytes of images.
+        share: of the files that has been read, in [0, 1].
+    """
+
+    rows: Values
+    share: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of one or more files.
+
+    Args:
+        source: the name that the user gave.
+        files: one after the other.
+        features: columns to take, in this order; empty for arrays.
+        n_features: d.
+    """
+
+    source: str
+    files: tuple[Path, ...]
+    features: tuple[str, ...]
+    n_features: int
+
+    def blocks(self, first_row: int = 0) -> Iterator[Block]:
+        """Blocks of any number of rows, from a row on.
+
+        Args:
+            first_row: the row to begin with.
+
+        Raises:
+            DataError: for a file that cannot be read, no rows, or rows that are not finite
+                numbers, with their place in their file.
+        """
+        sizes = [file.stat().st_size for file in self.files]
+        skip, before, some = first_row, 0, False
+        for file, size in zip(self.files, sizes, strict=True):
+            for rows, share in self._blocks_of(file):
+                some = some or len(rows) > 0
+                kept = rows[skip:]
+                skip -= len(rows) - len(kept)
+                if len(kept):
+                    yield Block(kept, (before + share * size) / sum(sizes))
+            before += size
+        if not some:
+            raise DataError(f"{self.source} has no rows: add data")
+
+    def marks(self) -> list[tuple[str, int, int]]:
+        """Path, size and time of change (ns) of each file, by which a change of it shows."""
+        stats = [(file.resolve(), file.stat()) for file in self.files]
+        return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+    def _blocks_of(self, file: Path) -> Iterator[Block]:
+        if file.suffix.lower() == ".npy":
+            return _npy_blocks(file)
+        return _table_blocks(file, self.features)
+
+
+def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
+    """The rows of a file, or of a folder of .parquet files in the order of their names.
+
+    Args:
+        source: its path.
+        features: the columns to take from a table; without them only arrays are read.
+
+    Returns:
+        The rows; None for what cannot be read some rows at a time: sets of images, archives, built-
+        in sets, and what is no such file, for which `gedi.load` gives the reason.
+
+    Raises:
+        DataError: for a damaged file, and missing columns.
+    """
+    path = Path(source)
+    files = _files(path)
+    if not files:
+        return None
+    if files[0].suffix.lower() == ".npy":
+        array = read_npy(existing_file(source), mapped=True)
+        if array.ndim not in _ARRAY_DIMENSIONS:
+            return None
+        return Rows(source, files, (), checked_rows(array[:0], source).shape[1])
+    if not features:
+        return None
+    for file in files:
+        require_columns(file, column_names(existing_file(str(file))), features, "column")
+        if file.suffix.lower() == ".parquet":
+            with reading(file, "parquet"):
+                check_texts(file, features)
+    return Rows(source, files, tuple(features), len(features))
+
+
+def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
+    """The same rows in parts of one size, the last of which may be smaller.
+
+    Args:
+        blocks: rows (k, ...), any number in each.
+        size: rows in a part.
+    """
+    held: list[NDArray[Any]] = []
+    n = 0
+    for block in blocks:
+        rows = np.asarray(block)
+        while len(rows):
+            held.append(rows[: size - n])
+            rows, n = rows[size - n :], n + len(held[-1])
+            if n == size:
+                yield held[0] if len(held) == 1 else np.concatenate(held)
+                held, n = [], 0
+    if held:
+        yield held[0] if len(held) == 1 else np.concatenate(held)
+
+
+# Files
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    """The files that can be read some rows at a time; none for images and for all else."""
+    try:
+        if path.is_dir():
+            found = [file for file in sorted(path.iterdir()) if _is_shard(file)]
+            return tuple(found) if found and not holds_images(str(found[0])) else ()
+        known = path.suffix.lower() in {".csv", ".parquet", ".npy"} and path.is_file()
+    except OSError:  # `gedi.load` gives the reason
+        return ()
+    return (path,) if known and not holds_images(str(path)) else ()
+
+
+def _is_shard(file: Path) -> bool:
+    """Whether this is a part of a table; names that begin with . or _ are those of other files."""
+    return file.suffix.lower() == ".parquet" and file.name[0] not in "._" and file.is_file()
+
+
+def _npy_blocks(file: Path) -> Iterator[Block]:
+    array = read_npy(file, mapped=True)
+    assert isinstance(array, np.memmap)
+    n, step = len(array), max(1, min(_MOST_ROWS, _BLOCK_VALUES // max(1, array[:1].size)))
+    # Columns that lie one after the other cannot be read row by row.
+    is_plain = array.flags.c_contiguous
+    for start in range(0, n, step):
+        rows: NDArray[Any] = array[start : start + step]
+        if is_plain:
+            offset = array.offset + start * array.strides[0]
+            flat = np.fromfile(file, array.dtype, rows.size, offset=offset)
+            rows = flat.reshape(rows.shape)
+        checked = checked_rows(rows, str(file), first_row=start)
+        yield Block(checked, min(1.0, (start + step) / n))
+
+
+def _table_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
+    for part in read_parts(file, features):
+        rows = numeric_rows(file, part.frame, first_row=part.first_row)
+        yield Block(rows, part.share)

@@ -1,0 +1,99 @@
+"""JSON and YAML files from anywhere, read in bounded time and memory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gedi.untrusted.limits import RefusedError, check_room, refuse_special
+
+__all__ = ["json_of", "yaml_of"]
+
+_MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
+_JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
+_DEEPEST = 50  # levels of lists in lists, or names in names
+
+
+def json_of(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: it is damaged, nested without end, no regular file, or larger than the memory.
+        OSError: it cannot be read.
+    """
+    refuse_special(path)
+    check_room(_JSON_BYTES * path.stat().st_size, "what it may hold")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise RefusedError("it is nested too deeply") from error
+
+
+def yaml_of(path: Path, most_values: int = 100_000) -> Any:
+    """The content of a small YAML file: plain values, no objects.
+
+    Args:
+        path: of the file.
+        most_values: the most values that are accepted. An alias counts each time it is used, so
+            that a few lines cannot stand for more values than fit into memory.
+
+    Raises:
+        ValueError: it is damaged, asks for objects, is nested too deeply, holds too many values,
+            or is no regular file.
+        OSError: it cannot be read.
+    """
+    refuse_special(path)
+    if path.stat().st_size > _MOST_YAML:
+        raise RefusedError(f"it is larger than {_MOST_YAML // 2**10} KiB, too large for settings")
+    text = path.read_text(encoding="utf-8")
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                return None
+            _count(root, {}, 0, most_values)
+            return loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except RefusedError:
+        raise
+    except RecursionError as error:
+        raise RefusedError("it is nested too deeply") from error
+    # PyYAML's constructors of dates, numbers and bytes raise what Python raises for such text.
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _count(
+    node: yaml.Node, known: dict[int, tuple[int, int]], depth: int, most: int
+) -> tuple[int, int]:
+    """The number of values that a node stands for, and their depth; with all aliases."""
+    if id(node) not in known:
+        if depth > _DEEPEST:  # before a list that holds itself is followed any further
+            raise RefusedError(f"it is nested more than {_DEEPEST} deep, or in itself")
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        counts = [_count(part, known, depth + 1, most) for part in parts]
+        known[id(node)] = (
+            1 + sum(size for size, _ in counts),
+            1 + max((height for _, height in counts), default=0),
+        )
+    size, height = known[id(node)]
+    if depth + height > _DEEPEST:
+        raise RefusedError(f"it is nested more than {_DEEPEST} deep, or in itself")
+    if size > most:
+        raise RefusedError(f"it stands for more than {most} values")
+    return size, height
