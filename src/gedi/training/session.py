@@ -11,6 +11,7 @@ import copy
 import hashlib
 import logging
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -23,7 +24,16 @@ from torch import Generator, Tensor
 from gedi.data.dataset import Dataset
 from gedi.data.stream import Stream
 from gedi.data.values import check_points, value_range_of
-from gedi.distributed import agree, anywhere, from_first, gathered, leave, n_processes, rank
+from gedi.distributed import (
+    agree,
+    anywhere,
+    from_first,
+    gathered,
+    leave,
+    most,
+    n_processes,
+    rank,
+)
 from gedi.model import EnergyClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
@@ -62,6 +72,8 @@ Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
 _log = logging.getLogger("gedi.training")
 
+_LEAST_SHARE = 0.05  # of max_time, that iterations get however long the set-up takes
+_END_SHARE = 0.1  # of what is left of max_time, for log Z and predictions
 _SMALL = 50_000  # numbers of a network that many chains cost seconds
 _ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
 
@@ -155,20 +167,30 @@ def start(
         SettingsError: for settings that contradict each other, the data or the machine.
         RunError: if the processes do not find each other, or see other data.
     """
+    begun = time.perf_counter()
     planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
     if is_first_here(planned.n_processes):
         fits(planned)
-    return build(planned, dataset, custom)
+    return build(planned, dataset, custom, begun=begun)
 
 
-def build(planned: Plan, dataset: Dataset, custom: Custom = Custom()) -> "Session":
+def build(
+    planned: Plan, dataset: Dataset, custom: Custom = Custom(), *, begun: float | None = None
+) -> "Session":
     """Launch the processes of a plan and build what they train.
+
+    Args:
+        planned: what was decided.
+        dataset: the points.
+        custom: what the user brings that settings cannot hold.
+        begun: `time.perf_counter()` when the work began, from which `max_time` counts; None is now.
 
     Raises:
         DataError: for data that cannot be trained on.
         SettingsError: if there are not so many devices, or a compiler is missing.
         RunError: if the processes do not find each other, or see other data.
     """
+    begun = time.perf_counter() if begun is None else begun
     crew = launched(planned.settings.device, planned.devices, planned.nodes)
     with crew.failures_told():
         agree(_fingerprint(dataset), "data set")
@@ -176,7 +198,9 @@ def build(planned: Plan, dataset: Dataset, custom: Custom = Custom()) -> "Sessio
     if planned.settings.compile:
         check_compiler(crew.fabric.device)
     parts = build_ingredients(planned, dataset, custom, crew.fabric.device)
-    return Session(planned, parts, custom, crew)
+    session = Session(planned, parts, custom, crew)
+    session.limit_time(since=begun)
+    return session
 
 
 class Session:
@@ -217,6 +241,21 @@ class Session:
         self.candidates: list[Candidate] = []
         self.chosen = 0
         self._begun = False
+
+    def limit_time(self, *, since: float) -> None:
+        """Leave the iterations what `max_time` leaves after the set-up, and before the end.
+
+        Args:
+            since: `time.perf_counter()` when the work began.
+        """
+        limit = self.settings.max_time
+        if limit is None:
+            return
+        left = limit - most(time.perf_counter() - since)
+        seconds = (1 - _END_SHARE) * max(_LEAST_SHARE * limit, left)
+        algorithm = replace(self.parts.algorithm, max_time=seconds)
+        self.parts = replace(self.parts, algorithm=algorithm)
+        self.controller.algorithm = self.controller.guard.algorithm = algorithm
 
     @property
     def settings(self) -> CompleteSettings:
