@@ -115,7 +115,7 @@ class _Graph(nn.Module):
         super().__init__()
         model = copy.deepcopy(trained.model).cpu().double()
         self.encoder = model.encoder.float()
-        self.head, self.base = model.head, model.base
+        self.model, self.base = model, model.base
         self.register_buffer("shift", trained.scaling.shift)
         self.register_buffer("scale", trained.scaling.scale)
         self.temperature = temperature
@@ -127,7 +127,7 @@ class _Graph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         z = (x.flatten(1) - self.shift) / self.scale
-        logits = self.head(self.encoder(z.float()).double())
+        logits = self.model.read_out(self.encoder(z.float()).double())
         probabilities = (logits / self.temperature).softmax(-1)
         energy = energy_of_logits(logits)
         if self.base is not None:

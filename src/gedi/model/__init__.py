@@ -2,6 +2,7 @@
 
 from gedi.model.classifier import (
     EnergyClassifier,
+    ResidualClassifier,
     energy_of_logits,
     member,
     number_by_size,
@@ -12,6 +13,7 @@ from gedi.model.classifier import (
 
 __all__ = [
     "EnergyClassifier",
+    "ResidualClassifier",
     "energy_of_logits",
     "member",
     "number_by_size",

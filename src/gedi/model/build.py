@@ -5,7 +5,7 @@ from torch import Generator, nn
 
 from gedi.errors import SettingsError
 from gedi.model.base import GaussianBase
-from gedi.model.classifier import EnergyClassifier
+from gedi.model.classifier import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import CosineHead, OwnEncoder
 from gedi.model.kinds import fresh_encoder
 from gedi.model.mixture import MixtureBase
@@ -22,6 +22,7 @@ def build_model(
     base: GaussianBase | MixtureBase | None = None,
     module: nn.Module | None = None,
     cosines: float | None = None,
+    residual: bool = False,
     encoder_dtype: torch.dtype | None = None,
     members: tuple[int, ...] = (),
     generator: Generator,
@@ -35,6 +36,7 @@ def build_model(
         base: the base density of the energy; None is no base.
         module: an encoder of the user, used instead of the chosen kind.
         cosines: the temperature of a cosine head; None is a linear head.
+        residual: whether the head has one more output, the residual of the density.
         encoder_dtype: the dtype in which the encoder computes; None is the dtype of its weights.
         members: leading dimensions of the parameters, () or (k,).
         generator: draws the weights.
@@ -48,6 +50,15 @@ def build_model(
         if module is None
         else OwnEncoder(module, input_shape, members=members)
     )
+    if residual:
+        return ResidualClassifier(
+            encoder,
+            n_outputs,
+            base=base,
+            encoder_dtype=encoder_dtype,
+            members=members,
+            generator=generator,
+        )
     head = None
     if cosines is not None:
         n_features = int(encoder.n_features)  # type: ignore[arg-type]

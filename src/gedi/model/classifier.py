@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import log_softmax
 
 from gedi.model.encoders import MemberLinear
 
 __all__ = [
     "EnergyClassifier",
+    "ResidualClassifier",
     "energy_of_logits",
     "member",
     "number_by_size",
@@ -74,17 +76,21 @@ class EnergyClassifier(nn.Module):
 
     def forward(self, x: Tensor, *, with_base: bool = True) -> Tensor:
         """The logits f(x), (..., d) -> (..., c); without the base, what the network adds to it."""
-        logits: Tensor = self.head(self._encode(x))
+        logits = self.read_out(self._encode(x))
         if self.base is None or not with_base:
             return logits
-        with_it: Tensor = logits + self.base(x)[..., None]
-        return with_it
+        together: Tensor = logits + self.base(x)[..., None]
+        return together
+
+    def read_out(self, features: Tensor) -> Tensor:
+        """The logits of features without the base, (..., e) -> (..., c)."""
+        logits: Tensor = self.head(features)
+        return logits
 
     def posterior(self, x: Tensor) -> Tensor:
         """The posterior p(y|x), (..., d) -> (..., c)."""
         # The base cancels in the softmax, and costs as much as a layer.
-        logits: Tensor = self.head(self._encode(x))
-        return logits.softmax(-1)
+        return self.read_out(self._encode(x)).softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:
         """The energy E(x) in nats, (..., d) -> (...)."""
@@ -102,6 +108,58 @@ class EnergyClassifier(nn.Module):
     def cluster_energy(self, cluster: int) -> Callable[[Tensor], Tensor]:
         """The energy of one cluster, the function x -> E(x|y) in nats, (..., d) -> (...)."""
         return lambda x: -self(x)[..., cluster]
+
+
+class ResidualClassifier(EnergyClassifier):
+    """A classifier whose density is that of its base, times the exponential of a residual.
+
+        f_y(x) = log softmax_y g(x) + s r(x) + b(x),   E(x) = -b(x) - s r(x)
+
+    The head has one output more than there are clusters, r. Any logits can be written so; what the
+    form gains is a start at the base, where r = 0, whatever the clusters are.
+
+    Args:
+        encoder: a module (..., d) -> (..., e) with the attribute `n_features` = e.
+        n_clusters: the number of clusters, c.
+        base: the normalised log-density b, a module (..., d) -> (...).
+        encoder_dtype: see `EnergyClassifier`.
+        members: leading dimensions of the head, the same as those of the encoder.
+        generator: draws the initial weights of the head.
+
+    Attributes:
+        gain: s, between 0 and 1; 1 while the network is trained.
+    """
+
+    gain: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        n_clusters: int,
+        *,
+        base: nn.Module | None = None,
+        encoder_dtype: torch.dtype | None = None,
+        members: tuple[int, ...] = (),
+        generator: Generator,
+    ) -> None:
+        super().__init__(
+            encoder,
+            n_clusters + 1,
+            base=base,
+            encoder_dtype=encoder_dtype,
+            members=members,
+            generator=generator,
+        )
+        self.n_clusters = n_clusters
+        self.register_buffer("gain", torch.ones(()))
+        with torch.no_grad():
+            self.head.weight[..., -1] = 0
+            self.head.bias[..., -1] = 0
+
+    def read_out(self, features: Tensor) -> Tensor:
+        """The logits of features without the base, (..., e) -> (..., c)."""
+        outputs: Tensor = self.head(features)
+        return log_softmax(outputs[..., :-1], -1) + self.gain * outputs[..., -1:]
 
 
 @torch.no_grad()
@@ -157,8 +215,11 @@ def renumbered(values: Tensor, order: Tensor) -> Tensor:
 
     Args:
         values: one column for each cluster, (*members, n, c).
-        order: the old number of each cluster, (*members, c).
+        order: the old number of each cluster, (*members, c). Columns beyond the clusters, such as
+            that of a residual, keep their places.
     """
+    rest = torch.arange(order.shape[-1], values.shape[-1], device=order.device)
+    order = torch.cat([order, rest.expand(*order.shape[:-1], -1)], -1)
     return values.gather(-1, order[..., None, :].expand_as(values))
 
 

@@ -44,14 +44,14 @@ class Components(nn.Module):
         self.register_buffer("log_peaks", peaks + log_dets)
 
     def joint(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """log w_k t(y; k) and |W_k (y - μ_k)|², (n, q) -> (n, k), (n, k)."""
+        """Log w_k t(y; k) and |W_k (y - μ_k)|², (n, q) -> (n, k), (n, k)."""
         white = y @ self.whiteners.mT - (self.whiteners @ self.means[..., None]).mT  # (k, n, q)
         squares = white.square().sum(-1).T
         exponents = (self.freedom + y.shape[1]) / 2
         return self.log_peaks - exponents * torch.log1p(squares / self.freedom), squares
 
     def forward(self, y: Tensor) -> Tensor:
-        """log q(y), (n, q) -> (n,)."""
+        """Log q(y), (n, q) -> (n,)."""
         return torch.logsumexp(self.joint(y)[0], 1)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
@@ -88,7 +88,7 @@ def expectation_maximisation(
     iterations: int,
     tolerance: float,
 ) -> Components:
-    """k components of the same freedom, and a broad one, at 0, for points with covariance I.
+    """K components of the same freedom, and a broad one, at 0, for points with covariance I.
 
     Args:
         y: points, (n, q).

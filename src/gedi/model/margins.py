@@ -124,7 +124,7 @@ def _levels(n: int) -> Tensor:
 
 
 def _compress(t: Tensor) -> tuple[Tensor, Tensor]:
-    """t with its tails compressed twice by a logarithm, and the log of the slope."""
+    """T with its tails compressed twice by a logarithm, and the log of the slope."""
     t = t.clamp(-_FAR, _FAR)
     ratio = t.abs().clamp_min(CUT) / CUT
     once = 1 + ratio.log()

@@ -192,7 +192,7 @@ class MixtureBase(nn.Module):
         return y.reshape(*x.shape[:-1], -1).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """log q(x), (..., d) -> (...)."""
+        """Log q(x), (..., d) -> (...)."""
         y, log_rest = self.frame(x.reshape(-1, x.shape[-1]).to(self.mean))
         log_density: Tensor = self.components(y) + log_rest
         return log_density.reshape(x.shape[:-1]).to(x.dtype)
@@ -352,7 +352,7 @@ def _chosen(score: _HeldOut) -> _Choice:
 
 
 def _climbed(score: _HeldOut, choice: _Choice, rows: int) -> _Choice:
-    """k doubled while held-out rows get likelier; one worse step is looked beyond."""
+    """K doubled while held-out rows get likelier; one worse step is looked beyond."""
     more = [choice._replace(k=choice.k * factor) for factor in (2, 4)]
     for candidate in more:
         if candidate.k <= _MOST and score(candidate, rows) > score(choice, rows):

@@ -136,6 +136,7 @@ class Algorithm:
         cuda_graph: capture what follows the views, chains, gradients and Adam, as a CUDA graph.
         evidence: what is known of some inputs, such as labels; None for nothing.
         method: from a batch to the terms.
+        rows: places of the points that batches are drawn from, (m,); None is all of them.
     """
 
     view: View
@@ -153,6 +154,7 @@ class Algorithm:
     cuda_graph: bool = False
     evidence: Evidence | None = None
     method: Method = BUILT_IN["gedi"]
+    rows: Tensor | None = None
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
@@ -319,12 +321,10 @@ def _batch(
     shape = (*state.members, algorithm.batch_size)
     if isinstance(data, Stream):
         return None, data.draw(shape)
-    index = torch.randint(
-        len(data),
-        shape,
-        device=data.device,
-        generator=state.generator,
-    )
+    rows = algorithm.rows
+    n = len(data) if rows is None else len(rows)
+    index = torch.randint(n, shape, device=data.device, generator=state.generator)
+    index = index if rows is None else rows[index]
     return index, data[index]
 
 

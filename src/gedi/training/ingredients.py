@@ -45,6 +45,7 @@ __all__ = ["MEASURED", "MONITORED", "REPORTED", "Ingredients", "build_ingredient
 REPORTED = 10_000  # points on which the end result is measured
 MONITORED = 2000  # points on which the gap is watched
 MEASURED = 20_000  # points that the base is the Gaussian of
+_HELD_OUT, _MOST_HELD_OUT = 5, 2000  # every fifth point, of many 2,000
 _PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
 _NAMED = 500  # inputs of groups that numbers of clusters are judged by
 _MARGIN = 0.1  # of the data's range, between data and the walls of the box
@@ -67,6 +68,7 @@ class Ingredients:
         renaming: finds new numbers for clusters that a rule has named, or None.
         base: the density under the energy, or None.
         partition: what the network starts from, or None.
+        held_out: points that the residual of a base is judged by, (m, d); none with chains.
     """
 
     scaling: Scaling
@@ -81,6 +83,7 @@ class Ingredients:
     renaming: Renaming | None
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
+    held_out: Tensor
 
 
 def build_ingredients(
@@ -120,17 +123,17 @@ def build_ingredients(
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
-    weights = settings.weights
+    by_contrast, weights = settings.sampler.kind == "base", settings.weights
+    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if by_contrast else 0
     w_evidence = weights.evidence
     if partition is not None and weights.start > 0:
-        evidence, w_evidence = Labels(
-            partition.x, partition.codes, n_known(LABEL_SHARE, settings.batch_size)
-        ), weights.start
+        evidence, w_evidence = (
+            Labels(partition.x, partition.codes, n_known(LABEL_SHARE, settings.batch_size)),
+            weights.start,
+        )
     algorithm = Algorithm(
         view=view,
-        weights=Weights(
-            weights.gen, weights.inv, weights.prior, w_evidence, weights.max_contrast
-        ),
+        weights=Weights(weights.gen, weights.inv, weights.prior, w_evidence, weights.max_contrast),
         prior_rate=_PRIOR_RATE if settings.prior == "learned" else 0.0,
         box=box if previous is None else _union(box, previous.box),
         schedule=planned_schedule(settings),
@@ -143,6 +146,7 @@ def build_ingredients(
         compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
+        rows=order[n_held_out:] if n_held_out else None,
     )
     watched = share_of(order[: affordable(MONITORED, d)], 0)
     return Ingredients(
@@ -158,6 +162,7 @@ def build_ingredients(
         renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
         partition=partition,
+        held_out=data[order[:n_held_out]],
     )
 
 
@@ -246,6 +251,7 @@ def planned_model(
         base=base,
         module=custom.encoder,
         cosines=method.cosines,
+        residual=settings.sampler.kind == "base",
         encoder_dtype=torch.bfloat16 if half else None,
         members=members,
         generator=generator,

@@ -150,6 +150,11 @@ class Plan:
         """The number of processes that train together."""
         return self.devices * self.nodes
 
+    @property
+    def multiplications(self) -> int:
+        """The number of multiplications in an iteration, about, from which threads are decided."""
+        return self.network.parameters * self.settings.batch_size * self.settings.restarts.n
+
     def __str__(self) -> str:
         settings, data = self.settings, self.data
         is_image = data.image_shape is not None
@@ -230,8 +235,8 @@ def plan(
     if shape.is_stream:
         _refuse_places(custom)
     encoder = _encoder(settings, method, shape, custom)
-    network = _network(encoder, method, n_clusters, shape, custom)
     kind = _sampler_kind(settings, method, shape, custom)
+    network = _network(encoder, method, n_clusters, shape, custom, by_contrast=kind == "base")
     settings = replace(
         settings,
         sampler=replace(settings.sampler, kind=kind),
@@ -365,7 +370,13 @@ def _sampler_kind(
 
 
 def _network(
-    encoder: EncoderChoice, method: Method, n_clusters: int, shape: DataShape, custom: Custom
+    encoder: EncoderChoice,
+    method: Method,
+    n_clusters: int,
+    shape: DataShape,
+    custom: Custom,
+    *,
+    by_contrast: bool,
 ) -> NetworkSize:
     """The size of one network.
 
@@ -382,6 +393,7 @@ def _network(
             method.projection or n_clusters,
             module=module,
             cosines=method.cosines,
+            residual=by_contrast,
             generator=Generator(),
         )
     return network_size(model, shape.input_shape)

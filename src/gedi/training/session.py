@@ -34,7 +34,7 @@ from gedi.distributed import (
     n_processes,
     rank,
 )
-from gedi.model import EnergyClassifier, number_by_size
+from gedi.model import EnergyClassifier, ResidualClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
@@ -43,7 +43,7 @@ from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
-from gedi.normalizer.residual import residual_log_normalizer
+from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
 from gedi.objective import Terms
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
@@ -64,6 +64,7 @@ from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
 from gedi.training.starts import kmeans_head
+from gedi.training.threads import bounded_threads
 from gedi.training.trained import TrainedModel
 
 __all__ = ["Ending", "Fit", "Session", "build", "fit", "start"]
@@ -197,8 +198,9 @@ def build(
         planned = replace(planned, settings=from_first(planned.settings))
     if planned.settings.compile:
         check_compiler(crew.fabric.device)
-    parts = build_ingredients(planned, dataset, custom, crew.fabric.device)
-    session = Session(planned, parts, custom, crew)
+    with bounded_threads(planned.multiplications):
+        parts = build_ingredients(planned, dataset, custom, crew.fabric.device)
+        session = Session(planned, parts, custom, crew)
     session.limit_time(since=begun)
     return session
 
@@ -285,7 +287,7 @@ class Session:
             DivergenceError: if the training diverged, past all cures.
             RunError: if another process of the training is gone.
         """
-        with self.crew.failures_told():
+        with bounded_threads(self.plan.multiplications), self.crew.failures_told():
             self._match_scores()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
@@ -406,6 +408,9 @@ class Session:
         # Copies: an interrupted training may go on, with its sampler still adapting.
         model = copy.deepcopy(state.average).cpu().eval()
         model.encoder_dtype = None
+        if isinstance(model, ResidualClassifier):
+            generator = Generator().manual_seed(self.settings.seed)
+            model.gain.fill_(likeliest_gain(model, self.parts.held_out.cpu(), generator))
         custom = self.custom
         some = self.parts.data[self.parts.sample].cpu()
         log_prior = state.log_prior.cpu()

@@ -21,7 +21,17 @@ from gedi.model.encoders import MemberLinear
 from gedi.settings import CompleteSettings
 from gedi.training.pool import best_partition
 
-__all__ = ["CODED", "Codes", "Partition", "fit_codes", "kmeans_codes", "kmeans_head", "kmeans_starts", "learn_partition", "pool_partition"]
+__all__ = [
+    "CODED",
+    "Codes",
+    "Partition",
+    "fit_codes",
+    "kmeans_codes",
+    "kmeans_head",
+    "kmeans_starts",
+    "learn_partition",
+    "pool_partition",
+]
 
 CODED = 5000  # points that k-means sees
 _POOL_STEPS = 250  # of Adam, to learn a partition of any shape
