@@ -115,7 +115,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     method: Method | str | None = None
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None
     contamination: float = 0.05
-    max_iter: int = 2000
+    max_iter: int | None = None
     max_time: float | None = None
     tol: float = 1e-3
     n_restarts: int | None = None

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 
+_FAR = 8.0  # robust standard deviations, from where on points look alike to a residual
 _PART = 500  # points at a time, so that memory does not grow with their number
 
 
@@ -152,9 +153,17 @@ class ResidualClassifier(EnergyClassifier):
         )
         self.n_clusters = n_clusters
         self.register_buffer("gain", torch.ones(()))
-        with torch.no_grad():
-            self.head.weight[..., -1] = 0
-            self.head.bias[..., -1] = 0
+        self.start_at_base()
+
+    @torch.no_grad()
+    def start_at_base(self) -> None:
+        """Let the residual be zero everywhere."""
+        self.head.weight[..., -1] = 0
+        self.head.bias[..., -1] = 0
+
+    def _encode(self, x: Tensor) -> Tensor:
+        # Far points look alike to the network; what is unusual of them is known by the base.
+        return super()._encode(_FAR * torch.tanh(x / _FAR))
 
     def read_out(self, features: Tensor) -> Tensor:
         """The logits of features without the base, (..., e) -> (..., c)."""

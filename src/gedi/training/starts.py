@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from gedi.data.points import Points
-from gedi.model import EnergyClassifier
+from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
 from gedi.settings import CompleteSettings
 from gedi.training.pool import best_partition
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 CODED = 5000  # points that k-means sees
-_POOL_STEPS = 250  # of Adam, to learn a partition of any shape
+_POOL_STEPS = 500  # of Adam, to learn a partition of any shape
 _CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
 _PART = 500  # points embedded at a time
 
@@ -143,6 +143,9 @@ def learn_partition(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+    if isinstance(model, ResidualClassifier):
+        # Adam has made steps of the rounding errors in the gradient of what softmax cancels.
+        model.start_at_base()
 
 
 def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
