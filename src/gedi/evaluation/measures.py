@@ -301,7 +301,7 @@ def detection_measures(
     """How well outliers are detected: score -> set of outliers -> AUROC, AUPR and FPR95.
 
     Args:
-        trained: the model; without GEN, its log density and approximate mass are by-products.
+        trained: the model; without GEN, its log density and approximate mass mean little.
         test: points like the data, preferably ones that were not trained on.
         outliers: points (m, d) in the user's units by name, as `outlier_sets` makes them.
 
