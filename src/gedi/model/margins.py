@@ -1,9 +1,11 @@
 """Every column to a robust scale, with compressed tails, and to a normal law where asked for."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Margins", "location_and_scale", "quantiles"]
+__all__ = ["Margins", "location_and_scale", "quantiles", "register"]
 
 CUT = 6.0  # robust deviations up to which a column stays linear
 _FAR = 1e37  # of them: beyond, a column is flat
@@ -23,12 +25,8 @@ class Margins(nn.Module):
     (Gregory & Delbourgo, IMA J. Numer. Anal. 1982; Durkan et al., NeurIPS 2019).
 
     Args:
-        shift: m, (d,).
-        scale: s, (d,), positive.
-        normal: indices of the columns with a spline, (e,), int64.
-        knots: z before the spline, increasing along each row, (e, k).
-        values: z after it at the knots, likewise.
-        slopes: derivatives of the spline at the knots, positive, (e, k).
+        tensors: m and s (d,); the indices of normal columns (e,); and the splines by their knots,
+            their values and derivatives there (e, k).
     """
 
     shift: Tensor
@@ -38,22 +36,9 @@ class Margins(nn.Module):
     values: Tensor
     slopes: Tensor
 
-    def __init__(
-        self,
-        shift: Tensor,
-        scale: Tensor,
-        normal: Tensor,
-        knots: Tensor,
-        values: Tensor,
-        slopes: Tensor,
-    ) -> None:
+    def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", scale)
-        self.register_buffer("normal", normal)
-        self.register_buffer("knots", knots)
-        self.register_buffer("values", values)
-        self.register_buffer("slopes", slopes)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, normal: Tensor) -> "Margins":
@@ -67,7 +52,8 @@ class Margins(nn.Module):
         secants = values.diff(dim=1) / knots.diff(dim=1)
         inner = 2 * secants[:, 1:] * secants[:, :-1] / (secants[:, 1:] + secants[:, :-1])
         slopes = torch.cat([secants[:, :1], inner, secants[:, -1:]], 1)
-        return cls(shift, scale, columns, knots.contiguous(), values.contiguous(), slopes)
+        splines = {"normal": columns, "knots": knots, "values": values, "slopes": slopes}
+        return cls(shift=shift, scale=scale, **splines)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Z and log |det dz/dx| of x, (n, d) -> (n, d), (n,)."""
@@ -86,6 +72,12 @@ class Margins(nn.Module):
         far = z.abs().clamp_min(CUT) / CUT - 1
         far = (far.expm1().exp() * CUT).clamp_max(_FAR)
         return torch.where(z.abs() > CUT, z.sign() * far, z) * self.scale + self.shift
+
+
+def register(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Store tensors in a module by their names."""
+    for name, tensor in tensors.items():
+        module.register_buffer(name, tensor.contiguous())
 
 
 def location_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +116,7 @@ def _levels(n: int) -> Tensor:
 
 
 def _compress(t: Tensor) -> tuple[Tensor, Tensor]:
-    """t with its tails compressed twice by a logarithm, and the log of the slope."""
+    """Values t with their tails compressed twice by a logarithm, and the log of the slope."""
     t = t.clamp(-_FAR, _FAR)
     ratio = t.abs().clamp_min(CUT) / CUT
     once = 1 + ratio.log()

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.model.components import GAUSSIAN, Components, expectation_maximisation, partition
 from gedi.model.lattice import cell_widths, dequantised
-from gedi.model.margins import Margins, quantiles
+from gedi.model.margins import Margins, quantiles, register
 from gedi.model.spectral import SpectralMatrix
 
 __all__ = ["MixtureBase", "robust_moments"]
@@ -34,19 +34,16 @@ _BEYOND = 6.0
 
 
 class Frame(nn.Module):
-    """Coordinates of the mixture: principal axes of the margins, and how far off them a point is.
+    """Coordinates of the mixture: the principal axes of the data behind their margins.
 
         y = (T(x) - m) V / s         off = (T(x) - m) (I - V Vᵀ) / r
 
-    off counts as N(0, I) in as many dimensions as it has.
+    The first 64 coordinates are the mixture's; the others, and off, are N(0, 1) in all directions.
 
     Args:
         margins: T.
-        centre: m, (d,).
-        axes: V, orthonormal columns, (d, q).
-        spread: s, standard deviations along them, (q,).
-        rest: r, standard deviation of each column off them, (d,).
-        log_volume: what T(x), y and off add to log |det| and to the constant of N(0, I).
+        tensors: m (d,), V (d, k) with orthonormal columns, s (k,), r (d,), and what y, off and
+            the constants of N(0, 1) add to the log-density, a scalar.
     """
 
     centre: Tensor
@@ -55,66 +52,56 @@ class Frame(nn.Module):
     rest: Tensor
     log_volume: Tensor
 
-    def __init__(
-        self,
-        margins: Margins,
-        centre: Tensor,
-        axes: Tensor,
-        spread: Tensor,
-        rest: Tensor,
-        log_volume: Tensor,
-    ) -> None:
+    def __init__(self, margins: Margins, **tensors: Tensor) -> None:
         super().__init__()
         self.margins = margins
-        self.register_buffer("centre", centre)
-        self.register_buffer("axes", axes.contiguous())
-        self.register_buffer("spread", spread)
-        self.register_buffer("rest", rest)
-        self.register_buffer("log_volume", log_volume)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, normal: Tensor, constant: Tensor) -> "Frame":
-        """The frame of data (n, d).
+        """The frame of data (n, d), with masks (d,) of normal margins and of constant columns.
 
-        Directions of almost no spread are kept off the axes, and in many dimensions or of few rows
-        all but the leading ones. Constant columns count with density 1 at their value.
-
-        Args:
-            x: data, (n, d).
-            normal: mask of the columns with normal margins, (d,).
-            constant: mask of the constant columns, (d,).
+        Directions of almost no spread are no axes, nor, with few rows, are all but the leading
+        ones: they share one deviation. Constant columns have density 1 at their value.
         """
         n, d = x.shape
         margins = Margins.fit(x, normal)
-        z = margins(x)[0]
-        centre, covariance = robust_moments(z)
+        centre, covariance = robust_moments(margins(x)[0])
         scatter = SpectralMatrix.of(covariance)
         values, order = scatter.values.sort(descending=True)
-        few = d > _DIRECTIONS or n < 3 * d
-        most = min(_DIRECTIONS, max(1, n // 6)) if few else d
         thick = int((values > _FLOOR**2 + 1e-10 * values[0]).sum())
-        q = max(1, min(most, thick))
-        spread = values[:q].clamp_min(_FLOOR**2).sqrt()
-        others = d - q - int(constant.sum())
-        total = scatter.values.sum() + scatter.rest * (d - len(values))
-        left = (total - values[:q].sum()).clamp_min(0) / max(1, others)
-        rest = torch.where(constant, _FLOOR, (left + _FLOOR**2).sqrt())
-        log_volume = margins.scale[constant].log().sum() - spread.log().sum()
-        log_volume -= others * 0.5 * (2 * math.pi * (left + _FLOOR**2)).log()
-        return cls(margins, centre, scatter.vectors[:, order[:q]], spread, rest, log_volume)
+        k = max(1, min(thick, d if n >= 3 * d else n // 6))
+        spread = values[:k].clamp_min(_FLOOR**2).sqrt()
+        others = d - k - int(constant.sum())
+        left = (covariance.trace() - values[:k].sum()).clamp_min(0) / max(1, others)
+        rest = (left + _FLOOR**2).sqrt()
+        log_volume = margins.scale[constant].log().sum() - spread.log().sum() - others * rest.log()
+        gaussian = others + max(0, k - _DIRECTIONS)
+        return cls(
+            margins,
+            centre=centre,
+            axes=scatter.vectors[:, order[:k]],
+            spread=spread,
+            rest=torch.where(constant, _FLOOR, rest),
+            log_volume=log_volume - gaussian * 0.5 * math.log(2 * math.pi),
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Y, and the log-density of all that is outside it, (n, d) -> (n, q), (n,)."""
+        """Coordinates of the mixture, and log-density of the others, (n, d) -> (n, q), (n,)."""
         z, log_det = self.margins(x)
         centred = z - self.centre
         along = centred @ self.axes
         off = (centred - along @ self.axes.T) / self.rest
-        return along / self.spread, log_det + self.log_volume - 0.5 * off.square().sum(1)
+        y = along / self.spread
+        squares = y[:, _DIRECTIONS:].square().sum(1) + off.square().sum(1)
+        return y[:, :_DIRECTIONS], log_det + self.log_volume - 0.5 * squares
 
-    def inverse(self, y: Tensor, off: Tensor) -> Tensor:
-        """T(x) of coordinates y (n, q) and off (n, d), from which only the part off the axes counts."""
-        off = off * self.rest
-        return self.centre + (y * self.spread + (-off) @ self.axes) @ self.axes.T + off
+    def inverse(self, y: Tensor, noise: Tensor) -> Tensor:
+        """T(x) from coordinates of the mixture and N(0, 1) for the others, (n, q), (n, d)."""
+        along = noise @ self.axes
+        off = (noise - along @ self.axes.T) * self.rest
+        y = torch.cat([y, along[:, _DIRECTIONS:]], 1)
+        return self.centre + (y * self.spread) @ self.axes.T + off
 
 
 class MixtureBase(nn.Module):
@@ -125,10 +112,8 @@ class MixtureBase(nn.Module):
     Args:
         frame: x to (y, off).
         components: the t laws.
-        mean: centre of the bulk of the data, (d,).
-        root: Σ^(1/2) of the bulk.
-        low: T(x) of draws, at least, (d,).
-        high: T(x) of draws, at most, (d,).
+        root: Σ^(1/2) of the bulk of the data.
+        tensors: mean of the bulk, and low and high, between which T(x) of draws is, all (d,).
     """
 
     mean: Tensor
@@ -136,21 +121,13 @@ class MixtureBase(nn.Module):
     high: Tensor
 
     def __init__(
-        self,
-        frame: Frame,
-        components: Components,
-        root: SpectralMatrix,
-        mean: Tensor,
-        low: Tensor,
-        high: Tensor,
+        self, frame: Frame, components: Components, root: SpectralMatrix, **tensors: Tensor
     ) -> None:
         super().__init__()
         self.frame = frame
         self.components = components
         self.root = root
-        self.register_buffer("mean", mean)
-        self.register_buffer("low", low)
-        self.register_buffer("high", high)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, generator: Generator) -> Self:
@@ -170,8 +147,10 @@ class MixtureBase(nn.Module):
         y = frame(x)[0]
         n_starts = max(1, min(_STARTS, int(_WORK / choice.work(y))))
         several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
-        box = _box(frame.margins(x)[0])
-        return cls(frame, Components.pooled(several), *_bulk(x), *box).float()
+        low, high = _box(frame.margins(x)[0])
+        root, mean = _bulk(x)
+        components = Components.pooled(several)
+        return cls(frame, components, root, mean=mean, low=low, high=high).float()
 
     @classmethod
     def blank(cls, tensors: Mapping[str, Tensor]) -> Self:
@@ -181,10 +160,9 @@ class MixtureBase(nn.Module):
             names = [name for name in tensors if name.rpartition(".")[0] == prefix]
             return {name.rpartition(".")[2]: torch.zeros_like(tensors[name]) for name in names}
 
-        components = part("components")
-        del components["log_peaks"]  # of the others
         frame = Frame(Margins(**part("frame.margins")), **part("frame"))
-        return cls(frame, Components(**components), SpectralMatrix(**part("root")), **part(""))
+        components = Components(**part("components"))
+        return cls(frame, components, SpectralMatrix(**part("root")), **part(""))
 
     def whiten(self, x: Tensor) -> Tensor:
         """Coordinates y in which the components are, (..., d) -> (..., q)."""
@@ -192,7 +170,7 @@ class MixtureBase(nn.Module):
         return y.reshape(*x.shape[:-1], -1).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """log q(x), (..., d) -> (...)."""
+        """Values of log q(x), (..., d) -> (...)."""
         y, log_rest = self.frame(x.reshape(-1, x.shape[-1]).to(self.mean))
         log_density: Tensor = self.components(y) + log_rest
         return log_density.reshape(x.shape[:-1]).to(x.dtype)
@@ -201,8 +179,8 @@ class MixtureBase(nn.Module):
         """Points from q, (*shape, d), the farthest of them moved into the box of the data."""
         n, d = math.prod(shape), len(self.mean)
         y = self.components.sample(n, generator)
-        off = torch.randn(n, d, dtype=y.dtype, device=y.device, generator=generator)
-        z = self.frame.inverse(y, off).clamp(self.low, self.high)
+        noise = torch.randn(n, d, dtype=y.dtype, device=y.device, generator=generator)
+        z = self.frame.inverse(y, noise).clamp(self.low, self.high)
         return self.frame.margins.inverse(z).reshape(*shape, d)
 
 
@@ -281,9 +259,14 @@ class _Choice(NamedTuple):
 
     def fit(self, y: Tensor, generator: Generator, iterations: int, tolerance: float) -> Components:
         """The mixture of points (n, q)."""
-        shares = partition(y, self.k, generator)
-        strength = self.strength * (y.shape[1] + 2)
-        return expectation_maximisation(y, shares, strength, self.freedom, iterations, tolerance)
+        return expectation_maximisation(
+            y,
+            partition(y, self.k, generator),
+            strength=self.strength * (y.shape[1] + 2),
+            freedom=self.freedom,
+            iterations=iterations,
+            tolerance=tolerance,
+        )
 
 
 class _HeldOut:
@@ -300,7 +283,7 @@ class _HeldOut:
         self.n = len(x)
         self.coarse, self.constant, self.generator = coarse, constant, generator
         self.folds = [x[i::_FOLDS] for i in range(_FOLDS)]
-        self.n_folds = max(1, min(_FOLDS, 1200 // self.n))
+        self.n_folds = max(1, min(_FOLDS, 600 // self.n))
         self.parts: dict[tuple[bool, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.scores: dict[tuple[_Choice, int], float] = {}
 
@@ -327,7 +310,7 @@ class _HeldOut:
     def _score(self, choice: _Choice, y: Tensor, held_out: Tensor, log_rest: Tensor) -> float:
         if choice.k > 1 and (choice.k > len(y) // 3 or choice.work(y) > _WORK):
             return -math.inf
-        components = choice.fit(y, self.generator, 40, 3e-3)
+        components = choice.fit(y, self.generator, 40, 5e-3)
         return float((components(held_out) + log_rest).mean())
 
 
@@ -336,9 +319,12 @@ def _chosen(score: _HeldOut) -> _Choice:
     if score.n < 2 * _FOLDS:
         return _Choice(normal=False)
     rows = _FIRST_ROWS
+    wide = len(score.constant) > _DIRECTIONS  # so that each score takes long
     kinds = [True] if bool((score.coarse | score.constant).all()) else [False, True]
-    starts = [_climbed(score, _Choice(normal), rows) for normal in kinds]
-    choice = max(starts, key=lambda c: score(c, rows))
+    firsts = [_Choice(normal, freedom=_FREEDOMS[0 if wide else -1]) for normal in kinds]
+    choice = max((_climbed(score, c, rows) for c in firsts), key=lambda c: score(c, rows))
+    if wide:
+        return choice
     if score.n > rows:
         rows = _MOST_ROWS
         choice = _climbed(score, choice._replace(k=max(1, choice.k // 2)), rows)
@@ -352,7 +338,7 @@ def _chosen(score: _HeldOut) -> _Choice:
 
 
 def _climbed(score: _HeldOut, choice: _Choice, rows: int) -> _Choice:
-    """k doubled while held-out rows get likelier; one worse step is looked beyond."""
+    """The choice with k doubled while held-out rows get likelier, looking two steps ahead."""
     more = [choice._replace(k=choice.k * factor) for factor in (2, 4)]
     for candidate in more:
         if candidate.k <= _MOST and score(candidate, rows) > score(choice, rows):
