@@ -83,6 +83,16 @@ class Components(nn.Module):
             torch.cat([c.whiteners for c in several]),
         )
 
+    def with_points(self, points: Tensor, shares: Tensor, deviation: float) -> "Components":
+        """With components so narrow, of these weights (m,) in the whole, at points (m, q)."""
+        m, q = points.shape
+        return Components.of(
+            torch.cat([self.weights * (1 - shares.sum()), shares.to(points)]),
+            torch.cat([self.freedom, torch.full_like(points[:, 0], GAUSSIAN)]),
+            torch.cat([self.means, points]),
+            torch.cat([self.whiteners, torch.eye(q).to(points).expand(m, q, q) / deviation]),
+        )
+
 
 def expectation_maximisation(
     y: Tensor,

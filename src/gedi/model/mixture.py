@@ -26,6 +26,7 @@ _FOLDS = 5
 _DIRECTIONS = 64  # of the mixture
 _MOST = 64  # components
 _WORK = 4e7  # multiplications of an iteration, at most
+_REPEATED = 0.02  # share of the rows from which on identical ones are a component
 _STARTS = 5  # of expectation maximisation, whose mixtures are averaged
 _STRENGTHS = (0.1, 0.3, 1.0, 4.0)  # of the prior, in points a coordinate
 _FREEDOMS = (GAUSSIAN, 6.0)
@@ -139,9 +140,10 @@ class MixtureBase(nn.Module):
         x = x.double()[torch.randperm(len(x), generator=generator)[:_ROWS]]
         constant = (x == x[:1]).all(0)
         constant[0] &= ~constant.all()  # or there would be no density at all
+        x, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
         widths = cell_widths(x)
         x = dequantised(x, widths, generator)
-        held_out = _HeldOut(x, _coarse(x, widths), constant, generator)
+        held_out = _HeldOut(x, _levels(x, widths), constant, generator)
         choice = _chosen(held_out)
         frame = held_out.frame(x, choice)
         y = frame(x)[0]
@@ -149,7 +151,7 @@ class MixtureBase(nn.Module):
         several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
         low, high = _box(frame.margins(x)[0])
         root, mean = _bulk(x)
-        components = Components.pooled(several)
+        components = Components.pooled(several).with_points(frame(repeated)[0], shares, _FLOOR)
         return cls(frame, components, root, mean=mean, low=low, high=high).float()
 
     @classmethod
@@ -187,12 +189,19 @@ class MixtureBase(nn.Module):
 def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
     """Location and scatter of the bulk of points, (n, d) -> (d,), (d, d).
 
-    Weighted moments with weights min(1, 2 (4 + d) / (4 + r²)), r the distance by these moments (an
-    M-estimator; Maronna, Ann. Statist. 1976): those of a Gaussian, nearly, and bounded influence of
-    far rows. With many columns or few rows, r is measured along the columns alone.
+    Weighted moments with weights min(1, 2 (4 + d) / (4 + r²))², r the distance by these moments (an
+    M-estimator; Maronna, Ann. Statist. 1976): nearly all that a Gaussian has, and next to nothing
+    of far rows. With many columns or few rows, r is measured along the columns alone.
+
+    Args:
+        z: points, in robust deviations of each column from its median.
     """
     n, d = z.shape
-    weights = z.new_ones(n)
+
+    def weighted(squares: Tensor) -> Tensor:
+        return (2 * (4 + d) / (4 + squares)).clamp_max(1).square()
+
+    weights = weighted(z.square().sum(1))
     by_columns = n < 3 * d or d > _DIRECTIONS
     for _ in range(8):
         mean = weights @ z / weights.sum()
@@ -204,7 +213,7 @@ def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
             values, vectors = torch.linalg.eigh((centred.T * weights) @ centred / weights.sum())
             least = _FLOOR**2 + 1e-10 * values[-1]
             squares = (centred @ vectors).square() @ (1 / values.clamp_min(least))
-        weights = (2 * (4 + d) / (4 + squares)).clamp_max(1)
+        weights = weighted(squares)
     mean = weights @ z / weights.sum()
     centred = z - mean
     return mean, (centred.T * weights) @ centred / weights.sum()
@@ -232,23 +241,36 @@ def _box(z: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _coarse(x: Tensor, widths: Tensor) -> Tensor:
-    """Mask (d,) of the columns of few values or with spikes, whose margins are steps."""
+def _levels(x: Tensor, widths: Tensor) -> Tensor:
+    """0 for columns (d,) of few values, whose density is one of steps, 1 with spikes, else 2."""
     cells = (x.amax(0) - x.amin(0)) / widths.amax(0).clamp_min(1e-300)
-    return (widths > 0).any(0) & ((widths == 0).any(0) | (cells < 40))
+    spread = widths > 0
+    spiked = spread.any(0) & ~spread.all(0)
+    return torch.where(spread.all(0) & (cells < 40), 0, torch.where(spiked, 1, 2))
+
+
+def _without_repeated(x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (m, d) without those that repeat often; the latter, once each, and their shares.
+
+    Where all columns have cells, rows repeat by nature.
+    """
+    rows, place, counts = torch.unique(x, dim=0, return_inverse=True, return_counts=True)
+    many = (counts >= max(5, _REPEATED * len(x))) & ~(widths > 0).all()
+    many &= ~many.all()
+    return x[~many[place]], rows[many], counts[many] / len(x)
 
 
 class _Choice(NamedTuple):
     """What is chosen on held-out rows.
 
     Attributes:
-        normal: whether all margins are normal, rather than those of coarse columns alone.
+        level: of `_levels`, up to which margins are normal.
         k: components.
         strength: of the prior of the covariances, in points a coordinate.
         freedom: of the components.
     """
 
-    normal: bool
+    level: int
     k: int = 1
     strength: float = 0.3
     freedom: float = 6.0
@@ -274,26 +296,26 @@ class _HeldOut:
 
     Args:
         x: data in random order, (n, d).
-        coarse: mask of the columns that have normal margins in any case, (d,).
+        levels: of the columns, (d,).
         constant: mask of the constant columns, (d,).
         generator: starts of the components.
     """
 
-    def __init__(self, x: Tensor, coarse: Tensor, constant: Tensor, generator: Generator) -> None:
+    def __init__(self, x: Tensor, levels: Tensor, constant: Tensor, generator: Generator) -> None:
         self.n = len(x)
-        self.coarse, self.constant, self.generator = coarse, constant, generator
+        self.levels, self.constant, self.generator = levels, constant, generator
         self.folds = [x[i::_FOLDS] for i in range(_FOLDS)]
         self.n_folds = max(1, min(_FOLDS, 600 // self.n))
-        self.parts: dict[tuple[bool, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
+        self.parts: dict[tuple[int, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.scores: dict[tuple[_Choice, int], float] = {}
 
     def frame(self, x: Tensor, choice: _Choice) -> Frame:
         """The frame of data (n, d)."""
-        return Frame.fit(x, (self.coarse | choice.normal) & ~self.constant, self.constant)
+        return Frame.fit(x, (self.levels <= choice.level) & ~self.constant, self.constant)
 
     def __call__(self, choice: _Choice, rows: int) -> float:
         """The score of a choice, on this many rows at most; -inf for one that takes too long."""
-        at = choice.normal, rows
+        at = choice.level, rows
         if at not in self.parts:
             self.parts[at] = [self._part(choice, i, rows) for i in range(self.n_folds)]
         if (choice, rows) not in self.scores:
@@ -317,11 +339,11 @@ class _HeldOut:
 def _chosen(score: _HeldOut) -> _Choice:
     """Margins and k on some rows; then tails, shrinkage and k, one after another, on more."""
     if score.n < 2 * _FOLDS:
-        return _Choice(normal=False)
+        return _Choice(level=0)
     rows = _FIRST_ROWS
     wide = len(score.constant) > _DIRECTIONS  # so that each score takes long
-    kinds = [True] if bool((score.coarse | score.constant).all()) else [False, True]
-    firsts = [_Choice(normal, freedom=_FREEDOMS[0 if wide else -1]) for normal in kinds]
+    levels = sorted({0, *score.levels[~score.constant].tolist()})
+    firsts = [_Choice(level, freedom=_FREEDOMS[0 if wide else -1]) for level in levels]
     choice = max((_climbed(score, c, rows) for c in firsts), key=lambda c: score(c, rows))
     if wide:
         return choice
