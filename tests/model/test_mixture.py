@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.distributions import MultivariateNormal, StudentT
 
 from gedi.model.components import GAUSSIAN, Components, partition
@@ -101,11 +102,13 @@ def test_a_gaussian_is_found():
     torch.manual_seed(0)
     x, test = law.sample((2000,)), law.sample((4000,))
     base = fitted(x)
-    assert 0 < float((law.log_prob(test) - base(test)).mean()) < 0.05
+    assert float((law.log_prob(test) - base(test)).mean()) == pytest.approx(0, abs=0.05)
     # What preconditions chains: the bulk's own moments.
     torch.testing.assert_close(base.mean, law.mean, rtol=0.05, atol=0.15)
     root = base.root(torch.eye(3).double())
-    torch.testing.assert_close(root @ root, covariance, rtol=0.15, atol=0.15)
+    size = covariance.diagonal().sqrt()
+    relative = (root @ root - covariance) / (size[:, None] * size)
+    assert float(relative.abs().max()) < 0.1
 
 
 def test_integrates_to_one_in_one_dimension():
@@ -118,14 +121,20 @@ def test_integrates_to_one_in_one_dimension():
 
 @pytest.mark.parametrize("skewed", [False, True])
 def test_integrates_to_one_in_two_dimensions(skewed):
-    x = groups(600)[:, :2]
-    x = torch.stack([x[:, 0].exp(), x[:, 1]], 1) if skewed else x
+    a, b = randn(2, 600)
+    x = torch.stack([(0.7 * a).exp() if skewed else a, 0.5 * a + b], 1)
     base = fitted(x)
     spread = x.quantile(0.95, dim=0) - x.quantile(0.05, dim=0)
     low, high = x.amin(0) - 3 * spread, x.amax(0) + 3 * spread
-    a, b = (torch.linspace(float(low[i]), float(high[i]), 1500).double() for i in (0, 1))
-    grid = torch.cartesian_prod(a, b)
-    density = torch.cat([base(part) for part in grid.split(100_000)]).exp().reshape(1500, 1500)
+
+    def points(i):
+        """Over all the range, and close together where the data are."""
+        levels = torch.linspace(0, 1, 300, dtype=torch.float64)
+        return torch.cat([low[i] + levels * (high[i] - low[i]), x[:, i].quantile(levels)]).sort()[0]
+
+    a, b = points(0), points(1)
+    parts = torch.cartesian_prod(a, b).split(20_000)
+    density = torch.cat([base(part) for part in parts]).exp().reshape(600, 600)
     mass = torch.trapezoid(torch.trapezoid(density, b, dim=1), a)
     assert float(mass) == pytest.approx(1, abs=0.01)
 
@@ -144,7 +153,7 @@ def test_shapes_dtypes_and_batches(clean):
 
 def test_gradient_is_that_of_differences(clean):
     x = TEST[:5].clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: clean(x), (x,), atol=1e-4)
+    assert torch.autograd.gradcheck(clean, (x,), atol=1e-4)
 
 
 @pytest.mark.parametrize("skewed", [False, True])
@@ -172,15 +181,15 @@ def test_draws_cannot_be_told_from_data(clean):
 
 
 def test_draws_are_of_its_density(clean):
-    """E_q[p / q] = 1 for another density p inside q, and E_q[log q] as on data like the draws."""
-    x = clean.sample((20_000,), seeded())
-    narrow = MultivariateNormal(clean.mean, torch.eye(4).double() * 0.2)
-    ratio = (narrow.log_prob(x) - clean(x)).exp()
-    assert float(ratio.mean()) == pytest.approx(1, abs=5 * float(ratio.std()) / 20_000**0.5)
+    """E_q[p / q] = 1 for another density p."""
+    x, other = clean.sample((10_000,), seeded()), fitted(DATA, 1)
+    ratio = (other(x) - clean(x)).exp()
+    assert 0.05 < float(ratio.std()) < 2
+    assert float(ratio.mean()) == pytest.approx(1, abs=4 * float(ratio.std()) / 100)
 
 
 def test_the_generator_decides():
-    one, other = (MixtureBase.fit(DATA, seeded(3)) for _ in range(2))
+    one, other = (MixtureBase.fit(DATA[:300], seeded(3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one.buffers(), other.buffers(), strict=True))
     assert torch.equal(one.sample((9,), seeded()), other.sample((9,), seeded()))
     assert not torch.equal(one.sample((9,), seeded()), one.sample((9,), seeded(1)))
@@ -188,8 +197,6 @@ def test_the_generator_decides():
 
 @pytest.mark.parametrize("name", ["linear", "normal", "wide"])
 def test_returns_from_its_tensors(name, tmp_path):
-    from safetensors.torch import load_file, save_file
-
     data = {"linear": DATA, "normal": (2 * DATA).exp(), "wide": randn(400, 80)}[name]
     base = MixtureBase.fit(data, seeded())
     save_file(base.state_dict(), tmp_path / "model.safetensors")
@@ -244,7 +251,7 @@ def test_a_third_identical_rows(clean_score):
     ],
     ids=["copy", "scaled copy", "sum", "three"],
 )
-def test_dependent_columns_are_kept_together(more):
+def test_dependent_columns_are_kept_together(more, clean):
     base = fitted(torch.cat([DATA, more(DATA)], 1))
     on = torch.cat([TEST, more(TEST)], 1)
     off = on.clone()
@@ -254,7 +261,7 @@ def test_dependent_columns_are_kept_together(more):
     gap = more(draws[:, :4]) - draws[:, 4:]
     assert float(gap.std()) < 0.02 * float(on[:, -1].std())
     # One dimension more costs or brings a constant alone.
-    assert float((base(on) - fitted(DATA)(TEST)).std()) < 0.6
+    assert float((base(on) - clean(TEST)).std()) < 0.6
 
 
 def test_a_constant_column_changes_nothing(clean_score):
@@ -280,7 +287,7 @@ def test_six_decades():
     assert float((exact - base(test)).mean()) < 0.25
     draws = base.sample((4000,), seeded())
     ratio = draws.quantile(0.75, dim=0) / test.quantile(0.75, dim=0)
-    assert bool(((ratio > 0.7) & (ratio < 1.4)).all())
+    assert bool(((ratio > 0.6) & (ratio < 1.7)).all())
 
 
 def test_zero_inflated_counts():
@@ -307,7 +314,7 @@ def test_few_rows_and_many_columns(n, d):
     base, test = fitted(randn(n, d)), randn(200, d, seed=5)
     assert base(test).isfinite().all()
     assert base.sample((20,), seeded()).isfinite().all()
-    assert bool((base(test + 20).mean() < base(test).mean()))
+    assert base(test + 20).mean() < base(test).mean()
     if n >= 30:  # nearly as likely as under the law itself
         assert float(base(test).mean()) > -0.5 * d * (LOG_2_PI + 1) * 1.25
 

@@ -83,16 +83,15 @@ def register(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def location_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
     """Median and robust standard deviation of each column, (n, d) -> (d,), (d,).
 
-    The latter is the quartiles' distance over that of N(0, 1). Where more than half of the rows
-    (nearly) share a value it is that of wider quantiles, and in the end the standard deviation;
-    for a constant c it is max(1, |c|).
+    The latter is the distance of the quartiles over that of N(0, 1). Where they are the same it is
+    that of wider quantiles, and in the end the standard deviation; for a constant c, max(1, |c|).
     """
     levels = x.new_tensor([0.5, 0.25, 0.75, 0.05, 0.95, 0.01, 0.99])
     median, *ends = quantiles(x, levels)
     scale = (ends[1] - ends[0]) / 1.349
     for low, high, width in ((ends[2], ends[3], 3.29), (ends[4], ends[5], 4.65)):
         wide = (high - low) / width
-        scale = torch.where(scale > 0.1 * wide, scale, wide)
+        scale = torch.where(scale > 0, scale, wide)
     scale = torch.where(scale > 0, scale, x.std(0, correction=0))
     size = median.abs()
     return median, torch.where(scale > 1e-12 * size, scale, size.clamp_min(1.0))
