@@ -1,4 +1,4 @@
-"""What the benchmarks share: one training measured, rows stored as they end, tables rendered."""
+"""What the benchmarks share: one training measured, and rows stored as soon as they are there."""
 
 import json
 import time

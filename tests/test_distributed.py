@@ -44,11 +44,11 @@ def one():
 
 @fixture(scope="module")
 def two(tmp_path_factory, one):
-    """What each of two processes found."""
+    """The results of two processes."""
     return run_pair(tmp_path_factory.mktemp("pair"), one)
 
 
-def test_alone_every_function_is_idle():
+def test_with_one_process_nothing_is_exchanged():
     x = torch.randn(3, 2, requires_grad=True)
     assert n_processes() == 1 and rank() == 0
     assert mean(x) is x and log_mean_exp(x) is x and means(x, x) == (x, x)
@@ -77,7 +77,7 @@ def test_gradients_through_means_of_means(two):
     value.backward()
     for found, x in zip(two, values, strict=True):
         assert float(found["exchanges"]["value"]) == approx(float(value.detach()), rel=1e-9)
-        # They are averaged in the end, so each has as many times its part.
+        # They are averaged at the end, so each is multiplied by the number of processes.
         assert torch.allclose(found["exchanges"]["gradient"] / 2, x.grad, atol=1e-9)
 
 
@@ -92,7 +92,7 @@ def test_loss_and_gradients_are_those_of_the_whole_batch(two, name):
 
 
 @mark.parametrize("name", SETTINGS)
-def test_processes_have_chains_of_their_own_and_all_else_in_common(two, name):
+def test_processes_share_everything_but_their_chains(two, name):
     first, second = (found[f"training {name}"] for found in two)
     assert same(first["whole"], second["whole"])
     assert not torch.isclose(first["chains"], second["chains"]).all(-1).any()
@@ -105,14 +105,14 @@ def test_processes_have_chains_of_their_own_and_all_else_in_common(two, name):
 
 
 @mark.parametrize("name", SETTINGS)
-def test_a_training_goes_on_with_the_same_bits(two, name):
+def test_a_training_resumes_with_the_same_bits(two, name):
     for found in two:
         training = found[f"training {name}"]
         assert not same(training["first"], training["whole"])
         assert same(training["parts"], training["whole"])
 
 
-def test_one_process_goes_on_from_two(two):
+def test_one_process_resumes_from_two(two):
     state = two[0]["training restarts"]["first"]
     sessions = [alone(SETTINGS["restarts"]) for _ in range(2)]
     for session in sessions:
@@ -124,14 +124,14 @@ def test_one_process_goes_on_from_two(two):
     assert torch.equal(fit.trained.chains, again.trained.chains)
 
 
-def test_two_processes_go_on_from_one(two, one):
+def test_two_processes_resume_from_one(two, one):
     (chains, draws), (others, other_draws) = (found["from one"] for found in two)
     whole = one["state"]["buffer"]["positions"]
     assert torch.equal(torch.cat([chains, others], -2), whole)
     assert not torch.isclose(draws, other_draws).any()
 
 
-def test_what_one_process_finds_all_act_on(two):
+def test_all_processes_act_on_what_one_of_them_finds(two):
     first, second = two
     assert first["stopped by one"] == second["stopped by one"] == (False, 7)
     assert first["out of time"] == second["out of time"] and first["out of time"][0]
@@ -146,7 +146,7 @@ def test_other_data_in_another_process_are_refused_by_all(two):
         assert "another data set" in found["disagreement"]
 
 
-def test_all_get_the_result_and_are_on_their_own(two):
+def test_all_processes_get_the_result_and_then_work_alone(two):
     (gap, chains, chosen, one), (other_gap, others, other, _) = (found["fit"] for found in two)
     assert gap == other_gap and chosen == other and torch.equal(chains, others)
     assert one == 1

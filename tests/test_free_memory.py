@@ -1,4 +1,4 @@
-"""What the system tells of memory, from files as Linux has them."""
+"""Available memory, read from files such as those of Linux."""
 
 import resource
 import sys
@@ -45,12 +45,12 @@ def test_a_group_of_version_1_leaves_less(proc, tmp_path):
     write(group, memoryDOTlimit_in_bytes="500000\n", memoryDOTusage_in_bytes="450000\n")
     write(group, memoryDOTstat="inactive_file 1\ntotal_inactive_file 7\n")
     assert free_on_cpu(proc, tmp_path / "groups").bytes == 50_007
-    # Version 1 writes no limit as the largest number there is.
+    # Version 1 writes the largest number for "no limit".
     write(group, memoryDOTlimit_in_bytes="9223372036854771712\n")
     assert free_on_cpu(proc, tmp_path / "groups").of == "this machine"
 
 
-def test_the_root_of_a_container_is_its_group(proc, tmp_path):
+def test_in_a_container_the_root_is_the_group(proc, tmp_path):
     write(proc, self__cgroup="0::/not/to/be/seen/inside\n")
     write(tmp_path / "groups", memoryDOTmax="9000\n", memoryDOTcurrent="9500\n")
     assert free_on_cpu(proc, tmp_path / "groups").bytes == 0
@@ -64,7 +64,7 @@ def test_the_process_may_have_less(proc, tmp_path, monkeypatch):
     assert free_on_cpu(proc, tmp_path / "none") == (left, "the limit of this process (ulimit -v)")
 
 
-def test_where_the_system_does_not_tell(tmp_path):
+def test_none_if_the_system_does_not_report_it(tmp_path):
     assert free_on_cpu(tmp_path, tmp_path) is None
     assert resident(tmp_path) is None
 

@@ -1,4 +1,4 @@
-"""Optional features name what their extras install, and what is missing of it."""
+"""Optional features list the packages of their extras, and which of them are missing."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Trained models as ONNX files: what onnxruntime makes of them, against PyTorch."""
+"""Trained models as ONNX files: outputs of onnxruntime against those of PyTorch."""
 
 import builtins
 import json
@@ -27,7 +27,7 @@ IMAGES = np.random.default_rng(0).integers(256, size=(40, 1, 16, 16), dtype=np.u
 
 
 def given(path, x):
-    """What the file makes of points, by the names of its outputs."""
+    """The outputs of the file for some points, by name."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {"x": np.asarray(x, float)}), strict=True))
@@ -150,7 +150,7 @@ def test_an_encoder_of_the_user(with_own_encoder, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "words"), [(ByChance, "differ by"), (Branching, "as ONNX")])
-def test_encoders_that_no_file_stands_for_are_refused(with_own_encoder, tmp_path, kind, words):
+def test_encoders_that_onnx_cannot_express_are_refused(with_own_encoder, tmp_path, kind, words):
     with_own_encoder.save(tmp_path / "saved")
     other = GEDI.load(tmp_path / "saved", encoder=kind())
     with pytest.raises(RunError, match=words):
@@ -158,7 +158,7 @@ def test_encoders_that_no_file_stands_for_are_refused(with_own_encoder, tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["saved"]
 
 
-def test_a_folder_that_is_not_there(moons, tmp_path):
+def test_a_missing_folder(moons, tmp_path):
     with pytest.raises(RunError, match="does not exist"):
         export(moons, tmp_path / "nowhere" / "model.onnx", input_shape=(2,))
 

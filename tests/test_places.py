@@ -1,4 +1,4 @@
-"""Which of the processes this is, as the environment says."""
+"""The number of a process, from its environment variables."""
 
 import pytest
 
@@ -8,7 +8,7 @@ NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "SLURM_LOCALID")
 
 
 @pytest.mark.parametrize(
-    ("environment", "first", "first_here", "told"),
+    ("environment", "first", "first_here", "prefix"),
     [
         ({}, True, True, ""),
         ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True, True, ""),
@@ -19,11 +19,11 @@ NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "SLURM_LOCALID")
         ({"SLURM_PROCID": "4", "SLURM_LOCALID": "0"}, False, True, ""),
     ],
 )
-def test_places(monkeypatch, environment, first, first_here, told):
+def test_places(monkeypatch, environment, first, first_here, prefix):
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert is_first(8) is first and is_first_here(8) is first_here and label() == told
+    assert is_first(8) is first and is_first_here(8) is first_here and label() == prefix
     # Tasks of a cluster that have nothing to do with each other.
     assert is_first(1) and is_first_here(1)

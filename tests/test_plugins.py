@@ -1,4 +1,4 @@
-"""Names of plug-ins: found, loaded, missed and mixed up."""
+"""Plug-ins are found, loaded, and reported if they are missing or ambiguous."""
 
 import functools
 import re
@@ -26,13 +26,13 @@ GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
 
 @pytest.fixture
 def waves(tmp_path, monkeypatch):
-    """With gedi-waves installed; forgotten after."""
+    """With gedi-waves installed, for one test."""
     monkeypatch.syspath_prepend(waves_site(tmp_path / "site"))
     yield Plugin("gedi.data", "waves", "gedi-waves", "0.1.0")
     sys.modules.pop("gedi_waves", None)
 
 
-def test_names_are_found_with_who_brings_them(waves):
+def test_names_are_found_with_their_distribution(waves):
     assert plugins.find("gedi.data", "waves") == waves
     assert plugins.find("gedi.data", "wave") is None  # that is an encoder
     assert "wave" in plugins.installed("gedi.encoders")
@@ -40,7 +40,7 @@ def test_names_are_found_with_who_brings_them(waves):
     assert load("waves", n_points=20).n_classes == 3
 
 
-def test_a_name_that_nobody_brings_is_told_with_those_that_there_are(waves):
+def test_an_unknown_name_is_reported_with_the_known_ones(waves):
     with pytest.raises(PluginError) as told:
         plugins.load("gedi.encoders", "wavs", built_in=("mlp",), setting="setting encoder.kind")
     assert str(told.value).startswith(
@@ -52,7 +52,7 @@ def test_a_name_that_nobody_brings_is_told_with_those_that_there_are(waves):
         load("wavs")
 
 
-def test_what_cannot_be_loaded_is_told_with_its_distribution(tmp_path, monkeypatch):
+def test_a_plugin_that_cannot_be_loaded_is_reported_with_its_distribution(tmp_path, monkeypatch):
     site = installed(tmp_path, {"gedi.views": {"lost": "no_such_module:view"}}, "gedi-lost")
     monkeypatch.syspath_prepend(site)
     words = "views.own: the view 'lost' of gedi-lost 0.1.0 cannot be loaded.*ModuleNotFoundError"
@@ -60,15 +60,15 @@ def test_what_cannot_be_loaded_is_told_with_its_distribution(tmp_path, monkeypat
         plugins.load("gedi.views", "lost", setting="views.own")
 
 
-def test_a_name_that_two_bring_is_refused(tmp_path, monkeypatch):
+def test_a_name_that_two_distributions_provide_is_refused(tmp_path, monkeypatch):
     for name in ("gedi-one", "gedi-two"):
         points = {"gedi.views": {"same": "math:sqrt"}}
         monkeypatch.syspath_prepend(installed(tmp_path / name, points, name))
-    with pytest.raises(PluginError, match="'same' is brought by gedi-one and gedi-two: uninstall"):
+    with pytest.raises(PluginError, match="'same' is provided by gedi-one and gedi-two: uninstall"):
         plugins.find("gedi.views", "same")
 
 
-def test_what_was_used_must_be_there(waves):
+def test_plugins_of_a_training_must_be_installed(waves):
     plugins.refuse_missing([waves], "run")
     gone = waves._replace(name="tides", distribution="gedi-tides")
     plugins.refuse_missing([gone], "run", ["gedi.encoders"])
@@ -79,7 +79,7 @@ def test_what_was_used_must_be_there(waves):
 def test_plugins_of_plain_values(waves):
     assert plugins.plugins_of([waves._asdict()]) == (waves,)
     for content in ({}, [waves._asdict() | {"group": "os"}], [{"name": "waves"}], [3]):
-        with pytest.raises(ValueError, match="plugins: expected a list of texts as group"):
+        with pytest.raises(ValueError, match="plugins: expected a list of entries with"):
             plugins.plugins_of(content)
 
 

@@ -1,4 +1,4 @@
-"""Code that draws from the global random state, under a generator of ours."""
+"""Code that draws from the global random state, seeded from a passed generator."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def draw(generator):
         return torch.rand(3)
 
 
-def test_the_generator_decides_and_moves_on():
+def test_the_generator_determines_the_state_and_advances():
     torch.manual_seed(1)
     generator = seeded()
     first, second = draw(generator), draw(generator)
@@ -24,7 +24,7 @@ def test_the_generator_decides_and_moves_on():
     assert not torch.equal(first, second)
 
 
-def test_the_global_state_is_put_back_even_after_errors():
+def test_the_global_state_is_restored_even_after_errors():
     state = torch.random.get_rng_state()
     draw(seeded())
     with (

@@ -1,12 +1,14 @@
-"""What the processes of one training know together; where there is one, every function is idle.
+"""Means and other values over all processes of a training; with one process, nothing is exchanged.
 
-Each process has points and chains of its own, equally many. A loss is that of them all: what it
-takes means over is reduced here, so that its value is the same in every process. Gradients are to
-be averaged over processes in the end, as DDP does. So backwards through a mean goes the mean of
-the gradients that come: then the average is the gradient of the loss of the whole batch.
+Each process has its own points and chains, the same number of each. The loss is that of the whole
+batch: its means are taken over all processes here, so that its value is the same in every process.
+Gradients are averaged over processes at the end of the backward pass, as in DDP. The backward pass
+of a mean therefore averages the incoming gradients, which makes the final average the gradient of
+the loss of the whole batch.
 
-All functions wait for the other processes: all are to call them, in the same order. Flags, numbers
-and objects are exchanged on the CPU, so that no device has to finish its work for them.
+All functions wait for the other processes, so every process must call them in the same order.
+Flags, numbers and objects are exchanged on the CPU, so that no device has to finish its queue
+first.
 """
 
 from typing import Any, TypeVar
@@ -37,28 +39,26 @@ T = TypeVar("T")
 
 
 def n_processes() -> int:
-    """R, how many processes train together."""
+    """The number of processes that train together, R."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """The place of this process among them, from 0."""
+    """The number of this process, from 0 to R - 1."""
     return dist.get_rank() if n_processes() > 1 else 0
 
 
 def own_seed(seed: int) -> int:
-    """A seed for this process alone: in the first the seed itself, in others drawn from it.
-
-    Not a sum, as a generator on the CPU heeds the last 32 bits of its seed only.
-    """
+    """A seed for this process: the given seed in the first process, one drawn from it in others."""
     if rank() == 0:
         return seed
+    # Not seed + rank: a generator on the CPU uses only the last 32 bits of its seed.
     generator = torch.Generator().manual_seed(seed)
     return int(torch.randint(2**32, (rank(),), generator=generator)[-1])
 
 
 def mean(x: Tensor) -> Tensor:
-    """(1/R) Σ_r x_r over processes, (...) -> (...), with gradients; see the module."""
+    """The mean over processes, (1/R) Σ_r x_r, (...) -> (...), with gradients."""
     if n_processes() == 1:
         return x
     total: Tensor = _Mean.apply(x)  # type: ignore[no-untyped-call]
@@ -66,7 +66,7 @@ def mean(x: Tensor) -> Tensor:
 
 
 def means(*values: Tensor) -> tuple[Tensor, ...]:
-    """The mean of each of several values, in one exchange."""
+    """The mean over processes of each of several values, in one exchange."""
     if n_processes() == 1:
         return values
     parts = mean(torch.cat([value.reshape(-1) for value in values]))
@@ -75,7 +75,10 @@ def means(*values: Tensor) -> tuple[Tensor, ...]:
 
 
 def log_mean_exp(x: Tensor) -> Tensor:
-    """Log (1/R) Σ_r exp x_r over processes, (...) -> (...), with gradients."""
+    """The logarithm of a mean over processes, log (1/R) Σ_r exp x_r, (...) -> (...).
+
+    Gradients flow through it.
+    """
     if n_processes() == 1:
         return x
     largest = x.detach().clone()
@@ -84,7 +87,7 @@ def log_mean_exp(x: Tensor) -> Tensor:
 
 
 def gathered(x: Tensor, dim: int) -> Tensor:
-    """What all processes have, one after the other along a dimension; without gradients."""
+    """The tensors of all processes, concatenated along a dimension, without gradients."""
     if n_processes() == 1:
         return x
     x = x.detach().contiguous()
@@ -94,7 +97,10 @@ def gathered(x: Tensor, dim: int) -> Tensor:
 
 
 def share_of(x: Tensor, dim: int) -> Tensor:
-    """This process's part of what all have, the same size for each; what is over is left out."""
+    """The part of a tensor that belongs to this process.
+
+    All parts have the same size; a remainder at the end is dropped.
+    """
     if n_processes() == 1:
         return x
     n = x.shape[dim]
@@ -103,12 +109,12 @@ def share_of(x: Tensor, dim: int) -> Tensor:
 
 
 def anywhere(flag: bool) -> bool:
-    """Whether the flag is up in any process."""
+    """Whether the flag is true in any process."""
     return flag if n_processes() == 1 else most(float(flag)) > 0
 
 
 def most(value: float) -> float:
-    """The largest of the processes' numbers."""
+    """The largest of the numbers of all processes."""
     if n_processes() == 1:
         return value
     largest = torch.tensor(value, dtype=torch.float64)
@@ -117,7 +123,7 @@ def most(value: float) -> float:
 
 
 def from_first(value: T) -> T:
-    """The first process's value, in all of them."""
+    """The value of the first process, returned in every process."""
     if n_processes() == 1:
         return value
     box: list[Any] = [value]
@@ -126,14 +132,14 @@ def from_first(value: T) -> T:
 
 
 def agree(value: str, what: str) -> None:
-    """Make sure that all processes have the same.
+    """Check that all processes have the same value.
 
     Args:
-        value: what is compared.
-        what: its name, for the error.
+        value: the value to compare.
+        what: its name in the error message.
 
     Raises:
-        RunError: in all of them, if one differs from the first.
+        RunError: in every process, if the value of one process differs from that of the first.
     """
     if n_processes() == 1:
         return
@@ -141,18 +147,18 @@ def agree(value: str, what: str) -> None:
     if other:
         raise RunError(
             f"process {other} of {n_processes()} (counted from 0) has another {what} than the "
-            "first: expected all processes to see the same files, with the same versions"
+            "first one: expected all processes to see the same files and the same versions"
         )
 
 
 def leave() -> None:
-    """Let each process be on its own from here on."""
+    """End the process group; from here on each process works alone."""
     if n_processes() > 1:
         dist.destroy_process_group()
 
 
 class _Mean(torch.autograd.Function):
-    """The mean over processes, of values and of gradients."""
+    """The mean over processes, of values forwards and of gradients backwards."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""A trained model as one ONNX file, for programs without gedi or torch; needs the extra `export`.
+"""Export of a trained model as one ONNX file, which runs without gedi or torch.
 
-The graph takes points in the user's units and gives `probabilities`, `energy` and, where log Z is
-known, `log_density`, as `TrainedModel.predict` has them. What it gives is compared with that before
-the file gets its name.
+This needs the extra `export`. The graph takes points in the user's units and returns
+`probabilities`, `energy` and, if log Z is known, `log_density`, with the values of
+`TrainedModel.predict`. The file is written only if its outputs agree with those of PyTorch.
 """
 
 import copy
@@ -29,17 +29,18 @@ __all__ = ["TOLERANCE", "Agreement", "export", "load_tools", "output_names"]
 
 TOLERANCE = 1e-4
 _OPSET = 20
-_ROWS = 64  # of noise, on which the file is compared
+_ROWS = 64  # points of noise on which the file is compared with PyTorch
 
 
 class Agreement(NamedTuple):
-    """How far what the file gives is from what PyTorch gives, on noise in the box.
+    """The largest differences between the file and PyTorch, on uniform noise in the box.
 
     Attributes:
-        rows: how many points.
-        probabilities: the largest difference.
-        energy: the largest difference, as a share of the energy where that is above one nat.
-        has_density: whether the file gives `log_density`.
+        rows: the number of points.
+        probabilities: the largest difference of a probability.
+        energy: the largest difference of an energy in nats; relative to the energy where that
+            exceeds one nat.
+        has_density: whether the file returns `log_density`.
     """
 
     rows: int
@@ -65,19 +66,19 @@ def export(
 
     Args:
         trained: the model.
-        path: the file.
-        input_shape: of one point, in the user's units: (d,), (H, W) or (C, H, W).
-        temperature: T.
-        feature_names: of the columns, kept in the file; empty where there are none.
-        cluster_names: of the columns of the probabilities, kept in the file; empty where unknown.
+        path: the file to write.
+        input_shape: the shape of one point in the user's units: (d,), (H, W) or (C, H, W).
+        temperature: the temperature T that calibrates the probabilities.
+        feature_names: names of the input columns, stored in the file; empty if there are none.
+        cluster_names: names of the clusters, stored in the file; empty if there are none.
 
     Returns:
-        How well file and PyTorch agree.
+        The largest differences between the file and PyTorch.
 
     Raises:
         GediError: if onnx, onnxruntime or onnxscript is not installed.
-        RunError: for an encoder that ONNX cannot express, or that gives other values there, or a
-            file that cannot be written.
+        RunError: if ONNX cannot express the encoder, if the file's outputs differ from those of
+            PyTorch, or if the file cannot be written.
     """
     onnx, runtime = load_tools()
     if not path.parent.is_dir():
@@ -100,11 +101,11 @@ def export(
 
 
 class _Graph(nn.Module):
-    """From points in the user's units to what a prediction holds.
+    """The module that is exported: from points in the user's units to the outputs of the file.
 
-    Scaling, head and base compute in float64: a small spread around a large value is lost in
-    float32, and energies are differences of large numbers. The encoder does not, as runtimes have
-    no convolutions for it.
+    Scaling, head and base compute in float64: float32 would lose a small spread around a large
+    value, and energies are differences of large numbers. The encoder computes in float32, because
+    ONNX runtimes have no convolutions in float64.
     """
 
     shift: Tensor
@@ -137,15 +138,15 @@ class _Graph(nn.Module):
 
 
 def output_names(*, has_density: bool) -> list[str]:
-    """What a file gives, in its order."""
+    """The names of the file's outputs, in order."""
     return ["probabilities", "energy", *(["log_density"] if has_density else [])]
 
 
 def load_tools() -> tuple[Any, Any]:
-    """The modules onnx and onnxruntime.
+    """Import the modules onnx and onnxruntime.
 
     Raises:
-        GediError: if they, or onnxscript, which torch writes with, are not installed.
+        GediError: if one of them is not installed, or onnxscript, which torch.onnx needs.
     """
     try:
         import onnx  # noqa: PLC0415 - an extra
@@ -159,10 +160,10 @@ def load_tools() -> tuple[Any, Any]:
 
 
 def _traced(graph: _Graph, input_shape: tuple[int, ...]) -> Any:
-    """The graph as ONNX has it.
+    """The graph as an ONNX model.
 
     Raises:
-        RunError: for an encoder that ONNX cannot express.
+        RunError: if ONNX cannot express the encoder.
     """
     try:
         with _quiet():
@@ -178,12 +179,12 @@ def _traced(graph: _Graph, input_shape: tuple[int, ...]) -> Any:
             )
     except (torch.onnx.errors.OnnxExporterError, torch.onnx.OnnxExporterError) as error:
         raise RunError(f"the encoder cannot be written as ONNX: {_cause(error)}") from error
-    assert program is not None  # as dynamo is set
+    assert program is not None  # always returned with dynamo=True
     return program.model_proto
 
 
 def _cause(error: BaseException) -> str:
-    """The first line of what lies at the bottom of torch's errors."""
+    """The first line of the error at the start of a chain of causes."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()
@@ -192,7 +193,7 @@ def _cause(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch tells of packages that nothing here needs, and of its own code."""
+    """Silence torch's log messages and warnings about its own code and packages not needed here."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -204,7 +205,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _strip(model: Any) -> None:
-    """Take out what torch tells of the source code, with the paths of this machine."""
+    """Remove what torch stores about the source code, such as paths on this machine."""
     graph = model.graph
     for part in (
         model,
@@ -226,7 +227,7 @@ def _facts(
     *,
     has_density: bool,
 ) -> dict[str, str]:
-    """What the file says of itself; lists and numbers as JSON."""
+    """The metadata of the file; lists and numbers are written as JSON."""
     facts: dict[str, Any] = {"gedi_version": gedi.__version__}
     if feature_names:
         facts["feature_names"] = json.dumps(list(feature_names))
@@ -245,10 +246,10 @@ def _compared(
     graph: _Graph,
     input_shape: tuple[int, ...],
 ) -> Agreement:
-    """What the file gives, beside what PyTorch gives in float64, on noise in the box.
+    """Compare the file with PyTorch in float64, on uniform noise in the box.
 
     Raises:
-        RunError: where they differ by more than the tolerance.
+        RunError: if they differ by more than the tolerance.
     """
     noise = trained.box.uniform((_ROWS,), Generator().manual_seed(0))
     x = trained.scaling.inverse(noise)
@@ -261,7 +262,7 @@ def _compared(
         return found
 
     points = x.reshape(_ROWS, *input_shape)
-    # By itself as well as in a batch, so that the size of the batch is free.
+    # One point alone and the others in a batch, to check that any batch size works.
     alone, rest = given(points[:1]), given(points[1:])
     found = [np.concatenate(parts) for parts in zip(alone, rest, strict=True)]
     expected = (trained.logits(x) / graph.temperature).softmax(-1).numpy()
@@ -271,11 +272,11 @@ def _compared(
         differences.append(_relative(found[2], graph.offset - energy))
     names = output_names(has_density=graph.has_density)
     for name, difference in zip(names, differences, strict=True):
-        if not difference <= TOLERANCE:  # nor where it is no number
+        if not difference <= TOLERANCE:  # also true for NaN
             raise RunError(
-                f"the file's {name} differ by {difference:.2g} from PyTorch's, above "
-                f"{TOLERANCE:g}, so it is not written: an encoder must not hang on chance, or on "
-                "values that its trace has as constants"
+                f"the file is not written, because its {name} differ by {difference:.2g} from "
+                f"PyTorch's: expected at most {TOLERANCE:g}; the encoder must not draw random "
+                "numbers or depend on values that tracing turns into constants"
             )
     return Agreement(_ROWS, float(differences[0]), float(differences[1]), graph.has_density)
 

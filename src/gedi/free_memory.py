@@ -1,4 +1,4 @@
-"""How much memory there is for this process, as the system tells it."""
+"""The memory that is available to this process, as reported by the system."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["Free", "free_memory", "free_on_cpu", "resident"]
 
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
-# Files of the limit, of what is used, and of figures with what may be taken back; version 2, 1.
+# For cgroup versions 2 and 1: the folder, the files with the limit and the usage, and the entry of
+# memory.stat for the cached pages that the kernel can reclaim.
 _VERSIONS = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -18,11 +19,11 @@ _VERSIONS = (
 
 
 class Free(NamedTuple):
-    """Memory that may still be taken.
+    """Memory that can still be allocated.
 
     Attributes:
-        bytes: how much.
-        of: words for what has it.
+        bytes: the number of bytes.
+        of: what has this memory, in words for messages.
     """
 
     bytes: int
@@ -30,34 +31,35 @@ class Free(NamedTuple):
 
 
 def free_memory(device: "torch.device") -> Free | None:
-    """The memory that is free for a training on a device; None where the system does not tell.
+    """The memory that a training can use on a device; None if the system does not report it.
 
     Args:
-        device: cpu or cuda.
+        device: a CPU or CUDA device.
     """
     if device.type == "cuda":
-        import torch  # noqa: PLC0415 - readers of files ask as well, and need no torch
+        import torch  # noqa: PLC0415 - readers of files call this too, and need no torch
 
         return Free(torch.cuda.mem_get_info(device)[0], f"the device {device}")
     return free_on_cpu()
 
 
 def free_on_cpu(proc: Path = _PROC, groups: Path = _GROUPS) -> Free | None:
-    """The least of what the machine, the control group and the process have left.
+    """The smallest amount of memory that the machine, the control group and the process have left.
 
-    That is what Linux counts as available; what the control group of the process, or one above it,
-    leaves of its limit; and what `ulimit -v` leaves. None where the system does not tell.
+    These are the memory that Linux counts as available, what remains of the limits of the process's
+    control group and of those above it, and what remains of `ulimit -v`. The result is None if the
+    system reports none of them.
 
     Args:
-        proc: where Linux tells of memory.
-        groups: where it tells of control groups.
+        proc: the folder of the proc file system.
+        groups: the folder of the control groups.
     """
     found = (_of_machine(proc), _of_groups(proc, groups), _of_process(proc))
     return min((free for free in found if free is not None), default=None)
 
 
 def resident(proc: Path = _PROC) -> int | None:
-    """Bytes of memory that this process has now; None where the system does not tell."""
+    """The resident memory of this process in bytes; None if the system does not report it."""
     found = _figures(proc / "self" / "status").get("VmRSS:")
     return None if found is None else 1024 * found
 
@@ -68,7 +70,7 @@ def _of_machine(proc: Path) -> Free | None:
 
 
 def _of_process(proc: Path) -> Free | None:
-    if sys.platform == "win32":  # which has no such limits
+    if sys.platform == "win32":  # has no such limits
         return None
     import resource  # noqa: PLC0415
 
@@ -81,12 +83,12 @@ def _of_process(proc: Path) -> Free | None:
 
 
 def _of_groups(proc: Path, groups: Path) -> Free | None:
-    """The least that the group of this process, and those above it, leave."""
+    """The smallest amount that the control groups of this process, at any level, have left."""
     found = []
     for folder, limit_name, used_name, inactive in _VERSIONS:
         root = groups / folder
         place = root / _group(proc, folder).lstrip("/")
-        # In a container the group's own path may not be there, and its root is the group.
+        # In a container the path of the group may not exist; the root is then the group.
         for group in (place, *place.parents):
             limit, used = _number(group / limit_name), _number(group / used_name)
             if limit is not None and used is not None:
@@ -99,7 +101,7 @@ def _of_groups(proc: Path, groups: Path) -> Free | None:
 
 
 def _group(proc: Path, controller: str) -> str:
-    """The path of this process's group; that of version 2 has no controller."""
+    """The path of this process's control group; the controller is empty for version 2."""
     for line in _text(proc / "self" / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -108,18 +110,18 @@ def _group(proc: Path, controller: str) -> str:
 
 
 def _figures(file: Path) -> dict[str, int]:
-    """Lines of a name and a number."""
+    """Parse lines that hold a name and a number."""
     parts = [line.split() for line in _text(file).splitlines()]
     return {part[0]: int(part[1]) for part in parts if len(part) > 1 and part[1].isdecimal()}
 
 
 def _number(file: Path) -> int | None:
     text = _text(file).strip()
-    return int(text) if text.isdecimal() else None  # "max" where there is no limit
+    return int(text) if text.isdecimal() else None  # the text is "max" without a limit
 
 
 def _text(file: Path) -> str:
-    """What is in a file; nothing where it is not there, or not for us."""
+    """The content of a file; empty if the file is missing or cannot be read."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError:

@@ -1,6 +1,6 @@
-"""What is installed: versions, and whether what the optional features need is there.
+"""Installed packages: their versions, and those that optional features need.
 
-Packages are looked up, not imported, so that the answer comes at once.
+Packages are looked up, not imported, so that this is fast.
 """
 
 import os
@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 __all__ = ["CORE", "EXTRAS", "Extra", "compiler", "version_of"]
 
 CORE = ("torch", "numpy", "scikit-learn", "lightning-fabric", "kornia", "pandas", "pyarrow")
-"""Packages whose versions matter most."""
+"""The packages whose versions matter most."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Extra:
     """An optional feature.
 
     Args:
-        name: of the extra of the package.
-        purpose: what it is for.
-        packages: what it needs.
+        name: the name of the extra, as in `pip install 'gedi[name]'`.
+        purpose: what the feature is for.
+        packages: the packages that it needs.
     """
 
     name: str
@@ -31,23 +31,23 @@ class Extra:
 
     @property
     def missing(self) -> list[str]:
-        """The packages that are not there."""
+        """The packages that are not installed."""
         return [package for package in self.packages if version_of(package) is None]
 
 
 EXTRAS = (
     Extra("rules", "rules in logic", ("klaycircuits", "pysdd")),
-    Extra("images", "sets of the Hugging Face hub, FID", ("datasets", "torchmetrics")),
+    Extra("images", "data sets from the Hugging Face hub, FID", ("datasets", "torchmetrics")),
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
-    Extra("inception", "Inception's features", ("torch-fidelity",)),
-    Extra("explore", "gedi explore, a page on a run", ("gradio",)),
+    Extra("inception", "features of the Inception network", ("torch-fidelity",)),
+    Extra("explore", "gedi explore, a page for a run", ("gradio",)),
     Extra("completion", "completion of commands in shells", ("shtab",)),
     Extra("export", "models as ONNX files", ("onnx", "onnxruntime", "onnxscript")),
 )
 
 
 def version_of(package: str) -> str | None:
-    """The version of an installed package; None if it is not there."""
+    """The version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -55,6 +55,6 @@ def version_of(package: str) -> str | None:
 
 
 def compiler() -> str | None:
-    """The path of a C++ compiler, of which torch makes use on a CPU; None if there is none."""
+    """The path of a C++ compiler, which torch.compile uses on a CPU; None if there is none."""
     names = [os.environ.get("CXX", "g++"), "g++", "clang++"]
     return next(filter(None, map(shutil.which, names)), None)

@@ -1,4 +1,7 @@
-"""Which of the processes of a training this one is, as its environment says before they meet."""
+"""The number of this process among those of a training, from its environment variables.
+
+They are known before the processes are connected.
+"""
 
 import os
 
@@ -9,7 +12,7 @@ _HERE = ("LOCAL_RANK", "SLURM_LOCALID")
 
 
 def is_first(n_processes: int) -> bool:
-    """Whether this is the first process of all, which is the one that speaks and writes."""
+    """Whether this is the first process of all, the only one that prints and writes files."""
     return n_processes == 1 or _are_zero(_EVERYWHERE)
 
 
@@ -19,7 +22,7 @@ def is_first_here(n_processes: int) -> bool:
 
 
 def label() -> str:
-    """What the messages of another process than the first begin with; nothing for the first."""
+    """The prefix of this process's messages; empty for the first process."""
     for name in ("RANK", "LOCAL_RANK"):
         place = os.environ.get(name, "0")
         if place != "0":

@@ -1,10 +1,10 @@
-"""Plug-ins: encoders, views, methods and data of other distributions, by entry point.
+"""Plug-ins: encoders, views, methods and data from other distributions, found by entry points.
 
     [project.entry-points."gedi.encoders"]
     wave = "gedi_waves:WaveNet"
 
-Names that are built in are never looked up, so that nothing is searched, let alone imported, until
-a name is met that is not. What an entry point names is called as docs/plugins.md says.
+Built-in names are never looked up, so entry points are searched, and plug-ins imported, only when
+another name is used. docs/plugins.md says how each kind of entry point is called.
 """
 
 import difflib
@@ -28,13 +28,13 @@ _WORDS: dict[Group, str] = {
 
 
 class Plugin(NamedTuple):
-    """Who brings a name.
+    """An entry point and the distribution that provides it.
 
     Attributes:
-        group: of entry points.
-        name: within the group.
-        distribution: what to install.
-        version: of the distribution.
+        group: the group of entry points.
+        name: the name within the group.
+        distribution: the name of the distribution, which can be installed.
+        version: the version of the distribution.
     """
 
     group: Group
@@ -47,32 +47,32 @@ class Plugin(NamedTuple):
 
 
 def installed(group: Group) -> tuple[str, ...]:
-    """The names that installed distributions bring, sorted."""
+    """The names that installed distributions provide in a group, sorted."""
     return tuple(sorted(entry_points(group=group).names))
 
 
 def find(group: Group, name: str) -> Plugin | None:
-    """Who brings a name; None where nobody does.
+    """The plug-in of a name; None if no distribution provides it.
 
     Raises:
-        PluginError: if several distributions do.
+        PluginError: if several distributions provide the name.
     """
     point = _point(group, name)
     return None if point is None else _plugin(group, point)
 
 
 def load(group: Group, name: str, *, built_in: Sequence[str] = (), setting: str) -> Any:
-    """What an entry point names, imported.
+    """Import the object that an entry point refers to.
 
     Args:
-        group: of entry points.
-        name: within the group.
-        built_in: names that need no plug-in, for the message.
-        setting: where the name comes from, for the message.
+        group: the group of entry points.
+        name: the name within the group.
+        built_in: names that need no plug-in, for the error message.
+        setting: the setting that holds the name, for the error message.
 
     Raises:
-        PluginError: if no distribution, or more than one, brings the name, with those that are
-            alike; or if the import fails, with the distribution.
+        PluginError: if no distribution provides the name (the message suggests a similar one), if
+            several do, or if the import fails.
     """
     point = _point(group, name)
     if point is None:
@@ -82,16 +82,16 @@ def load(group: Group, name: str, *, built_in: Sequence[str] = (), setting: str)
     except Exception as error:
         raise PluginError(
             f"{setting}: {_plugin(group, point)} cannot be loaded from {point.value}: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}; mend or update it, or "
-            "uninstall it"
+            f"{type(error).__name__}: {' '.join(str(error).split())}; repair, update or uninstall "
+            "it"
         ) from error
 
 
 def plugins_of(content: Any) -> tuple[Plugin, ...]:
-    """From a list of plain names and values, as `Plugin._asdict` gives them.
+    """Plug-ins from a list of dictionaries, as `Plugin._asdict` returns them.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: if the content is anything else.
     """
     fits = isinstance(content, list) and all(
         isinstance(each, dict)
@@ -101,20 +101,22 @@ def plugins_of(content: Any) -> tuple[Plugin, ...]:
         for each in content
     )
     if not fits:
-        raise ValueError(f"plugins: expected a list of texts as {', '.join(Plugin._fields)}")
+        raise ValueError(
+            f"plugins: expected a list of entries with the texts {', '.join(Plugin._fields)}"
+        )
     return tuple(Plugin(**each) for each in content)
 
 
 def refuse_missing(used: Iterable[Plugin], trained: str, groups: Sequence[Group] = GROUPS) -> None:
-    """Check that what was used in a training is still there.
+    """Check that the plug-ins of a training are still installed.
 
     Args:
-        used: as `find` told then.
-        trained: what was trained, for the message.
-        groups: those that matter now.
+        used: the plug-ins of the training, from `find`.
+        trained: what was trained, for the error message.
+        groups: the groups that are needed now; plug-ins of other groups are not checked.
 
     Raises:
-        PluginError: naming the distribution to install.
+        PluginError: if one is missing; the message names the distribution to install.
     """
     for plugin in used:
         if plugin.group in groups and find(plugin.group, plugin.name) is None:
@@ -129,14 +131,14 @@ def _point(group: Group, name: str) -> EntryPoint | None:
     if len(found) > 1:
         owners = " and ".join(sorted(_plugin(group, each).distribution for each in found))
         raise PluginError(
-            f"the {_WORDS[group]} {name!r} is brought by {owners}: uninstall all but one"
+            f"the {_WORDS[group]} {name!r} is provided by {owners}: uninstall all but one"
         )
     return found[0] if found else None
 
 
 def _plugin(group: Group, point: EntryPoint) -> Plugin:
     owner = point.dist
-    assert owner is not None  # entry points of `entry_points()` have one
+    assert owner is not None  # always set for results of `entry_points()`
     return Plugin(group, point.name, owner.name, owner.version)
 
 

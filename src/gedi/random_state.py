@@ -1,4 +1,4 @@
-"""The global random state, lent to code of others that can draw from nothing else."""
+"""The global random state for code that cannot draw from a passed generator."""
 
 import zlib
 from collections.abc import Iterator
@@ -12,13 +12,15 @@ __all__ = ["lent_random_state"]
 
 @contextmanager
 def lent_random_state(x: Tensor, generator: Generator) -> Iterator[None]:
-    """For code that draws from the global random state: one that our generator decides.
+    """Seed the global random state from a generator for the duration of a block.
+
+    Afterwards the global states of the CPU and of the device of x are restored.
 
     Args:
-        x: what the code works on; the states of the CPU and of its device are put back after.
-        generator: moves on by one draw.
+        x: a tensor on the device that the code in the block works on.
+        generator: determines the seed; it advances by one draw.
     """
-    # Of the state, as a number that is drawn on a GPU would have to be waited for.
+    # From the generator's state: reading a number drawn on a GPU would synchronise with the device.
     seed = zlib.crc32(generator.get_state().numpy().tobytes())
     torch.rand((), device=generator.device, generator=generator)
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):

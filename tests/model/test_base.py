@@ -35,7 +35,7 @@ def test_its_root_colours_and_whitens():
     assert torch.allclose(base.whiten(MEAN + base.root(identity)), identity, atol=1e-12)
 
 
-def test_widened_is_wider_in_all_it_does():
+def test_widened_gaussian_has_larger_deviations():
     x = torch.randn(9, 2, dtype=torch.float64, generator=seeded())
     wide = gaussian().widened(3.0)
     plain = GaussianBase(MEAN, SpectralMatrix.of(9 * COVARIANCE))
@@ -107,7 +107,7 @@ def test_many_features_of_few_directions_lose_nothing():
     assert 0 < float((law.log_prob(x[2500:]) - log_density).mean()) < 12
 
 
-def test_fit_stands_constant_features():
+def test_fit_handles_constant_features():
     x = torch.randn(50, 2, generator=seeded())
     x[:, 1] = 4.0
     base = GaussianBase.fit(x, noise=0.0)
@@ -115,6 +115,6 @@ def test_fit_stands_constant_features():
     assert base.sample((5,), seeded()).isfinite().all()
 
 
-def test_refuses_a_covariance_that_is_none():
+def test_refuses_a_covariance_that_is_not_positive_definite():
     with pytest.raises(ValueError, match=r"positive definite.*-1"):
         GaussianBase(torch.zeros(2), SpectralMatrix.of(torch.diag(torch.tensor([1.0, -1.0]))))

@@ -1,4 +1,4 @@
-"""Image encoders: shapes, weights, and what an energy needs of them."""
+"""Image encoders: shapes, weights, and the properties that an energy needs."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def images(n, shape, seed=1):
 
 @each_encoder
 @each_shape
-def test_width_is_as_told_and_activations_keep_their_size(encoder, shape):
+def test_width_is_n_features_and_activations_keep_their_scale(encoder, shape):
     net = encoder(shape, seeded())
     with torch.no_grad():
         out = net(images(4, shape))
@@ -39,7 +39,7 @@ def test_small_conv_net_starts_with_weights_of_two_fifths_of_the_usual():
 
 
 @each_encoder
-def test_the_generator_decides_the_weights_and_the_global_state_is_left_alone(encoder):
+def test_the_generator_determines_the_weights_and_the_global_state_is_unchanged(encoder):
     state = torch.random.get_rng_state()
     a, b, c = (encoder((1, 8, 8), seeded(s)).state_dict() for s in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -89,7 +89,7 @@ def test_parameter_counts(encoder, shape, count):
     assert sum(p.numel() for p in encoder(shape, seeded()).parameters()) == count
 
 
-def test_eight_convolutions_on_the_way_of_resnet8():
+def test_resnet8_has_eight_convolutions():
     net = ResNet8((3, 8, 8), seeded(), width=16)
     assert net.n_features == 16
     assert sum(m.kernel_size == (3, 3) for m in net.modules() if hasattr(m, "kernel_size")) == 8

@@ -46,12 +46,12 @@ def test_linear_is_an_affine_map_with_bounded_start():
     assert linear.weight.abs().max() <= 0.25 and linear.weight.abs().max() > 0.2
 
 
-def test_the_generator_decides_the_weights():
+def test_the_generator_determines_the_weights():
     a, b, c = (MLP(3, [4], generator=seeded(s)).layers[0].weight for s in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-def test_width_is_told_and_activation_is_smooth():
+def test_width_is_n_features_and_activation_is_smooth():
     encoder = MLP(2, [6, 4], generator=seeded()).double()
     assert encoder.n_features == 4
     x = torch.randn(3, 2, dtype=torch.float64, generator=seeded(1)).requires_grad_()
@@ -67,7 +67,7 @@ def test_own_encoder_computes_what_the_module_does():
     torch.testing.assert_close(OwnEncoder(CONV, (1, 4, 4))(x), CONV(x.reshape(7, 1, 4, 4)))
 
 
-def test_members_of_an_own_encoder_are_apart():
+def test_members_of_an_own_encoder_are_independent():
     encoder = OwnEncoder(CONV, (1, 4, 4), members=(3,))
     x = torch.randn(3, 7, 16, generator=seeded())
     with torch.no_grad():
@@ -114,7 +114,7 @@ def test_dropout_of_an_own_encoder_is_off():
         (nn.Flatten(0), "one row of features for each point, got"),
     ],
 )
-def test_modules_that_will_not_do(module, message):
+def test_unsuitable_modules_are_refused(module, message):
     with pytest.raises(SettingsError, match=message):
         OwnEncoder(module, (3,))
 

@@ -50,7 +50,7 @@ def test_posterior_sums_to_one(x, members):
     assert torch.allclose(posterior.sum(-1), torch.ones(1, dtype=torch.float64), atol=1e-12)
 
 
-def test_the_encoder_alone_computes_in_less(base):
+def test_only_the_encoder_computes_in_lower_precision(base):
     full, half = (network(base=base).float() for _ in range(2))
     half.encoder_dtype = torch.bfloat16
     x = torch.randn(200, 2, generator=seeded(5))
@@ -67,7 +67,7 @@ def test_the_encoder_alone_computes_in_less(base):
     assert all(parameter.grad.dtype == torch.float32 for parameter in half.parameters())
 
 
-def test_base_tilts_the_energy_and_leaves_the_posterior(x, base):
+def test_base_changes_the_energy_but_not_the_posterior(x, base):
     plain, based = network(), network(base=base)
     assert torch.allclose(based.posterior(x), plain.posterior(x), atol=1e-12, rtol=0)
     assert torch.allclose(based.energy(x), plain.energy(x) - base(x), atol=1e-12, rtol=0)

@@ -1,4 +1,4 @@
-"""To the network's units and back."""
+"""Scaling to the units of the network and back."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_one_range_for_all_features():
     assert scaling.inverse(z)[0].tolist() == pytest.approx([0, 255, 127.5, 51])
 
 
-def test_an_empty_range_is_no_division_by_zero():
+def test_an_empty_range_does_not_divide_by_zero():
     z = Scaling.from_range(3, 3, 2)(np.full((1, 2), 3, dtype=np.float32))
     assert z.isfinite().all()
 
@@ -67,7 +67,7 @@ def test_huge_and_tiny_values_neither_overflow_nor_vanish(size):
     np.testing.assert_allclose(scaling.inverse(z), x, rtol=1e-9)
 
 
-def test_what_a_sample_has_as_constant_is_divided_by_its_range_in_all_rows():
+def test_features_constant_in_a_sample_are_divided_by_their_range_in_all_rows():
     x = np.array([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]])
     scaling = Scaling.standardise(x, spread=np.array([9.0, 50.0, 0.0, np.nan]))
     assert scaling.scale.tolist() == [1.0, 50.0, 1.0, 1.0]

@@ -1,4 +1,4 @@
-"""Sizes of networks, counted without storage, against those of networks with numbers."""
+"""Sizes of networks, counted on the meta device, against those of networks with values."""
 
 import pytest
 import torch

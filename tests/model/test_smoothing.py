@@ -1,4 +1,4 @@
-"""Noise that keeps a density from being learned by heart."""
+"""Noise that keeps a density from overfitting."""
 
 from dataclasses import replace
 
@@ -28,12 +28,12 @@ def test_noise_has_the_covariance_it_should():
     torch.testing.assert_close(plain.T.cov(), 0.25 * torch.eye(2), atol=0.01, rtol=0.02)
 
 
-def test_none_is_none():
+def test_scale_zero_is_no_noise():
     x = torch.randn(5, 2, generator=seeded())
     assert Smoothing()(x, seeded()) is x
 
 
-def test_the_best_guess_of_a_gaussian_is_exact():
+def test_denoising_is_exact_for_a_gaussian():
     # For clean data N(0, V) and noise s² C: E[clean | x] = V (V + s² C)^(-1) x.
     v, c, s = torch.diag(torch.tensor([2.0, 1.0])), torch.diag(torch.tensor([1.0, 0.25])), 0.7
     total = torch.linalg.inv(v + s**2 * c)
@@ -46,7 +46,7 @@ def table(n, d, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
 
 
-def test_it_fades_with_more_points_and_is_none_in_the_plane():
+def test_noise_shrinks_with_more_points_and_is_zero_in_two_dimensions():
     def noise(n, d, **shape):
         return plan(Dataset("x", table(n, d), **shape), SMALL).settings.data_noise
 
@@ -57,7 +57,7 @@ def test_it_fades_with_more_points_and_is_none_in_the_plane():
     assert noise(60, 4, image_shape=(1, 2, 2), value_range=(0.0, 1.0)) == 0.1
 
 
-def test_it_does_not_hang_on_units():
+def test_noise_does_not_depend_on_units():
     x = table(80, 5)
     mixed = x @ np.diag([1e-3, 1.0, 50.0, 1.0, 7.0]).astype(np.float32)
     noise = [plan(Dataset("x", points), SMALL).settings.data_noise for points in (x, mixed)]

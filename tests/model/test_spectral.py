@@ -1,4 +1,4 @@
-"""Symmetric matrices by their leading eigenvectors."""
+"""Symmetric matrices given by their leading eigenvectors."""
 
 import math
 
@@ -26,7 +26,7 @@ MATRICES = {"whole": positive(5), "leading": positive(300, leading=60)}
 
 
 @pytest.mark.parametrize("name", MATRICES)
-def test_is_the_matrix(name):
+def test_equals_the_matrix(name):
     matrix = MATRICES[name]
     spectral = SpectralMatrix.of(matrix)
     assert spectral.is_whole == (name == "whole")

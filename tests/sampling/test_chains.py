@@ -39,7 +39,7 @@ def test_accept_takes_everything_or_the_old_state():
     assert float(rate) == pytest.approx(0.5)
 
 
-def test_accept_takes_with_the_probability_it_says():
+def test_accept_takes_proposals_with_the_right_probability():
     here, there = two_states(40_000)
     chains, rate = accept(here, there, torch.full((40_000,), 0.3).log(), seeded())
     assert float(rate) == pytest.approx(0.3, abs=1e-6)
@@ -66,7 +66,7 @@ class Shift(Move):
         return evaluate(energy, self.factor * chains.x + self.shift)
 
 
-def test_cycle_moves_in_order_and_tells_the_first_acceptance():
+def test_cycle_moves_in_order_and_reports_the_first_acceptance():
     cycle = Cycle([Shift(2, 0.25), Shift(3, 0.5)])
     chains = cycle.step(quadratic, evaluate(quadratic, torch.ones(4, 1)), seeded())
     assert (chains.x == 3 * 2.25 + 0.5).all()

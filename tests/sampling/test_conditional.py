@@ -1,4 +1,4 @@
-"""Some coordinates given the others: the law of a Gaussian's conditional."""
+"""The conditional energy of some coordinates, on a Gaussian."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from gedi.sampling import Langevin, evaluate
 from gedi.sampling.conditional import given
 
 
-def test_the_law_is_the_conditional_one():
+def test_chains_follow_the_conditional_distribution():
     covariance = torch.tensor([[1.0, 0.8, 0.3], [0.8, 1.0, 0.1], [0.3, 0.1, 1.0]])
     precision = torch.linalg.inv(covariance)
     known, free = torch.tensor([1.5, 99.0, 99.0]), torch.tensor([False, True, True])
@@ -29,7 +29,7 @@ def test_the_law_is_the_conditional_one():
 
 
 @pytest.mark.parametrize("free", [[True, False], [False, True]])
-def test_what_is_known_is_in_the_point(free):
+def test_known_coordinates_are_fixed(free):
     seen = []
     conditional = given(
         lambda x: seen.append(x) or x.sum(-1), torch.tensor([3.0, 4.0]), torch.tensor(free)

@@ -1,4 +1,4 @@
-"""Jumps keep the law and balance what Langevin chains cannot."""
+"""Jumps preserve the distribution, and balance modes that Langevin chains cannot."""
 
 import math
 
@@ -30,7 +30,7 @@ def nearest_mode(x):
 
 
 def anchors_of_the_wrong_law(n=60):
-    """As many anchors at every mode, and a few nowhere: only the test can mend the weights."""
+    """As many anchors at every mode, and a few nowhere: only the test can correct the weights."""
     near = MODES[torch.arange(n) % 3] + WIDTH * torch.randn(n, 2, generator=seeded(9)).double()
     return torch.cat([near, BOX.uniform((6,), seeded(10))])
 
@@ -105,7 +105,7 @@ def test_the_offset_from_the_anchor_is_kept():
     assert float(jump.acceptance) == pytest.approx(1, abs=1e-6)
 
 
-def test_jumps_out_of_the_box_are_refused():
+def test_jumps_out_of_the_box_are_rejected():
     anchors = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
     jump = AnchoredJump(anchors, 0.5, Box(torch.tensor([-1.0]), torch.tensor([1.0])))
     chains = jump.step(
@@ -127,7 +127,7 @@ def test_members_report_their_own_acceptance():
     assert jump.acceptance[0] > jump.acceptance[1]
 
 
-def test_energies_that_are_no_numbers_are_refused():
+def test_energies_that_are_not_numbers_are_rejected():
     jump = AnchoredJump(MODES, 0.3, BOX)
 
     def energy(x):
@@ -165,7 +165,7 @@ def test_likeliest_bandwidth_of_gaussian_data(n, d):
         assert 0.5 * best < h / scale < 2 * best
 
 
-def test_likeliest_bandwidth_stands_duplicates():
+def test_likeliest_bandwidth_handles_duplicates():
     anchors = torch.cat([torch.zeros(5, 2), torch.ones(1, 2)])
     h = likeliest_bandwidth(anchors)
     assert math.isfinite(h) and h > 0

@@ -75,13 +75,13 @@ def test_mala_has_the_law_of_a_gaussian():
     assert 0.5 < float(move.acceptance) < 0.99
 
 
-def test_unadjusted_langevin_with_small_steps_has_it_nearly():
+def test_unadjusted_langevin_with_small_steps_has_nearly_the_law_of_a_gaussian():
     draws = draw(Langevin(0.01, 20), gaussian(), BAD_START, 600, 100)
     assert effective_sample_size(draws) > 2000
     assert is_gaussian(draws)
 
 
-def test_langevin_with_jumps_has_it_whatever_the_anchors():
+def test_langevin_with_jumps_has_the_law_of_a_gaussian_for_any_anchors():
     anchors = 3 * torch.randn(30, 2, generator=seeded(5), dtype=torch.float64)
     box = Box(torch.full((2,), -15.0), torch.full((2,), 15.0))
     move = Cycle([Langevin(0.3, 2, metropolis=True), AnchoredJump(anchors, 1.0, box)])
@@ -120,7 +120,7 @@ def test_preconditioned_mala_is_exact_and_mixes_on_a_narrow_gaussian():
     assert split_r_hat(whitened(plain)) > 1.05
 
 
-def test_preconditioner_is_only_about_pace_when_it_is_not_the_covariance():
+def test_a_preconditioner_other_than_the_covariance_changes_only_the_pace():
     root = torch.tensor([[0.9, -0.3], [-0.3, 0.7]], dtype=torch.float64)
     move = Langevin(0.3, 3, metropolis=True, preconditioner=SpectralMatrix.of(root))
     assert is_gaussian(draw(move, gaussian(), BAD_START, 600, 100))
@@ -194,7 +194,7 @@ def test_mala_and_jumps_reach_the_law_of_the_moons():
         assert torch.allclose(found, expected, atol=0.015)  # of about 0.055
 
 
-def test_a_careless_step_is_too_wide_across_the_moons():
+def test_a_large_step_is_too_wide_across_the_moons():
     scale = torch.from_numpy(toy.moons(20_000, noise=NOISE, seed=2)[0].std(0))
 
     def energy(z):
@@ -306,7 +306,7 @@ def test_only_input_gradients_are_computed():
         assert all(p.grad is None for p in model.parameters())
 
 
-def test_the_seed_decides_the_chains():
+def test_the_seed_determines_the_chains():
     start = torch.zeros(20, 2, dtype=torch.float64)
     a, b, c = (
         draw(Langevin(0.1, 5, metropolis=True), normal, start, 3, 0, seed=seed)
@@ -368,7 +368,7 @@ def test_step_size_is_part_of_the_state():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("max_gradient", [None, 1.0])
-def test_energies_that_are_no_numbers_are_refused(value, max_gradient):
+def test_energies_that_are_not_numbers_are_rejected(value, max_gradient):
     def energy(x):
         return normal(x) + torch.where(x[..., 0] > 0.5, value, 0.0)
 
@@ -398,6 +398,6 @@ BOX = Box(torch.zeros(2), torch.ones(2))
         ({"target_acceptance": 0.6}, "target_acceptance needs"),
     ],
 )
-def test_combinations_that_would_be_wrong_are_refused(arguments, words):
+def test_invalid_combinations_are_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         Langevin(**arguments)

@@ -1,4 +1,4 @@
-"""Where chains rest."""
+"""The replay buffer that stores chains."""
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def test_draw_does_not_alias_the_buffer():
     assert (buffer.positions < 50).all()
 
 
-def test_a_share_of_the_chains_starts_anew():
+def test_a_share_of_the_chains_restarts():
     buffer = numbered(20_000, reinit=0.25)
     _, x = buffer.draw(20_000, seeded())
     anew = (x == 0).all(-1)
@@ -62,7 +62,7 @@ def test_a_share_of_the_chains_starts_anew():
     assert float(anew.float().mean()) == pytest.approx(0.25, abs=0.0125)
 
 
-def test_members_start_anew_independently():
+def test_members_restart_independently():
     _, x = numbered(1000, (2,), reinit=0.5).draw(1000, seeded())
     anew = x[..., 0] == 0
     assert 300 < int((anew[0] != anew[1]).sum()) < 700
@@ -97,7 +97,7 @@ def test_errors():
             ReplayBuffer(capacity, zeros, reinit=reinit, generator=seeded())
 
 
-def test_chains_rest_in_half_the_memory():
+def test_float16_takes_half_the_memory():
     def start(shape, generator):
         return 3 * torch.randn(*shape, 3, generator=generator)
 

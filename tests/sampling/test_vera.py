@@ -149,7 +149,7 @@ def test_images(shape):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in sampler.parameters())
 
 
-def test_the_generator_decides_weights_and_samples():
+def test_the_generator_determines_weights_and_samples():
     def drawn(seed):
         network = ImageGenerator(4, (1, 8, 8), 8, generator=seeded(seed))
         return VeraSampler(network).sample(3, generator=seeded(5))
@@ -159,7 +159,7 @@ def test_the_generator_decides_weights_and_samples():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_noise_starts_where_told_and_stays_in_its_range():
+def test_noise_starts_at_its_setting_and_stays_in_its_range():
     sampler = VeraSampler(Affine(), noise=0.05, noise_range=(0.01, 0.3))
     assert float(sampler.noise.detach()) == pytest.approx(0.05)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""VERA as a source of negatives: what it returns, learns, leaves alone and saves."""
+"""VERA as a source of negatives: what it returns, learns, leaves unchanged and saves."""
 
 import copy
 import io
@@ -95,7 +95,7 @@ def test_an_eighth_of_the_batch_moves_and_adapts_the_step_size():
     assert torch.equal(made.acceptance, made.moves.acceptance)
 
 
-def test_chains_are_started_anew_in_samples():
+def test_chains_restart_at_samples():
     made = source(centre=torch.tensor([2.0, 2.0]))
     buffer = ReplayBuffer(500, made.start, reinit=1.0, generator=seeded())
     expected = made.start((500,), seeded())
@@ -112,7 +112,7 @@ def test_whitened_coordinates():
     torch.testing.assert_close(x, MEAN + u * torch.tensor([4.0, 0.25]), atol=1e-4, rtol=1e-4)
 
 
-def test_a_saved_source_goes_on_with_the_same_bits():
+def test_a_saved_source_resumes_with_the_same_bits():
     whole = source()
     buffer = buffer_of(whole)
     learn(whole, buffer, 5, seeded(1))
@@ -129,7 +129,7 @@ def test_a_saved_source_goes_on_with_the_same_bits():
     assert torch.equal(buffer.positions, its_buffer.positions)
 
 
-def test_the_one_source_of_a_group_goes_on_whole():
+def test_a_member_takes_the_whole_source_of_its_group():
     group, alone = source(), source(seed=9)
     learn(group, buffer_of(group), 3, seeded(1))
     alone.load_member(group, 1)

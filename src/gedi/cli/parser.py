@@ -1,8 +1,8 @@
 """What the command line understands; no torch here, so that `--help` comes at once."""
 
 import sys
-from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from argparse import SUPPRESS, Action, ArgumentError
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,19 @@ __all__ = ["build_parser", "parse"]
 
 Command = Callable[[Namespace], int]
 
+# What `--help` shows of commands that take all settings; `--help-all` shows the rest as well.
+_USUAL: Mapping[str, Sequence[str]] = {
+    "data": ["data", "--label", "--drop", "--image-size", "--streaming"],
+    "clusters": ["--n-clusters", "--prior", "--like"],
+    "length": ["--max-time", "--max-iter", "--seed"],
+    "output": ["--out", "--overwrite"],
+    "machine": ["--device", "--devices"],
+    "settings": ["--config", "--print-config", "--help", "--help-all"],
+}
+_MORE = (
+    "Every other setting (weights, network, chains, views, restarts) has a default that is chosen "
+    "from the data: --help-all lists them, with when to change each."
+)
 _MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
 
 _DESCRIPTION = """\
@@ -148,7 +161,7 @@ class _SweepConfigFile(_ConfigFile):
 
 
 def _train() -> ArgumentParser:
-    parser = _subparser(_TRAIN)
+    parser = _subparser(_TRAIN, usual=_USUAL)
     _data_and_settings(parser)
     parser.add_argument(
         "--like",
@@ -166,7 +179,7 @@ def _train() -> ArgumentParser:
 
 
 def _sweep() -> ArgumentParser:
-    parser = _subparser(_SWEEP)
+    parser = _subparser(_SWEEP, usual=_USUAL)
     _data(parser, _SweepConfigFile)
     parser.add_argument(
         "--n-clusters",
@@ -184,7 +197,7 @@ def _sweep() -> ArgumentParser:
 
 
 def _profile() -> ArgumentParser:
-    parser = _subparser(_PROFILE)
+    parser = _subparser(_PROFILE, usual=_USUAL)
     _data_and_settings(parser)
     parser.add_argument(
         "--side-by-side",
@@ -446,12 +459,60 @@ def _processes(parser: ArgumentParser) -> None:
     )
 
 
-def _subparser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(
+def _subparser(
+    description: str, *, usual: Mapping[str, Sequence[str]] | None = None
+) -> "_GroupedParser":
+    """A parser of a subcommand.
+
+    Args:
+        description: what the command does.
+        usual: headings, and the options under each that `--help` shows; None shows all.
+    """
+    parser = _GroupedParser(
         description=description, exit_on_error=False, print_config="--print-config"
     )
     parser.formatter_class = _formatter()
+    if usual is not None:
+        parser.usual = usual
+        parser.add_argument("--help-all", action=_HelpAll, help="show every option and setting")
     return parser
+
+
+class _GroupedParser(ArgumentParser):
+    """A parser whose help shows the options that most people need, under headings."""
+
+    usual: Mapping[str, Sequence[str]] | None = None
+
+    def format_help(self, formatter: Any = None) -> str:
+        """The help: the usual options where there are some, else all of them."""
+        if self.usual is None:
+            return str(super().format_help())
+        formatter = formatter or self._get_formatter()
+        places = [action for action in self._actions if not action.option_strings]
+        named = " ".join(action.dest for action in places)
+        command = self.prog.replace("[options] ", "")
+        formatter.add_usage(f"{command} {named} [options]", [], [])
+        formatter.add_text(self.description)
+        by_name = {name: each for each in self._actions for name in each.option_strings}
+        by_name |= {action.dest: action for action in places}
+        for heading, names in self.usual.items():
+            formatter.start_section(heading)
+            formatter.add_arguments([by_name[name] for name in names if name in by_name])
+            formatter.end_section()
+        formatter.add_text(_MORE)
+        return str(formatter.format_help())
+
+
+class _HelpAll(Action):
+    """Prints the help with every option."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, SUPPRESS, nargs=0, default=SUPPRESS, **options)
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        parser.usual = None
+        parser.print_help()
+        parser.exit()
 
 
 def _formatter() -> Any:

@@ -1,4 +1,4 @@
-"""The network: logits as posterior and energy, encoders, the base density, scaling."""
+"""The network: a classifier read as posterior and energy, encoders, the base density, scaling."""
 
 from gedi.model.classifier import (
     EnergyClassifier,

@@ -1,10 +1,10 @@
-"""The Gaussian that the energy starts from.
+"""The base density: a Gaussian of the data under the energy of the network.
 
-A network that starts as a flat energy must dig hundreds of nats deep in many dimensions, while its
-chains start far from the data: the usual way for joint energy models to blow up. With the Gaussian
-of the data as base, training starts at the best Gaussian fit, chains start inside the data, and the
-network only learns the tilt. The base is one function added to every logit, so p(y|x) is the
-network's alone.
+In many dimensions, a network that starts from a flat energy has to lower it by hundreds of nats
+while its chains start far from the data; this is how joint energy models usually diverge. With the
+Gaussian of the data as base, training starts at the best Gaussian fit, chains start inside the
+data, and the network learns only the difference. The base is one function added to every logit, so
+it leaves p(y|x) unchanged.
 """
 
 import copy
@@ -20,17 +20,20 @@ from gedi.model.spectral import WHOLE, SpectralMatrix
 
 __all__ = ["GaussianBase", "likeliest_shrinkage"]
 
-_CHUNK_VALUES = 2**21  # of the data at a time, 16 MiB in float64
+_CHUNK_VALUES = 2**21  # values of the data at a time, 16 MiB in float64
 _LEAST_SHRINKAGE = 1e-3
-_MANY = 5  # points a feature, from where on a few far points would decide the shrinkage
+_MANY = 5  # points per feature, above which a few distant points would determine the shrinkage
 
 
 class GaussianBase(nn.Module):
-    """b(x) = -|(x - μ) Σ^(-1/2)|² / 2, the log-density of N(μ, Σ) up to a constant.
+    """The log-density of N(μ, Σ) up to a constant, b(x) = -|(x - μ) Σ^(-1/2)|² / 2.
 
     Args:
-        mean: μ, (d,).
-        covariance: Σ, positive definite, (d, d).
+        mean: the mean μ, (d,).
+        covariance: the covariance Σ, positive definite, (d, d).
+
+    Raises:
+        ValueError: if the covariance is not positive definite.
     """
 
     mean: Tensor
@@ -40,7 +43,7 @@ class GaussianBase(nn.Module):
         least = torch.minimum(covariance.values.min(), covariance.rest)
         if not bool(least > 0):
             raise ValueError(
-                f"expected a positive definite covariance, got least eigenvalue {least:.3g}"
+                f"expected a positive definite covariance, got a smallest eigenvalue of {least:.3g}"
             )
         self.register_buffer("mean", mean)
         self.root = covariance.power(0.5).to(mean)
@@ -48,12 +51,19 @@ class GaussianBase(nn.Module):
 
     @classmethod
     def fit(cls, x: Tensor, noise: float) -> Self:
-        """The Gaussian of data (n, d) to which noise N(0, s²) is added, shrunk as the data ask for.
+        """Fit the Gaussian of data with added noise N(0, s² I), by a shrunk covariance.
 
-        Σ = (1 - ρ) S + ρ (tr S / d) I + s² I, with the ρ that makes held-out points likeliest: with
-        fewer points than features S knows nothing of most directions. ρ is at least 0.001, so that
-        constant features do no harm, and no more from five points a feature on. Of S in many
-        dimensions the leading eigenvectors are kept; see `SpectralMatrix`.
+            Σ = (1 - ρ) S + ρ (tr S / d) I + s² I
+
+        S is the covariance of the data, and ρ maximises the likelihood of held-out points: with
+        fewer points than features, S is zero in most directions. ρ is at least 0.001, so that Σ is
+        positive definite for constant features too, and exactly 0.001 for five points per feature
+        or more. In many dimensions only the leading eigenvectors of S are kept, see
+        `SpectralMatrix`.
+
+        Args:
+            x: the data, (n, d).
+            noise: the standard deviation of the noise, s.
         """
         mean, variances, covariance = _moments([x])
         many = len(x) >= _MANY * len(mean)
@@ -62,24 +72,24 @@ class GaussianBase(nn.Module):
         return cls(mean.to(x), shrunk)
 
     def widened(self, factor: float) -> Self:
-        """The Gaussian with standard deviations so many times as large."""
+        """The Gaussian with all standard deviations multiplied by a factor."""
         wider = copy.deepcopy(self)
         wider.root = self.root.plus(factor, 0.0)
         wider.precision = self.precision.plus(factor**-2, 0.0)
         return wider
 
     def forward(self, x: Tensor) -> Tensor:
-        """b(x), (..., d) -> (...)."""
+        """The log-density up to a constant in nats, b(x), (..., d) -> (...)."""
         log_density: Tensor = -0.5 * self.precision.quadratic(x - self.mean)
         return log_density
 
     def whiten(self, x: Tensor) -> Tensor:
-        """(x - μ) Σ^(-1/2), (..., d) -> (..., d)."""
+        """Whitened points, (x - μ) Σ^(-1/2), (..., d) -> (..., d)."""
         white: Tensor = self.precision.power(0.5)(x - self.mean)
         return white
 
     def sample(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """Points from N(μ, Σ), (*shape, d)."""
+        """Draw points from N(μ, Σ), (*shape, d)."""
         noise = torch.randn(
             *shape,
             self.mean.numel(),
@@ -92,15 +102,19 @@ class GaussianBase(nn.Module):
 
 
 def likeliest_shrinkage(x: Tensor, noise: float) -> float:
-    """The ρ in [0.001, 1] that makes every fifth point likeliest under the Gaussian of the others.
+    """The shrinkage ρ in [0.001, 1] that maximises the likelihood of held-out points.
 
-    All shrunk covariances share the eigenvectors of S, so that the mean log-density is, up to a
-    constant, -½ Σ_i log v_i + (q_i + s²) / v_i with v_i = (1 - ρ) λ_i + ρ tr S / d + s², where λ_i
-    is an eigenvalue of S and q_i the mean square of the held-out points along its eigenvector.
+    Every fifth point is held out, and the Gaussian is fitted to the others. All shrunk covariances
+    share the eigenvectors of S, so the mean log-density is, up to a constant,
+
+        -½ Σ_i (log v_i + (q_i + s²) / v_i),   v_i = (1 - ρ) λ_i + ρ tr S / d + s²,
+
+    where λ_i is an eigenvalue of S and q_i the mean square of the held-out points along its
+    eigenvector.
 
     Args:
-        x: data, (n, d).
-        noise: s.
+        x: the data, (n, d).
+        noise: the standard deviation of the noise, s.
     """
     held_out = x[::5]
     mean, variances, spectrum = _moments([x[start::5] for start in range(1, 5)])
@@ -126,11 +140,11 @@ def likeliest_shrinkage(x: Tensor, noise: float) -> float:
 
 
 def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, SpectralMatrix]:
-    """Mean (d,), variances (d,) and covariance of data in parts (n_i, d), in float64.
+    """The mean (d,), variances (d,) and covariance of data in parts (n_i, d), in float64.
 
-    Added up over some rows at a time: a float64 copy of all would be twice the data. In many
-    dimensions the covariance is never there, only what it does to 128 vectors at a time, so that
-    time and memory grow with d instead of its square.
+    Sums are taken over some rows at a time, because a float64 copy of all rows would need twice the
+    memory of the data. In many dimensions the covariance matrix is not formed: only its products
+    with 128 vectors are computed, so that time and memory grow with d instead of its square.
     """
     n, d = max(sum(map(len, parts)), 1), parts[0].shape[1]
     zeros = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
@@ -149,10 +163,10 @@ def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, SpectralMatrix]:
 
     if d <= WHOLE:
         return mean, variances, SpectralMatrix.of(product(torch.eye(d).to(mean)))
-    # Products in the numbers of the data, as rounding is far below what so many points tell.
+    # Products in the dtype of the data: rounding errors are far below the sampling error.
     return mean, variances, SpectralMatrix.leading(lambda v: product(v.to(parts[0])), variances)
 
 
 def _rows(x: Tensor) -> tuple[Tensor, ...]:
-    """Data (n, d) in parts (m, d) small enough to be copied."""
+    """Split data (n, d) into parts (m, d) that are small enough to be copied."""
     return torch.split(x, max(1, _CHUNK_VALUES // x.shape[1]))

@@ -9,13 +9,13 @@ __all__ = ["Box"]
 
 
 class Box(NamedTuple):
-    """An axis-parallel box.
+    """An axis-parallel box, the domain over which the density is normalised.
 
-    Points outside it have an energy like any other; only Z, and so the density, is over the box.
+    Points outside the box have an energy too; only Z, and so the density, refers to the box.
 
     Attributes:
-        low: lower corner, (d,).
-        high: upper corner, (d,).
+        low: the lower corner, (d,).
+        high: the upper corner, (d,).
     """
 
     low: Tensor
@@ -23,21 +23,26 @@ class Box(NamedTuple):
 
     @classmethod
     def around(cls, x: Tensor, margin: float) -> "Box":
-        """The box of the data (n, d), wider by `margin` times its range on every side."""
+        """The bounding box of the data, extended on every side.
+
+        Args:
+            x: the data, (n, d).
+            margin: the extension on each side, as a share of the range of each feature.
+        """
         low, high = x.amin(0), x.amax(0)
         pad = margin * (high - low)
         return cls(low - pad, high + pad)
 
     def to(self, like: Tensor) -> "Box":
-        """The same box with the device and dtype of another tensor."""
+        """The same box with the device and dtype of a tensor."""
         return Box(self.low.to(like), self.high.to(like))
 
     def fold(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Reflect points into the box, as often as needed.
+        """Reflect points (..., d) at the walls until they lie in the box.
 
         Returns:
-            The folded points (..., d) and the sign, -1 where an odd number of reflections turned
-            the direction of a coordinate and 1 elsewhere.
+            The reflected points (..., d), and a sign for each coordinate: -1 if an odd number of
+            reflections reversed its direction, else 1.
         """
         width = self.high - self.low
         phase = (x - self.low).remainder(2 * width)
@@ -45,7 +50,7 @@ class Box(NamedTuple):
         return self.low + torch.where(turned, 2 * width - phase, phase), 1 - 2 * turned.to(x.dtype)
 
     def clamp(self, x: Tensor) -> Tensor:
-        """The nearest point of the box."""
+        """The nearest points in the box, (..., d) -> (..., d)."""
         return x.clamp(self.low, self.high)
 
     def contains(self, x: Tensor) -> Tensor:
@@ -53,7 +58,7 @@ class Box(NamedTuple):
         return (x == self.clamp(x)).all(-1)
 
     def uniform(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """Uniform points, (*shape, d)."""
+        """Draw uniform points in the box, (*shape, d)."""
         noise = torch.rand(
             *shape,
             self.low.numel(),

@@ -1,4 +1,4 @@
-"""The network of a training, from its settings."""
+"""Building the network of a training from its settings."""
 
 import torch
 from torch import Generator, nn
@@ -25,22 +25,22 @@ def build_model(
     members: tuple[int, ...] = (),
     generator: Generator,
 ) -> EnergyClassifier:
-    """The network with fresh weights; a module of the user's keeps those it has.
+    """Build the network with new weights; a module of the user keeps its weights.
 
     Args:
         chosen: settings of the encoder.
-        input_shape: of one point, (d,) or (C, H, W).
-        n_outputs: of the head: clusters, or the width of a projection.
-        base: the density under the energy.
-        module: the user's encoder, in place of the chosen kind.
-        cosines: the temperature of a head of cosines; None is a linear head.
-        encoder_dtype: what the encoder computes in; None is the dtype of its weights.
+        input_shape: the shape of one point, (d,) or (C, H, W).
+        n_outputs: the width of the head: the number of clusters, or the width of a projection.
+        base: the base density of the energy; None is no base.
+        module: an encoder of the user, used instead of the chosen kind.
+        cosines: the temperature of a cosine head; None is a linear head.
+        encoder_dtype: the dtype in which the encoder computes; None is the dtype of its weights.
         members: leading dimensions of the parameters, () or (k,).
-        generator: source of the weights.
+        generator: draws the weights.
 
     Raises:
-        PluginError: if the encoder is a plug-in's that is not installed.
-        SettingsError: for a module that does not map such points.
+        PluginError: if the encoder comes from a plug-in that is not installed.
+        SettingsError: if the module does not map points of this shape to features.
     """
     encoder = (
         fresh_encoder(chosen, input_shape, members=members, generator=generator)
@@ -66,12 +66,12 @@ def load_weights(model: EnergyClassifier, trained: EnergyClassifier) -> None:
     """Copy the weights of a trained model into one of the same shape.
 
     Raises:
-        SettingsError: if it has another shape.
+        SettingsError: if the shapes differ.
     """
     try:
         model.load_state_dict(trained.state_dict())
     except RuntimeError as error:
         raise SettingsError(
-            "going on from a trained model: expected the same features, clusters and encoder; "
+            "continuing from a trained model: expected the same features, clusters and encoder; "
             f"{' '.join(str(error).split())}"
         ) from error

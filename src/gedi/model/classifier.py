@@ -1,7 +1,9 @@
-"""The model: logits of a classifier, read as a posterior over clusters and as an energy.
+"""The model: the logits of a classifier, read as a posterior over clusters and as an energy.
 
-p(y|x) = softmax_y f(x),   E(x) = -logsumexp_y f_y(x),   E(x|y) = -f_y(x)   (Grathwohl et al.,
-ICLR 2020; Sansone & Manhaeve, TMLR 2025). Energies are in nats.
+    p(y|x) = softmax_y f(x),   E(x) = -logsumexp_y f_y(x),   E(x|y) = -f_y(x)
+
+Energies are in nats. Source: Grathwohl et al., ICLR 2020, https://arxiv.org/abs/1912.03263, and
+Sansone & Manhaeve, TMLR 2025, https://arxiv.org/abs/2401.00873.
 """
 
 from collections.abc import Callable
@@ -22,29 +24,29 @@ __all__ = [
 ]
 
 
-_PART = 500  # points at a time, so that memory does not grow with them
+_PART = 500  # points at a time, so that memory does not grow with their number
 
 
 def energy_of_logits(logits: Tensor) -> Tensor:
-    """E = -logsumexp_y f_y, (..., c) -> (...)."""
+    """The energy of logits in nats, E = -logsumexp_y f_y, (..., c) -> (...)."""
     return -torch.logsumexp(logits, -1)
 
 
 class EnergyClassifier(nn.Module):
-    """An encoder with a linear head of c logits, and a base that all logits share.
+    """An encoder with a linear head of c logits, and a base that is added to all logits.
 
-    f_y(x) = w_y · encoder(x) + v_y + b(x)
+        f_y(x) = w_y · encoder(x) + v_y + b(x)
 
     Args:
         encoder: a module (..., d) -> (..., e) with the attribute `n_features` = e.
-        n_clusters: c.
-        base: b, a module (..., d) -> (...); None is zero.
-        head: another head than the linear one, with `weight` and `bias` as that has them.
-        encoder_dtype: what the encoder computes in, by autocast, such as torch.bfloat16; None is
-            the dtype of its weights. Head, base and energies stay in that of the points: energies
-            are differences of large numbers.
-        members: leading dimensions of the head; those of the encoder.
-        generator: source of the head's initial weights.
+        n_clusters: the number of clusters, c.
+        base: the base density b, a module (..., d) -> (...); None is zero.
+        head: a head to use instead of the linear one, with the same `weight` and `bias`.
+        encoder_dtype: the dtype in which the encoder computes, by autocast, such as torch.bfloat16;
+            None is the dtype of its weights. Head, base and energies keep the dtype of the points,
+            because energies are differences of large numbers.
+        members: leading dimensions of the head, the same as those of the encoder.
+        generator: draws the initial weights of the head.
     """
 
     def __init__(
@@ -71,18 +73,18 @@ class EnergyClassifier(nn.Module):
         self.n_clusters = n_clusters
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits f(x), (..., d) -> (..., c)."""
+        """The logits f(x), (..., d) -> (..., c)."""
         logits: Tensor = self.head(self._encode(x))
         return logits if self.base is None else logits + self.base(x)[..., None]
 
     def posterior(self, x: Tensor) -> Tensor:
-        """p(y|x), (..., d) -> (..., c)."""
-        # Without the base, which all logits share and which costs as much as a layer.
+        """The posterior p(y|x), (..., d) -> (..., c)."""
+        # The base cancels in the softmax, and costs as much as a layer.
         logits: Tensor = self.head(self._encode(x))
         return logits.softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:
-        """E(x), (..., d) -> (...)."""
+        """The energy E(x) in nats, (..., d) -> (...)."""
         return energy_of_logits(self(x))
 
     def _encode(self, x: Tensor) -> Tensor:
@@ -95,13 +97,19 @@ class EnergyClassifier(nn.Module):
         return features.to(x.dtype)
 
     def cluster_energy(self, cluster: int) -> Callable[[Tensor], Tensor]:
-        """The function x -> E(x|y) of one cluster y."""
+        """The energy of one cluster, the function x -> E(x|y) in nats, (..., d) -> (...)."""
         return lambda x: -self(x)[..., cluster]
 
 
 @torch.no_grad()
 def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> EnergyClassifier:
-    """Copy one member of a batched model into a single model of the same shape, and return it."""
+    """Copy one member of a batched model into a single model of the same shape.
+
+    Args:
+        model: a model with members.
+        into: the single model; it is changed in place and returned.
+        index: the number of the member.
+    """
     for target, source in zip(into.parameters(), model.parameters(), strict=True):
         target.copy_(source[index])
     return into
@@ -109,9 +117,14 @@ def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> Energ
 
 @torch.no_grad()
 def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
-    """Number the clusters of a single model from the largest to the smallest among points (n, d).
+    """Renumber the clusters of a single model from the largest to the smallest, in place.
 
-    So numbers do not hang on chance alone, and clusters that stayed empty come last.
+    The numbers then depend on the clusters rather than on the random start, and empty clusters come
+    last.
+
+    Args:
+        model: changed in place.
+        x: the points that are counted, (n, d).
 
     Returns:
         The old number of each cluster, (c,).
@@ -125,10 +138,10 @@ def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def renumber_head(model: EnergyClassifier, order: Tensor) -> EnergyClassifier:
-    """Give the clusters of a model other numbers, in place, and return it.
+    """Renumber the clusters of a model.
 
     Args:
-        model: changed in place.
+        model: changed in place and returned.
         order: the old number of each cluster, (*members, c).
     """
     for parameter in (model.head.weight, model.head.bias):
@@ -137,11 +150,16 @@ def renumber_head(model: EnergyClassifier, order: Tensor) -> EnergyClassifier:
 
 
 def renumbered(values: Tensor, order: Tensor) -> Tensor:
-    """Columns (*members, n, c) by their old numbers (*members, c)."""
+    """Reorder the columns of values.
+
+    Args:
+        values: one column for each cluster, (*members, n, c).
+        order: the old number of each cluster, (*members, c).
+    """
     return values.gather(-1, order[..., None, :].expand_as(values))
 
 
 @torch.no_grad()
 def weight_average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """θ_average <- decay θ_average + (1 - decay) θ, in place."""
+    """Update a moving average of weights in place, θ_average <- decay θ_average + (1 - decay) θ."""
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)

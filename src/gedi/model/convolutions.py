@@ -1,7 +1,8 @@
-"""Image encoders: from images (n, C, H, W) in [-1, 1] to embeddings (n, n_features).
+"""Convolutional encoders: from images (n, C, H, W) in [-1, 1] to embeddings (n, n_features).
 
-All are smooth, as Langevin chains follow the input gradient, and without batch statistics, as
-the energy of an image must not hang on its companions. Weights come from the given generator.
+Their activations are smooth, because Langevin chains follow the input gradient. They use no batch
+statistics, because the energy of an image must not depend on the other images of the batch. Initial
+weights are drawn from the given generator.
 """
 
 import math
@@ -25,7 +26,10 @@ def convolution(
     gain: float = 1.0,
     generator: Generator,
 ) -> nn.Conv2d:
-    """A convolution padded to keep the image's size at stride 1, drawn like `dense`."""
+    """A convolution, padded to keep the size of the image at stride 1.
+
+    Its weights are initialised as those of `dense`.
+    """
     layer = nn.Conv2d(
         n_inputs, n_outputs, size, stride, padding=size // 2, bias=bias, device="meta"
     ).to_empty(device=torch.get_default_device())
@@ -34,12 +38,13 @@ def convolution(
 
 
 def dense(n_inputs: int, n_outputs: int, *, gain: float = 1.0, generator: Generator) -> nn.Linear:
-    """An affine map with weights uniform in ±gain sqrt(6 / n_inputs) and a bias of zero.
+    """An affine layer with weights uniform in ±gain sqrt(6 / n_inputs) and a bias of zero.
 
-    With a gain of 1 their variance of 2 / n_inputs keeps that of activations through layers that
-    are half off (He et al., ICCV 2015), which matters where no normalisation does it.
+    With a gain of 1, the weights have the variance 2 / n_inputs, which preserves the scale of
+    activations through layers whose units are half inactive (He et al., ICCV 2015,
+    https://arxiv.org/abs/1502.01852). This matters for networks without normalisation.
     """
-    # Without storage at first, as a layer's own start draws from the global random state.
+    # Created on the meta device, because layers initialise themselves from the global random state.
     layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(
         device=torch.get_default_device()
     )
@@ -50,12 +55,12 @@ def dense(n_inputs: int, n_outputs: int, *, gain: float = 1.0, generator: Genera
 class SmallConvNet(nn.Module):
     """Three convolutions and a dense layer: 5x5/2 32, 3x3/2 64, 3x3 64, 256.
 
-    Enough for handwritten digits, and fast without a GPU. It starts with small weights: from larger
-    ones posteriors are confident before there is a reason for it, and clusters take longer.
+    It is large enough for handwritten digits, and fast without a GPU. The initial weights are
+    small: with larger ones, posteriors are confident too early, and clusters form more slowly.
 
     Args:
-        image_shape: (C, H, W).
-        generator: source of the initial weights.
+        image_shape: the shape of an image, (C, H, W).
+        generator: draws the initial weights.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], generator: Generator) -> None:
@@ -69,13 +74,13 @@ class SmallConvNet(nn.Module):
             ]
         )
         self.n_features = 256
-        # Two strides of 2, each rounding up.
+        # Two strides of 2, each of which rounds up.
         n_flat = 64 * math.ceil(height / 4) * math.ceil(width / 4)
         self.dense = dense(n_flat, self.n_features, gain=_SMALL_GAIN, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, 256)."""
-        if x.is_cuda:  # the order in which its matrix units take them
+        if x.is_cuda:  # the memory format of tensor cores
             x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.convolutions:
             x = silu(layer(x))
@@ -85,14 +90,15 @@ class SmallConvNet(nn.Module):
 class ResNet8(nn.Module):
     """Eight convolutions in four residual blocks of 128 channels, without normalisation.
 
-    The critic of spectrally normalised GANs (Miyato et al., ICLR 2018) without its spectral norm,
-    as the published code of VERA has it (Grathwohl et al., ICLR 2021), with SiLU for LeakyReLU.
-    Two blocks halve the image; the mean over what is left is the embedding.
+    This is the critic of spectrally normalised GANs (Miyato et al., ICLR 2018,
+    https://arxiv.org/abs/1802.05957) without the spectral norm, as in the published code of VERA
+    (Grathwohl et al., ICLR 2021, https://arxiv.org/abs/2010.04230), with SiLU instead of LeakyReLU.
+    The first two blocks halve the image; the embedding is the mean over the remaining pixels.
 
     Args:
-        image_shape: (C, H, W); H and W at least 4.
-        generator: source of the initial weights.
-        width: channels of all blocks.
+        image_shape: the shape of an image, (C, H, W); H and W are at least 4.
+        generator: draws the initial weights.
+        width: the number of channels of all blocks.
     """
 
     def __init__(
@@ -109,20 +115,22 @@ class ResNet8(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, width)."""
-        # Convolutions are faster so, on GPUs and on CPUs.
+        # Convolutions are faster in this format, on GPUs and on CPUs.
         x = x.contiguous(memory_format=torch.channels_last)
         return silu(self.blocks(x)).mean((-2, -1))
 
 
 class ResNet18(nn.Module):
-    """The residual network of 18 layers (He et al., CVPR 2016), for images of about 32 pixels.
+    """The residual network of 18 layers, for images of about 32 pixels.
 
-    Its first convolution is 3x3 with stride 1, and no pooling follows, so that small images are
-    not shrunk at once. Normalised by groups of channels (Wu & He, ECCV 2018) instead of batches.
+    The first convolution is 3x3 with stride 1 and is not followed by pooling, so that small images
+    keep their size. Normalisation is over groups of channels instead of batches. Source: He et al.,
+    CVPR 2016, https://arxiv.org/abs/1512.03385; Wu & He, ECCV 2018,
+    https://arxiv.org/abs/1803.08494.
 
     Args:
-        image_shape: (C, H, W).
-        generator: source of the initial weights.
+        image_shape: the shape of an image, (C, H, W).
+        generator: draws the initial weights.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], generator: Generator) -> None:
@@ -140,14 +148,17 @@ class ResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, 512)."""
-        if x.is_cuda:  # on CPUs the norms are slower so
+        if x.is_cuda:  # on CPUs, group norms are slower in this format
             x = x.contiguous(memory_format=torch.channels_last)
         features: Tensor = self.blocks(silu(self.norm(self.stem(x))))
         return features.mean((-2, -1))
 
 
 class _PlainBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), halved by averaging on demand; the first sees raw pixels."""
+    """x + conv(silu(conv(silu(x)))), optionally halved by averaging.
+
+    The first block of a network omits the inner silu(x), because x are pixels.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
 """Encoders: from a point (..., d) to its embedding (..., e).
 
-An encoder tells its width in `n_features`. Those here may hold several *members*: independent
-copies side by side, evaluated by one batched matrix product. Their parameters have leading
-dimensions `members`, and points have shape (*members, n, d); `members=()` is one plain network.
+The attribute `n_features` of an encoder is the width of its embedding, e. The encoders here may
+hold several *members*: independent networks that are evaluated together, by batched matrix
+products. Their parameters have the leading dimensions `members`, and points have the shape
+(*members, n, d); `members=()` is a single network.
 """
 
 import copy
@@ -24,10 +25,10 @@ class MemberLinear(nn.Module):
     """An affine map x W + b for each member, initialised uniformly in ±1/sqrt(d).
 
     Args:
-        n_inputs: d.
-        n_outputs: e.
+        n_inputs: the number of inputs, d.
+        n_outputs: the number of outputs, e.
         members: leading dimensions of the parameters.
-        generator: source of the initial weights.
+        generator: draws the initial weights.
     """
 
     def __init__(
@@ -54,14 +55,14 @@ class MemberLinear(nn.Module):
 
 
 class CosineHead(MemberLinear):
-    """Cosines between points and prototypes, over a temperature: ⟨x / |x|, w / |w|⟩ / τ.
+    """Cosines between points and prototypes over a temperature, ⟨x / |x|, w / |w|⟩ / τ.
 
     Args:
-        n_inputs: d.
-        n_outputs: c.
-        temperature: τ.
+        n_inputs: the number of inputs, d.
+        n_outputs: the number of prototypes, c.
+        temperature: the temperature τ.
         members: leading dimensions of the parameters.
-        generator: source of the initial prototypes.
+        generator: draws the initial prototypes.
     """
 
     def __init__(
@@ -85,14 +86,14 @@ class CosineHead(MemberLinear):
 class MLP(nn.Module):
     """A multilayer perceptron with SiLU after every layer.
 
-    Smooth activations are not a matter of taste here: Langevin chains follow the input gradient
-    of the energy, and kinks make it jump.
+    Activations must be smooth, because Langevin chains follow the input gradient of the energy,
+    which jumps where an activation has a kink.
 
     Args:
-        n_inputs: d.
-        hidden: widths of the layers; the last one is the embedding.
-        members: leading dimensions, for several networks side by side.
-        generator: source of the initial weights.
+        n_inputs: the number of inputs, d.
+        hidden: widths of the layers; the last layer gives the embedding.
+        members: leading dimensions of the parameters.
+        generator: draws the initial weights.
     """
 
     def __init__(
@@ -118,21 +119,21 @@ class MLP(nn.Module):
 
 
 class OwnEncoder(nn.Module):
-    """Any module as encoder, with its weights as they are given.
+    """Any module as encoder, starting from its own weights.
 
-    Its parameters are stacked over the members, as those of all our encoders, and the module is
-    called once for each member. It runs in evaluation mode, as chains need an energy that is the
-    same every time.
+    The parameters are stacked over the members, and the module is called once for each member. It
+    runs in evaluation mode, because chains need a deterministic energy.
 
     Args:
         module: maps (n, *input_shape) to (n, ...).
-        input_shape: of one point, (d,) or (C, H, W).
-        members: leading dimensions, () or (k,).
-        others: modules of the same kind, whose weights the second member and those after it have;
-            without any, all have the same.
+        input_shape: the shape of one point, (d,) or (C, H, W).
+        members: leading dimensions of the parameters, () or (k,).
+        others: modules of the same kind with the weights of the second and later members; if empty,
+            all members have the weights of `module`.
 
     Raises:
-        SettingsError: for a module that does not map such batches, or that normalises by batches.
+        SettingsError: if the module cannot be called with such batches, returns something else than
+            one row for each point, or uses batch normalisation.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class OwnEncoder(nn.Module):
         _refuse_batch_statistics(module)
         self.input_shape = input_shape
         self.n_features = _width(module, input_shape)
-        # Names without dots, as parameters of one module cannot have them.
+        # Dots are replaced, because parameter names of a module cannot contain them.
         self.stacked = nn.ParameterDict(
             {
                 name.replace(".", "/"): nn.Parameter(
@@ -162,7 +163,7 @@ class OwnEncoder(nn.Module):
         for name, value in module.named_buffers():
             self.register_buffer(name.replace(".", "/"), value.detach().clone())
         self.members = members
-        # Without storage: only its structure is used.
+        # On the meta device, because only the structure is used.
         self.template = (copy.deepcopy(module).eval().to("meta"),)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,14 +188,14 @@ def _refuse_batch_statistics(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise SettingsError(
-                f"encoder: expected no batch normalisation, as the energy of a point must not "
-                f"hang on other points; got {name or 'the module'}, a {type(part).__name__}: use "
-                "LayerNorm or GroupNorm"
+                "encoder: expected no batch normalisation, because the energy of a point must not "
+                f"depend on other points; got {name or 'the module'}, a {type(part).__name__}: use "
+                "LayerNorm or GroupNorm instead"
             )
 
 
 def _width(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Features of the output, found by trying."""
+    """The number of output features, found by calling the module."""
     probe = copy.deepcopy(module).eval()
     try:
         with torch.no_grad():

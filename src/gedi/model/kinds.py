@@ -1,4 +1,4 @@
-"""Encoders by the name of their kind: ours, and those of plug-ins."""
+"""Encoders by the name of their kind: built-in ones and those of plug-ins."""
 
 import math
 from typing import get_args
@@ -19,12 +19,12 @@ _CONVOLUTIONAL = {"conv": SmallConvNet, "resnet8": ResNet8, "resnet18": ResNet18
 
 
 def is_convolutional(kind: str | None) -> bool:
-    """Whether an encoder of this kind is one of our convolutional networks."""
+    """Whether an encoder of this kind is a built-in convolutional network."""
     return kind in _CONVOLUTIONAL
 
 
 def is_plugged(kind: str | None) -> bool:
-    """Whether an encoder of this kind is a plug-in's."""
+    """Whether an encoder of this kind comes from a plug-in."""
     return kind is not None and kind not in get_args(EncoderKind)
 
 
@@ -35,20 +35,20 @@ def fresh_encoder(
     members: tuple[int, ...] = (),
     generator: Generator,
 ) -> nn.Module:
-    """An encoder with fresh weights, other ones for each member, on the CPU.
+    """Build an encoder on the CPU, with different random weights for each member.
 
     Args:
-        chosen: resolved.
-        input_shape: of one point, (d,) or (C, H, W).
+        chosen: settings of the encoder, with nothing left open.
+        input_shape: the shape of one point, (d,) or (C, H, W).
         members: leading dimensions of the parameters, () or (k,).
-        generator: source of the weights.
+        generator: draws the weights.
 
     Raises:
-        PluginError: if the plug-in of this kind is not installed, or cannot be loaded.
-        SettingsError: if it makes no encoder for such points.
+        PluginError: if the plug-in of this kind is not installed or cannot be loaded.
+        SettingsError: if its module is not an encoder for such points.
     """
     if chosen.kind == "mlp":
-        assert chosen.hidden is not None  # resolved
+        assert chosen.hidden is not None  # never None in settings with nothing left open
         return MLP(math.prod(input_shape), chosen.hidden, members=members, generator=generator)
     first, *others = (
         _module(str(chosen.kind), input_shape, generator) for _ in range(math.prod(members))
@@ -65,15 +65,15 @@ def _module(kind: str, input_shape: tuple[int, ...], generator: Generator) -> nn
 
 
 def plugged_module(kind: str, input_shape: tuple[int, ...], generator: Generator) -> nn.Module:
-    """A plug-in's encoder: what its entry point returns for the shape of a point.
+    """The encoder of a plug-in, returned by its entry point for the shape of a point.
 
     Raises:
-        PluginError: if there is no such plug-in, it cannot be loaded, or it makes no module.
+        PluginError: if the plug-in is not installed, cannot be loaded, or returns no module.
     """
     make = plugins.load(
         "gedi.encoders", kind, built_in=get_args(EncoderKind), setting="setting encoder.kind"
     )
-    # Weights of modules are drawn from the global random state.
+    # Modules draw their initial weights from the global random state.
     with lent_random_state(torch.empty(0), generator):
         module: object = make(input_shape)
     if not isinstance(module, nn.Module):

@@ -1,7 +1,7 @@
-"""How large a network is: what it learns, and what it keeps for each point.
+"""The size of a network: its parameters, and the values that it stores for each point.
 
-Counted on the network itself. Built under `torch.device("meta")` it has shapes and no numbers, so
-that counting takes neither memory nor time, however wide its layers are.
+They are counted on the network itself. A network built under `torch.device("meta")` has shapes but
+no values, so counting takes no memory and little time, however wide its layers are.
 """
 
 import math
@@ -22,10 +22,10 @@ class NetworkSize(NamedTuple):
     """The size of a network.
 
     Attributes:
-        parameters: numbers that are learned.
-        kept: numbers that a gradient keeps for each point.
-        passing: numbers for each point at the widest layer, where no gradient is taken: its input,
-            and its output before and after the activation.
+        parameters: the number of parameters.
+        kept: the number of values that are stored for the backward pass, for each point.
+        passing: the number of values at the widest layer without a backward pass, for each point:
+            its input, and its output before and after the activation.
     """
 
     parameters: int
@@ -34,11 +34,11 @@ class NetworkSize(NamedTuple):
 
 
 def network_size(model: nn.Module, input_shape: tuple[int, ...]) -> NetworkSize:
-    """The size of a network without members, found by calling it.
+    """The size of a network without members, measured by calling it.
 
     Args:
-        model: maps points (n, d) to logits (n, c); on any device, also on "meta".
-        input_shape: of one point, (d,) or (C, H, W).
+        model: maps points (n, d) to logits (n, c); on any device, including "meta".
+        input_shape: the shape of one point, (d,) or (C, H, W).
     """
     parameters = list(model.parameters())
     device = parameters[0].device if parameters else torch.device("cpu")
@@ -56,7 +56,7 @@ def network_size(model: nn.Module, input_shape: tuple[int, ...]) -> NetworkSize:
 
 @contextmanager
 def _kept_storages() -> Iterator[dict[int, Tensor]]:
-    """One tensor for each storage that is kept for the gradient of what is computed within."""
+    """Collect one tensor for each storage that autograd saves within the block."""
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def _kept_storages() -> Iterator[dict[int, Tensor]]:
 
 @contextmanager
 def _widest_layer() -> Iterator[list[int]]:
-    """Numbers that pass through each layer with parameters that is called within."""
+    """Collect the number of values at each layer with parameters that is called in the block."""
     sizes: list[int] = []
 
     def measure(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

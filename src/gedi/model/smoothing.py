@@ -1,8 +1,8 @@
-"""Noise that smooths the data for GEN, and how to take it out again.
+"""Noise that smooths the data for GEN, and denoising.
 
-A network that maximises the likelihood of few points learns them by heart: its density becomes a
-spike at each. With the data seen through fresh noise each time, the likeliest density it could
-learn is that of kernels around the points, whose width is the noise.
+A network that maximises the likelihood of few points overfits: its density becomes a spike at each
+point. If fresh noise is added to the data in each iteration, the best density that it can learn is
+a kernel density of the points, whose width is that of the noise.
 """
 
 from typing import NamedTuple
@@ -16,29 +16,29 @@ __all__ = ["Smoothing"]
 
 
 class Smoothing(NamedTuple):
-    """x + s C^(1/2) ξ,  ξ ~ N(0, I).
+    """Gaussian noise, x + s C^(1/2) ξ with ξ ~ N(0, I).
 
     Attributes:
-        scale: s; 0 leaves points as they are.
-        root: C^(1/2), (d, d); None is the identity.
+        scale: the scale of the noise, s; 0 is no noise.
+        root: the root of its covariance, C^(1/2), (d, d); None is the identity.
     """
 
     scale: float = 0.0
     root: SpectralMatrix | None = None
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
-        """Points with noise, (..., d) -> (..., d)."""
+        """Add noise to points, (..., d) -> (..., d)."""
         if self.scale == 0:
             return x
         noise = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
         return x + self.scale * (noise if self.root is None else self.root(noise))
 
     def denoise(self, x: Tensor, gradient: Tensor) -> Tensor:
-        """The mean of the clean point given the noisy one, x - s² C ∇E(x) (Tweedie's formula).
+        """The mean of a clean point given the noisy one, x - s² C ∇E(x) (Tweedie's formula).
 
         Args:
             x: noisy points, (..., d).
-            gradient: ∇E there, E being the energy of the noisy density, (..., d).
+            gradient: the gradient ∇E at these points, of the energy of the noisy density, (..., d).
         """
         if self.scale == 0:
             return x

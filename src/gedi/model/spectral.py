@@ -1,4 +1,4 @@
-"""Symmetric matrices by their leading eigenvectors, so that they stay cheap in many dimensions."""
+"""Symmetric matrices given by their leading eigenvectors, which are cheap in many dimensions."""
 
 from collections.abc import Callable
 from typing import Self
@@ -8,22 +8,22 @@ from torch import Generator, Tensor, nn
 
 __all__ = ["LEADING", "WHOLE", "SpectralMatrix"]
 
-WHOLE = 256  # features, up to which all eigenvectors are kept
-LEADING = 128  # of them, beyond
-_ITERATIONS = 8  # of the subspace, which tell eigenvalues a factor of two apart well apart
+WHOLE = 256  # the largest number of features for which all eigenvectors are kept
+LEADING = 128  # the number of eigenvectors that are kept for more features
+_ITERATIONS = 8  # of the subspace; enough to separate eigenvalues that differ by a factor of two
 
 
 class SpectralMatrix(nn.Module):
-    """A = V diag(v) Vᵀ + r (I - V Vᵀ), with k orthonormal columns in V.
+    """The symmetric matrix A = V diag(v) Vᵀ + r (I - V Vᵀ) with k orthonormal columns in V.
 
-    With k = d it is any symmetric matrix. With fewer, all directions outside of V share r, and a
-    product costs 2 d k instead of d² (the covariance of probabilistic PCA; Tipping & Bishop, JRSS B
-    1999).
+    For k = d this is any symmetric matrix. For k < d, all directions outside the span of V share
+    the eigenvalue r, and a product costs 2 d k instead of d². This is the covariance of
+    probabilistic PCA (Tipping & Bishop, JRSS B 1999, https://doi.org/10.1111/1467-9868.00196).
 
     Args:
-        vectors: V, (d, k).
-        values: v, (k,).
-        rest: r, a scalar; without effect where k = d.
+        vectors: the eigenvectors V, (d, k).
+        values: their eigenvalues v, (k,).
+        rest: the eigenvalue r of all other directions, a scalar; it has no effect for k = d.
     """
 
     vectors: Tensor
@@ -32,16 +32,17 @@ class SpectralMatrix(nn.Module):
 
     def __init__(self, vectors: Tensor, values: Tensor, rest: Tensor) -> None:
         super().__init__()
-        # As they come back from a file, where rounding hangs on the order in memory.
+        # The memory layout of a tensor read from a file: rounding in products depends on it.
         self.register_buffer("vectors", vectors.contiguous())
         self.register_buffer("values", values)
         self.register_buffer("rest", rest)
 
     @classmethod
     def of(cls, matrix: Tensor) -> Self:
-        """A symmetric matrix (d, d): the same up to 256 dimensions.
+        """Decompose a symmetric matrix (d, d).
 
-        Beyond, its 128 largest eigenvalues, which must not be negative, and the mean of the others.
+        Up to 256 dimensions the result is exact. Above, it has the 128 largest eigenvalues, which
+        must not be negative, and the mean of the others.
         """
         d = len(matrix)
         if d <= WHOLE:
@@ -51,14 +52,15 @@ class SpectralMatrix(nn.Module):
 
     @classmethod
     def leading(cls, product: Callable[[Tensor], Tensor], diagonal: Tensor) -> Self:
-        """A matrix of which only products are known, by its 128 largest eigenvalues.
+        """Find the 128 largest eigenvalues of a matrix that is given by its products.
 
-        Subspace iteration (Halko, Martinsson & Tropp, SIAM Review 2011): many times faster than
-        all eigenvectors, and the same ones every time.
+        This is subspace iteration (Halko, Martinsson & Tropp, SIAM Review 2011,
+        https://arxiv.org/abs/0909.4061). It is many times faster than a full decomposition, and it
+        is deterministic.
 
         Args:
-            product: V to A V, both (d, 128).
-            diagonal: of A, (d,), which gives the mean of the other eigenvalues.
+            product: the function V -> A V, both (d, 128).
+            diagonal: the diagonal of A, (d,), from which the mean of the other eigenvalues follows.
         """
         d = len(diagonal)
         start = torch.randn(d, LEADING, dtype=torch.float64, generator=Generator().manual_seed(0))
@@ -71,40 +73,40 @@ class SpectralMatrix(nn.Module):
 
     @classmethod
     def blank(cls, d: int) -> Self:
-        """The identity, in the shape that all matrices of d dimensions have."""
+        """The identity, with the number of eigenvectors kept for matrices of d dimensions."""
         k = d if d <= WHOLE else LEADING
         return cls(torch.eye(d, k), torch.ones(k), torch.ones(()))
 
     @property
     def is_whole(self) -> bool:
-        """Whether all eigenvectors are there."""
+        """Whether all eigenvectors are kept, k = d."""
         return self.vectors.shape[0] == self.vectors.shape[1]
 
     @property
     def log_det(self) -> float:
-        """Log |det A| of a matrix without negative eigenvalues."""
+        """The log-determinant log |det A| of a matrix without negative eigenvalues."""
         d, k = self.vectors.shape
         return float(self.values.double().log().sum() + (d - k) * self.rest.double().log())
 
     def power(self, exponent: float) -> "SpectralMatrix":
-        """A^p of a positive definite matrix, with the same eigenvectors."""
+        """The power A^p of a positive definite matrix."""
         return SpectralMatrix(self.vectors, self.values**exponent, self.rest**exponent)
 
     def plus(self, factor: float, ridge: float | Tensor) -> "SpectralMatrix":
-        """A factor + ridge I."""
+        """The matrix factor · A + ridge · I."""
         return SpectralMatrix(
             self.vectors, factor * self.values + ridge, factor * self.rest + ridge
         )
 
     def quadratic(self, x: Tensor) -> Tensor:
-        """X A xᵀ, (..., d) -> (...)."""
+        """The quadratic form x A xᵀ, (..., d) -> (...)."""
         squares = (x @ self.vectors).square()
         if self.is_whole:
             return squares @ self.values
         return squares @ (self.values - self.rest) + self.rest * x.square().sum(-1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """X A, (..., d) -> (..., d)."""
+        """The product x A, (..., d) -> (..., d)."""
         along = x @ self.vectors
         if self.is_whole:
             return (along * self.values) @ self.vectors.T

@@ -1,4 +1,4 @@
-"""Samplers: Langevin chains, jumps, and the replay buffer in which chains persist."""
+"""Samplers: Langevin chains, jumps, and the replay buffer that stores chains."""
 
 from gedi.sampling.chains import Chains, Cycle, Energy, Move, WithGradient, accept, evaluate
 from gedi.sampling.jumps import AnchoredJump, likeliest_bandwidth

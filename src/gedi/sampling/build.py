@@ -1,4 +1,4 @@
-"""The sampler of a training, from its settings: moves of the chains, or VERA in front of them."""
+"""Building the sampler of a training from its settings: moves of the chains, and VERA."""
 
 import copy
 import math
@@ -16,9 +16,9 @@ from gedi.settings.complete import SamplerChoice
 
 __all__ = ["build_moves", "build_vera"]
 
-_VERA_WIDTHS = [100, 100]  # of the network that makes vectors, where the encoder has none
-_VERA_CHANNELS = 32  # of the network that makes images
-_VERA_NOISE = (0.01, 0.1, 0.3)  # least, first and largest σ, unless the data are smoothed by more
+_VERA_WIDTHS = [100, 100]  # of the network that generates vectors, if the encoder has no widths
+_VERA_CHANNELS = 32  # of the network that generates images
+_VERA_NOISE = (0.01, 0.1, 0.3)  # smallest, initial and largest σ; more if the data have more noise
 
 
 def build_moves(
@@ -30,14 +30,14 @@ def build_moves(
     *,
     members: tuple[int, ...] = (),
 ) -> Cycle:
-    """The moves of the chains: Langevin steps, then jumps.
+    """Build the moves of the chains: Langevin steps, then jumps.
 
     Args:
         chosen: settings of the sampler.
-        box: where the chains live.
+        box: the domain of the chains.
         anchors: data points that jumps refer to, (m, d).
-        bandwidth: of the kernels around the anchors.
-        base: the density whose covariance preconditions the steps.
+        bandwidth: the width of the kernels around the anchors.
+        base: the Gaussian whose covariance preconditions the steps; None is no preconditioning.
         members: leading dimensions of the step size.
     """
     langevin = Langevin(
@@ -69,19 +69,20 @@ def build_vera(
     smoothing: float,
     generator: Generator,
 ) -> VeraSource:
-    """A fresh amortised sampler; it draws vectors in the coordinates that the base whitens.
+    """Build an amortised sampler; it draws vectors in coordinates that are whitened by the base.
 
-    Its noise starts at that of the smoothed data: no sample needs to be sharper.
+    Its noise is at least that of the smoothed data at the start, because samples need not be
+    sharper than the data.
 
     Args:
         chosen: settings of the sampler.
-        moves: of the chains that it starts.
-        box: where the chains live.
-        input_shape: of one point, (d,) or (C, H, W).
-        base: the density under the energy.
-        hidden: widths of its network for vectors, as those of the encoder.
-        smoothing: the noise of the data.
-        generator: source of the weights.
+        moves: moves of the chains that start from its samples.
+        box: the domain of the chains.
+        input_shape: the shape of one point, (d,) or (C, H, W).
+        base: the base density of the energy.
+        hidden: widths of the encoder, which its network for vectors shares.
+        smoothing: the standard deviation of the noise that smooths the data.
+        generator: draws the weights.
     """
     is_image = len(input_shape) == 3
     latents = chosen.vera.latents

@@ -1,8 +1,8 @@
-"""Markov chains under an energy, and what a move on them is.
+"""Markov chains under an energy, and the moves that advance them.
 
-A move takes chains to chains and leaves the law p(x) = exp(-E(x)) / Z where it is (exactly, if it
-says so). Moves combine: `Cycle` is a move made of moves. Only the gradient with respect to the
-points is ever computed, never that of the parameters.
+A move takes chains to chains and preserves the distribution p(x) = exp(-E(x)) / Z, exactly if its
+documentation says so. `Cycle` is a move made of several moves. Gradients are computed with respect
+to points only, never with respect to parameters.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,16 +26,16 @@ __all__ = [
 ]
 
 Energy = Callable[[Tensor], Tensor]
-"""A function (..., n, d) -> (..., n), in nats."""
+"""A function from points to their energies in nats, (..., n, d) -> (..., n)."""
 
 
 class Chains(NamedTuple):
     """The state of n chains.
 
     Attributes:
-        x: positions, (..., n, d).
-        energy: E(x), (..., n).
-        gradient: ∇_x E(x), (..., n, d).
+        x: the positions, (..., n, d).
+        energy: the energies E(x) in nats, (..., n).
+        gradient: the gradients ∇_x E(x), (..., n, d).
     """
 
     x: Tensor
@@ -44,19 +44,19 @@ class Chains(NamedTuple):
 
 
 class WithGradient:
-    """An energy that knows its gradient, so that nothing need be differentiated."""
+    """An energy that computes its own gradient, without autograd."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """E(x), (..., n, d) -> (..., n)."""
+        """The energies E(x) in nats, (..., n, d) -> (..., n)."""
         return self.with_gradient(x)[0]
 
     def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """E(x) (..., n) and ∇_x E(x) (..., n, d), of points (..., n, d)."""
+        """The energies E(x), (..., n), and gradients ∇_x E(x), (..., n, d)."""
         raise NotImplementedError
 
 
 def evaluate(energy: Energy, x: Tensor) -> Chains:
-    """Chains at the given positions, with their energy and its gradient there."""
+    """Chains at positions x (..., n, d), with their energies and gradients."""
     if isinstance(energy, WithGradient):
         x = x.detach()
         return Chains(x, *energy.with_gradient(x))
@@ -70,19 +70,25 @@ def evaluate(energy: Energy, x: Tensor) -> Chains:
 def accept(
     current: Chains, proposal: Chains, log_ratio: Tensor, generator: Generator
 ) -> tuple[Chains, Tensor]:
-    """The Metropolis test: take each proposal with probability min(1, exp(log_ratio)).
+    """The Metropolis test: accept each proposal with probability min(1, exp(log_ratio)).
 
-    A ratio that is not a number, as an energy that overflowed gives, refuses the proposal.
+    A proposal whose ratio is NaN, for example because its energy overflowed, is rejected.
+
+    Args:
+        current: n chains.
+        proposal: n proposals.
+        log_ratio: the logarithm of the acceptance ratio, (..., n).
+        generator: draws the uniform numbers of the test.
 
     Returns:
-        The chains after the test and the mean acceptance probability, shape (...).
+        The chains after the test, and the mean acceptance probability, (...).
     """
     taken, acceptance = accepted(log_ratio, generator)
     return chosen(taken, proposal, current), acceptance
 
 
 def accepted(log_ratio: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Which proposals the Metropolis test takes, (..., n), and the mean probability, (...)."""
+    """Which proposals are accepted, (..., n), and the mean acceptance probability, (...)."""
     probability = log_ratio.clamp_max(0).exp_().nan_to_num_(nan=0.0)
     uniform = torch.rand(
         log_ratio.shape, dtype=log_ratio.dtype, device=log_ratio.device, generator=generator
@@ -91,7 +97,7 @@ def accepted(log_ratio: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
 
 
 def chosen(which: Tensor, proposal: Chains, current: Chains) -> Chains:
-    """The proposal of the chains for which it is true, (..., n), and the others as they are."""
+    """Chains with the proposal where `which` (..., n) is true, else the current state."""
     at = which[..., None]
     return Chains(
         torch.where(at, proposal.x, current.x),
@@ -104,8 +110,8 @@ class Move(nn.Module):
     """A transition of chains; subclasses define `step`.
 
     Attributes:
-        acceptance: mean acceptance probability of the last step, (*members,); 1 where every
-            proposal is taken.
+        acceptance: the mean acceptance probability of the last step, (*members,); 1 for moves that
+            accept every proposal.
     """
 
     acceptance: Tensor
@@ -125,11 +131,11 @@ class Move(nn.Module):
         return chains.x
 
     def chain_moves(self) -> "Move":
-        """What moves chains once the training is over; self, where chains made the negatives."""
+        """The move that advances chains after the training; by default this move itself."""
         return self
 
     def load_member(self, group: "Move", index: int) -> None:
-        """Take over the state of one member of a group of the same moves."""
+        """Copy the state of one member from the same move with members."""
         shapes = {name: value.ndim for name, value in self.state_dict().items()}
         self.load_state_dict(
             {
@@ -140,10 +146,10 @@ class Move(nn.Module):
 
 
 class Cycle(Move):
-    """Several moves, one after the other.
+    """Several moves in turn.
 
     Args:
-        moves: the moves in their order.
+        moves: the moves, in order.
     """
 
     def __init__(self, moves: Sequence[Move]) -> None:
@@ -155,7 +161,7 @@ class Cycle(Move):
 
     @property
     def acceptance(self) -> Tensor:  # type: ignore[override]
-        """Acceptance of the first move."""
+        """The acceptance of the first move."""
         return next(iter(self)).acceptance
 
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:

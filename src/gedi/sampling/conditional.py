@@ -1,4 +1,4 @@
-"""Samples of some coordinates, given the others."""
+"""The energy of some coordinates, given the others."""
 
 import torch
 from torch import Tensor
@@ -9,15 +9,15 @@ __all__ = ["given"]
 
 
 def given(energy: Energy, known: Tensor, free: Tensor) -> Energy:
-    """E(x_free | x_known) up to a constant: the energy of the whole point, seen by what is free.
+    """The conditional energy E(x_free | x_known) up to a constant.
 
-    Chains under it have the law p(x_free | x_known), to which p(x) is proportional where x_known
-    is fixed.
+    It is the energy of the whole point as a function of its free coordinates: p(x_free | x_known)
+    is proportional to p(x) for fixed x_known.
 
     Args:
-        energy: of whole points, (..., n, d) -> (..., n).
-        known: one point, of which the coordinates that are not free count, (d,).
-        free: which coordinates move, (d,), k of them true.
+        energy: the energy of whole points in nats, (..., n, d) -> (..., n).
+        known: one point, (d,); its free coordinates are ignored.
+        free: which coordinates are free, (d,); k of them are true.
 
     Returns:
         A function (..., n, k) -> (..., n).

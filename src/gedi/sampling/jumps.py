@@ -1,9 +1,9 @@
-"""Jumps between parts of the data that Langevin chains cannot travel between.
+"""Jumps between parts of the data that Langevin chains cannot cross.
 
-Persistent chains settle in one part (a ring, a class of images) and stay, so nothing holds the
-parts' masses where they belong: the classic failure of maximum-likelihood training of energies.
-A jump proposes the same offset from another data point and is tested by Metropolis, so the law
-stays exactly p(x) whatever the data points are; they only make the proposals good ones.
+Persistent chains stay in one part of the data, such as a ring or a class of images, so nothing
+keeps the masses of the parts right. This is the classic failure of maximum-likelihood training of
+energies. A jump proposes the same offset from another data point, followed by a Metropolis test.
+The distribution is therefore exactly p(x) for any data points; they only make proposals better.
 """
 
 import torch
@@ -16,22 +16,26 @@ from gedi.sampling.chains import Chains, Energy, Move, accept, evaluate
 __all__ = ["AnchoredJump", "likeliest_bandwidth"]
 
 
-_LEAST = -80.0  # exp of which is not yet denormal in float32
+_LEAST = -80.0  # its exp is still a normal number in float32
 
 
 class AnchoredJump(Move):
-    """x' = x + a_j - a_i, with anchor i drawn near x and anchor j uniformly.
+    """A jump x' = x + a_j - a_i, with anchor i drawn near x and anchor j drawn uniformly.
 
-    i is drawn with probability K(x - a_i) / Σ_k K(x - a_k), K a Gaussian kernel of width h. The
-    move (x, i, j) -> (x', j, i) is its own inverse and preserves volume, so it is accepted with
-    probability min(1, exp(E(x) - E(x')) q(x) / q(x')), where q is the kernel density of the
-    anchors. Because the offset x - a_i is kept, a chain far from all anchors in many dimensions
-    lands as far from them, where an independent proposal from q would always be refused.
+    Anchor i has the probability K(x - a_i) / Σ_k K(x - a_k), where K is a Gaussian kernel of width
+    h. The move (x, i, j) -> (x', j, i) is its own inverse and preserves volume, so it is accepted
+    with probability
+
+        min(1, exp(E(x) - E(x')) q(x) / q(x')),
+
+    where q is the kernel density of the anchors. Because the offset x - a_i is preserved, a chain
+    that is far from all anchors, as is usual in many dimensions, lands equally far from them; an
+    independent proposal from q would always be rejected.
 
     Args:
-        anchors: points of the data, (m, d).
-        bandwidth: h; see `likeliest_bandwidth`.
-        box: proposals outside are refused.
+        anchors: data points, (m, d).
+        bandwidth: the width of the kernels, h; see `likeliest_bandwidth`.
+        box: the domain of the chains; proposals outside it are rejected.
         members: leading dimensions of the chains.
     """
 
@@ -57,7 +61,7 @@ class AnchoredJump(Move):
 
     @torch.no_grad()
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
-        """One jump of every chain."""
+        """Propose one jump for every chain."""
         near, log_here = self._kernels(chains.x)
         source = draw_categorical(near, generator)
         target = torch.randint(
@@ -74,10 +78,13 @@ class AnchoredJump(Move):
         return chains
 
     def _kernels(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernels of every anchor and the log of their sum, (..., n, d) -> (..., n, m), (..., n).
+        """The kernels of all anchors and the logarithm of their sum.
 
-        The kernels -|x - a_k|² / 2h² of a point are relative to its largest. Those below it by
-        more than float32 can tell from nothing are at that bound: such numbers are slow.
+        The kernels exp(-|x - a_k|² / 2h²) of a point are relative to its largest one, and have a
+        lower bound: denormal numbers are slow.
+
+        Returns:
+            The relative kernels (..., n, m) and the logarithm of the sum of kernels (..., n).
         """
         precision = self.bandwidth**-2
         squares = -0.5 * precision * self.anchors.square().sum(-1)
@@ -89,9 +96,9 @@ class AnchoredJump(Move):
 
 
 def draw_categorical(weights: Tensor, generator: Generator) -> Tensor:
-    """One index for each row of weights, which need not add up to one, (..., m) -> (...).
+    """Draw one index for each row of weights, which need not be normalised, (..., m) -> (...).
 
-    By inversion of the cumulated weights, many times faster than torch.multinomial here.
+    Inversion of the cumulative weights is many times faster than torch.multinomial here.
     """
     cumulated = weights.cumsum(-1)
     total = cumulated[..., -1:]
@@ -101,14 +108,16 @@ def draw_categorical(weights: Tensor, generator: Generator) -> Tensor:
 
 
 def likeliest_bandwidth(anchors: Tensor) -> float:
-    """The width h at which the kernel density of all other anchors makes each anchor likeliest.
+    """The kernel width h with the highest leave-one-out likelihood of the anchors.
 
-    max_h Σ_i log 1/(m-1) Σ_{k != i} N(a_i; a_k, h² I), over a grid of 60 widths from a tenth of the
-    median distance of neighbours to three times it, or to the spread of the anchors where that is
-    more: in few dimensions, neighbours are much closer than the best width.
+        max_h Σ_i log (1/(m-1) Σ_{k != i} N(a_i; a_k, h² I))
+
+    The maximum is taken over a grid of 60 widths. They range from a tenth of the median distance
+    between nearest neighbours to three times that distance, or to the standard deviation of the
+    anchors if that is larger: in few dimensions, neighbours are much closer than the best width.
 
     Args:
-        anchors: (m, d), m >= 2. Where all are the same, any width will do, and it is 1.
+        anchors: data points, (m, d), with m >= 2. If all are equal, the width is 1.
     """
     if bool((anchors == anchors[0]).all()):
         return 1.0
@@ -125,6 +134,6 @@ def likeliest_bandwidth(anchors: Tensor) -> float:
     widths = 0.1 * typical * (widest / (0.1 * typical)) ** steps
     scores = torch.empty_like(widths)
     for k, h in enumerate(widths):
-        # Not into a list: what is kept between large blocks that are freed keeps them from use.
+        # Not a list: small tensors allocated between large ones fragment the freed memory.
         scores[k] = torch.logsumexp(squares / (-2 * h * h), -1).mean() - anchors.shape[1] * h.log()
     return float(widths[scores.argmax()])

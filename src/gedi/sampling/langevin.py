@@ -1,10 +1,11 @@
-"""Langevin dynamics: the walk that turns an energy into samples.
+"""Langevin dynamics, which samples from an energy.
 
-x_{t+1} = Π( x_t - ε C ∇E(x_t) + σ C^(1/2) ξ ),  ξ ~ N(0, I),  Π: back into the box.
+    x_{t+1} = Π( x_t - ε C ∇E(x_t) + σ C^(1/2) ξ ),  ξ ~ N(0, I),  Π: back into the box
 
-With σ = sqrt(2 ε) its law tends to p(x) for small ε. With the Metropolis test the law is p(x) at
-every ε (MALA; Roberts & Tweedie, Bernoulli 1996), and ε may follow the acceptance. A smaller σ is
-the habit of JEM (Grathwohl et al., ICLR 2020): samples sharper than the density.
+With σ = sqrt(2 ε), the stationary distribution tends to p(x) for small ε. With a Metropolis test it
+is p(x) for every ε (MALA; Roberts & Tweedie, Bernoulli 1996), and ε can be adapted to the
+acceptance. JEM (Grathwohl et al., ICLR 2020, https://arxiv.org/abs/1912.03263) uses a smaller σ,
+which gives samples that are sharper than the density.
 """
 
 import math
@@ -22,28 +23,31 @@ __all__ = ["Langevin"]
 
 
 class Langevin(Move):
-    """Langevin steps, Metropolis-adjusted on demand.
+    """Langevin steps, with an optional Metropolis test.
 
     Args:
-        step_size: ε. With a target acceptance, where its adaptation starts.
-        n_steps: how many steps one call takes.
-        noise: σ; None is sqrt(2 ε), temperature 1.
-        metropolis: accept or refuse each step, so that the law is exact. A drift clipped to
-            `max_gradient` and reflection at the box keep it exact, since the test knows of both.
-        target_acceptance: in training mode, ε is moved until this share of steps is accepted
-            (about 0.6 is best for smooth energies; Roberts & Rosenthal, JRSS B 1998).
-        max_gradient: each point's ∇E is shortened to this norm.
-        preconditioner: C^(1/2), (d, d); None is the identity. Drift and noise follow the
-            shape of the data, so that narrow and wide directions mix at the same pace.
-        box: where points live; None is all of space.
-        boundary: Π; "reject" refuses steps that leave the box, "reflect" mirrors them back: both
-            keep the law. "clamp" leaves atoms on the walls.
-        members: leading dimensions of the chains; each member adapts an ε of its own.
+        step_size: the step size ε; its initial value if a target acceptance is given.
+        n_steps: the number of steps in one call.
+        noise: the standard deviation of the noise, σ; None is sqrt(2 ε), temperature 1.
+        metropolis: accept or reject each step, so that the stationary distribution is exact. It
+            remains exact with `max_gradient` and with reflection, which the test accounts for.
+        target_acceptance: the share of accepted steps to which ε is adapted in training mode; None
+            keeps ε fixed. About 0.6 is best for smooth energies (Roberts & Rosenthal, JRSS B 1998,
+            https://doi.org/10.1111/1467-9868.00123).
+        max_gradient: the largest norm of the gradient in whitened coordinates, C^(1/2) ∇E; longer
+            gradients are shortened. None is no limit.
+        preconditioner: the matrix C^(1/2), (d, d); None is the identity. Drift and noise follow the
+            shape of the data, so that narrow and wide directions mix at the same rate.
+        box: the domain of the chains; None is the whole space.
+        boundary: the map Π. "reject" rejects steps that leave the box and "reflect" mirrors them
+            back; both preserve the distribution. "clamp" accumulates probability on the walls.
+        members: leading dimensions of the chains; each member adapts its own ε.
 
     Raises:
-        ValueError: for a step size or noise that is not positive, and for the Metropolis test
-            together with a noise of its own or with clamping, where the test would not be valid;
-            for reflection of preconditioned steps; for rejection without the test.
+        ValueError: if the step size is not positive or the noise is negative; if the Metropolis
+            test is combined with `noise` or with "clamp", which would make it invalid; if "reject"
+            or a target acceptance is used without the test; or if "reflect" is combined with a
+            preconditioner.
     """
 
     low: Tensor | None
@@ -100,14 +104,17 @@ class Langevin(Move):
 
     @property
     def step_size(self) -> Tensor:
-        """ε, (*members,)."""
+        """The step size ε, (*members,)."""
         epsilon: Tensor = self.log_step_size.exp()
         return epsilon
 
     @torch.no_grad()
     def step(self, energy: Energy, chains: Chains, generator: Generator) -> Chains:
-        """Advance all chains by `n_steps` steps; in training mode, ε is that of all processes."""
-        # Looked up once: small tensors take less time than it takes to find them in a module.
+        """Advance all chains by `n_steps` steps.
+
+        In training mode, ε and the acceptance are averaged over all processes.
+        """
+        # Looked up once, because attribute access of a module takes longer than small operations.
         walls = self.box
         drift = self._drift(chains)
         for _ in range(self.n_steps):
@@ -124,20 +131,20 @@ class Langevin(Move):
         box: Box | None,
         generator: Generator,
     ) -> tuple[Chains, Tensor]:
-        """One step, and the drift where it ends."""
+        """Take one step; return the chains and their drift after it."""
         here = chains.x
         epsilon = self.log_step_size.exp()[..., None, None]
         sigma = (2 * epsilon).sqrt() if self.noise is None else self.noise
         noise = torch.randn(here.shape, dtype=here.dtype, device=here.device, generator=generator)
-        # The step in whitened coordinates, where it is a plain one.
+        # In whitened coordinates, the step has no preconditioner.
         step = torch.addcmul(sigma * noise, epsilon, drift, value=-1)
         x, sign = self._confine(here + self._whole(step), box)
         proposal = evaluate(energy, x)
         there = self._drift(proposal)
         if not self.metropolis:
             return proposal, there
-        # Reflected space is tiled by mirror images of the box and the walk goes on in the tiling,
-        # where both directions of the step are plain Gaussians; the image's gradient is mirrored.
+        # Mirror images of the box tile the space. In this tiling there are no walls, so both
+        # directions of the step are Gaussian; the gradient in an image is mirrored.
         back = torch.addcmul(step, epsilon, there if sign is None else sign * there, value=-1)
         log_ratio = chains.energy - proposal.energy
         log_ratio.add_(torch.linalg.vecdot(noise, noise), alpha=0.5)
@@ -148,7 +155,7 @@ class Langevin(Move):
         if self.training and self.target_acceptance is not None:
             self.log_step_size.add_(self.acceptance - self.target_acceptance, alpha=0.02)
         after = chosen(taken, proposal, chains)
-        # A choice costs less than the products of a preconditioner.
+        # Selecting rows is cheaper than multiplying by the preconditioner again.
         plain = self.preconditioner is None and self.max_gradient is None
         return after, after.gradient if plain else torch.where(taken[..., None], there, drift)
 
@@ -156,7 +163,7 @@ class Langevin(Move):
         return step if self.preconditioner is None else self.preconditioner(step)
 
     def _drift(self, chains: Chains) -> Tensor:
-        """The gradient in whitened coordinates, C^(1/2) ∇E, shortened if asked for."""
+        """The gradient in whitened coordinates, C^(1/2) ∇E, shortened to `max_gradient`."""
         drift = self._whole(chains.gradient)
         if self.max_gradient is None:
             return drift
@@ -165,7 +172,7 @@ class Langevin(Move):
         return shortened
 
     def _confine(self, x: Tensor, box: Box | None) -> tuple[Tensor, Tensor | None]:
-        """Points back in the box, and the sign of each coordinate where it was mirrored."""
+        """The points in the box, and the sign of each coordinate if they are reflected."""
         if box is None or self.boundary == "reject":
             return x, None
         if self.boundary == "reflect":

@@ -1,4 +1,4 @@
-"""The replay buffer: where chains rest between iterations (persistent contrastive divergence)."""
+"""The replay buffer, which stores chains between iterations (persistent contrastive divergence)."""
 
 from collections.abc import Callable
 
@@ -8,20 +8,23 @@ from torch import Generator, Tensor, nn
 __all__ = ["ReplayBuffer", "Start"]
 
 Start = Callable[[tuple[int, ...], Generator], Tensor]
-"""Where new chains start: a shape and a generator to points (*shape, d)."""
+"""A function that draws the starts of new chains: (shape, generator) -> points (*shape, d)."""
 
 
 class ReplayBuffer(nn.Module):
-    """Positions of chains, drawn, advanced and put back; a few are started anew each time.
+    """Positions of chains, which are drawn, advanced and put back; some are restarted each time.
 
     Args:
-        capacity: how many chains are kept.
+        capacity: the number of chains.
         start: draws the starts of new chains, such as `Box.uniform` or `GaussianBase.sample`.
-        reinit: probability with which a drawn chain is started anew.
-        members: leading dimensions, for models side by side.
-        dtype: in which positions rest; by default as `start` draws them. In float16 a buffer takes
-            half the memory, and positions are rounded to 11 bits: by at most 1/2048 of themselves.
-        generator: source of the initial positions.
+        reinit: the probability that a drawn chain is restarted.
+        members: leading dimensions of the positions, for several models.
+        dtype: the dtype in which positions are stored; None is that of `start`. float16 halves the
+            memory, and rounds positions to 11 bits, a relative error of at most 1/2048.
+        generator: draws the initial positions.
+
+    Raises:
+        ValueError: if the capacity is below 1 or `reinit` is not in [0, 1].
     """
 
     positions: Tensor
@@ -49,19 +52,19 @@ class ReplayBuffer(nn.Module):
 
     @property
     def capacity(self) -> int:
-        """How many chains are kept."""
+        """The number of chains."""
         return self.positions.shape[-2]
 
     @property
     def chains(self) -> Tensor:
-        """All positions (..., capacity, d), in the numbers that chains move in."""
+        """All positions (..., capacity, d), in the dtype in which chains move."""
         return self.positions.to(self._moving)
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Take n different chains, some of them started anew.
+        """Draw n different chains, and restart some of them.
 
         Returns:
-            Their places in the buffer (n,), the same for all members, and positions (..., n, d).
+            Their indices in the buffer (n,), the same for all members, and positions (..., n, d).
 
         Raises:
             ValueError: if n exceeds the capacity.
@@ -76,5 +79,5 @@ class ReplayBuffer(nn.Module):
         return index, torch.where(anew[..., None], fresh, x)
 
     def put(self, index: Tensor, x: Tensor) -> None:
-        """Put chains back in their places."""
+        """Store the positions x (..., n, d) of the chains with these indices (n,)."""
         self.positions[..., index, :] = x.to(self.positions.dtype)

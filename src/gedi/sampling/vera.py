@@ -1,14 +1,18 @@
-"""VERA: a network that learns to sample from the energy, instead of chains that walk on it.
+"""VERA, an amortised sampler: a network that learns to sample from the energy without chains.
 
-The sampler q(x) draws z ~ N(0, I) and x = g(z) + σ ξ, ξ ~ N(0, I), and is trained to minimise
-E_q[E(x)] - H(q), which is KL(q ‖ p) up to log Z. The entropy's gradient needs
-∇_x log q(x) = E_{q(z|x)}[(g(z) - x) / σ²], whose expectation is taken by importance sampling from
-a Gaussian around the very z that made x, of widths learned for each latent dimension.
-Source: Grathwohl et al., "No MCMC for me", ICLR 2021.
+The sampler q(x) draws z ~ N(0, I) and x = g(z) + σ ξ with ξ ~ N(0, I). It is trained to minimise
+E_q[E(x)] - H(q), which is KL(q ‖ p) up to log Z. The gradient of the entropy needs the score
 
-Gradients for the sampler and for the widths come from separate losses that do not mix, so that
-their sum may be minimised by one optimiser. The energy's own parameters get gradients from the
-sampler's loss as well: leave them out of that optimiser.
+    ∇_x log q(x) = E_{q(z|x)}[(g(z) - x) / σ²].
+
+Its expectation is estimated by importance sampling from a Gaussian around the z that generated x,
+with a learned width for each latent dimension. Source: Grathwohl et al., "No MCMC for me: Amortized
+sampling for fast and stable training of energy-based models", ICLR 2021,
+https://arxiv.org/abs/2010.04230.
+
+The sampler and the widths have separate losses whose gradients do not mix, so one optimiser can
+minimise their sum. The loss of the sampler also has gradients for the parameters of the energy;
+leave these out of that optimiser.
 """
 
 import math
@@ -33,13 +37,13 @@ __all__ = [
 
 
 class VectorGenerator(nn.Module):
-    """From latents (n, k) to points (n, d), by a perceptron with a linear last layer.
+    """A network from latents (n, k) to points (n, d): a perceptron with a linear last layer.
 
     Args:
-        n_latents: k.
-        n_features: d.
-        hidden: widths of the layers between; none leaves an affine map.
-        generator: source of the initial weights.
+        n_latents: the number of latents, k.
+        n_features: the number of features, d.
+        hidden: widths of the hidden layers; without any, the network is an affine map.
+        generator: draws the initial weights.
     """
 
     def __init__(
@@ -57,19 +61,20 @@ class VectorGenerator(nn.Module):
 
 
 class ImageGenerator(nn.Module):
-    """From latents (n, k) to flattened images (n, d) in [-1, 1], by upsampling residual blocks.
+    """A network from latents (n, k) to flattened images (n, d) in [-1, 1].
 
-    The generator of spectrally normalised GANs (Miyato et al., ICLR 2018), with SiLU, and groups
-    instead of batches to normalise, so that every sample stands for itself.
+    It upsamples by residual blocks, as the generator of spectrally normalised GANs (Miyato et al.,
+    ICLR 2018, https://arxiv.org/abs/1802.05957), but with SiLU, and with group instead of batch
+    normalisation, so that samples do not depend on each other.
 
     Args:
-        n_latents: k.
-        image_shape: (C, H, W); H and W multiples of 4, such as 28 and 32.
-        width: channels, a multiple of 8.
-        generator: source of the initial weights.
+        n_latents: the number of latents, k.
+        image_shape: the shape of an image, (C, H, W); H and W are multiples of 4, such as 28 or 32.
+        width: the number of channels, a multiple of 8.
+        generator: draws the initial weights.
 
     Raises:
-        ValueError: for other sizes and widths.
+        ValueError: if height or width are not multiples of 4, or `width` is not one of 8.
     """
 
     def __init__(
@@ -84,8 +89,8 @@ class ImageGenerator(nn.Module):
         channels, height, n_columns = image_shape
         if height % 4 or n_columns % 4 or width % 8:
             raise ValueError(
-                "expected a height and width that are multiples of 4 and channels that are one of "
-                f"8, got {height}, {n_columns} and {width}"
+                "expected a height and a width that are multiples of 4 and a number of channels "
+                f"that is a multiple of 8, got {height}, {n_columns} and {width}"
             )
         self.n_latents = n_latents
         self.start_shape = (width, height // 4, n_columns // 4)
@@ -101,7 +106,7 @@ class ImageGenerator(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """Twice the size: up(x) + conv(silu(norm(conv(up(silu(norm(x)))))))."""
+    """A residual block that doubles the size: up(x) + conv(silu(norm(conv(up(silu(norm(x)))))))."""
 
     def __init__(self, width: int, *, generator: Generator) -> None:
         super().__init__()
@@ -116,21 +121,21 @@ class _UpBlock(nn.Module):
 
 
 class VeraSampler(nn.Module):
-    """The sampler q(x), and the approximate posterior of its latents that its training needs.
+    """The sampler q(x), with the approximate posterior of its latents that training needs.
 
     Args:
-        network: g, maps (n, k) to (n, d), with the attribute `n_latents` = k.
-        noise: σ at the start; it is learned.
-        noise_range: least and largest σ. Much below the first, the scores (g(z) - x) / σ² get
-            too noisy to learn from; above the second, samples would be noise.
-        posterior_scale: widths η of the posterior at the start; they are learned.
-        widening: the importance sampling draws with widths of this many η. The published code has
-            1, but the z it draws around is itself a draw from the posterior, so the others lie
-            about sqrt(2) η away from it. With less, weights may have no bounded variance, and
-            samplers of Gaussians in two dimensions came out too narrow.
+        network: the network g from (n, k) to (n, d), with the attribute `n_latents` = k.
+        noise: the initial standard deviation of the noise, σ; it is learned.
+        noise_range: the smallest and the largest σ. With a much smaller σ, the scores
+            (g(z) - x) / σ² are too noisy to learn from; with a larger one, samples are noise.
+        posterior_scale: the initial widths η of the posterior; they are learned.
+        widening: the widths of the importance sampling distribution, in units of η. The published
+            code uses 1. However, the z at the centre is itself a draw from the posterior, so other
+            draws are about sqrt(2) η away from it. With smaller widths, the variance of the weights
+            may be unbounded, and samplers of two-dimensional Gaussians became too narrow.
 
     Raises:
-        ValueError: for scales that are not positive, or a σ outside its range.
+        ValueError: if a scale is not positive, or σ is outside its range.
     """
 
     def __init__(
@@ -154,7 +159,7 @@ class VeraSampler(nn.Module):
         self.noise_range = noise_range
         self.widening = widening
         share = (noise - low) / (high - low)
-        # A logit keeps σ in its range with gradients that do not stop at the ends.
+        # A logit keeps σ in its range with a gradient that is nowhere zero, unlike clamping.
         self.noise_logit = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
         self.log_posterior_scale = nn.Parameter(
             torch.full((self.n_latents,), math.log(posterior_scale))
@@ -162,44 +167,44 @@ class VeraSampler(nn.Module):
 
     @property
     def noise(self) -> Tensor:
-        """σ, a scalar."""
+        """The standard deviation of the noise, σ, a scalar."""
         low, high = self.noise_range
         return low + (high - low) * self.noise_logit.sigmoid()
 
     @property
     def posterior_scale(self) -> Tensor:
-        """η, (k,)."""
+        """The widths of the posterior, η, (k,)."""
         return self.log_posterior_scale.exp()
 
     def latents(self, n: int, generator: Generator) -> Tensor:
-        """Latents z ~ N(0, I), (n, k)."""
+        """Draw latents z ~ N(0, I), (n, k)."""
         like = self.log_posterior_scale
         return torch.randn(
             n, self.n_latents, dtype=like.dtype, device=like.device, generator=generator
         )
 
     def forward(self, z: Tensor, generator: Generator) -> Tensor:
-        """Points x = g(z) + σ ξ, (n, k) -> (n, d), with gradients."""
+        """Draw points x = g(z) + σ ξ, (n, k) -> (n, d), with gradients."""
         mean: Tensor = self.network(z)
         return mean + self.noise * _randn_like(mean, generator)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: Generator) -> Tensor:
-        """Points of q, (n, d), without gradients."""
+        """Draw points from q, (n, d), without gradients."""
         return self(self.latents(n, generator), generator)  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def score(self, x: Tensor, z: Tensor, n_importance: int, generator: Generator) -> Tensor:
-        """An estimate of ∇_x log q(x), (n, d), for x that was drawn with z.
+        """Estimate the score ∇_x log q(x), (n, d).
 
-        Σ_i w_i (g(z_i) - x) / σ² with z_i ~ N(z, (widening η)²) and w_i in proportion to
-        q(x|z_i) p(z_i) / N(z_i; z, (widening η)²).
+        The estimate is Σ_i w_i (g(z_i) - x) / σ² with z_i ~ N(z, (widening η)²) and weights w_i
+        proportional to q(x|z_i) p(z_i) / N(z_i; z, (widening η)²).
 
         Args:
-            x: (n, d).
-            z: (n, k).
-            n_importance: how many z_i for each point.
-            generator: source of the z_i.
+            x: points that were generated from z, (n, d).
+            z: their latents, (n, k).
+            n_importance: the number of z_i for each point.
+            generator: draws the z_i.
         """
         step = _randn_like(z.expand(n_importance, *z.shape), generator)
         near = z + self.widening * self.posterior_scale * step
@@ -222,22 +227,22 @@ def vera_generator_loss(
     entropy_weight: float = 1.0,
     n_importance: int = 20,
 ) -> tuple[Tensor, Tensor]:
-    """E_q[E(x)] - w H(q), in nats, whose gradients train g and σ.
+    """The loss of the sampler, E_q[E(x)] - w H(q) in nats, whose gradients train g and σ.
 
-    The value stands for the gradient only: in place of H(q) is -mean score(x) · x with the score
-    held fixed, which has H's gradient, as E_q[∇_φ log q_φ(x)] = 0 for the direct part.
+    Only its gradient is meaningful. H(q) is replaced by -mean score(x) · x with a fixed score,
+    which has the same gradient, because E_q[∇_φ log q_φ(x)] = 0.
 
     Args:
-        energy: (n, d) -> (n,).
-        sampler: q.
+        energy: the energy in nats, (n, d) -> (n,).
+        sampler: the sampler q.
         z: latents, (n, k).
-        generator: source of the noise ξ and of the importance sampling.
-        entropy_weight: w; 1 is the sampler of p(x), less gives sharper samples. The published
-            experiments on images take 1e-4.
-        n_importance: latents for each point's score.
+        generator: draws the noise ξ and the latents of the importance sampling.
+        entropy_weight: the weight of the entropy, w. With 1 the sampler learns p(x), with less its
+            samples are sharper. The published experiments on images use 1e-4.
+        n_importance: the number of latents for the score of each point.
 
     Returns:
-        The loss, a scalar, and the samples it was taken at, (n, d), without gradients.
+        The loss, a scalar, and the samples at which it was computed, (n, d), without gradients.
     """
     x = sampler(z, generator)
     score = sampler.score(x, z, n_importance, generator)
@@ -248,15 +253,17 @@ def vera_generator_loss(
 def vera_posterior_loss(
     sampler: VeraSampler, x: Tensor, z: Tensor, *, generator: Generator
 ) -> Tensor:
-    """Minus the evidence bound of log q(x), up to constants, in nats; trains the widths η alone.
+    """The negative evidence lower bound of log q(x) in nats, up to constants.
 
-    -E_{z' ~ N(z, η²)}[log q(x|z') + log p(z')] - Σ_k log η_k
+        -E_{z' ~ N(z, η²)}[log q(x|z') + log p(z')] - Σ_k log η_k
+
+    Its gradients train only the widths η.
 
     Args:
-        sampler: q.
+        sampler: the sampler q.
         x: samples, (n, d).
-        z: the latents they were drawn with, (n, k).
-        generator: source of z'.
+        z: the latents from which they were generated, (n, k).
+        generator: draws z'.
     """
     fixed = {name: p.detach() for name, p in sampler.network.named_parameters()}
     near = z + sampler.posterior_scale * _randn_like(z, generator)

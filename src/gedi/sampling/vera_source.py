@@ -1,10 +1,9 @@
-"""VERA as the source of GEN's negatives: the sampler learns as the energy does.
+"""VERA as the source of negatives for GEN: the sampler is trained along with the energy.
 
-Each time that negatives are asked for, the sampler draws them, and takes one step of its own Adam
-on its losses under the energy as it is. Chains are still wanted when the training is over: they
-refine samples and are the judge of the density. So the replay buffer keeps some that start in the
-sampler's points, and an eighth of a batch of them moves each time, by which the Langevin steps
-find their size.
+For each batch of negatives, the sampler draws them and takes one step of its own Adam optimiser
+under the current energy. Chains are still needed after the training, to refine samples and to
+measure the density. The replay buffer therefore keeps chains that start at points of the sampler.
+Some of them, an eighth of the batch size, move each time, which adapts the Langevin step size.
 """
 
 import copy
@@ -22,30 +21,31 @@ from gedi.sampling.vera import VeraSampler, vera_generator_loss, vera_posterior_
 
 __all__ = ["VeraSource"]
 
-_MOVED = 8  # one chain moves for so many negatives
-_BETAS = (0.0, 0.9)  # of Adam, as published: an energy that changes makes old gradients stale
+_MOVED = 8  # the number of negatives for each chain that moves
+_BETAS = (0.0, 0.9)  # of Adam, as published: old gradients are stale, because the energy changes
 _WALL = 0.02  # standard deviation of the Gaussian tails outside the box, in widths of the box
 
 
 class VeraSource(Move):
-    """Negatives from an amortised sampler, in place of chains; without members.
+    """Negatives from an amortised sampler instead of chains; it has no members.
 
-    Points outside the box are mirrored back into it, so that no mass piles up on the walls. So
-    that the sampler does not spread over mirror images without end, its energy rises outside as
-    that of a Gaussian.
+    Points outside the box are mirrored back into it, so that no mass accumulates on the walls.
+    Outside the box, a quadratic term is added to the energy, as that of a Gaussian; otherwise the
+    sampler would spread over mirror images without bound.
 
     Args:
-        sampler: q; it draws in whitened coordinates where a preconditioner is given.
-        moves: of the chains that it starts.
-        box: where the negatives live.
-        learning_rate: of the sampler's Adam.
-        entropy_weight: w of `vera_generator_loss`.
-        n_importance: latents for each point's score.
-        centre: what 0 of the whitened coordinates is, (d,).
-        preconditioner: C^(1/2), which takes whitened coordinates to points; None is the identity.
+        sampler: the sampler q; it draws whitened coordinates if a preconditioner is given.
+        moves: the moves of the chains that start at its points.
+        box: the domain of the negatives.
+        learning_rate: the learning rate of the sampler's Adam.
+        entropy_weight: the weight w of `vera_generator_loss`.
+        n_importance: the number of latents for the score of each point.
+        centre: the point at the origin of the whitened coordinates, (d,); None is 0.
+        preconditioner: the matrix C^(1/2) from whitened coordinates to points; None is the
+            identity.
 
     Attributes:
-        energy: mean energy of the last negatives in nats, a scalar; nan before the first.
+        energy: the mean energy of the last negatives in nats, a scalar; NaN before the first batch.
     """
 
     energy: Tensor
@@ -79,7 +79,7 @@ class VeraSource(Move):
 
     @property
     def acceptance(self) -> Tensor:  # type: ignore[override]
-        """Acceptance of the chains' first move."""
+        """The acceptance of the first move of the chains."""
         return self.moves.acceptance
 
     @property
@@ -88,7 +88,7 @@ class VeraSource(Move):
         return Box(self.low, self.high)
 
     def start(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """Points of the sampler, (*shape, d), in which chains start."""
+        """Draw points of the sampler, (*shape, d), as starts of chains."""
         u = self.sampler.sample(int(torch.Size(shape).numel()), generator=generator)
         return self.box.fold(self._whole(u))[0].reshape(*shape, -1)
 
@@ -99,7 +99,7 @@ class VeraSource(Move):
     def sample(
         self, energy: Energy, buffer: ReplayBuffer, n: int, *, generator: Generator
     ) -> Tensor:
-        """N points of the sampler, (n, d), which then takes one step; some chains move on.
+        """Draw n points of the sampler, (n, d), train it by one step, and advance some chains.
 
         Raises:
             ValueError: if the buffer has members.
@@ -115,19 +115,19 @@ class VeraSource(Move):
         return self.moves
 
     def load_member(self, group: Move, index: int) -> None:
-        """All of it, as groups have one source for all members, which none of them uses."""
+        """Copy the whole state: a source has no members, and members share one source."""
         self.load_state_dict(copy.deepcopy(group.state_dict()))
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Adam's moments, so that a saved source goes on as it would have."""
+        """The state of Adam, so that a saved source can resume."""
         return self.optimizer.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up saved moments."""
+        """Restore the state of Adam."""
         self.optimizer.load_state_dict(state)
 
     def _learn(self, energy: Energy, n: int, generator: Generator) -> Tensor:
-        """One step of Adam; the points it was taken at, in whitened coordinates, (n, d)."""
+        """Take one step of Adam; return its samples in whitened coordinates, (n, d)."""
         z = self.sampler.latents(n, generator)
 
         def walled(u: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class VeraSource(Move):
             n_importance=self.n_importance,
         )
         loss = loss + vera_posterior_loss(self.sampler, u, z, generator=generator)
-        # Not backward(), which would leave gradients in the energy's parameters as well.
+        # Not backward(), which would also add gradients to the parameters of the energy.
         parameters = list(self.sampler.parameters())
         gradients = means(*torch.autograd.grad(loss, parameters))
         for parameter, gradient in zip(parameters, gradients, strict=True):

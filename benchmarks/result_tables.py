@@ -1,0 +1,761 @@
+"""The tables of figures in the documentation, each from the stored rows of one benchmark.
+
+`TABLES` says, for each table, which command made its rows and how rows become Markdown.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any, get_args
+
+from common import read
+from gedi.experiments.comparisons import METHODS, Cell, TableName, comparison_table
+from gedi.experiments.grounding import RULE_METHODS, RuleCell, rule_table
+from gedi.experiments.markdown import count, figure, grouped, groups, listed, table
+from gedi.experiments.tasks import TASKS
+from growth import COUNTED, MEASURES, OVER_ITERATIONS, slope
+
+__all__ = ["TABLES", "Table", "rendered"]
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or several that belong together.
+
+    Args:
+        command: what made the rows; None leaves the line with their origin out.
+        text: from rows to Markdown.
+        rows: name of the rows, if it is not that of the table.
+        select: which of the rows are shown.
+    """
+
+    command: str | None
+    text: Callable[[Rows], str]
+    rows: str = ""
+    select: Callable[[Rows], Rows] = list
+
+
+def rendered(name: str) -> str | None:
+    """A table with the command, machines and date of its rows; None if there are no rows."""
+    wanted = TABLES[name]
+    rows = read(wanted.rows or name)
+    if not rows:
+        return None
+    shown = wanted.select(rows)
+    text = wanted.text(shown)
+    return text if wanted.command is None else f"{text}\n{origin(shown, wanted.command)}"
+
+
+def origin(rows: Rows, command: str) -> str:
+    """The command, the machines and the first date of rows."""
+    machines = sorted({row["hardware"] for row in rows if "hardware" in row})
+    dates = sorted({row["date"] for row in rows if "date" in row})
+    return f"`{command}`; {'; '.join(machines)}{f'; {dates[0]}' if dates else ''}.\n"
+
+
+def by_row(columns: dict[str, str | Callable[[Row], str]]) -> Callable[[Rows], str]:
+    """A table with one line for each row; see `listed`."""
+    return lambda rows: listed(rows, columns)
+
+
+def by_group(
+    keys: dict[str, str], columns: dict[str, Callable[[Rows], str]]
+) -> Callable[[Rows], str]:
+    """A table with one line for each group of rows; see `grouped`."""
+    return lambda rows: grouped(rows, keys, columns)
+
+
+def share(condition: Callable[[Row], Any]) -> Callable[[Rows], str]:
+    """A column: the number of rows for which something holds, of all."""
+    return lambda rows: f"{sum(map(bool, map(condition, rows)))} of {len(rows)}"
+
+
+def of_kind(kind: str) -> Callable[[Rows], Rows]:
+    """Selects the rows of one kind."""
+    return lambda rows: [row for row in rows if row["kind"] == kind]
+
+
+def three(values: Sequence[float]) -> str:
+    """A median with its range, from the lowest, the median and the highest value."""
+    low, middle, high = values
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def paired(rows: Rows, *names: str) -> Rows:
+    """Of each group, the rows of those seeds that all of its methods have, method by method."""
+    kept = []
+    for group in groups(rows, *names).values():
+        methods = groups(group, "method").values()
+        seeds = set.intersection(*({row["seed"] for row in part} for part in methods))
+        kept += [row for part in methods for row in part if row["seed"] in seeds]
+    return kept
+
+
+# Results
+
+
+def toys(rows: Rows) -> str:
+    """Moons and circles."""
+    mixture = {"method": "Gaussian mixture, 30 components (clusters: 2)", "gap": None}
+    return grouped(
+        [*rows, *({**row, **mixture} for row in read("mixtures"))],
+        {"data": "data", "model": "method"},
+        {
+            "seeds": count,
+            "NMI >= 0.99": share(lambda row: row["NMI"] >= 0.99),
+            "NMI": figure("NMI"),
+            "regret (nats)": figure("regret", digits=4),
+            "collapse gap (nats)": figure("gap"),
+        },
+    )
+
+
+def digits(rows: Rows) -> str:
+    """Digits and ablations."""
+    text = grouped(
+        rows,
+        {"method": "method", "equal": "budget"},
+        {
+            "seeds": count,
+            "iterations": figure("iterations", digits=0),
+            "NMI": figure("NMI"),
+            "accuracy": figure("accuracy"),
+            "E samples - E data": figure("contrast", digits=1),
+            "AUROC noise": figure("AUROC uniform noise"),
+            "AUROC shuffled": figure("AUROC shuffled"),
+            "AUROC inverted": figure("AUROC inverted"),
+        },
+    )
+    by_seed = groups([row for row in rows if row["budget"] == "iterations"], "seed").values()
+    differences = [
+        f"{by['GEDI']['NMI'] - by['no gen']['NMI']:+.3f}"
+        for group in by_seed
+        if {"GEDI", "no gen"} <= (by := {row["method"]: row for row in group}).keys()
+    ]
+    line = f"NMI of GEDI minus that of no gen, seed by seed: {', '.join(differences)}.\n"
+    return f"{text}\n{line if differences else ''}"
+
+
+# Tables that were not tuned on.
+tables = by_group(
+    {"data": "data", "model": "method"},
+    {"seeds": count, "NMI": figure("NMI"), "accuracy": figure("accuracy")},
+)
+
+
+def embeddings(rows: Rows) -> str:
+    """Clusters of unequal sizes among embeddings, and of plain tables."""
+    shown = []
+    for row in rows:
+        sized = row.get("n")
+        name = f"{row['data']}, {row['points']:,} of {sized:,}" if sized else row["data"]
+        shown.append({**row, "data": name, "memory": row["peak memory"] if sized else None})
+    return grouped(
+        shown,
+        {"data": "data", "model": "method"},
+        {
+            "seeds": count,
+            "NMI": figure("NMI"),
+            "ARI": figure("ARI"),
+            "seconds": figure("seconds", digits=1),
+            "memory": figure("memory", digits=2),
+        },
+    )
+
+
+CLASSIFIER = "GEDIClassifier"
+
+
+def labels(rows: Rows) -> str:
+    """Accuracy with few labels."""
+    shown = [CLASSIFIER, *(better(rows, kind) for kind in ("LabelSpreading", "self-training"))]
+    return grouped(
+        [row for row in paired(rows, "labels") if row["method"] in shown],
+        {"labels": "labels", "model": "method"},
+        {"seeds": count, "unlabelled": figure("unlabelled"), "held out": figure("held out")},
+    )
+
+
+def better(rows: Rows, kind: str) -> str:
+    """The method of a kind with the highest mean accuracy."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row["method"].startswith(kind):
+            values.setdefault(row["method"], []).extend((row["unlabelled"], row["held out"]))
+    return max(values, key=lambda method: fmean(values[method]), default="")
+
+
+def calibration(rows: Rows) -> str:
+    """How well probabilities are calibrated with few labels."""
+    names = {"ECE": "ECE", "NLL (nats)": "NLL"}
+    columns = {
+        f"{title}, {when}": figure(f"{name} {when}")
+        for title, name in names.items()
+        for when in ("before", "after")
+    }
+    return grouped(
+        [row for row in rows if row["method"] == CLASSIFIER],
+        {"labels": "labels"},
+        {"seeds": count, "temperature": figure("temperature", digits=1), **columns},
+    )
+
+
+DENSITIES = ("GEDI", "Gaussian mixture", "neural spline flow")
+
+
+def density(rows: Rows) -> str:
+    """Held-out log-density against other models."""
+
+    def of(method: str, column: Callable[[Rows], str]) -> Callable[[Rows], str]:
+        return lambda group: column([row for row in group if row["method"] == method])
+
+    def fitted(group: Rows) -> str:
+        return " / ".join(f"{n} x {d}" for n, d in sorted({(row["n"], row["d"]) for row in group}))
+
+    trusted = share(lambda row: row["trusted"])
+    return grouped(
+        paired(rows, "data"),
+        {"data": "data"},
+        {
+            "points fitted": fitted,
+            "seeds": lambda group: str(len({row["seed"] for row in group})),
+            **{method: of(method, figure("log-density")) for method in DENSITIES},
+            "GEDI, fitted points": of("GEDI", figure("log-density, training part")),
+            "error of log Z": of("GEDI", figure("log Z error", digits=2)),
+            "trusted": of("GEDI", lambda ours: trusted(ours) if ours else "-"),
+            "outside": of("GEDI", figure("outside", digits=2)),
+        },
+    )
+
+
+def normalizer(rows: Rows) -> str:
+    """Log Z where it is known."""
+
+    def within(group: Rows) -> str:
+        return f"{fmean(abs(row['off']) < 2 * row['error'] for row in group):.0%}"
+
+    return grouped(
+        rows,
+        {"energy": "data", "dimensions": "d"},
+        {
+            "seeds": count,
+            "mean error": lambda group: f"{fmean(row['off'] for row in group):+.3f}",
+            "root mean square error": lambda group: (
+                f"{fmean(row['off'] ** 2 for row in group) ** 0.5:.3f}"
+            ),
+            "error bar": lambda group: f"{median(row['error'] for row in group):.3f}",
+            "within two bars": within,
+            "trusted": share(lambda row: row["trusted"]),
+            "seconds": lambda group: f"{median(row['seconds'] for row in group):.1f}",
+        },
+    )
+
+
+def images(rows: Rows) -> str:
+    """The paper's comparisons: a section for each table of `gedi reproduce`."""
+    order = list(METHODS)
+    cells = [
+        (Cell(row["method"], row["data"], row["seed"], row["budget"], row["preset"]), row)
+        for row in sorted(rows, key=lambda row: order.index(row["method"]))
+    ]
+    sections = []
+    for name in get_args(TableName):
+        own = [(cell, row) for cell, row in cells if name in row["tables"]]
+        if own:
+            made = origin([row for _, row in own], f"gedi reproduce {name}")
+            sections.append(f"### {name}\n\n{comparison_table(name, own)}\n{made}")
+    return "\n".join(sections)
+
+
+def stabilisers(rows: Rows) -> str:
+    """What keeps GEN from running away."""
+    shown = [{**row, "data": f"{row['data']}, {row['iterations']} iterations"} for row in rows]
+    return grouped(
+        shown,
+        {"data": "data", "variant": "variant"},
+        {
+            "seeds": count,
+            "E samples - E data": figure("contrast", digits=1),
+            "largest": figure("largest contrast", digits=1),
+            "step size": figure("step size", digits=4),
+            "FID": figure("FID", digits=1),
+            "precision": figure("precision", digits=2),
+            "recall": figure("recall", digits=2),
+            "AUROC noise": figure("AUROC uniform noise"),
+            "AUROC constant": figure("AUROC constant"),
+            "NMI": figure("NMI"),
+        },
+    )
+
+
+def symbols(rows: Rows) -> str:
+    """Symbol grounding, and the accuracy of samples."""
+    tasks, methods = list(TASKS), list(RULE_METHODS)
+    found = sorted(
+        rows,
+        key=lambda row: (
+            tasks.index(row["task"]),
+            row["groups"],
+            row["unlabelled"],
+            methods.index(row["method"]),
+            row["seed"],
+        ),
+    )
+    names = ("task", "groups", "unlabelled", "method", "seed")
+    text = rule_table([(RuleCell(*(row[name] for name in names)), row) for row in found])
+    sampled = [
+        f"{row['task']} of {row['groups']:,} groups"
+        f"{' and all images' if row['unlabelled'] else ''}: {row['sample accuracy']:.2f}"
+        for row in found
+        if "sample accuracy" in row
+    ]
+    accuracies = (
+        "Share of samples, 10 for each symbol, drawn by GEDI (seed 0), that a classifier trained "
+        f"on labels assigns to that symbol: {'; '.join(sampled)}."
+    )
+    return f"{text}\n\n{accuracies}\n" if sampled else f"{text}\n"
+
+
+def older_rows(rows: Rows) -> str:
+    """A remark on rows that are older than the renumbering of clusters."""
+    n = sum("rename" not in row["settings"] for row in rows if "GEDI" in row["method"])
+    return f" ({n} older rows of GEDI no gen are from before this was possible)" if n else ""
+
+
+# What rules cost.
+rules = by_row(
+    {
+        "rule": "{rule}",
+        "device": "{device}",
+        "to compile (ms)": "{compile_ms:.1f}",
+        "groups in a batch": "{batch}",
+        "batch (ms)": "{batch_ms[median]:.2f}",
+        "least": "{batch_ms[least]:.2f}",
+    }
+)
+
+
+# Performance
+
+
+def profiles(rows: Rows) -> str:
+    """What an iteration spends its time on, and the floors."""
+
+    def lines_of(row: Row) -> Rows:
+        whole = row["parts"]["iteration"]["seconds"][1]
+        return [
+            {**part, "case": _case(row), "name": name, "took": part["seconds"][1]}
+            | {"share": part["seconds"][1] / whole, "peak": row["peak"]}
+            for name, part in row["parts"].items()
+        ]
+
+    def or_dash(name: str, text: Callable[[Row], str]) -> Callable[[Row], str]:
+        return lambda part: text(part) if part[name] else "-"
+
+    return listed(
+        [line for row in rows for line in lines_of(row)],
+        {
+            "data, network, threads": "{case}",
+            "part": "{name}",
+            "ms": lambda part: f"{1e3 * part['took']:,.2f}",
+            "share": "{share:.1%}",
+            "floor (ms)": or_dash("floor", lambda part: f"{1e3 * part['floor'][1]:,.2f}"),
+            "time / floor": or_dash("ratio", lambda part: three(part["ratio"])),
+            "MFLOP": or_dash("flops", lambda part: f"{part['flops'] / 1e6:,.1f}"),
+            "of peak": or_dash(
+                "flops", lambda part: f"{part['flops'] / part['took'] / part['peak']:.0%}"
+            ),
+            "MB moved": or_dash("bytes", lambda part: f"{part['bytes'] / 1e6:,.1f}"),
+        },
+    )
+
+
+def profile_sizes(rows: Rows) -> str:
+    """What lies in memory."""
+
+    def size_of(row: Row, name: str) -> str:
+        size = row["sizes"][name]
+        each = f" ({size['bytes'] / size['samples']:,.0f} B)" if size["samples"] else ""
+        return f"{size['bytes'] / 1e6:,.2f} MB{each}"
+
+    names = list(dict.fromkeys(name for row in rows for name in row["sizes"]))
+    sizes = {name: lambda row, name=name: size_of(row, name) for name in names}
+    return listed(rows, {"data, network, threads": _case, **sizes})
+
+
+def _case(row: Row) -> str:
+    networks = f", {row['members']} networks" if row["members"] > 1 else ""
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    return f"{row['case']}{networks}, {threads}"
+
+
+def peer_iterations(rows: Rows) -> str:
+    """An iteration of each loop."""
+    loops = [
+        {**loop, "threads": row["threads"], "name": name}
+        for row in rows
+        for name, loop in row["loops"].items()
+    ]
+    return listed(
+        loops,
+        {
+            "threads": "{threads}",
+            "loop": "{name}",
+            "ms an iteration": lambda loop: three(loop["ms"]),
+            "time / textbook loop's": lambda loop: three(loop["ratio"]),
+        },
+    )
+
+
+# Whole trainings to a quality.
+peer_trainings = by_row(
+    {
+        "loop": "{loop}",
+        "seed": "{seed}",
+        "NMI 0.99 and regret 0.05": lambda row: (
+            "reached" if row["reached"] else f"not within {row['budget']:.0f} s"
+        ),
+        "seconds": "{seconds:.1f}",
+        "iterations": "{iterations:,}",
+        "NMI": "{NMI:.3f}",
+        "regret": "{regret:.3f}",
+    }
+)
+
+
+# Whole trainings against the plain loop.
+textbook = by_row(
+    {
+        "pairs": "{repeats}",
+        "`gedi train moons` (s)": "{gedi:.1f}",
+        "textbook loop (s)": "{textbook:.1f}",
+        "ratio: min / median / max": "{ratio[0]:.2f} / {ratio[1]:.2f} / {ratio[2]:.2f}",
+    }
+)
+
+
+def fewer_steps(rows: Rows) -> str:
+    """Regret and clusters after each budget, by variant."""
+
+    def quality(group: Rows) -> str:
+        right = sum(row["NMI"] >= 0.99 for row in group)
+        text = f"{median(row['regret'] for row in group):.3f}" if group else "-"
+        return text if right == len(group) else f"{text} ({right} of {len(group)})"
+
+    def within(budget: tuple[str, float]) -> Callable[[Rows], str]:
+        return lambda group: quality(groups(group, "data", "seconds").get(budget, []))
+
+    budgets = sorted(groups(rows, "data", "seconds"))
+    return grouped(
+        rows,
+        {"variant": "variant"},
+        {
+            "seeds": lambda group: str(len({row["seed"] for row in group})),
+            **{f"{data}, {seconds:g} s": within((data, seconds)) for data, seconds in budgets},
+        },
+    )
+
+
+def throughput(rows: Rows) -> str:
+    """Images a second, against the textbook loop and the hardware's peak."""
+    variants = [
+        {**variant, "case": "{data}, batch {batch}, {device}".format_map(row), "name": name}
+        for row in rows
+        for name, variant in row["variants"].items()
+    ]
+    return listed(
+        variants,
+        {
+            "data, network, device": "{case}",
+            "loop": "{name}",
+            "images a second": "{images a second:,.0f}",
+            "share of peak": lambda row: (
+                f"{row['share of peak']:.0%}" if "share of peak" in row else ""
+            ),
+            "of textbook": lambda row: three(row["ratio"]),
+        },
+    )
+
+
+# Reliability
+
+
+def stress(rows: Rows) -> str:
+    """Runs that ended well, by data and over all."""
+    ends = ("finite", "sensible", "better gap", "well")
+    by_method = groups(rows, "method").values()
+    everything = [{**row, "data": "all"} for group in by_method for row in group]
+    shown = sorted([*rows, *everything], key=lambda row: (row["method"], row["data"] == "all"))
+
+    def interventions(group: Rows) -> str:
+        if group[0]["method"] != "GEDI":
+            return "-"
+        return str(sum(len(row["interventions"]) for row in group if row.get("interventions")))
+
+    return grouped(
+        shown,
+        {"": "method", "data": "data"},
+        {
+            **{end: share(lambda row, end=end: row[end]) for end in ends},
+            "interventions": interventions,
+        },
+    )
+
+
+# What an iteration costs with the guard.
+guard_cost = by_row(
+    {
+        "network": "{network}",
+        "ms an iteration": "{iteration}",
+        "with / without guard": "{ratio[1]} ({ratio[0]} to {ratio[2]})",
+        "guard alone, ms": "{alone}",
+        "share": "{share:.2%}",
+    }
+)
+
+
+# Trainings that were killed and resumed.
+kills = by_row(
+    {
+        "training": "{case}",
+        "kills": "{kills}",
+        "during a write": "{within_files}",
+        "trainings": "{trainings}",
+        "differences": lambda row: ", ".join(row["differences"]) or "none",
+    }
+)
+
+
+def threads(rows: Rows) -> str:
+    """Trainings with one and two threads."""
+    apart = "largest difference of weights"
+    looks = {
+        f"weights apart after {look}": lambda row, look=look: f"{row[apart][look]:.1e}"
+        for look in rows[0][apart]
+    }
+    return listed(
+        rows,
+        {
+            "data": "{data}",
+            "iterations": "{iterations}",
+            "same bits again, one thread": lambda row: "yes" if row["same bits again"] else "no",
+            **looks,
+            "gap, one thread / two": "{gap[0]:.4f} / {gap[1]:.4f}",
+            "NMI, one thread / two": "{NMI[0]:.4f} / {NMI[1]:.4f}",
+        },
+    )
+
+
+def load(rows: Rows) -> str:
+    """Predicting large tables."""
+    ways = ("in memory", "streamed")
+
+    def rate(way: str) -> Callable[[Row], str]:
+        return lambda row: f"{row['rows'] / row[way]['seconds']:,.0f}"
+
+    def memory_of(way: str) -> Callable[[Row], str]:
+        return lambda row: f"{row[way]['MiB'] - row['nothing']['MiB']:,.0f}"
+
+    return listed(
+        rows,
+        {
+            "rows": "{rows:,} x {features}",
+            "file": ".{kind}, {MB:,.0f} MB",
+            **{f"rows a second, {way}": rate(way) for way in ways},
+            **{f"MiB, {way}": memory_of(way) for way in ways},
+            "MiB before": "{nothing[MiB]:,.0f}",
+            "tables written": lambda row: "the same" if row["same"] else "DIFFERENT",
+        },
+    )
+
+
+def memory(rows: Rows) -> str:
+    """Predicted peaks of memory."""
+
+    def largest(row: Row) -> str:
+        parts = row["parts"].items()
+        shown = ((name, size) for name, size in parts if size > row["predicted"] / 20)
+        return ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in shown)
+
+    return listed(
+        rows,
+        {
+            "training": "{case}",
+            "data": "{points:,} x {features:,}",
+            "measured MiB": lambda row: f"{row['measured'] / 2**20:,.0f}",
+            "predicted MiB": lambda row: f"{row['predicted'] / 2**20:,.0f}",
+            "error": lambda row: f"{row['predicted'] / row['measured'] - 1:+.0%}",
+            "largest parts (MiB)": largest,
+        },
+    )
+
+
+def fuzz(rows: Rows) -> str:
+    """What readers made of files that were changed at random."""
+
+    def refused(group: Rows) -> str:
+        return f"{sum(row['refused'] for row in group) / sum(row['tried'] for row in group):.0%}"
+
+    return grouped(
+        rows,
+        {"reader": "reader"},
+        {
+            "inputs": lambda group: f"{sum(row['tried'] for row in group):,}",
+            "refused": refused,
+            "crashes left": lambda group: str(len({w for row in group for w in row["crashes"]})),
+            "slowest (s of a core)": lambda group: f"{max(row['slowest'] for row in group):.2f}",
+        },
+    )
+
+
+# Size
+
+
+STREAMED = {
+    "read": "pyarrow alone, all rows once",
+    "stream": "all rows once, mixed, scaled, in batches of 256",
+    "train": "training on the stream",
+    "train in memory": "training on one shard in memory",
+    "datasets": "`datasets`: all rows once, buffer of 10,000, Arrow batches of 256",
+}
+
+
+def streaming(rows: Rows) -> str:
+    """Reading and training on shards, by way and size."""
+    ways, one_shard = list(STREAMED), ("train in memory", "datasets")
+    known = (row for row in rows if row["way"] in STREAMED)
+    return listed(
+        sorted(known, key=lambda row: (ways.index(row["way"]), row["gigabytes"])),
+        {
+            "what": lambda row: STREAMED[row["way"]],
+            "GB": lambda row: "0.2" if row["way"] in one_shard else f"{row['gigabytes']:g}",
+            "rows": "{rows:,}",
+            "seconds": "{seconds:.1f}",
+            "rows a second": lambda row: f"{row['rows'] / row['seconds']:,.0f}",
+            "set-up (s)": "{set-up:.1f}",
+            "peak memory (MiB)": "{MiB:,.0f}",
+        },
+    )
+
+
+def growth(rows: Rows) -> str:
+    """A section for each thing that grows: slopes, picture and table."""
+    sections = []
+    for axis, name in COUNTED.items():
+        found = sorted((row for row in rows if row["axis"] == axis), key=lambda row: row[name])
+        if not found:
+            continue
+        measures = OVER_ITERATIONS if axis == "iterations" else MEASURES
+        sizes = [row[name] for row in found]
+        slopes = []
+        for measure, words in measures.items():
+            values = [row[measure] for row in found]
+            slopes.append(
+                f"{words.partition(' (')[0]} {slope(sizes, values):.2f} "
+                f"(last step {slope(sizes[-2:], values[-2:]):.2f})"
+            )
+        fixed = ", ".join(f"{key} = {found[0][key]:,}" for key in ("n", "d", "c") if key != name)
+        columns = {words: f"{{{measure}:.4g}}" for measure, words in measures.items()}
+        sections.append(
+            f"### {axis.capitalize()}\n\n![Seconds and memory over {axis}](growth-{axis}.png)\n\n"
+            f"*Slopes over {axis} at {fixed}: {', '.join(slopes)}.*\n\n"
+            + listed(found, {axis: f"{{{name}:,}}", **columns})
+        )
+    sections += [
+        f"In one process, taking turns, an iteration with {row['c'][1]:,} clusters takes "
+        f"{row['ratio']:.2f} times as long as with {row['c'][0]}.\n"
+        for row in rows
+        if row["axis"] == "ratio"
+    ]
+    return "\n".join(sections)
+
+
+def last_processes(rows: Rows) -> Rows:
+    """The last measurement of exchanges, and of each network."""
+    exchanges, iterations = of_kind("exchange")(rows), of_kind("iteration")(rows)
+    return [exchanges[-1], *{row["network"]: row for row in iterations}.values()]
+
+
+def processes(rows: Rows) -> str:
+    """Exchanges by size, and iterations with one and two processes and, by the formula, more."""
+    exchange, *networks = rows
+    times = {int(size): value for size, value in exchange["microseconds"].items()}
+    alpha, largest = times[min(times)] / 1000, max(times)  # ms
+    beta = largest / (times[largest] / 1000 - alpha)  # bytes a ms
+
+    def speed_up(row: Row, n: int) -> str:
+        fixed = min(row["one"], max(0.0, 2 * row["one, half the batch"] - row["one"]))
+        waiting = row["exchanges"]["exchanges"] * alpha * math.log2(n)
+        gradient = 8 * row["parameters"] * (n - 1) / (n * beta)
+        return f"{row['one'] / (fixed + (row['one'] - fixed) / n + waiting + gradient):.1f}"
+
+    sizes = [f"{size:,}" for size in times]
+    titles = ["bytes of an exchange between two processes", *sizes]
+    exchanges = table(titles, [["µs", *(f"{value:,.0f}" for value in times.values())]])
+    iterations = listed(
+        networks,
+        {
+            "network, batch 400": "{network}",
+            "parameters": "{parameters:,}",
+            "ms, one process": "{one:.1f}",
+            "ms, half the batch": "{one, half the batch:.1f}",
+            "ms, two processes": "{two:.1f}",
+            "two over one (range)": lambda row: three(
+                (row["ratios"][0], median(row["ratios"]), row["ratios"][-1])
+            ),
+            "small exchanges": "{exchanges[exchanges]:.0f}",
+            "their bytes": "{exchanges[bytes]:.0f}",
+            "MiB, one / each of two": "{MiB, one} / {MiB each, two}",
+            **{
+                f"speed-up of {n} (formula)": lambda row, n=n: speed_up(row, n)
+                for n in (2, 4, 8, 16)
+            },
+        },
+    )
+    return (
+        f"{exchanges}\n{iterations}\nα = {1000 * alpha:.0f} µs, β = {beta / 1e6:.2f} GB a second; "
+        f"load of the machine {exchange['load']}, medians of {exchange['rounds']} rounds.\n"
+    )
+
+
+def python(arguments: str) -> str:
+    """The command of a benchmark."""
+    return f"python benchmarks/{arguments}"
+
+
+TABLES = {
+    "toys": Table(python("toys.py --seeds 20"), toys),
+    "digits": Table(python("digits.py --seeds 5"), digits),
+    "tables": Table(python("tables.py --seeds 5"), tables),
+    "embeddings": Table(python("embeddings.py"), embeddings),
+    "labels": Table(None, labels),
+    "calibration": Table(python("labels.py --seeds 5"), calibration, "labels"),
+    "density": Table(python("density.py --seeds 3"), density),
+    "normalizer": Table(python("normalizer.py"), normalizer),
+    "images": Table(None, images),
+    "stabilisers": Table(python("stabilisers.py --data DATA"), stabilisers),
+    "symbols": Table("gedi reproduce addition --data mnist", symbols),
+    "older_rows": Table(None, older_rows, "symbols"),
+    "rules": Table(python("rules.py"), rules),
+    "profiles": Table(python("profiles.py"), profiles),
+    "profile_sizes": Table(None, profile_sizes, "profiles"),
+    "peer_iterations": Table(python("peers.py"), peer_iterations, "peers", of_kind("iteration")),
+    "peer_trainings": Table(python("peers.py"), peer_trainings, "peers", of_kind("training")),
+    "textbook": Table(python("textbook.py"), textbook),
+    "fewer_steps": Table(python("fewer_steps.py"), fewer_steps),
+    "throughput": Table(python("throughput.py --case ... --batch ..."), throughput),
+    "stress": Table(python("stress.py"), stress),
+    "guard_cost": Table(python("stress.py --cost"), guard_cost, select=lambda rows: rows[-1:]),
+    "kills": Table(python("kills.py"), kills),
+    "threads": Table(python("threads.py"), threads),
+    "load": Table(python("load.py"), load),
+    "memory": Table(python("memory.py"), memory),
+    "fuzz": Table(python("fuzz.py --seconds 10 --seed 1 --store"), fuzz),
+    "streaming": Table(python("streaming.py"), streaming),
+    "growth": Table(python("growth.py"), growth),
+    "processes": Table(python("processes.py"), processes, select=last_processes),
+}
