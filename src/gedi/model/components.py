@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.model.margins import register
+
 __all__ = ["GAUSSIAN", "Components", "expectation_maximisation", "partition"]
 
 GAUSSIAN = 1e8  # degrees of freedom of a t that is a Gaussian to within 1e-6 nats
@@ -18,40 +20,42 @@ class Components(nn.Module):
         log t = c_k - (ν_k + q)/2 log(1 + |W_k (y - μ_k)|² / ν_k)
 
     Args:
-        weights: w, (k,), of sum 1.
-        freedom: ν, degrees of freedom, (k,).
-        means: μ, (k, q).
-        whiteners: W, lower triangular, (k, q, q).
+        tensors: w, of sum 1, ν and log w + c (k,), μ (k, q), and W (k, q, q), lower triangular.
     """
 
     weights: Tensor
     freedom: Tensor
+    log_peaks: Tensor
     means: Tensor
     whiteners: Tensor
-    log_peaks: Tensor
 
-    def __init__(self, weights: Tensor, freedom: Tensor, means: Tensor, whiteners: Tensor) -> None:
+    def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
-        self.register_buffer("weights", weights)
-        self.register_buffer("freedom", freedom)
-        self.register_buffer("means", means)
-        self.register_buffer("whiteners", whiteners)
-        # log w_k + c_k; a buffer, as differences of log Γ need float64.
+        register(self, tensors)
+
+    @classmethod
+    def of(cls, weights: Tensor, freedom: Tensor, means: Tensor, whiteners: Tensor) -> "Components":
+        """The mixture by its parameters, in float64, as c_k is a difference of large numbers."""
         q = means.shape[1]
-        peaks = torch.lgamma((freedom + q) / 2) - torch.lgamma(freedom / 2)
-        peaks = peaks - 0.5 * q * (freedom * math.pi).log() + weights.log()
-        log_dets = whiteners.diagonal(dim1=1, dim2=2).log().sum(1)
-        self.register_buffer("log_peaks", peaks + log_dets)
+        log_peaks = torch.lgamma((freedom + q) / 2) - torch.lgamma(freedom / 2)
+        log_peaks = log_peaks - 0.5 * q * (freedom * math.pi).log() + weights.log()
+        return cls(
+            weights=weights,
+            freedom=freedom,
+            log_peaks=log_peaks + whiteners.diagonal(dim1=1, dim2=2).log().sum(1),
+            means=means,
+            whiteners=whiteners,
+        )
 
     def joint(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Log w_k t(y; k) and |W_k (y - μ_k)|², (n, q) -> (n, k), (n, k)."""
+        """Logs of w_k t(y; k) and |W_k (y - μ_k)|², (n, q) -> (n, k), (n, k)."""
         white = y @ self.whiteners.mT - (self.whiteners @ self.means[..., None]).mT  # (k, n, q)
         squares = white.square().sum(-1).T
         exponents = (self.freedom + y.shape[1]) / 2
         return self.log_peaks - exponents * torch.log1p(squares / self.freedom), squares
 
     def forward(self, y: Tensor) -> Tensor:
-        """Log q(y), (n, q) -> (n,)."""
+        """Values of log q(y), (n, q) -> (n,)."""
         return torch.logsumexp(self.joint(y)[0], 1)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
@@ -65,30 +69,41 @@ class Components(nn.Module):
         eye = torch.eye(q).to(self.means).expand_as(self.whiteners)
         roots = torch.linalg.solve_triangular(self.whiteners, eye, upper=False)
         rows = max(1, _GATHERED // q**2)
-        parts = zip(which.split(rows), noise.split(rows), strict=True)
+        parts = zip(torch.split(which, rows), torch.split(noise, rows), strict=True)
         coloured = torch.cat([(roots[k] @ part[..., None])[..., 0] for k, part in parts])
         return self.means[which] + coloured
 
     @classmethod
     def pooled(cls, several: "list[Components]") -> "Components":
         """The average of mixtures."""
-        return cls(
+        return cls.of(
             torch.cat([c.weights for c in several]) / len(several),
             torch.cat([c.freedom for c in several]),
             torch.cat([c.means for c in several]),
             torch.cat([c.whiteners for c in several]),
         )
 
+    def with_points(self, points: Tensor, shares: Tensor, deviation: float) -> "Components":
+        """With components so narrow, of these weights (m,) in the whole, at points (m, q)."""
+        m, q = points.shape
+        return Components.of(
+            torch.cat([self.weights * (1 - shares.sum()), shares.to(points)]),
+            torch.cat([self.freedom, torch.full_like(points[:, 0], GAUSSIAN)]),
+            torch.cat([self.means, points]),
+            torch.cat([self.whiteners, torch.eye(q).to(points).expand(m, q, q) / deviation]),
+        )
+
 
 def expectation_maximisation(
     y: Tensor,
     shares: Tensor,
+    *,
     strength: float,
     freedom: float,
     iterations: int,
     tolerance: float,
 ) -> Components:
-    """K components of the same freedom, and a broad one, at 0, for points with covariance I.
+    """Mixture of k components of the same freedom and a broad one, of points with covariance I.
 
     Args:
         y: points, (n, q).
@@ -133,7 +148,7 @@ def _maximise(
     roots = torch.linalg.cholesky_ex(covariances + 1e-9 * eye).L
     whiteners = torch.linalg.solve_triangular(roots, eye.expand_as(roots), upper=False)
     weights = (counts + 1) / (n + k + 1)
-    return Components(
+    return Components.of(
         torch.cat([1 - weights.sum(0, keepdim=True), weights]),
         torch.cat([weights.new_tensor([_BROAD]), torch.full_like(weights, freedom)]),
         torch.cat([means.new_zeros(1, q), means]),
@@ -142,16 +157,24 @@ def _maximise(
 
 
 def partition(y: Tensor, k: int, generator: Generator) -> Tensor:
-    """One-hot groups of points by k-means++ and six rounds of k-means, (n, q) -> (n, k)."""
+    """One-hot groups by k-means++ and six rounds of k-means, (n, q) -> (n, k).
+
+    A distance counts as no more than twice that of Gaussian points, sqrt(q): far rows would take
+    all centres otherwise.
+    """
+
+    def squares(centres: Tensor) -> Tensor:
+        return torch.cdist(y, centres).square().clamp_max(4 * y.shape[1])
+
     centres = y[torch.randint(len(y), (1,), generator=generator)]
-    nearest = torch.cdist(y, centres)[:, 0].square()
+    nearest = squares(centres)[:, 0]
     tries = 2 + int(math.log(k))
     for _ in range(k - 1):
         drawn = torch.multinomial(nearest + 1e-12, tries, replacement=True, generator=generator)
-        squares = torch.cdist(y, y[drawn]).square().minimum(nearest[:, None])
-        best = squares.sum(0).argmin()
+        each = squares(y[drawn]).minimum(nearest[:, None])
+        best = each.sum(0).argmin()
         centres = torch.cat([centres, y[drawn[best]][None]])
-        nearest = squares[:, best]
+        nearest = each[:, best]
     for _ in range(6):
         groups = nn.functional.one_hot(torch.cdist(y, centres).argmin(1), k).to(y)
         counts = groups.sum(0)[:, None]

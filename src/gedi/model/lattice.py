@@ -48,9 +48,11 @@ def _widths(column: Tensor) -> Tensor:
     nearest = torch.minimum(torch.cat([gaps, gaps[-1:]]), torch.cat([gaps[:1], gaps]))
     if len(values) <= _CODES and n >= 10 * len(values):
         return nearest[place]
+    spikes = counts >= max(_SPIKE * n, 5)
+    if not bool(spikes.any()):
+        return torch.zeros_like(column)
     scale = float(location_and_scale(column[:, None])[1])
-    narrow = nearest.clamp(0.01 * scale, 0.1 * scale)
-    return torch.where(counts >= max(_SPIKE * n, 5), narrow, 0.0)[place]
+    return torch.where(spikes, nearest.clamp(0.01 * scale, 0.1 * scale), 0.0)[place]
 
 
 def _grid_step(gaps: Tensor, n: int) -> float | None:

@@ -1,9 +1,11 @@
 """Every column to a robust scale, with compressed tails, and to a normal law where asked for."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Margins", "location_and_scale", "quantiles"]
+__all__ = ["Margins", "location_and_scale", "quantiles", "register"]
 
 CUT = 6.0  # robust deviations up to which a column stays linear
 _FAR = 1e37  # of them: beyond, a column is flat
@@ -23,12 +25,8 @@ class Margins(nn.Module):
     (Gregory & Delbourgo, IMA J. Numer. Anal. 1982; Durkan et al., NeurIPS 2019).
 
     Args:
-        shift: m, (d,).
-        scale: s, (d,), positive.
-        normal: indices of the columns with a spline, (e,), int64.
-        knots: z before the spline, increasing along each row, (e, k).
-        values: z after it at the knots, likewise.
-        slopes: derivatives of the spline at the knots, positive, (e, k).
+        tensors: m and s (d,); the indices of normal columns (e,); and the splines by their knots,
+            their values and derivatives there (e, k).
     """
 
     shift: Tensor
@@ -38,22 +36,9 @@ class Margins(nn.Module):
     values: Tensor
     slopes: Tensor
 
-    def __init__(
-        self,
-        shift: Tensor,
-        scale: Tensor,
-        normal: Tensor,
-        knots: Tensor,
-        values: Tensor,
-        slopes: Tensor,
-    ) -> None:
+    def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", scale)
-        self.register_buffer("normal", normal)
-        self.register_buffer("knots", knots)
-        self.register_buffer("values", values)
-        self.register_buffer("slopes", slopes)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, normal: Tensor) -> "Margins":
@@ -67,7 +52,8 @@ class Margins(nn.Module):
         secants = values.diff(dim=1) / knots.diff(dim=1)
         inner = 2 * secants[:, 1:] * secants[:, :-1] / (secants[:, 1:] + secants[:, :-1])
         slopes = torch.cat([secants[:, :1], inner, secants[:, -1:]], 1)
-        return cls(shift, scale, columns, knots.contiguous(), values.contiguous(), slopes)
+        splines = {"normal": columns, "knots": knots, "values": values, "slopes": slopes}
+        return cls(shift=shift, scale=scale, **splines)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Z and log |det dz/dx| of x, (n, d) -> (n, d), (n,)."""
@@ -88,19 +74,24 @@ class Margins(nn.Module):
         return torch.where(z.abs() > CUT, z.sign() * far, z) * self.scale + self.shift
 
 
+def register(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Store tensors in a module by their names."""
+    for name, tensor in tensors.items():
+        module.register_buffer(name, tensor.contiguous())
+
+
 def location_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
     """Median and robust standard deviation of each column, (n, d) -> (d,), (d,).
 
-    The latter is the quartiles' distance over that of N(0, 1). Where more than half of the rows
-    (nearly) share a value it is that of wider quantiles, and in the end the standard deviation;
-    for a constant c it is max(1, |c|).
+    The latter is the distance of the quartiles over that of N(0, 1). Where they are the same it is
+    that of wider quantiles, and in the end the standard deviation; for a constant c, max(1, |c|).
     """
     levels = x.new_tensor([0.5, 0.25, 0.75, 0.05, 0.95, 0.01, 0.99])
     median, *ends = quantiles(x, levels)
     scale = (ends[1] - ends[0]) / 1.349
     for low, high, width in ((ends[2], ends[3], 3.29), (ends[4], ends[5], 4.65)):
         wide = (high - low) / width
-        scale = torch.where(scale > 0.1 * wide, scale, wide)
+        scale = torch.where(scale > 0, scale, wide)
     scale = torch.where(scale > 0, scale, x.std(0, correction=0))
     size = median.abs()
     return median, torch.where(scale > 1e-12 * size, scale, size.clamp_min(1.0))
@@ -124,7 +115,7 @@ def _levels(n: int) -> Tensor:
 
 
 def _compress(t: Tensor) -> tuple[Tensor, Tensor]:
-    """T with its tails compressed twice by a logarithm, and the log of the slope."""
+    """Values t with their tails compressed twice by a logarithm, and the log of the slope."""
     t = t.clamp(-_FAR, _FAR)
     ratio = t.abs().clamp_min(CUT) / CUT
     once = 1 + ratio.log()

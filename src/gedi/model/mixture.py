@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.model.components import GAUSSIAN, Components, expectation_maximisation, partition
 from gedi.model.lattice import cell_widths, dequantised
-from gedi.model.margins import Margins, quantiles
+from gedi.model.margins import Margins, quantiles, register
 from gedi.model.spectral import SpectralMatrix
 
 __all__ = ["MixtureBase", "robust_moments"]
@@ -26,6 +26,7 @@ _FOLDS = 5
 _DIRECTIONS = 64  # of the mixture
 _MOST = 64  # components
 _WORK = 4e7  # multiplications of an iteration, at most
+_REPEATED = 0.02  # share of the rows from which on identical ones are a component
 _STARTS = 5  # of expectation maximisation, whose mixtures are averaged
 _STRENGTHS = (0.1, 0.3, 1.0, 4.0)  # of the prior, in points a coordinate
 _FREEDOMS = (GAUSSIAN, 6.0)
@@ -34,19 +35,16 @@ _BEYOND = 6.0
 
 
 class Frame(nn.Module):
-    """Coordinates of the mixture: principal axes of the margins, and how far off them a point is.
+    """Coordinates of the mixture: the principal axes of the data behind their margins.
 
         y = (T(x) - m) V / s         off = (T(x) - m) (I - V Vᵀ) / r
 
-    off counts as N(0, I) in as many dimensions as it has.
+    The first 64 coordinates are the mixture's; the others, and off, are N(0, 1) in all directions.
 
     Args:
         margins: T.
-        centre: m, (d,).
-        axes: V, orthonormal columns, (d, q).
-        spread: s, standard deviations along them, (q,).
-        rest: r, standard deviation of each column off them, (d,).
-        log_volume: what T(x), y and off add to log |det| and to the constant of N(0, I).
+        tensors: m (d,), V (d, k) with orthonormal columns, s (k,), r (d,), and what y, off and
+            the constants of N(0, 1) add to the log-density, a scalar.
     """
 
     centre: Tensor
@@ -55,66 +53,56 @@ class Frame(nn.Module):
     rest: Tensor
     log_volume: Tensor
 
-    def __init__(
-        self,
-        margins: Margins,
-        centre: Tensor,
-        axes: Tensor,
-        spread: Tensor,
-        rest: Tensor,
-        log_volume: Tensor,
-    ) -> None:
+    def __init__(self, margins: Margins, **tensors: Tensor) -> None:
         super().__init__()
         self.margins = margins
-        self.register_buffer("centre", centre)
-        self.register_buffer("axes", axes.contiguous())
-        self.register_buffer("spread", spread)
-        self.register_buffer("rest", rest)
-        self.register_buffer("log_volume", log_volume)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, normal: Tensor, constant: Tensor) -> "Frame":
-        """The frame of data (n, d).
+        """The frame of data (n, d), with masks (d,) of normal margins and of constant columns.
 
-        Directions of almost no spread are kept off the axes, and in many dimensions or of few rows
-        all but the leading ones. Constant columns count with density 1 at their value.
-
-        Args:
-            x: data, (n, d).
-            normal: mask of the columns with normal margins, (d,).
-            constant: mask of the constant columns, (d,).
+        Directions of almost no spread are no axes, nor, with few rows, are all but the leading
+        ones: they share one deviation. Constant columns have density 1 at their value.
         """
         n, d = x.shape
         margins = Margins.fit(x, normal)
-        z = margins(x)[0]
-        centre, covariance = robust_moments(z)
+        centre, covariance = robust_moments(margins(x)[0])
         scatter = SpectralMatrix.of(covariance)
         values, order = scatter.values.sort(descending=True)
-        few = d > _DIRECTIONS or n < 3 * d
-        most = min(_DIRECTIONS, max(1, n // 6)) if few else d
         thick = int((values > _FLOOR**2 + 1e-10 * values[0]).sum())
-        q = max(1, min(most, thick))
-        spread = values[:q].clamp_min(_FLOOR**2).sqrt()
-        others = d - q - int(constant.sum())
-        total = scatter.values.sum() + scatter.rest * (d - len(values))
-        left = (total - values[:q].sum()).clamp_min(0) / max(1, others)
-        rest = torch.where(constant, _FLOOR, (left + _FLOOR**2).sqrt())
-        log_volume = margins.scale[constant].log().sum() - spread.log().sum()
-        log_volume -= others * 0.5 * (2 * math.pi * (left + _FLOOR**2)).log()
-        return cls(margins, centre, scatter.vectors[:, order[:q]], spread, rest, log_volume)
+        k = max(1, min(thick, d if n >= 3 * d else n // 6))
+        spread = values[:k].clamp_min(_FLOOR**2).sqrt()
+        others = d - k - int(constant.sum())
+        left = (covariance.trace() - values[:k].sum()).clamp_min(0) / max(1, others)
+        rest = (left + _FLOOR**2).sqrt()
+        log_volume = margins.scale[constant].log().sum() - spread.log().sum() - others * rest.log()
+        gaussian = others + max(0, k - _DIRECTIONS)
+        return cls(
+            margins,
+            centre=centre,
+            axes=scatter.vectors[:, order[:k]],
+            spread=spread,
+            rest=torch.where(constant, _FLOOR, rest),
+            log_volume=log_volume - gaussian * 0.5 * math.log(2 * math.pi),
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Y, and the log-density of all that is outside it, (n, d) -> (n, q), (n,)."""
+        """Coordinates of the mixture, and log-density of the others, (n, d) -> (n, q), (n,)."""
         z, log_det = self.margins(x)
         centred = z - self.centre
         along = centred @ self.axes
         off = (centred - along @ self.axes.T) / self.rest
-        return along / self.spread, log_det + self.log_volume - 0.5 * off.square().sum(1)
+        y = along / self.spread
+        squares = y[:, _DIRECTIONS:].square().sum(1) + off.square().sum(1)
+        return y[:, :_DIRECTIONS], log_det + self.log_volume - 0.5 * squares
 
-    def inverse(self, y: Tensor, off: Tensor) -> Tensor:
-        """T(x) of coordinates y (n, q) and off (n, d), from which only the part off the axes counts."""
-        off = off * self.rest
-        return self.centre + (y * self.spread + (-off) @ self.axes) @ self.axes.T + off
+    def inverse(self, y: Tensor, noise: Tensor) -> Tensor:
+        """T(x) from coordinates of the mixture and N(0, 1) for the others, (n, q), (n, d)."""
+        along = noise @ self.axes
+        off = (noise - along @ self.axes.T) * self.rest
+        y = torch.cat([y, along[:, _DIRECTIONS:]], 1)
+        return self.centre + (y * self.spread) @ self.axes.T + off
 
 
 class MixtureBase(nn.Module):
@@ -125,10 +113,8 @@ class MixtureBase(nn.Module):
     Args:
         frame: x to (y, off).
         components: the t laws.
-        mean: centre of the bulk of the data, (d,).
-        root: Σ^(1/2) of the bulk.
-        low: T(x) of draws, at least, (d,).
-        high: T(x) of draws, at most, (d,).
+        root: Σ^(1/2) of the bulk of the data.
+        tensors: mean of the bulk, and low and high, between which T(x) of draws is, all (d,).
     """
 
     mean: Tensor
@@ -136,21 +122,13 @@ class MixtureBase(nn.Module):
     high: Tensor
 
     def __init__(
-        self,
-        frame: Frame,
-        components: Components,
-        root: SpectralMatrix,
-        mean: Tensor,
-        low: Tensor,
-        high: Tensor,
+        self, frame: Frame, components: Components, root: SpectralMatrix, **tensors: Tensor
     ) -> None:
         super().__init__()
         self.frame = frame
         self.components = components
         self.root = root
-        self.register_buffer("mean", mean)
-        self.register_buffer("low", low)
-        self.register_buffer("high", high)
+        register(self, tensors)
 
     @classmethod
     def fit(cls, x: Tensor, generator: Generator) -> Self:
@@ -162,16 +140,19 @@ class MixtureBase(nn.Module):
         x = x.double()[torch.randperm(len(x), generator=generator)[:_ROWS]]
         constant = (x == x[:1]).all(0)
         constant[0] &= ~constant.all()  # or there would be no density at all
+        x, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
         widths = cell_widths(x)
         x = dequantised(x, widths, generator)
-        held_out = _HeldOut(x, _coarse(x, widths), constant, generator)
+        held_out = _HeldOut(x, _levels(x, widths), constant, generator)
         choice = _chosen(held_out)
         frame = held_out.frame(x, choice)
         y = frame(x)[0]
         n_starts = max(1, min(_STARTS, int(_WORK / choice.work(y))))
         several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
-        box = _box(frame.margins(x)[0])
-        return cls(frame, Components.pooled(several), *_bulk(x), *box).float()
+        low, high = _box(frame.margins(x)[0])
+        root, mean = _bulk(x)
+        components = Components.pooled(several).with_points(frame(repeated)[0], shares, _FLOOR)
+        return cls(frame, components, root, mean=mean, low=low, high=high).float()
 
     @classmethod
     def blank(cls, tensors: Mapping[str, Tensor]) -> Self:
@@ -181,10 +162,9 @@ class MixtureBase(nn.Module):
             names = [name for name in tensors if name.rpartition(".")[0] == prefix]
             return {name.rpartition(".")[2]: torch.zeros_like(tensors[name]) for name in names}
 
-        components = part("components")
-        del components["log_peaks"]  # of the others
         frame = Frame(Margins(**part("frame.margins")), **part("frame"))
-        return cls(frame, Components(**components), SpectralMatrix(**part("root")), **part(""))
+        components = Components(**part("components"))
+        return cls(frame, components, SpectralMatrix(**part("root")), **part(""))
 
     def whiten(self, x: Tensor) -> Tensor:
         """Coordinates y in which the components are, (..., d) -> (..., q)."""
@@ -192,7 +172,7 @@ class MixtureBase(nn.Module):
         return y.reshape(*x.shape[:-1], -1).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Log q(x), (..., d) -> (...)."""
+        """Values of log q(x), (..., d) -> (...)."""
         y, log_rest = self.frame(x.reshape(-1, x.shape[-1]).to(self.mean))
         log_density: Tensor = self.components(y) + log_rest
         return log_density.reshape(x.shape[:-1]).to(x.dtype)
@@ -201,20 +181,27 @@ class MixtureBase(nn.Module):
         """Points from q, (*shape, d), the farthest of them moved into the box of the data."""
         n, d = math.prod(shape), len(self.mean)
         y = self.components.sample(n, generator)
-        off = torch.randn(n, d, dtype=y.dtype, device=y.device, generator=generator)
-        z = self.frame.inverse(y, off).clamp(self.low, self.high)
+        noise = torch.randn(n, d, dtype=y.dtype, device=y.device, generator=generator)
+        z = self.frame.inverse(y, noise).clamp(self.low, self.high)
         return self.frame.margins.inverse(z).reshape(*shape, d)
 
 
 def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
     """Location and scatter of the bulk of points, (n, d) -> (d,), (d, d).
 
-    Weighted moments with weights min(1, 2 (4 + d) / (4 + r²)), r the distance by these moments (an
-    M-estimator; Maronna, Ann. Statist. 1976): those of a Gaussian, nearly, and bounded influence of
-    far rows. With many columns or few rows, r is measured along the columns alone.
+    Weighted moments with weights min(1, 2 (4 + d) / (4 + r²))², r the distance by these moments (an
+    M-estimator; Maronna, Ann. Statist. 1976): nearly all that a Gaussian has, and next to nothing
+    of far rows. With many columns or few rows, r is measured along the columns alone.
+
+    Args:
+        z: points, in robust deviations of each column from its median.
     """
     n, d = z.shape
-    weights = z.new_ones(n)
+
+    def weighted(squares: Tensor) -> Tensor:
+        return (2 * (4 + d) / (4 + squares)).clamp_max(1).square()
+
+    weights = weighted(z.square().sum(1))
     by_columns = n < 3 * d or d > _DIRECTIONS
     for _ in range(8):
         mean = weights @ z / weights.sum()
@@ -226,7 +213,7 @@ def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
             values, vectors = torch.linalg.eigh((centred.T * weights) @ centred / weights.sum())
             least = _FLOOR**2 + 1e-10 * values[-1]
             squares = (centred @ vectors).square() @ (1 / values.clamp_min(least))
-        weights = (2 * (4 + d) / (4 + squares)).clamp_max(1)
+        weights = weighted(squares)
     mean = weights @ z / weights.sum()
     centred = z - mean
     return mean, (centred.T * weights) @ centred / weights.sum()
@@ -254,23 +241,36 @@ def _box(z: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _coarse(x: Tensor, widths: Tensor) -> Tensor:
-    """Mask (d,) of the columns of few values or with spikes, whose margins are steps."""
+def _levels(x: Tensor, widths: Tensor) -> Tensor:
+    """0 for columns (d,) of few values, whose density is one of steps, 1 with spikes, else 2."""
     cells = (x.amax(0) - x.amin(0)) / widths.amax(0).clamp_min(1e-300)
-    return (widths > 0).any(0) & ((widths == 0).any(0) | (cells < 40))
+    spread = widths > 0
+    spiked = spread.any(0) & ~spread.all(0)
+    return torch.where(spread.all(0) & (cells < 40), 0, torch.where(spiked, 1, 2))
+
+
+def _without_repeated(x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (m, d) without those that repeat often; the latter, once each, and their shares.
+
+    Where all columns have cells, rows repeat by nature.
+    """
+    rows, place, counts = torch.unique(x, dim=0, return_inverse=True, return_counts=True)
+    many = (counts >= max(5, _REPEATED * len(x))) & ~(widths > 0).all()
+    many &= ~many.all()
+    return x[~many[place]], rows[many], counts[many] / len(x)
 
 
 class _Choice(NamedTuple):
     """What is chosen on held-out rows.
 
     Attributes:
-        normal: whether all margins are normal, rather than those of coarse columns alone.
+        level: of `_levels`, up to which margins are normal.
         k: components.
         strength: of the prior of the covariances, in points a coordinate.
         freedom: of the components.
     """
 
-    normal: bool
+    level: int
     k: int = 1
     strength: float = 0.3
     freedom: float = 6.0
@@ -281,9 +281,14 @@ class _Choice(NamedTuple):
 
     def fit(self, y: Tensor, generator: Generator, iterations: int, tolerance: float) -> Components:
         """The mixture of points (n, q)."""
-        shares = partition(y, self.k, generator)
-        strength = self.strength * (y.shape[1] + 2)
-        return expectation_maximisation(y, shares, strength, self.freedom, iterations, tolerance)
+        return expectation_maximisation(
+            y,
+            partition(y, self.k, generator),
+            strength=self.strength * (y.shape[1] + 2),
+            freedom=self.freedom,
+            iterations=iterations,
+            tolerance=tolerance,
+        )
 
 
 class _HeldOut:
@@ -291,26 +296,26 @@ class _HeldOut:
 
     Args:
         x: data in random order, (n, d).
-        coarse: mask of the columns that have normal margins in any case, (d,).
+        levels: of the columns, (d,).
         constant: mask of the constant columns, (d,).
         generator: starts of the components.
     """
 
-    def __init__(self, x: Tensor, coarse: Tensor, constant: Tensor, generator: Generator) -> None:
+    def __init__(self, x: Tensor, levels: Tensor, constant: Tensor, generator: Generator) -> None:
         self.n = len(x)
-        self.coarse, self.constant, self.generator = coarse, constant, generator
+        self.levels, self.constant, self.generator = levels, constant, generator
         self.folds = [x[i::_FOLDS] for i in range(_FOLDS)]
-        self.n_folds = max(1, min(_FOLDS, 1200 // self.n))
-        self.parts: dict[tuple[bool, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
+        self.n_folds = max(1, min(_FOLDS, 600 // self.n))
+        self.parts: dict[tuple[int, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.scores: dict[tuple[_Choice, int], float] = {}
 
     def frame(self, x: Tensor, choice: _Choice) -> Frame:
         """The frame of data (n, d)."""
-        return Frame.fit(x, (self.coarse | choice.normal) & ~self.constant, self.constant)
+        return Frame.fit(x, (self.levels <= choice.level) & ~self.constant, self.constant)
 
     def __call__(self, choice: _Choice, rows: int) -> float:
         """The score of a choice, on this many rows at most; -inf for one that takes too long."""
-        at = choice.normal, rows
+        at = choice.level, rows
         if at not in self.parts:
             self.parts[at] = [self._part(choice, i, rows) for i in range(self.n_folds)]
         if (choice, rows) not in self.scores:
@@ -327,18 +332,21 @@ class _HeldOut:
     def _score(self, choice: _Choice, y: Tensor, held_out: Tensor, log_rest: Tensor) -> float:
         if choice.k > 1 and (choice.k > len(y) // 3 or choice.work(y) > _WORK):
             return -math.inf
-        components = choice.fit(y, self.generator, 40, 3e-3)
+        components = choice.fit(y, self.generator, 40, 5e-3)
         return float((components(held_out) + log_rest).mean())
 
 
 def _chosen(score: _HeldOut) -> _Choice:
     """Margins and k on some rows; then tails, shrinkage and k, one after another, on more."""
     if score.n < 2 * _FOLDS:
-        return _Choice(normal=False)
+        return _Choice(level=0)
     rows = _FIRST_ROWS
-    kinds = [True] if bool((score.coarse | score.constant).all()) else [False, True]
-    starts = [_climbed(score, _Choice(normal), rows) for normal in kinds]
-    choice = max(starts, key=lambda c: score(c, rows))
+    wide = len(score.constant) > _DIRECTIONS  # so that each score takes long
+    levels = sorted({0, *score.levels[~score.constant].tolist()})
+    firsts = [_Choice(level, freedom=_FREEDOMS[0 if wide else -1]) for level in levels]
+    choice = max((_climbed(score, c, rows) for c in firsts), key=lambda c: score(c, rows))
+    if wide:
+        return choice
     if score.n > rows:
         rows = _MOST_ROWS
         choice = _climbed(score, choice._replace(k=max(1, choice.k // 2)), rows)
@@ -352,7 +360,7 @@ def _chosen(score: _HeldOut) -> _Choice:
 
 
 def _climbed(score: _HeldOut, choice: _Choice, rows: int) -> _Choice:
-    """K doubled while held-out rows get likelier; one worse step is looked beyond."""
+    """The choice with k doubled while held-out rows get likelier, looking two steps ahead."""
     more = [choice._replace(k=choice.k * factor) for factor in (2, 4)]
     for candidate in more:
         if candidate.k <= _MOST and score(candidate, rows) > score(choice, rows):
