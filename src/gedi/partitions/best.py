@@ -1,0 +1,47 @@
+"""The best partition of a table into a given number of clusters."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
+
+from gedi.partitions.choice import choose
+from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.pool import candidates
+
+__all__ = ["best_partition"]
+
+SAMPLE = 3000  # rows that are partitioned; the others follow their nearest ones
+NEAREST = 5
+
+
+def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:
+    """Clusters of rows: the best of a pool of partitions, chosen without labels.
+
+    Of more than 3,000 rows, a random sample is partitioned, and the others take the label of most
+    of their five nearest rows in it. With as many clusters as distinct rows or more, each distinct
+    row is a cluster.
+
+    Args:
+        x: rows (n, d), finite.
+        n_clusters: the number of clusters, at least 1.
+        seed: determines the sample and all starts.
+
+    Returns:
+        Labels (n,), each of 0, 1, ..., n_clusters - 1 at least once unless there are fewer
+        distinct rows.
+    """
+    distinct, which = np.unique(x, axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    if n_clusters == 1 or len(distinct) <= n_clusters:
+        return which if n_clusters > 1 else np.zeros(len(x), np.int64)
+    z = standardised(clipped(x))
+    rng = np.random.default_rng(seed)
+    picked = np.sort(rng.choice(len(z), min(len(z), SAMPLE), replace=False))
+    pool = candidates(z[picked], n_clusters, seed)
+    if not pool:  # almost all rows are copies of fewer than n_clusters: runs of distinct ones
+        return which * n_clusters // len(distinct)
+    labels = choose(z[picked], pool, seed).labels
+    if len(picked) == len(z):
+        return labels
+    nearby = KNeighborsClassifier(NEAREST).fit(z[picked], labels)
+    return np.asarray(nearby.predict(z), np.int64)

@@ -1,0 +1,40 @@
+"""Columns on a common scale, for distances between rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["clipped", "standardised"]
+
+REACH = 20.0
+CONSTANT = 1e-12
+
+
+def clipped(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bound each column to [q_10 - 20 w, q_90 + 20 w] with w = q_90 - q_10, its quantiles.
+
+    For a normal column these are ± 52 standard deviations. A column with w = 0 stays as it is.
+
+    Args:
+        x: rows (n, d).
+    """
+    # Both quantiles are values of the inner rows: interpolation would mix in the far ones.
+    low = np.quantile(x, 0.1, axis=0, method="higher")
+    high = np.quantile(x, 0.9, axis=0, method="lower")
+    reach = np.where(high > low, REACH * (high - low), np.inf)
+    return np.clip(x, low - reach, high + reach)
+
+
+def standardised(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns with mean 0 and standard deviation 1, without the constant ones.
+
+    Args:
+        x: rows (n, d).
+
+    Returns:
+        Rows (n, number of columns that vary); one column of zeros if none does.
+    """
+    scale = x.std(0)
+    varies = scale > CONSTANT * (1 + np.abs(x).max(0))
+    if not varies.any():
+        return np.zeros((len(x), 1))
+    return np.asarray((x[:, varies] - x[:, varies].mean(0)) / scale[varies])

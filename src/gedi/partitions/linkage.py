@@ -1,0 +1,102 @@
+"""Clusters from a spanning tree: Genie, and the longest cuts between clusters of a least size."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import breadth_first_order
+
+__all__ = ["genie", "longest_cuts"]
+
+
+def genie(edges: NDArray[np.int64], n_clusters: int, limit: float) -> NDArray[np.int64]:
+    """Single linkage under a limit on the Gini index of the cluster sizes s_1, ..., s_m.
+
+        G = Σ_{i<j} |s_i - s_j| / ((m - 1) n)
+
+    While G is above the limit, the shortest edge at a smallest cluster is joined, otherwise the
+    shortest edge (Gagolewski, Bartoszuk, Cena, Information Sciences 2016,
+    https://doi.org/10.1016/j.ins.2016.05.003).
+
+    Args:
+        edges: a minimum spanning tree (n - 1, 2), the shortest edge first.
+        n_clusters: at most n.
+        limit: in [0, 1]; 1 is single linkage.
+
+    Returns:
+        Labels (n,), from 0.
+    """
+    n = len(edges) + 1
+    cluster = np.arange(n)
+    ends = edges.copy()  # the clusters that each edge connects
+    size = np.ones(n)  # 0 for clusters that were joined to another
+    unused = np.ones(n - 1, bool)
+    difference = 0.0  # Σ_{i<j} |s_i - s_j|
+    for m in range(n, n_clusters, -1):
+        choice = unused
+        if difference > limit * (m - 1) * n:
+            choice = unused & (size == size[size > 0].min())[ends].any(1)
+        edge = int(choice.argmax())
+        a, b = ends[edge]
+        difference += _change(size[size > 0], size[a], size[b])
+        size[a], size[b] = size[a] + size[b], 0
+        unused[edge] = False
+        cluster[cluster == b] = a
+        ends[ends == b] = a
+    return np.unique(cluster, return_inverse=True)[1]
+
+
+def _change(size: NDArray[np.float64], a: float, b: float) -> float:
+    """What Σ_{i<j} |s_i - s_j| gains when two clusters with a and b rows become one."""
+    gained = np.abs(size - (a + b)).sum() - (a + b)
+    lost = np.abs(size - a).sum() + np.abs(size - b).sum() - abs(a - b)
+    return float(gained - lost)
+
+
+def longest_cuts(edges: NDArray[np.int64], n_clusters: int, least: int) -> NDArray[np.int64] | None:
+    """Single linkage with a least size: the longest edges with enough rows on both sides are cut.
+
+    Args:
+        edges: a minimum spanning tree (n - 1, 2), the shortest edge first.
+        n_clusters: the number of parts.
+        least: the least number of rows in a part.
+
+    Returns:
+        Labels (n,), from 0; None where the tree has too few such cuts.
+    """
+    order, parent = _rooted(edges)
+    size = np.ones(len(order), np.int64)  # rows below each row, itself included
+    for i in order[:0:-1]:
+        size[parent[i]] += size[i]
+    top = np.zeros(len(order), bool)  # the uppermost row of each part
+    top[order[0]] = True
+    for a, b in edges[::-1]:
+        if top.sum() == n_clusters:
+            break
+        below = b if parent[b] == a else a
+        path = _way_up(below, parent, top)
+        if min(size[below], size[path[-1]] - size[below]) >= least:
+            top[below] = True
+            size[path] -= size[below]
+    if top.sum() < n_clusters:
+        return None
+    label = np.cumsum(top) - 1
+    for i in order:
+        if not top[i]:
+            label[i] = label[parent[i]]
+    return label
+
+
+def _rooted(edges: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows from the root downwards (n,), and the parent of each row (n,), by row."""
+    n = len(edges) + 1
+    graph = sparse.csr_matrix((np.ones(n - 1), edges.T), (n, n))
+    order, parent = breadth_first_order(graph, 0, directed=False)
+    return order, parent
+
+
+def _way_up(row: int, parent: NDArray[np.int64], top: NDArray[np.bool_]) -> list[int]:
+    """The rows above one, up to the uppermost of its part."""
+    path = [int(parent[row])]
+    while not top[path[-1]]:
+        path.append(int(parent[path[-1]]))
+    return path

@@ -1,0 +1,153 @@
+"""Gaussian mixtures by EM from a partition, and clusters of several components."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["DIAGONAL", "KINDS", "Kind", "Mixture", "fitted", "k_means", "merged"]
+
+Kind = Literal["full", "tied", "diag", "spherical"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+DIAGONAL: tuple[Kind, ...] = ("diag", "spherical")
+
+VARIANCE = 1e-3  # added to each, of columns with variance 1
+TOLERANCE = 1e-3  # nats per row
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """p(x) = Σ_y π_y N(x; μ_y, Σ_y).
+
+    Attributes:
+        weights: π (c,).
+        means: μ (c, d).
+        covariances: Σ (c, d, d), or their diagonals (c, d).
+    """
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+
+    def log_joint(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log p(x_i, y), (n, d) -> (n, c)."""
+        diagonal = self.covariances.ndim == 2
+        square, log_det = (self._diagonal if diagonal else self._full)(x)
+        log_normal = -0.5 * (square + log_det + x.shape[1] * np.log(2 * np.pi))
+        return np.asarray(log_normal + np.log(self.weights + 1e-12))
+
+    def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log p(x_i), (n, d) -> (n,)."""
+        return np.asarray(logsumexp(self.log_joint(x), axis=1))
+
+    def _diagonal(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Squared Mahalanobis distances (n, c) and log-determinants (c,)."""
+        precision = 1 / self.covariances
+        middle = (self.means**2 * precision).sum(1)
+        square = x**2 @ precision.T - 2 * x @ (self.means * precision).T + middle
+        return square, np.log(self.covariances).sum(1)
+
+    def _full(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Squared Mahalanobis distances (n, c) and log-determinants (c,)."""
+        root = np.linalg.cholesky(self.covariances)
+        square = [
+            (((x - mean) @ inverse.T) ** 2).sum(1)
+            for mean, inverse in zip(self.means, np.linalg.inv(root), strict=True)
+        ]
+        return np.stack(square, 1), 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
+
+
+def fitted(
+    x: NDArray[np.float64], labels: NDArray[np.int64], kind: Kind, iterations: int = 50
+) -> tuple[Mixture, NDArray[np.float64]]:
+    """EM from a partition, until an iteration gains less than 0.001 nats per row.
+
+    Args:
+        x: rows (n, d), of standardised columns.
+        labels: the partition (n,), from 0.
+        kind: what the covariances share, named as in scikit-learn.
+        iterations: the most that are made.
+
+    Returns:
+        The mixture, and the responsibilities p(y|x_i) (n, c).
+    """
+    responsibility = np.eye(labels.max() + 1)[labels]
+    last = -np.inf
+    for _ in range(iterations):
+        mixture = _maximised(x, responsibility, kind)
+        joint = mixture.log_joint(x)
+        log_density = logsumexp(joint, axis=1)
+        responsibility = np.exp(joint - log_density[:, None])
+        if log_density.mean() - last < TOLERANCE:
+            break
+        last = log_density.mean()
+    return mixture, responsibility
+
+
+def _maximised(x: NDArray[np.float64], r: NDArray[np.float64], kind: Kind) -> Mixture:
+    """The mixture of greatest likelihood for responsibilities r (n, c).
+
+    Full covariances are averages with the tied one, which counts as d + 1 rows, so that a cluster
+    with few rows has one too.
+    """
+    n, d = x.shape
+    total = r.sum(0) + 1e-9
+    means = (r.T @ x) / total[:, None]
+    if kind in DIAGONAL:
+        variances = np.maximum((r.T @ x**2) / total[:, None] - means**2, 0)
+        if kind == "spherical":
+            variances = np.repeat(variances.mean(1, keepdims=True), d, 1)
+        return Mixture(total / n, means, variances + VARIANCE)
+    centred = x - means[:, None]  # (c, n, d)
+    scatter = (centred * r.T[:, :, None]).transpose(0, 2, 1) @ centred
+    tied = scatter.sum(0) / n
+    if kind == "tied":
+        covariances = np.repeat(tied[None], len(total), 0)
+    else:
+        covariances = (scatter + (d + 1) * tied) / (total + d + 1)[:, None, None]
+    return Mixture(total / n, means, covariances + VARIANCE * np.eye(d))
+
+
+def merged(responsibility: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
+    """Clusters of several components: the two that overlap most are joined until few are left.
+
+        overlap(a, b) = Σ_i r_ia r_ib ( 1 / Σ_i r_ia + 1 / Σ_i r_ib )
+
+    the chance that a row of one is drawn as the other's, both ways.
+
+    Args:
+        responsibility: r (n, m) of m components.
+        n_clusters: how many are left.
+
+    Returns:
+        Labels (n,), from 0.
+    """
+    r = responsibility[:, responsibility.sum(0) > 0.5]
+    while r.shape[1] > n_clusters:
+        share = 1 / r.sum(0)
+        overlap = (r.T @ r) * (share[:, None] + share)
+        np.fill_diagonal(overlap, -1)
+        a, b = np.unravel_index(overlap.argmax(), overlap.shape)
+        r[:, a] += r[:, b]
+        r = np.delete(r, b, 1)
+    return np.asarray(r.argmax(1))
+
+
+def k_means(x: NDArray[np.float64], n_clusters: int, restarts: int, seed: int) -> NDArray[np.int64]:
+    """Labels (n,) of the best of several k-means; fewer clusters where there are fewer rows.
+
+    Args:
+        x: rows (n, d), n at least n_clusters.
+        n_clusters: the number of means.
+        restarts: how many are tried.
+        seed: determines them.
+    """
+    with warnings.catch_warnings():  # copies of fewer rows than clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = KMeans(n_clusters, n_init=restarts, random_state=seed).fit(x)
+    return np.asarray(model.labels_, np.int64)

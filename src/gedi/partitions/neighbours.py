@@ -1,0 +1,110 @@
+"""Nearest neighbours, spanning tree and eigenmap: the graphs on which rows are near."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import eigsh
+from sklearn.neighbors import NearestNeighbors
+
+__all__ = ["affinity", "connected", "eigenmap", "nearest", "spanning_tree"]
+
+TREE_SEARCH = 8  # up to this many columns a k-d tree is faster than all distances
+DENSE = 100  # up to this many rows all eigenvectors are computed
+SCALE_NEIGHBOUR = 7
+SMALLEST = 1e-12
+
+
+def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distances (n, k) and indices (n, k) of the k nearest other rows, the nearest first.
+
+    Args:
+        x: rows (n, d).
+        k: at most n - 1 are found.
+    """
+    n = len(x)
+    k = min(k, n - 1)
+    algorithm = "kd_tree" if x.shape[1] <= TREE_SEARCH else "brute"
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm=algorithm).fit(x)
+    distance, index = search.kneighbors(x)
+    # A row is its own neighbour, though among copies not always the first, or not even found.
+    own = index == np.arange(n)[:, None]
+    own[~own.any(1), -1] = True
+    return distance[~own].reshape(n, k), index[~own].reshape(n, k)
+
+
+def spanning_tree(distance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Edges (n - 1, 2) of a minimum spanning tree by Prim's algorithm, the shortest first.
+
+    Args:
+        distance: symmetric (n, n); rows may lie on one another.
+    """
+    n = len(distance)
+    edges = np.empty((n - 1, 2), np.int64)
+    length = np.empty(n - 1)
+    outside = np.ones(n, bool)
+    best = np.full(n, np.inf)  # each outside row's distance to the tree
+    parent = np.zeros(n, np.int64)
+    new = 0
+    for i in range(n - 1):
+        outside[new] = False
+        best[new] = np.inf
+        nearer = outside & (distance[new] < best)
+        best[nearer] = distance[new, nearer]
+        parent[nearer] = new
+        new = int(best.argmin())
+        edges[i] = parent[new], new
+        length[i] = best[new]
+    return edges[np.argsort(length, kind="stable")]
+
+
+def connected(index: NDArray[np.int64], edges: NDArray[np.int64]) -> sparse.csr_matrix:
+    """The symmetric graph (n, n) of all neighbours and of a spanning tree, which connects it.
+
+    Args:
+        index: neighbours (n, k).
+        edges: the tree's (n - 1, 2).
+    """
+    n, k = index.shape
+    row = np.concatenate([np.repeat(np.arange(n), k), edges[:, 0]])
+    column = np.concatenate([index.ravel(), edges[:, 1]])
+    graph = sparse.csr_matrix((np.ones(len(row)), (row, column)), (n, n))
+    return (graph + graph.T).tocsr()
+
+
+def affinity(distance: NDArray[np.float64], index: NDArray[np.int64]) -> sparse.csr_matrix:
+    """Self-tuning weights of neighbours, as a symmetric graph (n, n).
+
+        w_ij = exp( -d_ij² / (s_i s_j) ),   s_i the distance of the seventh neighbour of i
+
+    (Zelnik-Manor, Perona, NIPS 2004).
+
+    Args:
+        distance: to the k nearest rows (n, k), the nearest first.
+        index: these rows (n, k).
+    """
+    n, k = index.shape
+    scale = np.maximum(distance[:, min(SCALE_NEIGHBOUR, k) - 1], SMALLEST)
+    weight = np.maximum(np.exp(-(distance**2) / (scale[:, None] * scale[index])), 1e-8)
+    graph = sparse.csr_matrix((weight.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), (n, n))
+    return graph.maximum(graph.T.tocsr())
+
+
+def eigenmap(graph: sparse.csr_matrix, n_vectors: int, seed: int) -> NDArray[np.float64]:
+    """The smoothest eigenvectors (n, n_vectors) of the normalised Laplacian, as columns.
+
+        L = I - D^-1/2 W D^-1/2,   D = diag( Σ_j w_ij )
+
+    Args:
+        graph: symmetric weights W (n, n).
+        n_vectors: how many, the smallest eigenvalue first.
+        seed: determines where the iteration starts.
+    """
+    n = graph.shape[0]
+    root = sparse.diags(1 / np.sqrt(np.maximum(graph.sum(1).A1, SMALLEST)))
+    laplacian = (sparse.identity(n) - root @ graph @ root).tocsc()
+    if n <= max(DENSE, n_vectors + 1):
+        return np.asarray(np.linalg.eigh(laplacian.toarray())[1][:, :n_vectors])
+    start = np.random.default_rng(seed).standard_normal(n)
+    # Components of the graph give equal eigenvalues, of which Lanczos finds all by inversion only.
+    _, vectors = eigsh(laplacian, k=n_vectors, sigma=-1e-3, which="LM", v0=start, tol=1e-6)
+    return np.asarray(vectors)
