@@ -18,8 +18,8 @@ from torch.nn.functional import cross_entropy
 from gedi.data.points import Points
 from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
+from gedi.partitions import best_partition
 from gedi.settings import CompleteSettings
-from gedi.training.pool import best_partition
 
 __all__ = [
     "CODED",
@@ -108,7 +108,7 @@ class Partition(NamedTuple):
 
 
 def pool_partition(n_clusters: int, data: Points, generator: Generator) -> Partition:
-    """The best of a pool of partitions of up to 5,000 points; see `gedi.training.pool`.
+    """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
     Args:
         n_clusters: c.
