@@ -234,8 +234,8 @@ def plan(
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
         _refuse_places(custom)
-    encoder = _encoder(settings, method, shape, custom)
     kind = _sampler_kind(settings, method, shape, custom)
+    encoder = _encoder(settings, method, shape, custom, by_contrast=kind == "base")
     network = _network(encoder, method, n_clusters, shape, custom, by_contrast=kind == "base")
     settings = replace(
         settings,
@@ -338,7 +338,9 @@ def _decided(
     )
 
 
-def _encoder(settings: Settings, method: Method, shape: DataShape, custom: Custom) -> EncoderChoice:
+def _encoder(
+    settings: Settings, method: Method, shape: DataShape, custom: Custom, *, by_contrast: bool
+) -> EncoderChoice:
     """The kind of network and its widths."""
     chosen, d = settings.encoder, shape.n_features
     kind = chosen.kind or _kind(settings, shape, custom)
@@ -352,7 +354,7 @@ def _encoder(settings: Settings, method: Method, shape: DataShape, custom: Custo
     return EncoderChoice(
         kind=kind,
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
-        base=_or(chosen.base, d > 2 and "gen" in method.gives),
+        base=by_contrast or _or(chosen.base, d > 2 and "gen" in method.gives),
     )
 
 

@@ -19,6 +19,7 @@ from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged
+from gedi.model.mixture import MixtureBase
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import LEADING, SpectralMatrix
@@ -144,10 +145,22 @@ def _check_sizes(
     d = math.prod(input_shape)
     widths = [input_shape[0] if kind != "mlp" else d, *settings.encoder.hidden, n_clusters]
     asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
-    asked += d * min(d, LEADING) if settings.encoder.base else 0
+    gaussian = settings.encoder.base and settings.sampler.kind != "base"
+    asked += d * min(d, LEADING) if gaussian else 0
     there = sum(tensor.numel() for tensor in tensors.values())
     if max(asked, n_clusters) > there or settings.sampler.jumps > len(tensors):
         raise ValueError(f"the settings ask for {asked} weights or more, but the file has {there}")
+
+
+def _blank_base(
+    settings: CompleteSettings, d: int, tensors: dict[str, Tensor]
+) -> GaussianBase | MixtureBase | None:
+    """A base of the shapes that the file holds, without its numbers."""
+    if not settings.encoder.base:
+        return None
+    if settings.sampler.kind == "base":
+        return MixtureBase.blank(tensors)
+    return GaussianBase(torch.zeros(d), SpectralMatrix.blank(d))
 
 
 def _trained_model(
@@ -165,7 +178,7 @@ def _trained_model(
         }
 
     d = math.prod(input_shape)
-    base = GaussianBase(torch.zeros(d), SpectralMatrix.blank(d)) if settings.encoder.base else None
+    base = _blank_base(settings, d, part("model.base."))
     model = build_model(
         settings.encoder,
         input_shape,
@@ -173,6 +186,7 @@ def _trained_model(
         base=base,
         module=encoder,
         cosines=(method or method_of(settings.method)).cosines,
+        residual=settings.sampler.kind == "base",
         generator=Generator(),
     )
     model.load_state_dict(part("model."))
