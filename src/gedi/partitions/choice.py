@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gedi.partitions.mixtures import KINDS, Kind, fitted, k_means
+from gedi.partitions.mixtures import Kind, fitted, k_means, kinds
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Candidate
 
@@ -154,7 +154,7 @@ def _held_out(
     for k, f in product(sorted(k for k in numbers if k <= most), range(FOLDS)):
         rows, rest = z[fold != f], z[fold == f]
         start = k_means(rows, k, 2, seed)
-        for kind in KINDS:
+        for kind in kinds(d):
             if kind != "full" or k * (d + 3) <= n:
                 mixture = fitted(rows, start, kind, 30)[0]
                 values.setdefault((k, kind), np.empty(n))[fold == f] = mixture.log_density(rest)

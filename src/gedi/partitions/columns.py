@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clipped", "standardised"]
+__all__ = ["WIDE", "clipped", "standardised"]
+
+WIDE = 100  # columns above which distances and covariances say too little for most methods
 
 REACH = 20.0
 CONSTANT = 1e-12

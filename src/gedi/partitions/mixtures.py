@@ -6,14 +6,16 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["DIAGONAL", "KINDS", "Kind", "Mixture", "fitted", "k_means", "merged"]
+from gedi.partitions.columns import WIDE
+
+__all__ = ["Kind", "Mixture", "fitted", "k_means", "kinds", "merged"]
 
 Kind = Literal["full", "tied", "diag", "spherical"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 DIAGONAL: tuple[Kind, ...] = ("diag", "spherical")
 
 VARIANCE = 1e-3  # added to each, of columns with variance 1
@@ -27,7 +29,7 @@ class Mixture:
     Attributes:
         weights: π (c,).
         means: μ (c, d).
-        covariances: Σ (c, d, d), or their diagonals (c, d).
+        covariances: Σ (c, d, d), (1, d, d) if all are one, or their diagonals (c, d).
     """
 
     weights: NDArray[np.float64]
@@ -53,13 +55,19 @@ class Mixture:
         return square, np.log(self.covariances).sum(1)
 
     def _full(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Squared Mahalanobis distances (n, c) and log-determinants (c,)."""
+        """Squared Mahalanobis distances (n, c) and log-determinants (c,), or (1,) if tied."""
         root = np.linalg.cholesky(self.covariances)
+        means = [self.means] if len(root) == 1 else self.means[:, None]
         square = [
-            (((x - mean) @ inverse.T) ** 2).sum(1)
-            for mean, inverse in zip(self.means, np.linalg.inv(root), strict=True)
+            cdist(x @ inverse.T, mean @ inverse.T, "sqeuclidean")
+            for mean, inverse in zip(means, np.linalg.inv(root), strict=True)
         ]
-        return np.stack(square, 1), 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
+        return np.hstack(square), 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
+
+
+def kinds(n_columns: int) -> tuple[Kind, ...]:
+    """The kinds of covariances that are worth their time: diagonal ones above 100 columns."""
+    return get_args(Kind) if n_columns <= WIDE else DIAGONAL
 
 
 def fitted(
@@ -103,12 +111,11 @@ def _maximised(x: NDArray[np.float64], r: NDArray[np.float64], kind: Kind) -> Mi
         if kind == "spherical":
             variances = np.repeat(variances.mean(1, keepdims=True), d, 1)
         return Mixture(total / n, means, variances + VARIANCE)
-    centred = x - means[:, None]  # (c, n, d)
-    scatter = (centred * r.T[:, :, None]).transpose(0, 2, 1) @ centred
-    tied = scatter.sum(0) / n
     if kind == "tied":
-        covariances = np.repeat(tied[None], len(total), 0)
+        covariances = ((x.T @ x - (means.T * total) @ means) / n)[None]
     else:
+        scatter = np.stack([((x - m).T * w) @ (x - m) for m, w in zip(means, r.T, strict=True)])
+        tied = scatter.sum(0) / n
         covariances = (scatter + (d + 1) * tied) / (total + d + 1)[:, None, None]
     return Mixture(total / n, means, covariances + VARIANCE * np.eye(d))
 

@@ -33,8 +33,8 @@ def prominent_peaks(
 
         (height_p - height_s) * (number of rows of p so far),   0 for fewer rows than `least`
 
-    and the n_clusters - 1 most prominent merges are undone (without the number of rows: Chazal, Guibas, Oudot, Skraba, Journal of the ACM 2013,
-    https://doi.org/10.1145/2535927).
+    and the n_clusters - 1 most prominent merges are undone (Chazal, Guibas, Oudot, Skraba, Journal
+    of the ACM 2013, https://doi.org/10.1145/2535927, without the number of rows).
 
     Args:
         graph: symmetric and connected (n, n); only which entries are stored counts.
@@ -55,9 +55,9 @@ def prominent_peaks(
     for _, lower, higher in done:
         peak[lower] = higher
     label = np.empty(len(height), np.int64)
-    for i in order:
-        # A peak's higher peak came before it, so its label is final.
-        label[i] = i if peak[denser[i]] == i else label[peak[i] if denser[i] == i else denser[i]]
+    above = np.where(denser == np.arange(len(height)), peak, denser)
+    for i in order:  # the row above comes first
+        label[i] = i if above[i] == i else label[above[i]]
     return np.unique(label, return_inverse=True)[1]
 
 

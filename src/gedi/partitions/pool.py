@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics.pairwise import euclidean_distances
 
+from gedi.partitions.columns import WIDE
 from gedi.partitions.linkage import genie, longest_cuts
-from gedi.partitions.mixtures import DIAGONAL, KINDS, Kind, fitted, k_means, merged
+from gedi.partitions.mixtures import Kind, fitted, k_means, kinds, merged
 from gedi.partitions.neighbours import affinity, connected, eigenmap, nearest, spanning_tree
 from gedi.partitions.peaks import log_density, prominent_peaks
 
@@ -20,7 +22,6 @@ PEAKS = (6, 10, 20)  # neighbours
 GINI_LIMITS = (0.1, 0.3)
 LEAST_SHARES = (0.05, 0.15, 0.3)  # of the mean number of rows in a cluster
 STARTS = ("k-means", "spectral-10")  # of the mixtures
-WIDE = 100  # above this number of columns, covariances and peaks of the density are out of reach
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ def candidates(z: NDArray[np.float64], n_clusters: int, seed: int) -> list[Candi
         n_clusters: the number of clusters c, at least 2.
         seed: determines the starts of k-means and of the eigenvectors.
     """
-    distance = squareform(pdist(z))
+    wide = z.shape[1] > WIDE
+    # A product of matrices is faster, but not exact between rows that nearly agree.
+    distance = euclidean_distances(z) if wide else squareform(pdist(z))
     distances, index = nearest(z, max(SPECTRAL + PEAKS))
     found = [*_central(z, distance, n_clusters, seed)]
     found += _spectral(distances, index, n_clusters, seed)
-    if z.shape[1] <= WIDE:
+    if not wide:
         edges = spanning_tree(distance)
         found += _linked(edges, n_clusters)
         found += _peaks(distances, index, edges, n_clusters)
@@ -133,9 +136,8 @@ def _merged(z: NDArray[np.float64], n_clusters: int, seed: int) -> Iterator[Cand
 
 def _mixtures(z: NDArray[np.float64], found: list[Candidate]) -> Iterator[Candidate]:
     """Mixtures with one component per cluster, from some of the other partitions."""
-    kinds = KINDS if z.shape[1] <= WIDE else DIAGONAL
     for start in found:
         if start.name in STARTS:
-            for kind in kinds:
+            for kind in kinds(z.shape[1]):
                 labels = fitted(z, start.labels, kind)[1].argmax(1)
                 yield _candidate("mixture", f"{kind}-mixture-from-{start.name}", labels, kind)
