@@ -29,7 +29,7 @@ SMALL = Settings(
     device="cpu",
     evaluate_every=10,
     encoder=EncoderSettings(hidden=[16]),
-    sampler=SamplerSettings(kind="langevin", n_anchors=64),
+    sampler=SamplerSettings(n_anchors=64),
     restarts=RestartSettings(n=1),
 )
 
@@ -50,6 +50,14 @@ def heaps(n=200, d=2):
     labels = np.arange(n) % 2
     x = rng.normal(size=(n, d)) + 12 * labels[:, None]
     return (10 * x + 500).astype(np.float32), labels
+
+
+def ring(k, n=200, width=0.3):
+    """Points in k round heaps on a circle, and the heap of each point."""
+    rng = np.random.default_rng(k)
+    y = np.arange(n) % k
+    centers = np.stack([np.cos(2 * np.pi * y / k), np.sin(2 * np.pi * y / k)], axis=1)
+    return (3 * centers + width * rng.normal(size=(n, 2))).astype(np.float32), y
 
 
 def blobs(n=300):

@@ -16,6 +16,7 @@ from gedi.objective import (
     entropy,
     invariance,
     log_marginal,
+    noise_contrast,
     prior_agreement,
     restrained,
     uniform_log_prior,
@@ -218,3 +219,25 @@ def test_the_loss_restrains_gen_and_the_bound_does_not():
     assert float(terms.bound(held)) == float(terms.bound(free)) == 5 - 2 - 6
     assert float(terms.loss(free)) == -float(terms.bound(free))
     assert float(terms.loss(held)) == -(0.5 * (10 - 100 / 40) - 2 - 6)
+
+
+@pytest.mark.parametrize("ratio", [1, 5, 20])
+def test_the_noise_contrast_of_a_right_base_is_known_and_stationary(ratio):
+    residual = torch.zeros(60, requires_grad=True)
+    draws = torch.zeros(60 * ratio, requires_grad=True)
+    value = noise_contrast(residual, draws)
+    expected = -math.log(1 + ratio) - ratio * math.log(1 + 1 / ratio)
+    assert float(value.detach()) == pytest.approx(expected)
+    value.backward()
+    # What raises r at data lowers it at draws, by as much: at the right density nothing moves.
+    assert float(residual.grad.sum()) == pytest.approx(-float(draws.grad.sum()))
+
+
+def test_the_gradient_of_many_draws_is_that_of_the_likelihood():
+    """For r(x) = a x on N(0, 1): d/da E log p = mean of data - E_p[x], where E_p[x] = a."""
+    generator = torch.Generator().manual_seed(0)
+    x = 0.7 + torch.randn(4000, generator=generator)
+    draws = torch.randn(4000 * 100, generator=generator)
+    a = torch.tensor(0.2, requires_grad=True)
+    noise_contrast(a * x - a.square() / 2, a * draws - a.square() / 2).backward()
+    assert float(a.grad) == pytest.approx(float(x.mean()) - 0.2, abs=0.05)

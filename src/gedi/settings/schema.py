@@ -118,7 +118,7 @@ class SamplerSettings:
             draws of the base density, a mixture, and needs no chains during the training, which is
             many times faster; vera draws them from a network that learns to sample. With vera, few
             chains move during the training, and GEN is added after one restart is chosen. Null:
-            base for vectors, langevin for images.
+            langevin, or as in the model that a training goes on from.
         n_draws: with kind base, the number of draws for each point of a batch.
         step_size: the Langevin step size ε in whitened coordinates; the initial value if
             target_acceptance is set.

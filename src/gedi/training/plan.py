@@ -361,14 +361,28 @@ def _encoder(
 def _sampler_kind(
     settings: Settings, method: Method, shape: DataShape, custom: Custom
 ) -> SamplerKind:
-    """Draws of the base for vectors, where the base is a good density; chains for images."""
+    """Chains, unless draws of the base are asked for, or it goes on from a model of such."""
+    if settings.sampler.kind == "base":
+        _check_base_draws(settings, method, shape)
     if settings.sampler.kind is not None:
         return settings.sampler.kind
-    if custom.previous is not None:
-        return "base" if isinstance(custom.previous.model.base, MixtureBase) else "langevin"
-    with_base = settings.encoder.base is not False and settings.weights.gen != 0
-    ours = method.name in BUILT_IN and "gen" in method.gives
-    return "base" if shape.image_shape is None and ours and with_base else "langevin"
+    previous = custom.previous
+    goes_on = previous is not None and isinstance(previous.model.base, MixtureBase)
+    return "base" if goes_on else "langevin"
+
+
+def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> None:
+    """Refuse draws of the base where there is no such base, or no use for it."""
+    reasons = {
+        "vectors, as the mixture is one of vectors; these are images": shape.image_shape
+        is not None,
+        "a method of ours with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
+        "encoder.base true or null": settings.encoder.base is False,
+        "a positive weights.gen": settings.weights.gen == 0,
+    }
+    for expected, holds in reasons.items():
+        if holds:
+            raise SettingsError(f"setting sampler.kind: base expects {expected}")
 
 
 def _network(

@@ -1,0 +1,52 @@
+"""log Z and the gain of a residual, against closed forms."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator, nn
+
+from gedi.model import ResidualClassifier
+from gedi.model.encoders import MLP
+from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
+
+
+class Normal(nn.Module):
+    """The standard normal density in one dimension."""
+
+    def forward(self, x):
+        return -0.5 * x[..., 0].square() - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, shape, generator):
+        return torch.randn(*shape, 1, generator=generator)
+
+
+def tilted(slope):
+    """p(x) ∝ N(x; 0, 1) exp(slope x), within where the network tells points apart."""
+    generator = Generator().manual_seed(0)
+    model = ResidualClassifier(
+        MLP(1, [1], generator=generator), 2, base=Normal(), generator=generator
+    )
+    model._encode = lambda x: x
+    with torch.no_grad():
+        model.head.weight[..., -1] = slope
+    return model
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+def test_log_z_of_a_tilted_normal(slope):
+    found = residual_log_normalizer(tilted(slope), generator=Generator().manual_seed(0))
+    assert found.value == pytest.approx(slope**2 / 2, abs=4 * found.error + 1e-6)
+    assert found.trusted and found.method == "base"
+    assert found.ess / 20_000 == pytest.approx(math.exp(-(slope**2)), rel=0.15)
+
+
+@pytest.mark.parametrize(("truth", "expected"), [(1.0, 1.0), (0.5, 0.5), (0.0, 0.0), (-0.5, 0.0)])
+def test_the_gain_is_what_held_out_points_ask_for(truth, expected):
+    held_out = truth + torch.randn(4000, 1, generator=Generator().manual_seed(1))
+    found = likeliest_gain(tilted(1.0), held_out, Generator().manual_seed(2))
+    assert found == pytest.approx(expected, abs=0.1)
+
+
+def test_without_points_the_base_stays_as_it_is():
+    assert likeliest_gain(tilted(1.0), torch.empty(0, 1), Generator().manual_seed(0)) == 0
