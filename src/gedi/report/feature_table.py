@@ -21,7 +21,7 @@ _CLEAR = 0.5  # pooled standard deviations above which a difference is mentioned
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """One feature: its scale in the user's units, its effect η², and standardised means with colours.
+    """One feature: its scale in the user's units, its effect η², and coloured standardised means.
 
     η² is the share of the variance of the feature that lies between clusters.
     """

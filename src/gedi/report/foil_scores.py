@@ -58,7 +58,7 @@ def _pictures(scores: Mapping[str, Mapping[str, Floats]]) -> list[Picture]:
         chart(
             lambda ax: plot.energy_histogram(ax, sets, bins=50, label=label),
             alt=f"Histograms of the log density of {', '.join(sets)}",
-            caption="Log density of data and foils; the outermost bins count all values beyond them",
+            caption="Log density of data and foils; the outermost bins count all values beyond",
             size=(4.6, 3.4),
         ),
         *(_curves(score, found) for score, found in scores.items()),

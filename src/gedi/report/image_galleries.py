@@ -79,7 +79,7 @@ def walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
 
 
 def as_images(content: ReportContent, x: Floats) -> Floats:
-    """Points as images in [0, 1], shape (n, C, H, W), with at most `MAX_TILE_SIDE` pixels a side."""
+    """Points as images in [0, 1], (n, C, H, W), with at most `MAX_TILE_SIDE` pixels a side."""
     shape = content.image_shape or (1, 1, x.shape[1])
     low, high = content.value_range or (float(content.x.min()), float(content.x.max()))
     step = -(-max(shape[1:]) // MAX_TILE_SIDE)
