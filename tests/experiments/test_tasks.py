@@ -62,7 +62,7 @@ def test_carry_by_hand():
     assert TASKS["carry"].outcome(np.array([[9, 9, 9, 9], [1, 2, 3, 4]])).tolist() == [198, 46]
 
 
-def test_too_few_images_are_told():
+def test_too_few_images_are_refused():
     with pytest.raises(DataError, match="1100 groups of 2 take 2200 images, but there are 2000"):
         group_rows(TASKS["addition"], LABELS, 1100, np.random.default_rng(0))
     with pytest.raises(DataError, match="got none of 3"):

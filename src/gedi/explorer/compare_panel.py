@@ -17,8 +17,10 @@ __all__ = ["agreement_table", "compare_panel", "crossing_figure"]
 def compare_panel(desk: Desk, other: Run) -> None:
     """Build the panel: the agreement of two runs on the points of the first."""
     clusters = clusters_by(desk, other)
-    gr.Dataframe(agreement_table(desk, other, clusters), label="Results of both runs", elem_id="figures")
-    gr.Plot(crossing_figure(desk, other, clusters), label="Points in each pair of clusters", elem_id="crossing")
+    figures = agreement_table(desk, other, clusters)
+    gr.Dataframe(figures, label="Results of both runs", elem_id="figures")
+    crossing = crossing_figure(desk, other, clusters)
+    gr.Plot(crossing, label="Points in each pair of clusters", elem_id="crossing")
 
 
 def clusters_by(desk: Desk, other: Run) -> np.ndarray:

@@ -80,7 +80,7 @@ class Desk:
         )
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
-        """The log-density of a point among all, and for a row of a table its features or position."""
+        """The log-density of a point among all, and its features if it is a row of a table."""
         density = density_figure(self.population, float(one.log_density[0]))
         if self.has_images:
             return density, None

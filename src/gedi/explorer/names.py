@@ -32,7 +32,9 @@ class ClusterNames:
     def __post_init__(self) -> None:
         n = len(self.names)
         if len(self.into) != n or any(not 0 <= k < n or self.into[k] != k for k in self.into):
-            raise ValueError(f"expected {n} clusters, each merged into one that is not merged, got {self.into}")
+            raise ValueError(
+                f"expected {n} clusters, each merged into one that is not merged, got {self.into}"
+            )
 
     @classmethod
     def fresh(cls, n_clusters: int) -> "ClusterNames":
