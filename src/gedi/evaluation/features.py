@@ -42,7 +42,7 @@ class FeatureNet(nn.Module):
 
     Args:
         image_shape: (C, H, W).
-        n_classes: number of classes it tells apart.
+        n_classes: number of classes.
         generator: source of the initial weights, which are on its device.
     """
 
@@ -101,7 +101,7 @@ def train_feature_net(
     batch_size: int = 256,
     generator: Generator,
 ) -> FeatureNet:
-    """Train a feature network to tell classes apart, with Adam and a learning rate of one cycle.
+    """Train a feature network to classify images, with Adam and a one-cycle learning rate.
 
     Args:
         x: images (n, C·H·W), uint8.
@@ -144,7 +144,7 @@ def train_feature_net(
 def save_feature_net(net: FeatureNet, path: Path) -> None:
     """Write a network as tensors and its shape (safetensors).
 
-    It is written beside its place and renamed: a reader finds all of it or none.
+    It is written under a temporary name and renamed: a reader finds all of it or none.
 
     Args:
         net: the network.

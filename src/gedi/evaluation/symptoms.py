@@ -180,13 +180,13 @@ def _of_an_early_end(signs: Signs) -> Iterator[Symptom]:
     if signs.failure is not None or not (stopped_by_time or signs.ended == "interrupted"):
         return
     asked = "" if signs.max_iter is None else f" of at most {signs.max_iter:,}"
-    what = f"Unfinished: the training stopped after {signs.iterations:,}{asked} iterations"
+    what = f"The training stopped after {signs.iterations:,}{asked} iterations"
     if stopped_by_time:
         what += ", as its time was up, and was still improving."
         change = "Give it more time: train again with a larger --max-time, or without a limit."
     else:
         what += ", before it had converged."
-        change = "Continue it with `gedi resume` and the run folder."
+        change = "Continue it: `gedi resume` with the run folder."
     yield Symptom("unfinished", what, change, "gap and iteration in metrics.csv")
 
 

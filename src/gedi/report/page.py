@@ -46,7 +46,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "facts": facts(content),
         "gap": phrases.number(content.collapse_gap),
         "verdict": verdict(content.collapse_gap, found),
-        "warnings": found,
+        "warnings": [symptom for symptom in found if symptom.name != "unfinished"],
         "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,

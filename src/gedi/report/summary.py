@@ -72,23 +72,19 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
 def verdict(gap: float, symptoms: Sequence[Symptom] = ()) -> Verdict:
     """Whether the result can be trusted, by its collapse gap in nats and its symptoms."""
     position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
-    names = {symptom.name for symptom in symptoms}
+    by_name = {symptom.name: symptom for symptom in symptoms}
     if np.isnan(gap):
         text = "The collapse gap is not a number: the training diverged or had no views."
         return Verdict("bad", "Do not trust this result", text, 99.0)
-    if "unfinished" in names:
-        text = (
-            "The training stopped early, so clusters, log-densities and samples can still change. "
-            "Continue it or train longer before you use them."
-        )
-        return Verdict("bad", "Unfinished", text, position)
+    if "unfinished" in by_name:
+        return Verdict("bad", "Unfinished", str(by_name["unfinished"]), position)
     if gap > FAIR_GAP:
         text = (
             "Many points have no certain cluster or change it under the views, or the cluster "
             "sizes differ from the prior. What to try is below."
         )
         return Verdict("bad", "Do not trust these clusters", text, position)
-    if names.intersection(_WRONG_DENSITY):
+    if not by_name.keys().isdisjoint(_WRONG_DENSITY):
         text = (
             "The collapse gap is small, but samples or log-densities disagree with the data. "
             "What to try is below."
