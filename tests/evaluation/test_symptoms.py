@@ -76,7 +76,7 @@ CASES = {
         "unfinished",
         {"ended": "interrupted"},
         "before it had converged",
-        "`gedi resume`",
+        "gedi resume",
     ),
     "still falling": ("unfinished", {**FALLING, "ended": "max_time"}, "improving", "--max-time"),
     "regret": ("wrong density", {"regret": 1.6}, "below that of the true", "--max-iter"),

@@ -239,7 +239,7 @@ def test_an_unfinished_training_is_never_called_sound(moons, tmp_path):
     first = words.index("stopped after 74 of at most 2,000 iterations, as its time was up")
     assert first < words.index("The collapse gap is 0.054") < words.index("Next steps")
     by_hand = replace(early, history=moons.history, ended="interrupted")
-    assert "Continue it: `gedi resume`" in words_of(page_of(tmp_path, by_hand))
+    assert "Continue it with gedi resume" in words_of(page_of(tmp_path, by_hand))
     in_time = replace(early, history=moons.history.assign(gap=0.054))
     assert "<h2>Mostly sound</h2>" in words_of(page_of(tmp_path, in_time))
 

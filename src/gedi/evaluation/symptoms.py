@@ -186,7 +186,7 @@ def _of_an_early_end(signs: Signs) -> Iterator[Symptom]:
         change = "Give it more time: train again with a larger --max-time, or without a limit."
     else:
         what += ", before it had converged."
-        change = "Continue it: `gedi resume` with the run folder."
+        change = "Continue it with gedi resume and the run folder."
     yield Symptom("unfinished", what, change, "gap and iteration in metrics.csv")
 
 

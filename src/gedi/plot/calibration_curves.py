@@ -36,7 +36,7 @@ def calibration(y_true: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10
     """Accuracy and confidence of each bin.
 
     Args:
-        y_true: class of each point as the column of its probability, (n,).
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
         n_bins: number of bins between 0 and 1.
 
@@ -78,7 +78,7 @@ def reliability(
 
     Args:
         ax: the axes to draw on; None makes new ones.
-        y_true: class of each point as the column of its probability, (n,).
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
         n_bins: number of bins between 0 and 1.
         name: name of the curve in the legend, which also shows the expected calibration error.

@@ -129,7 +129,7 @@ class ReliabilityDisplay(_Display):
         ReliabilityDisplay.from_estimator(classifier, X_test, y_test)
 
     Args:
-        y_true: class of each point as the column of its probability, (n,).
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
         n_bins: number of bins between 0 and 1.
         name: name of the model in the legend.
@@ -197,7 +197,7 @@ class ReliabilityDisplay(_Display):
         """Draw probabilities of any model.
 
         Args:
-            y_true: class of each point as the column of its probability, (n,).
+            y_true: class of each point, as a column of `probabilities`, (n,).
             probabilities: p(y|x), (n, c).
             n_bins: number of bins between 0 and 1.
             name: name of the model in the legend.

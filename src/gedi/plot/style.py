@@ -114,7 +114,7 @@ def tidy(ax: Axes, grid: str | None = "both") -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend above the axes, where it covers nothing; in one line for up to five entries."""
+    """Add a legend above the axes; up to five entries are in one line."""
     made = ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),

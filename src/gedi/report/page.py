@@ -29,7 +29,7 @@ def write(path: Path, content: ReportContent) -> None:
 
     Args:
         path: where the page goes; its folder must exist.
-        content: what it shows.
+        content: content of the report.
     """
     write_page(path, "report.html.j2", _context(content))
 
