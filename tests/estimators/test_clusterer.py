@@ -453,7 +453,7 @@ def test_numbers_are_those_of_an_earlier_fit(fitted, tmp_path):
     ("like", "words"),
     [
         (GEDI(), "is not fitted yet"),
-        ("nowhere", "no saved estimator"),
+        ("nowhere", "not a saved estimator"),
         (np.zeros(5), r"expected a fitted GEDI, .* labels \(300,\) .*got an array \(5,\)"),
         (object(), "got object"),
         (np.full(300, 0.5), "expected labels from -1 to 1999, got 0.5"),

@@ -58,7 +58,7 @@ def test_an_upload_can_be_downloaded(server: Path, kind):
 
 def test_a_repository_of_something_else_is_refused(server: Path):
     (server / "ann/other").mkdir(parents=True)
-    with pytest.raises(ValueError, match="no saved estimator"):
+    with pytest.raises(ValueError, match="not a saved estimator"):
         GEDI.from_hub("ann/other")
 
 

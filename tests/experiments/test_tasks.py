@@ -63,7 +63,7 @@ def test_carry_by_hand():
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(DataError, match="1100 groups of 2 take 2200 images, but there are 2000"):
+    with pytest.raises(DataError, match="1100 groups of 2 need 2200 images, but there are 2000"):
         group_rows(TASKS["addition"], LABELS, 1100, np.random.default_rng(0))
     with pytest.raises(DataError, match="got none of 3"):
         group_rows(TASKS["sudoku"], LABELS % 3, 10, np.random.default_rng(0))
