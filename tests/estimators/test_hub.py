@@ -1,4 +1,4 @@
-"""The hub, with a folder in the place of its server."""
+"""The hub, with a folder in place of its server."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""GEDISymbols: symbols that are never seen, learned from what a rule makes of several."""
+"""GEDISymbols: symbols learned from the outcomes of a rule, without labels."""
 
 import math
 import pickle
@@ -141,7 +141,7 @@ def test_other_rules_over_the_same_values_may_be_asked_about(fitted):
     assert (log_p > math.log(0.5)).mean() > 0.9
     with pytest.raises(RuleError, match=r"values are 10, 20, 30, in this order.*got 0, 1, 2"):
         fitted.predict_outcome(GROUPS, rule=sum_rule(2, 3))
-    with pytest.raises(RuleError, match=r"expected a rule such as gedi\.Rule.*got function"):
+    with pytest.raises(RuleError, match=r"expected a rule, such as a gedi\.Rule.*got function"):
         fitted.predict_outcome(GROUPS, rule=max_of)
 
 
@@ -293,7 +293,7 @@ def test_everything_but_the_rule_comes_back(fitted, tmp_path):
     assert np.array_equal(back.sample(5, symbol=20)[0], fitted.sample(5, symbol=20)[0])
     assert np.array_equal(back.labels_, SYMBOLS)
     assert back.satisfaction_ == fitted.satisfaction_
-    with pytest.raises(RuleError, match=r"not stored with an estimator; give it as rule="):
+    with pytest.raises(RuleError, match=r"not stored with an estimator; pass it as rule="):
         back.predict_outcome(NEW)
     outcomes = [model.predict_outcome(NEW, rule=SUM).outcomes for model in (back, fitted)]
     assert np.array_equal(*outcomes)

@@ -1,4 +1,4 @@
-"""Tasks of which only the outcome of a rule is observed."""
+"""Tasks in which only outcomes of a rule are observed."""
 
 import numpy as np
 import pytest
