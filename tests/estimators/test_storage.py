@@ -141,7 +141,9 @@ KINDS = [
 def test_damaged_folders_are_refused(tmp_path, kind):
     quick().fit(X).save(tmp_path / "model")
     damage(tmp_path / "model", kind)
-    with pytest.raises(ValueError, match=r"model.*(not a saved estimator|cannot be read|has format)"):
+    with pytest.raises(
+        ValueError, match=r"model.*(not a saved estimator|cannot be read|has format)"
+    ):
         GEDI.load(tmp_path / "model")
 
 

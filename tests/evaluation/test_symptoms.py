@@ -97,7 +97,7 @@ CASES = {
     "guard": (
         "nearly diverged",
         {"interventions": ["one", "two"]},
-        "without the guard: one; two.",
+        "from diverging: one; two.",
         "--sampler.n-steps",
     ),
     "big": (

@@ -284,7 +284,7 @@ def test_no_warning_without_a_reason(moons):
 
 def test_what_the_guard_did_is_shown(moons):
     changed = replace(moons, interventions=["at iteration 150, as <b>, all was well", "more"])
-    assert "would have diverged" in warnings_of(changed)
+    assert "kept the training from diverging" in warnings_of(changed)
     assert "at iteration 150, as <b>, all was well; more." in warnings_of(changed)
 
 
@@ -318,7 +318,7 @@ def test_low_acceptance_is_judged_by_its_last_known_value(moons):
 
 
 @pytest.mark.parametrize(
-    ("method", "words"), [("JEM", "density alone"), ("GEDI no gen", "clusters alone")]
+    ("method", "words"), [("JEM", "only the density"), ("GEDI no gen", "only the clusters")]
 )
 def test_methods_without_clusters_or_density_are_named(moons, method, words):
     assert words in warnings_of(replace(moons, method=method))

@@ -116,7 +116,7 @@ Name = Literal[
 
 
 class Symptom(NamedTuple):
-    """Something that a reader should know before using the result.
+    """A problem that a reader should know before using the result.
 
     Attributes:
         name: a short, fixed name.
@@ -145,7 +145,7 @@ def quartiles_of(energies: Mapping[str, Floats]) -> dict[str, Quartiles]:
 
 
 def settled(gaps: Sequence[float] | Floats) -> bool:
-    """Returns whether the collapse gap gained little over the last fifth of its records.
+    """Returns whether the collapse gap decreased little over the last fifth of its records.
 
     Args:
         gaps: the collapse gap at each record, in nats.
@@ -276,8 +276,7 @@ def _of_divergence(signs: Signs) -> Iterator[Symptom]:
     if signs.interventions:
         yield Symptom(
             "nearly diverged",
-            "The training would have diverged without the guard: "
-            f"{'; '.join(signs.interventions)}.",
+            f"The guard kept the training from diverging: {'; '.join(signs.interventions)}.",
             "Use a smaller --learning-rate or more Langevin steps (--sampler.n-steps).",
             _ENERGIES,
         )
