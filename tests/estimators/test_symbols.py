@@ -243,8 +243,8 @@ def test_warm_start_continues_with_any_rule_over_the_same_values():
         ({"outcomes": [*SUMS[:-1], 7]}, RuleError, "outcome 59 is 7, which is outside"),
         ({"unlabelled": GROUPS[:, 0, :1]}, DataError, r"shape \(n, 2\), got \(60, 1\)"),
         ({"unlabelled": GROUPS}, DataError, r"shape \(n, 2\), got \(60, 2, 2\)"),
-        ({"rule": max_of}, RuleError, "expected a rule such as gedi.Rule.*got function"),
-        ({"rule": Rule}, RuleError, "expected a rule such as gedi.Rule.*got type"),
+        ({"rule": max_of}, RuleError, "expected a rule, such as a gedi.Rule.*got function"),
+        ({"rule": Rule}, RuleError, "expected a rule, such as a gedi.Rule.*got type"),
     ],
 )
 def test_arguments_that_are_refused(changes, error, message):

@@ -80,8 +80,8 @@ CASES = {
     ),
     "still falling": ("unfinished", {**FALLING, "ended": "max_time"}, "improving", "--max-time"),
     "regret": ("wrong density", {"regret": 1.6}, "below that of the true", "--max-iter"),
-    "method": ("no clustering", {"method": "JEM"}, "density alone", "--weights.prior"),
-    "no gen": ("no density", {"method": "GEDI no gen"}, "clusters alone", "--weights.gen"),
+    "method": ("no clustering", {"method": "JEM"}, "only the density", "--weights.prior"),
+    "no gen": ("no density", {"method": "GEDI no gen"}, "only the clusters", "--weights.gen"),
     "diverged": (
         "diverged",
         {"n_not_finite": 1200},

@@ -243,14 +243,14 @@ def _of_method(method: str) -> Iterator[Symptom]:
     if method == "JEM":
         yield Symptom(
             "no clustering",
-            "JEM trains the density alone: no term of its objective shapes the clusters.",
+            "JEM trains only the density: no term of its objective shapes the clusters.",
             "To get clusters, leave --weights.inv and --weights.prior at their defaults.",
             look,
         )
     elif method == "GEDI no gen":
         yield Symptom(
             "no density",
-            "GEDI no gen trains the clusters alone: no term of its objective shapes the density, "
+            "GEDI no gen trains only the clusters: no term of its objective shapes the density, "
             "so log-densities, the least likely inputs and samples mean nothing.",
             "To get a density, leave --weights.gen at its default.",
             look,
