@@ -127,7 +127,7 @@ class _Graph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         z = (x.flatten(1) - self.shift) / self.scale
-        logits = self.model.read_out(self.encoder(z.float()).double())
+        logits = self.model.read_out(self.encoder(self.model.encoder_input(z).float()).double())
         probabilities = (logits / self.temperature).softmax(-1)
         energy = energy_of_logits(logits)
         if self.base is not None:

@@ -27,7 +27,7 @@ def tilted(slope):
     model = ResidualClassifier(
         MLP(1, [1], generator=generator), 2, base=Normal(), generator=generator
     )
-    model._encode = lambda x: x
+    model.embed = lambda x: x
     with torch.no_grad():
         model.head.weight[..., -1] = slope
     return model

@@ -51,7 +51,7 @@ def test_what_the_user_says_stays():
         learning_rate=0.5,
         data_noise=0.25,
         weights=WeightSettings(0.5, 2.0, 3.0),
-        restarts=RestartSettings(2, 1, 9, gen=True, warmup=3, ramp=2, score_matching=5),
+        restarts=RestartSettings(False, 2, 1, 9, gen=True, warmup=3, ramp=2, score_matching=5),
     )
     resolved = resolve(said, table())
     for name in ("batch_size", "learning_rate", "data_noise", "weights", "restarts"):

@@ -77,7 +77,7 @@ class EnergyClassifier(nn.Module):
 
     def forward(self, x: Tensor, *, with_base: bool = True) -> Tensor:
         """The logits f(x), (..., d) -> (..., c); without the base, what the network adds to it."""
-        logits = self.read_out(self._encode(x))
+        logits = self.read_out(self.embed(x))
         if self.base is None or not with_base:
             return logits
         together: Tensor = logits + self.base(x)[..., None]
@@ -91,20 +91,25 @@ class EnergyClassifier(nn.Module):
     def posterior(self, x: Tensor) -> Tensor:
         """The posterior p(y|x), (..., d) -> (..., c)."""
         # The base cancels in the softmax, and costs as much as a layer.
-        return self.read_out(self._encode(x)).softmax(-1)
+        return self.read_out(self.embed(x)).softmax(-1)
 
     def energy(self, x: Tensor) -> Tensor:
         """The energy E(x) in nats, (..., d) -> (...)."""
         return energy_of_logits(self(x))
 
-    def _encode(self, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor) -> Tensor:
         """The embedding, (..., d) -> (..., e), in the dtype of x."""
+        given = self.encoder_input(x)
         if self.encoder_dtype is None:
-            features: Tensor = self.encoder(x)
+            features: Tensor = self.encoder(given)
             return features
         with torch.autocast(x.device.type, self.encoder_dtype):
-            features = self.encoder(x)
+            features = self.encoder(given)
         return features.to(x.dtype)
+
+    def encoder_input(self, x: Tensor) -> Tensor:
+        """The points as the encoder sees them, (..., d) -> (..., d)."""
+        return x
 
     def cluster_energy(self, cluster: int) -> Callable[[Tensor], Tensor]:
         """The energy of one cluster, the function x -> E(x|y) in nats, (..., d) -> (...)."""
@@ -161,9 +166,12 @@ class ResidualClassifier(EnergyClassifier):
         self.head.weight[..., -1] = 0
         self.head.bias[..., -1] = 0
 
-    def _encode(self, x: Tensor) -> Tensor:
-        # Far points look alike to the network; what is unusual of them is known by the base.
-        return super()._encode(_FAR * torch.tanh(x / _FAR))
+    def encoder_input(self, x: Tensor) -> Tensor:
+        """The points with far ones drawn in, (..., d) -> (..., d).
+
+        Far points look alike to the network; the base knows how unusual they are.
+        """
+        return _FAR * torch.tanh(x / _FAR)
 
     def read_out(self, features: Tensor) -> Tensor:
         """The logits of features without the base, (..., e) -> (..., c)."""

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
@@ -175,9 +175,9 @@ class TrainedModel:
             DataError: for a wrong number of columns or values that are not finite.
         """
         points = check_points(x, self.box.low.numel())
-        return self._in_parts(self.exact.encoder, points).numpy()
+        return self._in_parts(self.exact.embed, points).numpy()
 
-    def _in_parts(self, network: nn.Module, x: Values) -> Tensor:
+    def _in_parts(self, network: Callable[[Tensor], Tensor], x: Values) -> Tensor:
         """The network's output for points in the user's units, some at a time."""
         first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
         # Kept parts between freed ones would leave memory in pieces, more than the data in all.
