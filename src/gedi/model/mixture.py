@@ -149,7 +149,7 @@ class MixtureBase(nn.Module):
         y = frame(x)[0]
         n_starts = max(1, min(_STARTS, int(_WORK / choice.work(y))))
         several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
-        low, high = _box(frame.margins(x)[0])
+        low, high = _box(frame.margins(x)[0], frame.margins(repeated)[0])
         root, mean = _bulk(x)
         components = Components.pooled(several).with_points(frame(repeated)[0], shares, _FLOOR)
         return cls(frame, components, root, mean=mean, low=low, high=high).float()
@@ -230,15 +230,17 @@ def _bulk(x: Tensor) -> tuple[SpectralMatrix, Tensor]:
     return root.power(0.5), margins.inverse(centre[None])[0]
 
 
-def _box(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Corners of the box of draws: the range of z, a deviation wider, but not far from the bulk."""
+def _box(z: Tensor, repeated: Tensor) -> tuple[Tensor, Tensor]:
+    """Corners of the box of draws: the range of z, a deviation wider, but not far from the bulk.
+
+    Points that are components of their own, (m, d), are in it wherever they are.
+    """
     low, high = quantiles(z, z.new_tensor(_BULK))
-    constant = z.amin(0) == z.amax(0)
-    wider = torch.where(constant, 0.0, 1.0)
-    return (
-        torch.maximum(z.amin(0) - wider, low - _BEYOND),
-        torch.minimum(z.amax(0) + wider, high + _BEYOND),
-    )
+    least, most = z.amin(0), z.amax(0)
+    wider = (least < most).to(z)
+    low = torch.maximum(least - wider, low - _BEYOND)
+    high = torch.minimum(most + wider, high + _BEYOND)
+    return torch.cat([low[None], repeated]).amin(0), torch.cat([high[None], repeated]).amax(0)
 
 
 def _levels(x: Tensor, widths: Tensor) -> Tensor:
@@ -252,11 +254,15 @@ def _levels(x: Tensor, widths: Tensor) -> Tensor:
 def _without_repeated(x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Rows (m, d) without those that repeat often; the latter, once each, and their shares.
 
-    Where all columns have cells, rows repeat by nature.
+    Where all columns have cells, rows repeat by nature. Nor are rows taken away without which a
+    column would be constant.
     """
     rows, place, counts = torch.unique(x, dim=0, return_inverse=True, return_counts=True)
     many = (counts >= max(5, _REPEATED * len(x))) & ~(widths > 0).all()
-    many &= ~many.all()
+    others = rows[~many]
+    many &= len(others) > 0 and torch.equal(
+        (others == others[:1]).all(0), (rows == rows[:1]).all(0)
+    )
     return x[~many[place]], rows[many], counts[many] / len(x)
 
 
