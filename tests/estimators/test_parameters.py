@@ -8,8 +8,10 @@ import pytest
 from sklearn.base import clone
 
 from gedi import GEDI, GEDIClassifier, GEDISymbols, Settings
+from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.docstrings import entries, inherited
+from gedi.training.plan import plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -69,11 +71,11 @@ def test_only_gedi_takes_a_positional_parameter():
 
 def test_docstrings_and_defaults_agree_with_the_settings():
     x = np.random.default_rng(0).normal(size=(50, 3))
-    found = GEDI(2, max_iter=1, n_restarts=None, random_state=0).fit(x).settings_
+    unsaid = plan(Dataset("X", x), Settings(n_clusters=2)).settings
     for name in SETTINGS:
         default = inspect.signature(GEDI).parameters[name].default
         assert name == "method" or default == value(Settings(), name)
-        chosen = value(Settings(), name) is None and value(found, name) is not None
+        chosen = value(Settings(), name) is None and value(unsaid, name) is not None
         words = " ".join(entries(GEDI.__doc__)["Args"][name].split())
         assert ("None: chosen from the data, see `gedi.plan`." in words) == chosen, name
 

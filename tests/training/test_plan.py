@@ -50,7 +50,7 @@ def test_what_the_user_says_stays():
         batch_size=17,
         learning_rate=0.5,
         data_noise=0.25,
-        weights=WeightSettings(0.5, 2.0, 3.0),
+        weights=WeightSettings(0.5, 2.0, 3.0, start=0.5),
         restarts=RestartSettings(False, 2, 1, 9, gen=True, warmup=3, ramp=2, score_matching=5),
     )
     resolved = resolve(said, table())

@@ -59,7 +59,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     the learned attributes are documented here; the docstrings of the estimators include them.
 
     Args:
-        prior: shares of the clusters: c positive numbers, "learned" from the data, or None: equal.
+        prior: shares of the clusters: c positive numbers, "uniform" for equal shares, or "learned".
+            None: chosen from the data, see `gedi.plan`.
         w_gen: weight of the log-likelihood; 0 is GEDI no gen. None: chosen from the data, see
             `gedi.plan`.
         w_inv: weight of the agreement between views. With w_prior, 0 is JEM without labels.
@@ -74,7 +75,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             that map a batch in the units of X to another one; or a list of both. None: chosen from
             the data, see `gedi.plan`.
         contamination: share of the training points that `predict_outliers` calls outliers.
-        max_iter: maximum number of iterations.
+        max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
         max_time: maximum number of seconds. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
         n_restarts: number of networks that are trained together at first; the best one is trained

@@ -9,9 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gedi.model.margins import location_and_scale
+
 __all__ = ["Scaling"]
 
 _CHUNK = 1024  # rows
+_DECIDING = 20_000  # rows that a robust scale is read from
 
 
 class Scaling(NamedTuple):
@@ -49,6 +52,17 @@ class Scaling(NamedTuple):
         others = np.ones_like(scale) if spread is None else np.where(spread > 0, spread, 1.0)
         scale = np.where((low == high) | (scale == 0), others, scale)
         return cls(torch.from_numpy(size * mean), torch.from_numpy(scale))
+
+    @classmethod
+    def robust(cls, x: NDArray[np.floating | np.uint8]) -> Self:
+        """Scale every feature by its median and a robust spread, which far rows do not move.
+
+        Args:
+            x: the rows, (n, d); of many, up to 20,000 at equal distances decide.
+        """
+        some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
+        location, scale = location_and_scale(torch.from_numpy(some))
+        return cls(location, scale)
 
     @classmethod
     def from_range(cls, low: float, high: float, n_features: int) -> Self:

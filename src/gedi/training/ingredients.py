@@ -101,7 +101,8 @@ def build_ingredients(
         DataError: if all points are the same.
     """
     settings, previous = plan.settings, custom.previous
-    scaling = _scaling(dataset) if previous is None else previous.scaling
+    robust = settings.sampler.kind == "base"
+    scaling = _scaling(dataset, robust=robust) if previous is None else previous.scaling
     data = Points(dataset.x, scaling, device)
     if data.are_all_the_same:
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
@@ -379,7 +380,9 @@ def _batches(dataset: Dataset, data: Points, scaling: Scaling, seed: int) -> Poi
     return data
 
 
-def _scaling(dataset: Dataset) -> Scaling:
+def _scaling(dataset: Dataset, *, robust: bool) -> Scaling:
+    if robust:
+        return Scaling.robust(dataset.x)
     if dataset.image_shape is None:
         if isinstance(dataset, StreamedDataset):
             return Scaling.standardise(dataset.x, dataset.shards.high - dataset.shards.low)

@@ -374,8 +374,7 @@ def _sampler_kind(
 def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> None:
     """Refuse draws of the base where there is no such base, or no use for it."""
     reasons = {
-        "vectors, as the mixture is one of vectors; these are images": shape.image_shape
-        is not None,
+        "vectors, but these are images": shape.image_shape is not None,
         "a method of ours with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
         "encoder.base true or null": settings.encoder.base is False,
         "a positive weights.gen": settings.weights.gen == 0,
