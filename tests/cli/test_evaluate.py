@@ -237,7 +237,7 @@ def test_images_that_cannot_be_read_are_left_out_of_predictions(run, tmp_path, c
     out = tmp_path / "c.csv"
     assert "skip-bad" in refused(["predict", run, images, "--out", str(out)], capsys)
     assert main(["predict", run, images, "--skip-bad", "--out", str(out)]) == 0
-    assert "1 image left out: unreadable" in capsys.readouterr().err
+    assert "1 image could not be read and was left out" in capsys.readouterr().err
     files = ["columns/0.png", "columns/2.png", "columns/4.png", "rows/1.png", "rows/5.png"]
     assert pd.read_csv(out)["file"].tolist() == files
 

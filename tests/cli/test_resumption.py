@@ -16,7 +16,7 @@ import pytest
 
 import kills
 from gedi.cli import main
-from gedi.cli.stopping import stoppable
+from gedi.cli.signals import stoppable
 from gedi.runs.checkpoints import Checkpoints
 from gedi.training.session import Session
 from processes import start
@@ -111,7 +111,7 @@ def test_what_is_cut_within_an_iteration_goes_on_from_the_last_checkpoint(
     with monkeypatch.context() as patched:
         patched.setattr(Session, "advance", cut)
         assert main([*arguments, "--out", str(tmp_path / "cut")]) == 130
-    assert "the last checkpoint stands" in capsys.readouterr().err
+    assert "the last checkpoint is kept" in capsys.readouterr().err
     assert main(["resume", str(tmp_path / "cut")]) == 0
     assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
     assert kills.difference(tmp_path / "whole", tmp_path / "cut") == []

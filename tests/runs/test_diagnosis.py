@@ -67,7 +67,7 @@ def test_a_run_that_was_interrupted(run, capsys):
     found = diagnose(run)
     assert (found.iterations, found.ended) == (200, None)
     assert main(["doctor", str(run.path)]) == 0
-    assert f"go on with: gedi resume {run.path}" in capsys.readouterr().out
+    assert f"continue with: gedi resume {run.path}" in capsys.readouterr().out
     (run.path / "metrics.csv").write_text("")
     assert diagnose(run).iterations == 0
     (run.path / "metrics.csv").unlink()

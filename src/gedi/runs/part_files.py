@@ -1,10 +1,10 @@
-"""A file made in parts that lie beside it, so that what was killed goes on with the next part.
+"""A file that is written in parts, so that an interrupted command can continue.
 
-    .NAME.parts/key             what the parts are made from
-    .NAME.parts/000003-65536    a part and its number of rows
-    NAME                        all of them joined, once all are there
+    .NAME.parts/key             identifies the input of the parts
+    .NAME.parts/000003-65536    part 3, with its number of rows
+    NAME                        all parts joined, once they are complete
 
-Each is written beside and renamed, so none is ever half there.
+Each file is written under a temporary name and then renamed, so that it is never incomplete.
 """
 
 import shutil
@@ -29,17 +29,17 @@ class PartFiles:
 
     @property
     def folder(self) -> Path:
-        """Where the parts lie."""
+        """The folder of the parts."""
         return self.target.with_name(f".{self.target.name}.parts")
 
     def begin(self, key: str) -> int:
-        """Keep the parts that were made from the same, throw away all others.
+        """Keep the existing parts if they were made from the same input, else discard them.
 
         Args:
-            key: all that the parts hang on.
+            key: everything that the parts depend on.
 
         Returns:
-            How many parts there are already.
+            The number of parts that are already there.
         """
         file = self.folder / "key"
         if not file.is_file() or file.read_text(encoding="utf-8") != key:
@@ -51,24 +51,24 @@ class PartFiles:
 
     @property
     def n_rows(self) -> int:
-        """Rows in all parts."""
+        """Number of rows in all parts."""
         return sum(int(part.name.partition("-")[2]) for part in self._parts())
 
     def add(self, n_rows: int, write: Callable[[Path], object]) -> None:
-        """Make the next part.
+        """Write the next part.
 
         Args:
-            n_rows: in it.
-            write: writes it to the path that it is given.
+            n_rows: number of rows in the part.
+            write: writes the part to a given path.
         """
         with beside(self.folder / f"{len(self._parts()):06d}-{n_rows}") as partial:
             write(partial)
 
     def finish(self, join: Callable[[Sequence[Path], Path], object]) -> None:
-        """Make the file of the parts, and throw them away.
+        """Join the parts into the file, and remove them.
 
         Args:
-            join: writes the contents of the paths that it is given first to the last.
+            join: joins the files in its first argument into the path in its second.
         """
         whole = self.folder / "whole"
         join(self._parts(), whole)
@@ -76,10 +76,10 @@ class PartFiles:
         self.discard()
 
     def discard(self) -> None:
-        """Throw the parts away."""
+        """Remove the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _parts(self) -> list[Path]:
-        """Those from the first on, up to where one is missing."""
+        """The parts from the first one up to the first gap."""
         found = sorted(self.folder.glob("[0-9]*-*[0-9]"))
         return [part for i, part in enumerate(found) if int(part.name.partition("-")[0]) == i]

@@ -240,7 +240,8 @@ class Settings:
         max_iter: iterations at most.
         max_time: seconds at most. Null: no limit.
         tol: gain in bound and gap (nats) that counts as progress.
-        patience: iterations without progress after which the training winds down and ends.
+        patience: iterations without progress after which the learning rate falls and the training
+            ends.
         batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
         learning_rate: of Adam. Null: 4e-3 for small networks, 3e-3 for conv, 2e-3 for large mlps,
             1e-3 for the others.
@@ -251,8 +252,8 @@ class Settings:
             tables relative to the covariance of the data. Null: 0.1 for images, 0.3 with
             convolutional networks; for tables the width of likeliest kernels, less the more points
             there are; 0 up to two dimensions.
-        seed: of all random numbers.
-        device: auto, cpu or cuda.
+        seed: seed of all random numbers; change it to see how much depends on chance.
+        device: where to train: cpu, cuda, or auto, which takes cuda if there is a GPU.
         precision: 32-true; or bf16-mixed, in which the encoder computes in bfloat16 while it is
             trained, and energies, steps and weights stay in float32: for GPUs.
         compile: compile the network and the gradients of the chains (torch.compile). It takes
@@ -262,7 +263,7 @@ class Settings:
             or the sampler is vera.
         rename: let clusters change numbers, at evaluations, where a rule over groups finds that
             likelier.
-        evaluate_every: iterations between evaluations.
+        evaluate_every: iterations between evaluations, which measure progress.
         weights: of the bound's terms.
         encoder: the network.
         sampler: the chains, and what else makes negatives.
