@@ -37,7 +37,7 @@ def gaussian(dims: int) -> Case:
 
 
 def shifted(dims: int) -> Case:
-    """The Gaussian with anchors beside it, and too widely spread."""
+    """The Gaussian with anchors that are shifted and too widely spread."""
     energy, anchors, box, log_z = gaussian(dims)
     return energy, 1.3 * anchors + 0.3, box, log_z
 

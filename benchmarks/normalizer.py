@@ -19,7 +19,7 @@ from known_energies import Case, banana, flat, gaussian, heavy_tails, shifted, t
 
 CASES: dict[str, tuple[Callable[[int], Case], tuple[int, ...]]] = {
     "Gaussian, condition number 100": (gaussian, (1, 10, 50)),
-    "the same, anchors beside it": (shifted, (10, 50)),
+    "the same, shifted anchors": (shifted, (10, 50)),
     "three modes": (three_modes, (2, 10, 50)),
     "banana": (banana, (2, 20, 50)),
     "heavy tails": (heavy_tails, (1, 3, 10)),

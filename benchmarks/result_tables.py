@@ -136,8 +136,8 @@ def digits(rows: Rows) -> str:
         for group in by_seed
         if {"GEDI", "no gen"} <= (by := {row["method"]: row for row in group}).keys()
     ]
-    told = f"NMI of GEDI less that of no gen on paired seeds: {', '.join(differences)}.\n"
-    return f"{text}\n{told if differences else ''}"
+    line = f"NMI of GEDI minus that of no gen, seed by seed: {', '.join(differences)}.\n"
+    return f"{text}\n{line if differences else ''}"
 
 
 # Tables that were not tuned on.
@@ -309,21 +309,21 @@ def symbols(rows: Rows) -> str:
     text = rule_table([(RuleCell(*(row[name] for name in names)), row) for row in found])
     sampled = [
         f"{row['task']} of {row['groups']:,} groups"
-        f"{' beside all images' if row['unlabelled'] else ''}: {row['sample accuracy']:.2f}"
+        f"{' and all images' if row['unlabelled'] else ''}: {row['sample accuracy']:.2f}"
         for row in found
         if "sample accuracy" in row
     ]
-    told = (
-        "Share of 10 samples of each symbol, drawn by GEDI (seed 0), that a classifier trained on "
-        f"labels takes for that symbol: {'; '.join(sampled)}."
+    accuracies = (
+        "Share of samples, 10 for each symbol, drawn by GEDI (seed 0), that a classifier trained "
+        f"on labels assigns to that symbol: {'; '.join(sampled)}."
     )
-    return f"{text}\n\n{told}\n" if sampled else f"{text}\n"
+    return f"{text}\n\n{accuracies}\n" if sampled else f"{text}\n"
 
 
 def older_rows(rows: Rows) -> str:
-    """A remark on rows of before clusters could change their numbers."""
+    """A remark on rows that are older than the renumbering of clusters."""
     n = sum("rename" not in row["settings"] for row in rows if "GEDI" in row["method"])
-    return f" ({n} older rows of GEDI no gen could not yet)" if n else ""
+    return f" ({n} older rows of GEDI no gen are from before this was possible)" if n else ""
 
 
 # What rules cost.
@@ -511,7 +511,7 @@ guard_cost = by_row(
     {
         "network": "{network}",
         "ms an iteration": "{iteration}",
-        "with over without": "{ratio[1]} ({ratio[0]} to {ratio[2]})",
+        "with / without guard": "{ratio[1]} ({ratio[0]} to {ratio[2]})",
         "guard alone, ms": "{alone}",
         "share": "{share:.2%}",
     }
@@ -523,7 +523,7 @@ kills = by_row(
     {
         "training": "{case}",
         "kills": "{kills}",
-        "of them while a file was written": "{within_files}",
+        "during a write": "{within_files}",
         "trainings": "{trainings}",
         "differences": lambda row: ", ".join(row["differences"]) or "none",
     }
@@ -588,7 +588,7 @@ def memory(rows: Rows) -> str:
             "data": "{points:,} x {features:,}",
             "measured MiB": lambda row: f"{row['measured'] / 2**20:,.0f}",
             "predicted MiB": lambda row: f"{row['predicted'] / 2**20:,.0f}",
-            "off by": lambda row: f"{row['predicted'] / row['measured'] - 1:+.0%}",
+            "error": lambda row: f"{row['predicted'] / row['measured'] - 1:+.0%}",
             "largest parts (MiB)": largest,
         },
     )

@@ -19,8 +19,7 @@ NAMES = ["a", "b"]
 
 
 @pytest.fixture(autouse=True)
-def _in_tmp(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _small(monkeypatch):
     monkeypatch.setattr(rows, "_BLOCK_VALUES", 300)  # blocks of 100 rows or fewer
     monkeypatch.setattr(tables, "_PART_VALUES", 300)
 

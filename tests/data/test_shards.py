@@ -1,5 +1,7 @@
 """Shards of a table: what is in them, who reads what, and what is refused."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,6 +11,7 @@ import pytest
 from gedi.data import shards as module
 from gedi.data import tables
 from gedi.data.shards import load_stream, mixed
+from gedi.data.source import load
 from gedi.errors import DataError
 from small_shards import write
 
@@ -98,6 +101,14 @@ def test_numbers_of_all_kinds_come_as_they_are(tmp_path):
     pq.write_table(table, tmp_path / "t.parquet")
     data = load_stream(str(tmp_path / "t.parquet"))
     np.testing.assert_array_equal(data.x, [[1, 1, 0.5], [2, 0, 1e300]])
+
+
+def test_decimals_are_the_numbers_of_the_whole_file(tmp_path):
+    cents = np.random.default_rng(0).integers(0, 10**6, 500)
+    table = pa.table({"a": pa.array([Decimal(int(cent)) / 100 for cent in cents])})
+    pq.write_table(table, tmp_path / "t.parquet")
+    streamed = load_stream(str(tmp_path / "t.parquet")).x
+    np.testing.assert_array_equal(streamed, load(str(tmp_path / "t.parquet")).x)
 
 
 def test_an_index_of_pandas_is_no_feature(tmp_path):

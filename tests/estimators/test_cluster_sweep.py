@@ -5,9 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from test_choosing import ring
 
 from gedi import GEDI, ClusterSweep, SettingsError
+from small_trainings import ring
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,6 +8,7 @@ gr = pytest.importorskip("gradio", reason="the explorer needs the extra explore"
 
 from gedi.cli import main  # noqa: E402
 from gedi.errors import DataError  # noqa: E402
+from gedi.explorer.app import page_of  # noqa: E402
 from gedi.explorer.change_panel import filled_in, free_part, line_between  # noqa: E402
 from gedi.explorer.clusters_panel import shown_point  # noqa: E402
 from gedi.explorer.compare_panel import agreement_table, clusters_by  # noqa: E402
@@ -16,7 +17,6 @@ from gedi.explorer.figures import frame_of, tile  # noqa: E402
 from gedi.explorer.generate_panel import chain_positions  # noqa: E402
 from gedi.explorer.names import ClusterNames  # noqa: E402
 from gedi.explorer.names_panel import names_frame  # noqa: E402
-from gedi.explorer.page import page_of  # noqa: E402
 from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402

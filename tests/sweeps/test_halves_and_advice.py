@@ -13,6 +13,7 @@ from gedi.settings import EncoderSettings, RestartSettings, Settings, WeightSett
 from gedi.sweeps import halves
 from gedi.sweeps.advice import Row, advise, rows_of
 from gedi.sweeps.halves import Cell, check_sweep, half, sweep
+from small_trainings import ring
 
 QUICK = Settings(
     max_iter=150,
@@ -23,14 +24,6 @@ QUICK = Settings(
     restarts=RestartSettings(n=1),
     weights=WeightSettings(gen=0.0),
 )
-
-
-def ring(k, n=200, width=0.3):
-    """As many round heaps on a circle, and which of them each point is of."""
-    rng = np.random.default_rng(k)
-    y = np.arange(n) % k
-    centers = np.stack([np.cos(2 * np.pi * y / k), np.sin(2 * np.pi * y / k)], axis=1)
-    return (3 * centers + width * rng.normal(size=(n, 2))).astype(np.float32), y
 
 
 def training(x, settings=QUICK, calls=None):

@@ -413,7 +413,7 @@ def test_settings_of_another_network(run, changes):
         else:
             settings[name] = value
     Path("run/settings.yaml").write_text(yaml.safe_dump(settings))
-    with pytest.raises(RunError, match=r"model\.safetensors: cannot be read"):
+    with pytest.raises(RunError, match=r"(model\.safetensors|settings\.yaml): cannot be read"):
         run.load_model()
 
 

@@ -26,7 +26,7 @@ def run(options: Namespace) -> int:
         raise SettingsError(f"--port: expected a port from 1 to 65535, got {options.port}")
     run = Run.open(Path(options.folder))
     other = None if options.against is None else Run.open(Path(options.against))
-    from gedi.explorer.page import page_of, serve  # noqa: PLC0415 - an extra, and slow to import
+    from gedi.explorer.app import page_of, serve  # noqa: PLC0415 - an extra, and slow to import
 
     print(f"{run.path}: reading the data and computing predictions", flush=True)
     page = page_of(run, other)

@@ -1,4 +1,4 @@
-"""All data of a training, as small as they come, and scaled where they are used.
+"""All points of a training, in their smallest form, and scaled where they are used.
 
 They are on the device, or stay in the file that they are mapped from.
 """
@@ -21,7 +21,7 @@ _MOST_VALUES = 2**28  # of points looked at together, 1 GiB
 
 
 def affordable(n: int, n_features: int) -> int:
-    """N points, or as many as take 1 GiB in float32: of CIFAR-10 all, of photographs fewer."""
+    """The number of points, of n, that take at most 1 GiB in float32: all of CIFAR-10, for one."""
     return min(n, max(1, _MOST_VALUES // n_features))
 
 
@@ -34,7 +34,7 @@ class Points:
     Args:
         x: rows in the user's units, (n, d).
         scaling: to the network's units.
-        device: where they live; selections of those in a file come there.
+        device: of the rows; of selections where the rows stay in a file.
     """
 
     def __init__(
@@ -52,22 +52,22 @@ class Points:
         self._scale = scaling.scale.float().to(device)
 
     def __len__(self) -> int:
-        """N."""
+        """The number of points, n."""
         return len(self._values)
 
     @property
     def device(self) -> torch.device:
-        """Where selections come."""
+        """The device of selections."""
         return self._values.device
 
     @property
     def n_features(self) -> int:
-        """D."""
+        """The number of features, d."""
         return int(self._values.shape[1])
 
     @property
     def n_bytes(self) -> int:
-        """What they take in memory; nothing where they stay in a file."""
+        """The bytes that they take in memory; none where they stay in a file."""
         return 0 if isinstance(self._values, _Mapped) else self._values.nbytes
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
@@ -77,7 +77,7 @@ class Points:
 
     @property
     def are_all_the_same(self) -> bool:
-        """Whether every row is the first one."""
+        """Whether every row equals the first one."""
         first = self._values[:1]
         return all(bool((part == first).all()) for part in self._parts())
 
@@ -97,7 +97,7 @@ class Points:
 
 
 class _Mapped:
-    """Rows of bytes in a file, of which those asked for come to a device."""
+    """Rows of bytes in a file; selections are copied to a device."""
 
     def __init__(self, x: NDArray[np.generic], device: torch.device) -> None:
         self._x = x
@@ -113,7 +113,7 @@ class _Mapped:
 
 
 def _tensor(x: NDArray[np.generic]) -> Tensor:
-    """The array; a copy if it is read-only, as slices of a mapped file are and tensors are not."""
+    """The array; a copy if it is read-only like a slice of a mapped file, as tensors are not."""
     return torch.from_numpy(np.require(x, requirements=["C", "W"]))
 
 

@@ -126,7 +126,7 @@ def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
 
 
 def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
-    """The same rows in parts of one size, the last of which may be smaller.
+    """The same rows in parts of one size, except that the last may be smaller.
 
     Args:
         blocks: rows (k, ...), any number in each.

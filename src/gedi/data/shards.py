@@ -1,8 +1,8 @@
-"""Tables in .parquet files that memory does not hold: what is in them, and an order to read it in.
+"""Tables in .parquet files that do not fit into memory: their groups, and an order of reading.
 
 An epoch takes the row groups of all files in random order, several of them at once, and mixes a
 buffer of their rows: the two-level shuffle of CorgiPile (Xu et al., SIGMOD 2022). The order is a
-function of seed and epoch alone, so that reading begins anywhere again without a trace of the past.
+function of seed and epoch alone, so that reading can start again anywhere.
 """
 
 from collections import deque
@@ -34,25 +34,25 @@ __all__ = ["Group", "GroupRows", "Piece", "Shards", "StreamedDataset", "load_str
 _KIND = "parquet"
 _BUFFER_VALUES = 2**24  # of rows that are mixed, 64 MiB in float32
 _AT_ONCE = 16  # row groups that are read in turns
-_OPEN_BYTES = 2**28  # for all that are open
-_PAGES_BYTES = 9 * 2**18  # of a column that is open: a page, a dictionary, and both unpacked
+_OPEN_BYTES = 2**28  # for all open groups
+_PAGES_BYTES = 9 * 2**18  # of an open column: a page, a dictionary, and both unpacked
 _SMALL_GROUP = 2**12  # rows; neighbours with fewer count as one, or opening them would take longer
 _SAMPLED = 20_000  # rows
 _SAMPLED_VALUES = 2**24
 _LOOKED_AT = 2**27  # values in the row groups that the sample is from, 1 GiB
 _MOST_LOOKED_AT = 1000
-_FOR_ORDER, _FOR_BUFFER, _FOR_SAMPLE = range(3)  # what random numbers are for
+_FOR_ORDER, _FOR_BUFFER, _FOR_SAMPLE = range(3)  # uses of random numbers
 
 
 class Group(NamedTuple):
     """Row groups of a file that follow each other, read as one.
 
     Attributes:
-        file: place of the file.
-        first: place of the first in the file.
-        stop: place after the last.
-        first_row: in the file.
-        n_rows: in all of them.
+        file: the index of the file.
+        first: the index of the first row group in the file.
+        stop: the index after that of the last.
+        first_row: the place of their first row in the file.
+        n_rows: the number of rows in all of them.
     """
 
     file: int
@@ -63,7 +63,7 @@ class Group(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Rows of a group, from one to before another."""
+    """Rows of a group, from `start` to before `stop`."""
 
     group: int
     start: int
@@ -75,14 +75,14 @@ class Shards:
     """The rows of .parquet files.
 
     Args:
-        source: what the user called them.
+        source: the name that the user gave.
         files: at least one.
-        features: columns, in this order.
+        features: the columns, in this order.
         groups: in the order of files and rows.
-        buffer_size: rows that are mixed.
-        at_once: groups that are read in turns.
-        open_bytes: that each of these takes, at most.
-        low: least value of each feature as the files tell it, (d,), NaN where they do not.
+        buffer_size: the number of rows that are mixed.
+        at_once: the number of groups that are read in turns.
+        open_bytes: the most bytes that each of these takes.
+        low: the least value of each feature in the statistics of the files, (d,); NaN without one.
         high: the greatest.
     """
 
@@ -98,28 +98,28 @@ class Shards:
 
     @property
     def n_rows(self) -> int:
-        """Rows in all files."""
+        """The number of rows in all files."""
         return sum(group.n_rows for group in self.groups)
 
     @property
     def held_bytes(self) -> int:
-        """What a stream of them takes: its buffer with the places in it, and open groups."""
+        """The bytes that a stream takes: its buffer with the places in it, and the open groups."""
         row = 4 * len(self.features) + 8
         return min(self.buffer_size, self.n_rows) * row + self.at_once * self.open_bytes
 
     def order(self, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> list[int]:
-        """The groups in random order, of which every process takes others."""
+        """The groups in random order; those of one process, which no other process reads."""
         rng = np.random.default_rng([_FOR_ORDER, seed, epoch])
         found: list[int] = rng.permutation(len(self.groups))[rank::world_size].tolist()
         return found
 
     def places(self, n: int, seed: int, epoch: int, rank: int, number: int) -> NDArray[np.int64]:
-        """Where the n rows of a buffer go, the one of this number in an epoch of a process."""
+        """The places of n rows in a buffer, given its number in the epoch and the process."""
         rng = np.random.default_rng([_FOR_BUFFER, seed, epoch, rank, number])
         return rng.permutation(n)
 
     def buffers(self, order: Sequence[int]) -> Iterator[list[Piece]]:
-        """What the buffer holds, one after the other; see `mixed`."""
+        """The contents of the buffer, one filling after the other; see `mixed`."""
         sizes = {place: self.groups[place].n_rows for place in order}
         return mixed(order, sizes, self.buffer_size, self.at_once)
 
@@ -130,7 +130,7 @@ class Shards:
 
 
 class GroupRows:
-    """Rows of a group, read in turns with those of others.
+    """Rows of a group, read in turns with those of other groups.
 
     Args:
         path: of the file.
@@ -160,7 +160,7 @@ class GroupRows:
 
 @dataclass(frozen=True, eq=False)
 class StreamedDataset(Dataset):
-    """A sample of rows, for all that looks at data, and the shards that batches come from.
+    """A sample of the rows as `x`, and the shards that batches come from.
 
     Args:
         shards: all rows.
@@ -170,14 +170,14 @@ class StreamedDataset(Dataset):
 
     @property
     def n_rows(self) -> int:
-        """Rows in all files, of which `x` holds some."""
+        """The number of rows in all files, of which `x` holds a sample."""
         return self.shards.n_rows
 
 
 def load_stream(
     source: str, *, label: str | None = None, seed: int = 0, buffer_size: int | None = None
 ) -> StreamedDataset:
-    """A .parquet file, or a folder of them, to be trained on without ever being in memory.
+    """A .parquet file, or a folder of them, to train on without holding it in memory.
 
         data = gedi.load_stream("shards/")
         gedi.fit(data, n_clusters=5)
@@ -186,14 +186,15 @@ def load_stream(
     up to 20,000 rows at random, out of row groups at random that hold up to 2**27 values.
 
     Args:
-        source: the file or the folder; what begins with a point or a line is passed over.
+        source: the file or the folder, in which names that begin with . or _ are passed over.
         label: a column that is kept from training; its labels are those of the sample.
         seed: of the sample.
-        buffer_size: rows that are mixed; by default as many as 64 MiB hold. More mix better.
+        buffer_size: the number of rows that are mixed; by default as many as fit into 64 MiB. A
+            larger buffer mixes better.
 
     Raises:
-        DataError: there are no such files; one is damaged, or has other columns than the first;
-            columns that are no numbers, or no rows.
+        DataError: there are no such files, or no rows; a file is damaged, or has other columns than
+            the first; or a column is not numeric.
     """
     path = Path(source)
     files = _files(path)
@@ -245,16 +246,16 @@ def load_stream(
 def mixed(
     order: Sequence[int], sizes: dict[int, int], buffer_size: int, at_once: int
 ) -> Iterator[list[Piece]]:
-    """Pieces that fill a buffer, one buffer after the other, until all rows were in one.
+    """Pieces that fill a buffer, one filling after the other, until every row has been in one.
 
-    Several groups are open, and each gives the buffer an equal share; where one ends, the next in
-    the order follows.
+    Several groups are open, and each fills an equal share of the buffer. Where one ends, the next
+    in the order follows.
 
     Args:
         order: the groups.
-        sizes: rows of each, at least one.
-        buffer_size: rows in a buffer, at most.
-        at_once: groups that are open.
+        sizes: the number of rows of each, at least one.
+        buffer_size: the most rows in a buffer.
+        at_once: the number of groups that are open.
     """
     waiting = deque(order)
     heads = [(waiting.popleft(), 0) for _ in range(min(at_once, len(waiting), buffer_size))]
@@ -315,7 +316,7 @@ def _files(path: Path) -> tuple[Path, ...]:
 def _features(
     path: Path, table: "ParquetFile", names: Sequence[str], label: str | None
 ) -> tuple[str, ...]:
-    """All columns but that of the labels."""
+    """All columns except that of the labels."""
     if label is not None:
         require_columns(path, names, [label], "label column")
         kind = table.schema_arrow.field(label).type
@@ -348,7 +349,7 @@ def _is_numeric(kind: "pa.DataType") -> bool:
 
 
 def _groups_of(path: Path, place: int, table: "ParquetFile") -> tuple[list[Group], int]:
-    """The groups of a file that have rows, small neighbours as one; and bytes of the largest."""
+    """The groups of a file that have rows, small neighbours joined; and the most bytes of one."""
     facts = table.metadata
     sizes = [facts.row_group(i).num_rows for i in range(facts.num_row_groups)]
     if min(sizes, default=0) < 0 or sum(sizes) != facts.num_rows:
@@ -369,7 +370,7 @@ def _groups_of(path: Path, place: int, table: "ParquetFile") -> tuple[list[Group
 def _bounds(
     table: "ParquetFile", features: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The least and the greatest value of each feature that the end of the file tells, or NaN."""
+    """The least and the greatest value of each feature in the footer of the file, or NaN."""
     facts = table.metadata
     low, high = np.full(len(features), np.inf), np.full(len(features), -np.inf)
     columns = [facts.schema.names.index(name) for name in features]
@@ -378,12 +379,12 @@ def _bounds(
         if group.num_rows == 0:
             continue
         for k, column in enumerate(columns):
-            told = group.column(column).statistics
-            if told is None or not told.has_min_max or not isinstance(told.min, int | float):
+            known = group.column(column).statistics
+            if known is None or not known.has_min_max or not isinstance(known.min, int | float):
                 low[k] = high[k] = np.nan
                 continue
-            low[k] = np.minimum(low[k], float(told.min))
-            high[k] = np.maximum(high[k], float(told.max))
+            low[k] = np.minimum(low[k], float(known.min))
+            high[k] = np.maximum(high[k], float(known.max))
     return low, high
 
 
@@ -404,7 +405,7 @@ def _blocks(path: Path, group: Group, features: Sequence[str]) -> Iterator[Value
 
 
 def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, "pd.Series | None"]:
-    """Rows at random out of some groups at random, (m, d), and their labels."""
+    """Random rows (m, d) of some random groups, and their labels."""
     import pandas as pd  # noqa: PLC0415
 
     rng = np.random.default_rng([_FOR_SAMPLE, seed])

@@ -31,15 +31,17 @@ class Source:
     """Where data come from, and how they are read."""
 
     data: str = _option(
-        "moons, circles, digits, a file, a folder of images, hf://..., or of a plug-in"
+        "moons, circles, digits, a file, a folder of images, hf://..., or a name of a plug-in"
     )
     label: str | None = _option(
         "column or array of labels, for evaluation only; for a .npy file another .npy file", None
     )
-    n_points: int = _option("size of moons and circles", 10_000)
+    n_points: int = _option("number of points of moons and circles", 10_000)
     seed: int = _option("of the random numbers of moons and circles", 0)
-    split: str | None = _option("of a set of images; by default train, or the only one", None)
-    image_size: int | None = _option("bring images to squares of this many pixels a side", None)
+    split: str | None = _option(
+        "the split of a set of images to read; by default train, or the only one", None
+    )
+    image_size: int | None = _option("resize images to squares of this many pixels a side", None)
     skip_bad: bool = _option("leave out images that cannot be read", False)
     stream_above: int = _option(
         "GiB of decoded images above which they stay on disk instead of in memory",
@@ -47,8 +49,8 @@ class Source:
         unit=_GIBIBYTE,
     )
     streaming: bool = _option(
-        "of tables in .parquet files, one or a folder of them: read them while training, so that "
-        "they may be larger than memory",
+        "read a table of .parquet files, one or a folder of them, while training, so that it may "
+        "be larger than memory",
         False,
     )
     drop: tuple[str, ...] = _option(

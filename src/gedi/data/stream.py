@@ -1,4 +1,4 @@
-"""Batches of a training whose data memory does not hold."""
+"""Batches of a training whose data do not fit into memory."""
 
 import math
 
@@ -15,16 +15,16 @@ __all__ = ["Stream"]
 class Stream:
     """Rows of shards, mixed and scaled, without end: one epoch after the other.
 
-    Within an epoch no row comes twice, and none to two processes. All that it is, is a function of
-    the seed and of how many rows were drawn, so that a training goes on with the same rows.
+    Within an epoch each row comes once, to one process. The rows depend only on the seed and on the
+    number of rows drawn so far, so that a training goes on with the same rows.
 
     Args:
         shards: all rows.
         scaling: to the network's units.
-        device: where batches come.
+        device: of the batches.
         seed: of the order.
         rank: of this process among those that train together.
-        world_size: how many they are.
+        world_size: the number of these processes.
 
     Raises:
         DataError: there are fewer row groups than processes.
@@ -72,7 +72,7 @@ class Stream:
         return rows.reshape(*shape, -1)
 
     def state_dict(self) -> dict[str, int]:
-        """How many rows were drawn, the same for all processes; and what they were drawn from."""
+        """The number of rows drawn, the same for all processes; and what they were drawn from."""
         return {
             "drawn": self.drawn,
             "rows": self.shards.n_rows,
@@ -82,10 +82,10 @@ class Stream:
         }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after so many rows.
+        """Go on after the number of rows in a state.
 
         Raises:
-            ValueError: the shards are others, so that the rows would be.
+            ValueError: the state is of other shards, whose rows would differ.
         """
         expected = self.state_dict() | {"drawn": state["drawn"]}
         if state != expected:
@@ -139,7 +139,7 @@ class Stream:
         for piece in self._pieces:
             rows, at = self._open.pop(piece.group, (None, 0))
             rows = self.shards.open(piece.group) if rows is None else rows
-            for _ in rows.take(piece.start - at):  # where it was taken up in between
+            for _ in rows.take(piece.start - at):  # rows that were drawn before a restart
                 pass
             for part in rows.take(piece.stop - piece.start):
                 self._buffer[places[: len(part)]] = self.scaling(part)

@@ -1,4 +1,4 @@
-"""Groups of inputs from a table: a row number of the data for each symbol, and what was observed.
+"""Groups of inputs from a table: a row number of the data for each symbol, and an outcome.
 
     a,b,s
     17,4,9
@@ -60,10 +60,10 @@ class GroupSource:
 
         Args:
             dataset: the data.
-            n_values: c, values of every symbol.
+            n_values: the number of values of every symbol, c.
 
         Raises:
-            DataError: the table cannot be read, or speaks of inputs that are not there.
+            DataError: the table cannot be read, or names inputs that are not there.
             RuleError: the rule cannot be compiled, or an outcome does not fit it.
         """
         return _read_groups(self.groups, self.rule, self.outcome, dataset, n_values)
@@ -126,7 +126,7 @@ def _values(path: Path, column: "pd.Series") -> list[int]:
 
 
 def _rows(path: Path, column: "pd.Series", dataset: Dataset) -> NDArray[np.int64]:
-    """Places in the data of what a column names."""
+    """The places in the data of the inputs that a column names."""
     name = printable(str(column.name))
     if column.dtype.kind not in "ui":
         places = {file: place for place, file in enumerate(dataset.files)}

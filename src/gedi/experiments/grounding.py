@@ -123,12 +123,12 @@ def rule_table(found: Sequence[tuple[RuleCell, Tree]]) -> str:
             **measured,
             "task": cell.task,
             "groups": f"{cell.n_groups:,}",
-            "beside them": "all images" if cell.unlabelled else "none",
+            "unlabelled": "all images" if cell.unlabelled else "none",
             "method": cell.method,
         }
         for cell, measured in found
     ]
-    keys = {name: name for name in ("task", "groups", "beside them", "method")}
+    keys = {name: name for name in ("task", "groups", "unlabelled", "method")}
     columns = {name: lambda group, name=name: _figure(group, name) for name in _COLUMNS}
     return grouped(rows, keys, {"seeds": count, **columns})
 

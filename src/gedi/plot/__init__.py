@@ -9,7 +9,7 @@ and callables come in. The displays draw models: an estimator, or a run that was
     plot.history(None, model.history_, ["gap"])
 """
 
-from gedi.plot.calibration import Calibration, calibration, reliability
+from gedi.plot.calibration_curves import Calibration, calibration, reliability
 from gedi.plot.cluster_numbers import sweep_stability, sweep_told
 from gedi.plot.clusters import cluster_sizes, confusion
 from gedi.plot.detection import auroc, ood_histogram, roc
@@ -21,7 +21,7 @@ from gedi.plot.displays import (
 )
 from gedi.plot.feature_boxplots import feature_boxes
 from gedi.plot.histograms import energy_histogram
-from gedi.plot.images import image_grid, samples
+from gedi.plot.image_grids import image_grid, samples
 from gedi.plot.metrics import history
 from gedi.plot.plane import decision_regions, energy_landscape, points
 from gedi.plot.style import (

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from gedi.errors import DataError
-from gedi.plot.calibration import Calibration, calibration, reliability
+from gedi.plot.calibration_curves import Calibration, calibration, reliability
 from gedi.plot.detection import auroc, ood_histogram, roc
 from gedi.plot.plane import decision_regions, energy_landscape, points
 from gedi.plot.style import INK, MUTED, Floats, Integers, axes_or_new, short_name

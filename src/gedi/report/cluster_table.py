@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from gedi import phrases, plot
-from gedi.report.arrays import finite_mean, largest_numbers
+from gedi.report.array_tools import finite_mean, largest_numbers
 from gedi.report.content import ReportContent
 from gedi.report.pictures import Picture, chart
 

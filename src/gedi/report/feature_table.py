@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases, plot
-from gedi.report.arrays import by_density, largest_numbers, nonzero
+from gedi.report.array_tools import by_density, largest_numbers, nonzero
 from gedi.report.cluster_table import MAX_TABLE_CLUSTERS, hex_colors
 from gedi.report.content import Floats, Integers, ReportContent
 from gedi.report.pictures import Picture, chart

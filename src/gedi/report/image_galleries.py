@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases
-from gedi.report.arrays import by_density
+from gedi.report.array_tools import by_density
 from gedi.report.cluster_table import ClusterRow, largest_clusters
 from gedi.report.content import Floats, ReportContent
 from gedi.report.pictures import MAX_LOSSLESS_SIDE, Picture, tiles

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gedi.report.arrays import by_density
+from gedi.report.array_tools import by_density
 from gedi.report.cluster_table import ClusterRow, largest_clusters
 from gedi.report.content import ReportContent
 from gedi.report.feature_table import signatures

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gedi import plot
-from gedi.report.arrays import thinned
+from gedi.report.array_tools import thinned
 from gedi.report.content import Floats, ReportContent
 from gedi.report.pictures import Picture, chart
 

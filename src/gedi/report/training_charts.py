@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from gedi import phrases, plot
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
-from gedi.report.arrays import finite_of
+from gedi.report.array_tools import finite_of
 from gedi.report.content import ReportContent
 from gedi.report.pictures import Picture, chart
 

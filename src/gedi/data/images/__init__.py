@@ -4,7 +4,7 @@ Images come out as bytes, of one shape:
 
     grey (8 bits, 1 bit)           one channel
     grey of 16 bits                one channel, divided by 257 and rounded
-    colour, palette, CMYK, alpha   red, green, blue; what shines through is white
+    colour, palette, CMYK, alpha   red, green, blue; transparent parts are white
     grey and colour in one set     red, green, blue for all
 
 Photographs are turned as their EXIF tag says; of several frames the first is taken. Local files

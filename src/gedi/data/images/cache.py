@@ -26,14 +26,14 @@ _FORMAT = 1
 
 
 def cache_folder() -> Path:
-    """Where decoded images are kept; see the XDG base directory specification."""
+    """The folder of decoded images; see the XDG base directory specification."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
     return home / "gedi" / "images"
 
 
 def entry_for(pile: Pile, image_size: int | None, skip_bad: bool) -> Path:
-    """The folder of these images, when they are decoded in this way."""
+    """The folder of these images, decoded with these options."""
     from PIL import __version__ as pillow  # noqa: PLC0415
 
     key = repr((_FORMAT, pillow, image_size, skip_bad, list(pile.marks())))
@@ -59,7 +59,7 @@ def open_entry(entry: Path, n: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_
 
 @contextmanager
 def filling(entry: Path) -> Iterator[Path]:
-    """A folder beside the entry, renamed to it when all went well, and else thrown away.
+    """A temporary folder that becomes the entry if all goes well, and is removed otherwise.
 
     Raises:
         DataError: no folder can be made there.

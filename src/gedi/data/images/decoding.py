@@ -1,4 +1,4 @@
-"""All images of a pile decoded into one array of one shape, in memory or in a file."""
+"""All images of a pile, decoded into one array."""
 
 import os
 import warnings
@@ -22,19 +22,19 @@ Shape = tuple[int, int, int]  # (C, H, W)
 
 
 class TooLargeError(Exception):
-    """Says that decoded images take more memory than they may."""
+    """Decoded images take more memory than they may."""
 
 
 class Store(Protocol):
-    """Where decoded images go, one after the other."""
+    """A place for decoded images, which come one after the other."""
 
     shape: Shape | None
 
     def widen(self, shape: Shape) -> None:
-        """Make room for images of this shape; grey ones that are there become colour."""
+        """Make room for images of this shape; grey images that are there become colour."""
 
     def add(self, planes: Planes) -> None:
-        """Take the next image, (C, H, W) or grey."""
+        """Add the next image, (C, H, W) or grey."""
 
 
 def collect(
@@ -44,8 +44,8 @@ def collect(
 
     Args:
         pile: where they come from, for messages.
-        images: each image, or why it cannot be read, in blocks.
-        store: where they go.
+        images: each image, or the reason why it cannot be read, in blocks.
+        store: takes the images.
         skip_bad: leave out those that cannot be read.
 
     Returns:
@@ -99,7 +99,7 @@ def decode(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Images (k, C, H, W) that can be read, and which of n they are, (n,); in memory.
 
-    Threads do as well as processes here: Pillow lets others run while it decodes.
+    Threads suffice here, as Pillow lets other threads run while it decodes.
 
     Raises:
         TooLargeError: they take more than so many bytes.
@@ -128,7 +128,7 @@ class _Memory:
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """What was added, (k, C, H, W)."""
+        """The images that were added, (k, C, H, W)."""
         return self._x[: self._n]
 
     def widen(self, shape: Shape) -> None:

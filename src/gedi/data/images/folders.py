@@ -58,7 +58,7 @@ def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
 def _files_pile(
     name: str, root: Path, folder: Path, images: list[Path], folders: list[Path]
 ) -> Pile:
-    """Images beside each other, or in one folder a class; `root` is what the user named."""
+    """Images in one folder, or in one folder a class; `root` is the folder that the user named."""
     classes = {path.name: found for path in folders if (found := _images_among(_entries(path)[0]))}
     if images and classes:
         raise DataError(

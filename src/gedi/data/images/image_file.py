@@ -1,4 +1,4 @@
-"""A .npy file of images that grows one by one, whose header says in the end how many there are."""
+"""A .npy file that grows by one image at a time; its header gets their number at the end."""
 
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +20,11 @@ class ImageFile:
     """Images of one shape, written one after the other; a `Store`.
 
     Args:
-        path: of the file, in a folder that is thrown away if anything fails.
-        most: how many images there can be.
+        path: of the file, in a folder that is removed if anything fails.
+        most: the largest number of images.
 
     Raises:
-        DataError: the disk is full, or is not to be written to; from any method.
+        DataError: the disk is full or read-only; from any method.
     """
 
     def __init__(self, path: Path, most: int) -> None:
@@ -53,7 +53,7 @@ class ImageFile:
         self._n += 1
 
     def finish(self) -> None:
-        """Say in the header how many images there are."""
+        """Write the number of images to the header."""
         assert self.shape is not None and self._stream is not None
         try:
             self._stream.seek(0)

@@ -1,4 +1,4 @@
-"""Labels of images: their column, their names, and what they may be."""
+"""Labels of images: their column, their class names, and their checks."""
 
 import json
 from collections.abc import Callable
@@ -52,13 +52,13 @@ def labels_of(
     """Labels of all images, (n,); None if there are none at all.
 
     Args:
-        values: a label an image.
-        column: they come from.
-        class_names: what codes mean; empty where labels are values of their own.
-        where: words for the place of an image.
+        values: one label an image.
+        column: the column that they come from.
+        class_names: the classes that codes stand for; empty where labels are not codes.
+        where: the place of an image in words.
 
     Raises:
-        DataError: some are missing, or are no code of a class.
+        DataError: some are missing, or are not codes of classes.
     """
     # `datasets` writes -1 for a class that is kept secret, as in the test set of a competition.
     missing = [value is None or (bool(class_names) and value == -1) for value in values]

@@ -20,12 +20,12 @@ class Pile:
 
     Args:
         name: of the set.
-        n: how many.
-        parts: gives them, some at a time.
-        where: words for the place of one, for messages.
-        marks: what tells these images from any others, and from themselves when they change.
+        n: the number of images.
+        parts: iterates over them, some at a time.
+        where: the place of an image in words, for messages.
+        marks: texts that differ for other images, and when these images change.
         labels: one an image, or None.
-        class_names: what codes among the labels mean, or empty.
+        class_names: the classes that codes among the labels stand for, or empty.
         files: the path of each image's file from the folder that is read, or empty.
     """
 

@@ -23,11 +23,11 @@ Planes = NDArray[np.uint8]  # (C, H, W)
 
 
 class UnreadableError(Exception):
-    """Says in a few words why an image cannot be read."""
+    """An image cannot be read; the message says in a few words why."""
 
 
 def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
-    """One image (C, H, W), or why it cannot be read."""
+    """One image (C, H, W), or the reason why it cannot be read."""
     from PIL import ImageOps  # noqa: PLC0415
 
     try:
@@ -43,7 +43,7 @@ def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
 
 
 def _open(encoded: Encoded) -> "Image.Image":
-    """An image whose pixels are all there, upright."""
+    """An image, decoded and upright."""
     from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415
 
     if encoded is None:

@@ -1,4 +1,4 @@
-"""Blocks of images decoded beside each other: by threads, or by processes."""
+"""Blocks of images decoded in parallel, by threads or by processes."""
 
 import warnings
 from collections import deque
@@ -15,9 +15,9 @@ _BLOCK = 64  # images that are decoded in one go
 
 
 def prepare() -> None:
-    """Make Pillow ready for decoding, once in a process; threads would each do so.
+    """Make Pillow ready for decoding, once in a process instead of once in each thread.
 
-    It warns of images that are refused here anyway.
+    Its warnings concern images that are refused anyway.
     """
     from PIL import Image  # noqa: PLC0415
 
@@ -28,10 +28,9 @@ def prepare() -> None:
 def decoded(
     pile: Pile, image_size: int | None, pool: Executor, n_workers: int
 ) -> Generator[list[Planes | str], None, None]:
-    """Every image decoded, or why it cannot be, block by block, in order.
+    """Every image decoded, or the reason why it cannot be, block by block and in order.
 
-    No more than two blocks a worker are under way, so that images do not fill the memory while
-    they wait to be taken.
+    At most two blocks a worker are in progress, so that images that wait do not fill the memory.
     """
     waiting: deque[Future[list[Planes | str]]] = deque()
     blocks = _blocks(pile)
@@ -48,7 +47,7 @@ def decoded(
 
 
 def decode_block(block: Sequence[Encoded], image_size: int | None) -> list[Planes | str]:
-    """What a worker does: the images of a block (C, H, W), or why they cannot be read."""
+    """The work of one task: the images of a block (C, H, W), or why they cannot be read."""
     return [planes_of(encoded, image_size) for encoded in block]
 
 

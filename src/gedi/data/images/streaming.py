@@ -1,4 +1,4 @@
-"""Sets of images that memory does not hold: decoded once, by processes, into a mapped file."""
+"""Sets of images that do not fit into memory: decoded once, by processes, into a mapped file."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -61,10 +61,10 @@ def _watched(
 
 @contextmanager
 def _workers(pile: Pile) -> Iterator[tuple[Executor, int]]:
-    """Processes that decode, and how many there are.
+    """Processes that decode, and their number.
 
-    Small images are mostly Python's work, which threads would do one at a time. Those of loky do
-    not run the user's script again, as those of `multiprocessing` would.
+    Small images are mostly Python's work, which threads would do one at a time. Unlike those of
+    `multiprocessing`, the processes of loky do not run the user's script again.
     """
     from joblib import cpu_count  # noqa: PLC0415
     from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415
@@ -81,4 +81,4 @@ def _workers(pile: Pile) -> Iterator[tuple[Executor, int]]:
             f"(--image-size), or look for the image by decoding some of them at a time"
         ) from error
     finally:
-        pool.shutdown(kill_workers=True)  # those that still decode when something is wrong
+        pool.shutdown(kill_workers=True)  # those that still decode after an error
