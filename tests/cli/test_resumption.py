@@ -128,7 +128,7 @@ def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(table, tmp_path, c
     capsys.readouterr()
     assert main(["resume", str(torn)]) == 0
     told = capsys.readouterr().err
-    assert last.name in told and "is damaged" in told and "the one before it is used" in told
+    assert last.name in told and "is damaged" in told and "the checkpoint before it is used" in told
     assert kills.difference(whole, torn) == []
     (torn / "result.json").unlink()
     for file in Checkpoints(torn / "checkpoints").files():

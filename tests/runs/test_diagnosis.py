@@ -46,7 +46,7 @@ def test_a_sound_run(run, capsys):
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
     assert "GEDI, 200 iterations; ended, as all iterations were done" in said
-    assert "Nothing is the matter" in said
+    assert "Nothing wrong was found" in said
 
 
 def test_what_result_and_history_tell(run):

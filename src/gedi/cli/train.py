@@ -7,7 +7,6 @@ from jsonargparse import Namespace
 
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
-from gedi.places import is_first
 from gedi.runs import Run
 from gedi.training.session import build
 
@@ -19,8 +18,6 @@ def run(options: Namespace) -> int:
     source, dataset, groups, custom, plan = read_inputs(
         options, options.devices, options.nodes, like=options.like
     )
-    if is_first(plan.n_processes):
-        print(plan, file=sys.stderr)
     session = build(plan, dataset, custom)
     if not session.is_first:
         return follow_first_process(session)
@@ -34,6 +31,7 @@ def run(options: Namespace) -> int:
         like=custom.like,
         overwrite=options.overwrite,
     )
+    print(plan, file=sys.stderr)
     return train_and_report(folder, session, dataset, every=options.checkpoint_every)
 
 
