@@ -171,7 +171,7 @@ def test_measures_that_are_refused(run, others, tmp_path, capsys, monkeypatch):
         (["--measure", "embedding", "--data", bare], "rows has no labels"),
         (["--measure", "ood", "--against", colour], "'colour': expected grey images of 8 x 8"),
         (["--measure", "ood", "--against", large], "'large': expected grey images of 8 x 8"),
-        (["--measure", "ood", "--against", "values.npy"], "only one of the two has bytes"),
+        (["--measure", "ood", "--against", "values.npy"], "only one is of bytes"),
         (["--measure", "ood", "--against", others, others], "two sets are called 'test'"),
         (["--measure", "ood", "--against", f"shuffled={others}"], "another name"),
         (["--measure", "ood", "--against", "nowhere"], "no file 'nowhere'"),
@@ -195,7 +195,7 @@ def test_a_damaged_or_foreign_feature_network_is_refused(run, tmp_path, capsys):
     pytest.importorskip("torchmetrics")
     (tmp_path / "features.safetensors").write_bytes(b"no network")
     arguments = ["evaluate", run, "--measure", "generation", "--features", str(tmp_path)]
-    assert "no feature network" in refused(arguments, capsys)
+    assert "cannot be read as a feature network" in refused(arguments, capsys)
 
 
 def test_runs_without_labels_density_or_images(tmp_path, capsys, images):

@@ -56,7 +56,7 @@ def energies(**medians):
     return {"energies": {**SOUND.energies, **moved}}
 
 
-def test_nothing_is_the_matter_with_a_sound_training():
+def test_a_sound_training_has_no_symptoms():
     assert found(SOUND) == []
     assert found(Signs("GEDI")) == []
 
@@ -66,8 +66,8 @@ UNBALANCED = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-2.5 * LEVEL)}
 FALLING = recorded(gap=np.linspace(2, 0, 20))
 
 CASES = {
-    "method": ("no clustering", {"method": "JEM"}, "density alone", "--weights.prior"),
-    "no gen": ("no density", {"method": "GEDI no gen"}, "clusters alone", "--weights.gen"),
+    "method": ("no clustering", {"method": "JEM"}, "only the density", "--weights.prior"),
+    "no gen": ("no density", {"method": "GEDI no gen"}, "only the clusters", "--weights.gen"),
     "diverged": (
         "diverged",
         {"n_not_finite": 1200},
@@ -83,7 +83,7 @@ CASES = {
     "guard": (
         "nearly diverged",
         {"interventions": ["one", "two"]},
-        "from it: one; two.",
+        "from diverging: one; two.",
         "--sampler.n-steps",
     ),
     "big": (
@@ -152,18 +152,18 @@ CASES = {
 def test_from_symptom_to_setting(name):
     short, changes, what, change = CASES[name]
     signs = replace(SOUND, **changes)
-    told = [symptom for symptom in found(signs) if what in symptom.what]
-    assert len(told) == 1, found(signs)
-    assert change in told[0].change and told[0].look and told[0].name == short
+    reported = [symptom for symptom in found(signs) if what in symptom.what]
+    assert len(reported) == 1, found(signs)
+    assert change in reported[0].change and reported[0].look and reported[0].name == short
     assert len(found(signs)) == 1
 
 
 def every_symptom():
-    """All that can be told, by name."""
-    told = defaultdict(list)
+    """All symptoms that can be reported, by name."""
+    reported = defaultdict(list)
     for short, changes, *_ in CASES.values():
-        told[short] += found(replace(SOUND, **changes))
-    return told
+        reported[short] += found(replace(SOUND, **changes))
+    return reported
 
 
 def options_in(text):
@@ -177,18 +177,18 @@ def test_the_guide_says_the_same():
         if line.startswith("| ")
     ][1:]
     assert [row[0] for row in rows] == list(get_args(Name))
-    told = every_symptom()
-    assert set(told) == set(get_args(Name))
+    reported = every_symptom()
+    assert set(reported) == set(get_args(Name))
     for name, _, look, change in rows:
-        assert {look} == {symptom.look for symptom in told[name]}
-        assert options_in(change) == options_in(" ".join(s.change for s in told[name])), name
+        assert {look} == {symptom.look for symptom in reported[name]}
+        assert options_in(change) == options_in(" ".join(s.change for s in reported[name])), name
 
 
 def test_every_option_that_is_named_is_one():
     parsers = build_parser()._subcommands_action._name_parser_map
     known = set(parsers["train"]._option_string_actions)
-    told = [symptom for symptoms in every_symptom().values() for symptom in symptoms]
-    named = options_in(" ".join(map(str, told)))
+    reported = [symptom for symptoms in every_symptom().values() for symptom in symptoms]
+    named = options_in(" ".join(map(str, reported)))
     assert len(named) > 10 and named <= known
 
 
@@ -216,7 +216,7 @@ def test_quartiles_are_of_finite_energies():
 
 
 @pytest.mark.parametrize(
-    ("gaps", "told"),
+    ("gaps", "expected"),
     [
         ([], False),
         ([0.1, 0.1], False),
@@ -225,5 +225,5 @@ def test_quartiles_are_of_finite_energies():
         ([1.0] * 5 + [0.1] * 5, True),
     ],
 )
-def test_settled(gaps, told):
-    assert settled(gaps) is told
+def test_settled(gaps, expected):
+    assert settled(gaps) is expected

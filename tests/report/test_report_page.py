@@ -245,7 +245,7 @@ def test_no_warning_without_a_reason(moons):
 
 def test_what_the_guard_did_is_told(moons):
     changed = replace(moons, interventions=["at iteration 150, as <b>, all was well", "more"])
-    assert "would have diverged" in warnings_of(changed)
+    assert "kept the training from diverging" in warnings_of(changed)
     assert "at iteration 150, as <b>, all was well; more." in warnings_of(changed)
 
 
@@ -262,7 +262,9 @@ def test_a_cluster_that_the_prior_forbids_may_be_empty(moons):
     assert "Unused" not in warnings_of(changed)
 
 
-@pytest.mark.parametrize(("shift", "words"), [(30, "have not arrived"), (-30, "peaks where")])
+@pytest.mark.parametrize(
+    ("shift", "words"), [(30, "have not reached the data"), (-30, "peaks where")]
+)
 def test_samples_far_from_the_data_in_energy(moons, shift, words):
     energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
     assert words in warnings_of(replace(moons, energies=energies))
@@ -276,7 +278,7 @@ def test_low_acceptance_is_judged_by_its_last_known_value(moons):
 
 
 @pytest.mark.parametrize(
-    ("method", "words"), [("JEM", "density alone"), ("GEDI no gen", "clusters alone")]
+    ("method", "words"), [("JEM", "only the density"), ("GEDI no gen", "only the clusters")]
 )
 def test_methods_that_train_half_of_it_say_so(moons, method, words):
     assert words in warnings_of(replace(moons, method=method))

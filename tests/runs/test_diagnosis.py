@@ -45,7 +45,7 @@ def test_a_sound_run(run, capsys):
     assert diagnose(run) == ("GEDI", 200, "max_iter", [])
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
-    assert "GEDI, 200 iterations; ended, as all iterations were done" in said
+    assert "GEDI, 200 iterations; ended, because all iterations were done" in said
     assert "Nothing wrong was found" in said
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a training, from symptom to setting; no labels are needed.
+"""Symptoms of what can be wrong with a training, and settings to change; no labels are needed.
 
 Symptoms are derived from a few numbers that every run stores, so the report and `gedi doctor`
 agree. Numbers that are missing give no symptom.
@@ -105,7 +105,7 @@ Name = Literal[
 
 
 class Symptom(NamedTuple):
-    """Something that a reader should know before using the result.
+    """A problem that a reader should know before using the result.
 
     Attributes:
         name: a short, fixed name.
@@ -134,7 +134,7 @@ def quartiles_of(energies: Mapping[str, Floats]) -> dict[str, Quartiles]:
 
 
 def settled(gaps: Sequence[float] | Floats) -> bool:
-    """Returns whether the collapse gap gained little over the last fifth of its records.
+    """Returns whether the collapse gap decreased little over the last fifth of its records.
 
     Args:
         gaps: the collapse gap at each record, in nats.
@@ -148,7 +148,7 @@ def settled(gaps: Sequence[float] | Floats) -> bool:
 
 
 def symptoms(signs: Signs) -> Iterator[Symptom]:
-    """Yields all symptoms but those of the gap, the gravest first."""
+    """Yields all symptoms but those of the gap, the most serious first."""
     yield from _of_method(signs.method)
     yield from _of_divergence(signs)
     if signs.sizes is not None and signs.prior is not None:
@@ -180,7 +180,7 @@ def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
     what += (
         f": {phrases.number(unsure)} nats from points that are unsure or change under the views "
         f"(fuzzy boundaries), {phrases.number(max(0.0, unbalanced))} from sizes of clusters that "
-        "are not as the prior asks (at the last look of the training)."
+        "differ from the prior (at the last evaluation of the training)."
     )
     if unsure >= unbalanced:
         yield Symptom("fuzzy boundaries", what, _UNSURE, look)
@@ -194,8 +194,8 @@ _UNSURE = (
     "clusters (--n-clusters)."
 )
 _UNBALANCED = (
-    "Give PRIOR more weight (--weights.prior), or tell it of unequal shares: --prior '[0.7, 0.3]' "
-    "or --prior learned."
+    "Give PRIOR more weight (--weights.prior), or set unequal shares: --prior '[0.7, 0.3]' or "
+    "--prior learned."
 )
 
 
@@ -204,15 +204,15 @@ def _of_method(method: str) -> Iterator[Symptom]:
     if method == "JEM":
         yield Symptom(
             "no clustering",
-            "JEM trains the density alone: its clusters are a by-product that nothing shaped.",
+            "JEM trains only the density: no term of its loss shapes the clusters.",
             "For clusters leave --weights.inv and --weights.prior as they are by default.",
             look,
         )
     elif method == "GEDI no gen":
         yield Symptom(
             "no density",
-            "GEDI no gen trains the clusters alone: the density, the least likely inputs and "
-            "the samples are by-products that nothing shaped.",
+            "GEDI no gen trains only the clusters: no term of its loss shapes the density, so the "
+            "least likely inputs and the samples mean nothing.",
             "For a density leave --weights.gen as it is by default.",
             look,
         )
@@ -237,10 +237,9 @@ def _of_divergence(signs: Signs) -> Iterator[Symptom]:
     if signs.interventions:
         yield Symptom(
             "nearly diverged",
-            "The training would have diverged, and was kept from it: "
-            f"{'; '.join(signs.interventions)}.",
-            "A smaller learning rate (--learning-rate) or more Langevin steps "
-            "(--sampler.n-steps) would have been better.",
+            f"The guard kept the training from diverging: {'; '.join(signs.interventions)}.",
+            "Use a smaller learning rate (--learning-rate) or more Langevin steps "
+            "(--sampler.n-steps).",
             _ENERGIES,
         )
 
@@ -272,7 +271,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
         yield Symptom(
             "small clusters",
             f"Smaller than a tenth of what the prior asks for: {phrases.listed(small)}.",
-            "If they should be small, tell the prior (--prior); if not, ask for fewer clusters "
+            "If they should be small, set their shares (--prior); if not, ask for fewer clusters "
             "(--n-clusters).",
             look,
         )
@@ -288,16 +287,16 @@ def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
         return
     if difference > 0:
         name: Name = "samples that are noise"
-        cause = "less likely than the data. The chains have not arrived"
-        change = "More or longer steps: --sampler.n-steps, --sampler.step-size, --max-iter."
+        cause = "less likely than the data. The chains have not reached the data"
+        change = "Take more or longer steps: --sampler.n-steps, --sampler.step-size, --max-iter."
     else:
         name = "peaks without data"
         cause = "likelier than the data. The density has peaks where there is no data"
-        change = "A smaller --learning-rate, more --data-noise, or a smaller --weights.gen."
+        change = "Take a smaller --learning-rate, more --data-noise, or a smaller --weights.gen."
     yield Symptom(
         name,
-        f"Samples lie {phrases.number(abs(difference))} nats from the data in energy: they are "
-        f"{cause}.",
+        f"The energies of samples differ by {phrases.number(abs(difference))} nats from those of "
+        f"the data: samples are {cause}.",
         change,
         "the histogram of energies and the samples in report.html",
     )
@@ -311,7 +310,7 @@ def _of_flatness(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
         "flat energies",
         "Flat energies: uniform noise lies "
         f"{phrases.number(noise.median - data.median)} nats above the data, so the density hardly "
-        "tells them apart; only right if the data fill their box evenly.",
+        "separates them. This is right only if the data fill their box evenly.",
         "Train longer (--max-iter), give GEN more weight (--weights.gen), or take less "
         "--data-noise.",
         "the histogram of energies in report.html",
@@ -332,9 +331,9 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
     if stale > _STALE:
         yield Symptom(
             "stale chains",
-            f"Stale chains: those in the buffer lie {phrases.number(stale)} nats above those just "
-            "moved, so they lag behind the model.",
-            "Take a smaller buffer (--sampler.buffer-size), start more of them anew "
+            f"Stale chains: the energies of those in the buffer are {phrases.number(stale)} nats "
+            "above those that have just moved, so they lag behind the model.",
+            "Take a smaller buffer (--sampler.buffer-size), restart more chains "
             "(--sampler.reinit), or take a smaller --learning-rate.",
             "staleness in metrics.csv",
         )
@@ -343,7 +342,7 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
         yield Symptom(
             "chains at the walls",
             f"Chains at the walls: {phrases.percent(walls)} of their coordinates are on the walls "
-            "of the data's box, where they stick or the model has put density of its own.",
+            "of the data's box, where they stick, or where the model has density without data.",
             "Take smaller steps (--sampler.step-size), a smaller --learning-rate or --weights.gen, "
             "or another --sampler.boundary than clamp.",
             "on_walls in metrics.csv",
@@ -357,7 +356,7 @@ def _of_duration(signs: Signs) -> Iterator[Symptom]:
         yield Symptom(
             "too short",
             "The gap was still improving when the training stopped.",
-            f"Give it more (--{signs.ended.replace('_', '-')}).",
+            f"Train longer (--{signs.ended.replace('_', '-')}).",
             "gap in metrics.csv",
         )
 
