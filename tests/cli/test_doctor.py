@@ -48,6 +48,11 @@ ILL = {
         ],
         {"small clusters", "rejected moves"},
     ),
+    "far too little time": (
+        "moons",
+        ["--n-clusters", "2", "--max-time", "1e-3"],
+        {"unfinished", "wrong density"},
+    ),
     "steps across the whole box": (
         "heaps",
         ["--n-clusters", "2", *PLAIN, "--sampler.step-size", "20", "--max-iter", "10"],
@@ -90,10 +95,11 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ILL)
-def test_trainings_that_are_ill_on_purpose(data, tmp_path, capsys, name):
+def test_symptoms_made_on_purpose(data, tmp_path, capsys, name):
     points, options, ills = ILL[name]
     out = str(tmp_path / "run")
-    ended = main(["train", str(data / f"{points}.npy"), *SMALL, *options, "--out", out])
+    source = points if points == "moons" else str(data / f"{points}.npy")
+    ended = main(["train", source, *SMALL, *options, "--out", out])
     assert ended == (2 if "diverged" in ills else 0)
     capsys.readouterr()
     assert main(["doctor", out]) == 0

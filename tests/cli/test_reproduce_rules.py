@@ -77,7 +77,7 @@ def test_cells_are_filled_once_and_grow(digits, short, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["addition", "--n", "151"], "151 groups of 2 take 302 images, but there are 300"),
+        (["addition", "--n", "151"], "151 groups of 2 need 302 images, but there are 300"),
         (["addition", "--n", "0"], "--n: expected more than 0"),
         (["addition", "--methods", "JEM"], "expected some of GEDI"),
         (["parity", "--budget", "minutes"], "neither --preset nor"),

@@ -45,7 +45,9 @@ def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tm
     metrics = json.loads((whole / "result.json").read_text())["metrics"]
     assert metrics["symbol accuracy"] > 0.98
     report = (whole / "report.html").read_text()
-    assert "without a matching" in report and "Probability of what is known" in report
+    assert (
+        "without a matching" in report and "Probability of the known labels or outcomes" in report
+    )
     assert "rule accuracy" in report and "<h2>Symbols</h2>" in report
     assert metrics["rule accuracy"] > 0.9 and 0.5 < metrics["rule probability"] <= 1
     assert main(["evaluate", str(whole), "--out", str(tmp_path / "figures.json")]) == 0

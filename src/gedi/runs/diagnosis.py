@@ -1,13 +1,14 @@
 """The diagnosis of a training from its run folder: symptoms, and settings to change."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gedi.errors import RunError
-from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, gap_symptoms, symptoms
+from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, symptoms
 from gedi.runs import Run
 from gedi.settings import method_name
 from gedi.training.guard import Intervention
@@ -43,11 +44,13 @@ def diagnose(run: Run) -> Diagnosis:
     settings = run.settings()
     history = run.history()
     result = run.result()
+    failure = run.failure()
     signs = Signs(
         method=method_name(settings),
         history=history,
         interventions=_interventions(history),
-        failure=run.failure(),
+        failure=failure,
+        ended=None if failure else "interrupted",
     )
     if result:
         prior = run.load_model().log_prior.exp().double().numpy()
@@ -55,13 +58,10 @@ def diagnose(run: Run) -> Diagnosis:
             signs = _signs(signs.method, history, result, prior)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f"{run.path / 'result.json'}: is damaged: {error!r}") from error
-    iterations = history.get("iteration", np.zeros(1))
-    return Diagnosis(
-        signs.method,
-        int(iterations[-1]) if np.isfinite(iterations[-1]) else 0,
-        _ending(signs),
-        [*gap_symptoms(signs), *symptoms(signs)],
-    )
+    last = history.get("iteration", np.zeros(1))[-1]
+    iterations = int(last) if np.isfinite(last) else 0
+    signs = replace(signs, iterations=iterations, max_iter=settings.max_iter)
+    return Diagnosis(signs.method, iterations, _ending(signs), list(symptoms(signs)))
 
 
 def _ending(signs: Signs) -> str | None:
@@ -104,4 +104,10 @@ def _signs(
         n_not_finite=int(result.get("not_finite", 0)),
         collapse_gap=float(result["collapse_gap"]),
         ended=str(result["ended"]),
+        regret=_regret(result),
     )
+
+
+def _regret(result: Mapping[str, Any]) -> float | None:
+    regret = result.get("metrics", {}).get("regret")
+    return None if regret is None else float(regret)
