@@ -111,11 +111,3 @@ def same(a, b):
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     return a == b or str(a) == str(b) == "nan"
-
-
-def ring(k, n=200, width=0.3):
-    """As many round heaps on a circle, and which of them each point is of."""
-    rng = np.random.default_rng(k)
-    y = np.arange(n) % k
-    centers = np.stack([np.cos(2 * np.pi * y / k), np.sin(2 * np.pi * y / k)], axis=1)
-    return (3 * centers + width * rng.normal(size=(n, 2))).astype(np.float32), y
