@@ -45,8 +45,8 @@ def test_a_sound_run(run, capsys):
     assert diagnose(run) == ("GEDI", 200, "max_iter", [])
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
-    assert "GEDI, 200 iterations; ended, as all iterations were done" in said
-    assert "Nothing is the matter" in said
+    assert "GEDI, 200 iterations; ended, because all iterations were done" in said
+    assert "Nothing wrong was found" in said
 
 
 def test_what_result_and_history_tell(run):
@@ -75,7 +75,7 @@ def test_a_run_that_was_interrupted(run, capsys):
     assert found.symptoms[0].name == "unfinished"
     assert "after 200 of at most" in found.symptoms[0].what
     assert main(["doctor", str(run.path)]) == 0
-    assert f"go on with: gedi resume {run.path}" in capsys.readouterr().out
+    assert f"continue with: gedi resume {run.path}" in capsys.readouterr().out
     (run.path / "metrics.csv").write_text("")
     assert diagnose(run).iterations == 0
     (run.path / "metrics.csv").unlink()

@@ -1,4 +1,4 @@
-"""What a run folder tells of its training, from symptom to setting."""
+"""The diagnosis of a training from its run folder: symptoms, and settings to change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,14 +17,14 @@ __all__ = ["Diagnosis", "diagnose"]
 
 
 class Diagnosis(NamedTuple):
-    """What was found.
+    """What is wrong with a training.
 
     Attributes:
-        method: in the words of the paper.
-        iterations: trained so far.
-        ended: what ended the training: max_iter, max_time, converged or diverged; None if it has
-            not.
-        symptoms: the gravest first.
+        method: name of the method in the paper.
+        iterations: number of iterations so far.
+        ended: why the training ended: max_iter, max_time, converged or diverged; None if it has
+            not ended.
+        symptoms: the most severe first.
     """
 
     method: str
@@ -34,9 +34,9 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(run: Run) -> Diagnosis:
-    """Read a run, and tell what is the matter with it.
+    """Read a run folder and look for symptoms.
 
-    Of a training that has not ended, what its history tells.
+    If the training has not ended, only its history is used.
 
     Raises:
         RunError: if the folder cannot be read.
@@ -71,9 +71,9 @@ def _ending(signs: Signs) -> str | None:
 
 
 def _interventions(history: Mapping[str, NDArray[np.float64]]) -> list[str]:
-    """What the history tells of the guard, as long as there is no result."""
+    """The number of interventions in the history, for a training without a result."""
     counts = history.get("interventions", np.zeros(1))
-    return [f"the guard stepped in {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
+    return [f"the guard intervened {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
 
 
 def _signs(
@@ -82,11 +82,11 @@ def _signs(
     result: Mapping[str, Any],
     prior: NDArray[np.float64],
 ) -> Signs:
-    """What result.json adds.
+    """Signs of a training that has ended, from result.json.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, OverflowError: for anything else than a
-            training writes.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: if the
+            content is not what a training writes.
     """
     sizes = np.array(result["cluster_sizes"], np.int64)
     if sizes.shape != prior.shape:

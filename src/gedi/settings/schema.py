@@ -296,7 +296,7 @@ class Settings:
             overfits or has peaks without data. Null: 0.1 for images, 0.3 with convolutional
             networks; for tables the width of a kernel density, which is smaller for more points; 0
             up to two dimensions, and with sampler.kind base, where held-out points prevent that.
-        seed: the seed of all random numbers.
+        seed: the seed of all random numbers; change it to see how much depends on chance.
         device: auto, cpu or cuda; auto uses a GPU if there is one.
         precision: 32-true; or bf16-mixed for GPUs, in which the encoder computes in bfloat16 during
             the training, while energies, chains and weights stay in float32.
