@@ -5,8 +5,8 @@
 FOLDER holds tables (.parquet) of a clustering benchmark: columns x0, x1, ... and labelings `label`,
 `label1`, ..., in which 0 is noise and is not measured. Every method is given the number of clusters
 of the first labeling; the best agreement with a labeling of as many clusters counts. Labels measure
-only. Seconds are processor time of the whole fit on one thread, also in units of 100 products of two
-matrices of 1,024 x 1,024 numbers, which are timed in the same run.
+only. Seconds are processor time of the whole fit on one thread. A unit of time is that of 100
+products of two matrices of 1,024 x 1,024 numbers, in the same run.
 """
 
 import argparse
