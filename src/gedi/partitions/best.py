@@ -32,16 +32,27 @@ def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArra
     """
     distinct, which = np.unique(x, axis=0, return_inverse=True)
     which = which.reshape(-1)
-    if n_clusters == 1 or len(distinct) <= n_clusters:
-        return which if n_clusters > 1 else np.zeros(len(x), np.int64)
+    if n_clusters == 1:
+        return np.zeros(len(x), np.int64)
+    if len(distinct) <= n_clusters:
+        return which
     z = standardised(clipped(x))
-    rng = np.random.default_rng(seed)
-    picked = np.sort(rng.choice(len(z), min(len(z), SAMPLE), replace=False))
+    picked = np.arange(len(z))
+    if len(z) > SAMPLE:
+        rng = np.random.default_rng(seed)
+        picked = np.sort(rng.choice(len(z), SAMPLE, replace=False))
     pool = candidates(z[picked], n_clusters, seed)
-    if not pool:  # almost all rows are copies of fewer than n_clusters: runs of distinct ones
+    if not pool:  # nearly all rows are copies of a few: cut the sorted distinct rows into runs
         return which * n_clusters // len(distinct)
-    labels = choose(z[picked], pool, seed).labels
-    if len(picked) == len(z):
-        return labels
+    chosen = choose(z[picked], pool, seed).labels
+    return chosen if len(z) == len(picked) else _extended(z, picked, chosen)
+
+
+def _extended(
+    z: NDArray[np.float64], picked: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Labels of all rows (n,) by those of the picked ones (m,), which keep theirs."""
     nearby = KNeighborsClassifier(NEAREST).fit(z[picked], labels)
-    return np.asarray(nearby.predict(z), np.int64)
+    extended = np.asarray(nearby.predict(z), np.int64)
+    extended[picked] = labels
+    return extended

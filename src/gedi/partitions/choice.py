@@ -1,7 +1,4 @@
-"""The choice among partitions without labels: what families agree on, and what parts no neighbours.
-
-No constant is fitted to a table, and no label is read.
-"""
+"""The choice among partitions by agreement between methods and by neighbours kept together."""
 
 from collections.abc import Sequence
 from itertools import product

@@ -1,11 +1,32 @@
-"""Clusters from a spanning tree: Genie, and the longest cuts between clusters of a least size."""
+"""Clusters from trees: Ward, Genie, and the longest cuts between clusters of a least size."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import breadth_first_order
+from scipy.cluster.hierarchy import linkage
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-__all__ = ["genie", "longest_cuts"]
+__all__ = ["genie", "longest_cuts", "ward"]
+
+
+def ward(distance: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
+    """Clusters joined pairwise, each time with the least gain in squares about their means.
+
+    (Ward, Journal of the American Statistical Association 1963.)
+
+    Args:
+        distance: Euclidean, condensed (n (n - 1) / 2,) as from scipy's pdist.
+        n_clusters: at most n.
+
+    Returns:
+        Labels (n,), from 0.
+    """
+    children = linkage(distance, "ward")[:, :2].astype(np.int64)
+    n = len(children) + 1
+    joined = children[: n - n_clusters]
+    parent = np.repeat(np.arange(n, n + len(joined)), 2)
+    graph = sparse.csr_matrix((np.ones(joined.size), (parent, joined.ravel())), (2 * n, 2 * n))
+    return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1]
 
 
 def genie(edges: NDArray[np.int64], n_clusters: int, limit: float) -> NDArray[np.int64]:

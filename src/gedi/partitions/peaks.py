@@ -1,14 +1,11 @@
 """Clusters as the most prominent peaks of a density."""
 
-from operator import itemgetter
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 __all__ = ["log_density", "prominent_peaks"]
-
-Merge = tuple[float, int, int]
 
 
 def log_density(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -21,20 +18,17 @@ def log_density(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def prominent_peaks(
-    graph: sparse.csr_matrix,
-    height: NDArray[np.float64],
-    n_clusters: int,
-    least: int,
+    graph: sparse.csr_matrix, height: NDArray[np.float64], n_clusters: int, least: int
 ) -> NDArray[np.int64] | None:
     """Peaks of a density on a graph, joined until n_clusters of them are left (ToMATo).
 
     Rows come from dense to thin, and each joins the peak of its densest neighbour. Where two peaks
-    meet at a row s, the lower one p merges with the prominence
+    meet at a row s, they merge, and the lower one p has the prominence
 
         (height_p - height_s) * (number of rows of p so far),   0 for fewer rows than `least`
 
-    and the n_clusters - 1 most prominent merges are undone (Chazal, Guibas, Oudot, Skraba, Journal
-    of the ACM 2013, https://doi.org/10.1145/2535927, without the number of rows).
+    and the n_clusters - 1 most prominent merges are left out (Chazal, Guibas, Oudot, Skraba,
+    Journal of the ACM 2013, https://doi.org/10.1145/2535927, without the number of rows).
 
     Args:
         graph: symmetric and connected (n, n); only which entries are stored counts.
@@ -45,55 +39,42 @@ def prominent_peaks(
     Returns:
         Labels (n,), from 0; None where there are too few peaks.
     """
-    order = np.argsort(-height, kind="stable")
-    denser, merges = _climb(graph, height, order, least)
-    merges.sort(key=itemgetter(0), reverse=True)
-    undone, done = merges[: n_clusters - 1], merges[n_clusters - 1 :]
-    if len(undone) < n_clusters - 1 or (undone and undone[-1][0] <= 0):
+    edges, prominence = _climb(graph, height, least)
+    order = np.argsort(-prominence, kind="stable")
+    if np.count_nonzero(prominence > 0) < n_clusters - 1:
         return None
-    peak = np.arange(len(height))
-    for _, lower, higher in done:
-        peak[lower] = higher
-    label = np.empty(len(height), np.int64)
-    above = np.where(denser == np.arange(len(height)), peak, denser)
-    for i in order:  # the row above comes first
-        label[i] = i if above[i] == i else label[above[i]]
-    return np.unique(label, return_inverse=True)[1]
+    kept = edges[order[n_clusters - 1 :]].T
+    forest = sparse.csr_matrix((np.ones(kept.shape[1]), kept), graph.shape)
+    return np.asarray(connected_components(forest, directed=False)[1], np.int64)
 
 
 def _climb(
-    graph: sparse.csr_matrix,
-    height: NDArray[np.float64],
-    order: NDArray[np.int64],
-    least: int,
-) -> tuple[NDArray[np.int64], list[Merge]]:
-    """Each row's densest neighbour (n,), itself at a peak, and all merges of peaks.
+    graph: sparse.csr_matrix, height: NDArray[np.float64], least: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A tree on the rows (n - 1, 2), and the prominence of the merge that each edge is, (n - 1,).
 
-    A merge is its prominence, the lower peak and the higher one.
+    An edge connects two peaks, or a row to its densest neighbour with prominence 0.
     """
     n = len(height)
+    order = np.argsort(-height, kind="stable")
     rank = np.empty(n, np.int64)
     rank[order] = np.arange(n)
-    denser, size, root = np.arange(n), [1] * n, list(range(n))
-    merges: list[Merge] = []
+    size, root = [1] * n, list(range(n))
+    edges: list[tuple[int, int]] = []
+    prominence: list[float] = []
     for i in order.tolist():
         near = graph.indices[graph.indptr[i] : graph.indptr[i + 1]]
         near = near[rank[near] < rank[i]]
-        if not len(near):
-            continue
-        denser[i] = near[rank[near].argmin()]
-        top = root[i] = _find(root, int(denser[i]))
-        size[top] += 1
-        for j in near.tolist():
-            other = _find(root, j)
-            if other == top:
+        for j in near[rank[near].argsort()].tolist():
+            top, low = sorted((_find(root, i), _find(root, j)), key=rank.__getitem__)
+            if top == low:
                 continue
-            top, low = (top, other) if rank[top] < rank[other] else (other, top)
-            prominence = (height[low] - height[i]) * size[low] if size[low] >= least else 0.0
-            merges.append((float(prominence), low, top))
+            edges.append((i, j) if low == i else (low, top))
+            rise = (height[low] - height[i]) * size[low] if size[low] >= least else 0.0
+            prominence.append(float(rise))
             root[low] = top
             size[top] += size[low]
-    return denser, merges
+    return np.array(edges), np.array(prominence)
 
 
 def _find(root: list[int], i: int) -> int:

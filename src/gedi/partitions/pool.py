@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics.pairwise import euclidean_distances
 
 from gedi.partitions.columns import WIDE
-from gedi.partitions.linkage import genie, longest_cuts
+from gedi.partitions.linkage import genie, longest_cuts, ward
 from gedi.partitions.mixtures import Kind, fitted, k_means, kinds, merged
 from gedi.partitions.neighbours import affinity, connected, eigenmap, nearest, spanning_tree
 from gedi.partitions.peaks import log_density, prominent_peaks
@@ -44,6 +43,9 @@ class Candidate:
 def candidates(z: NDArray[np.float64], n_clusters: int, seed: int) -> list[Candidate]:
     """All partitions that have exactly n_clusters clusters; there may be none.
 
+    With more than 100 columns these are k-means, Ward, normalised cuts and mixtures of diagonal
+    Gaussians.
+
     Args:
         z: rows (n, d) of standardised columns, n above n_clusters. Time and memory grow with n²:
             3,000 rows take seconds.
@@ -76,8 +78,8 @@ def _central(
 ) -> Iterator[Candidate]:
     """Clusters around means: least squares."""
     yield _candidate("central", "k-means", k_means(z, n_clusters, 5, seed))
-    tree = linkage(squareform(distance, checks=False), "ward")
-    yield _candidate("central", "Ward", cut_tree(tree, n_clusters).ravel())
+    labels = ward(squareform(distance, checks=False), n_clusters)
+    yield _candidate("central", "Ward", labels)
 
 
 def _spectral(

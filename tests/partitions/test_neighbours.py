@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import pdist, squareform
+
+from gedi.partitions.neighbours import affinity, connected, eigenmap, nearest, spanning_tree
+
+
+@pytest.mark.parametrize("d", [2, 12])
+def test_nearest_rows_are_those_of_the_sorted_distances(d):
+    x = np.random.default_rng(0).normal(size=(40, d))
+    distance = squareform(pdist(x)) + np.diag(np.full(40, np.inf))
+    found, index = nearest(x, 5)
+    np.testing.assert_array_equal(index, distance.argsort(1)[:, :5])
+    np.testing.assert_allclose(found, np.sort(distance, 1)[:, :5])
+
+
+def test_a_row_is_never_its_own_neighbour_among_copies():
+    x = np.repeat([[0.0, 0.0], [1.0, 0.0]], 10, axis=0)
+    distance, index = nearest(x, 4)
+    assert not (index == np.arange(20)[:, None]).any()
+    assert distance.max() == 0
+
+
+def test_there_are_at_most_n_minus_one_neighbours():
+    assert nearest(np.arange(4.0)[:, None], 10)[1].shape == (4, 3)
+
+
+def test_the_spanning_tree_agrees_with_scipy():
+    distance = squareform(pdist(np.random.default_rng(0).normal(size=(60, 3))))
+    edges = spanning_tree(distance)
+    expected = minimum_spanning_tree(distance).tocoo()
+    assert {frozenset(edge) for edge in edges.tolist()} == {
+        frozenset(edge) for edge in zip(expected.row, expected.col, strict=True)
+    }
+    assert (np.diff(distance[tuple(edges.T)]) >= 0).all()
+
+
+def test_the_spanning_tree_connects_copies():
+    edges = spanning_tree(np.zeros((4, 4)))
+    assert connected(np.zeros((4, 0), np.int64), edges).sum() == 6
+
+
+def test_affinity_by_hand():
+    distance, index = nearest(np.array([[0.0], [1.0], [3.0]]), 1)
+    # Scales 1, 1 and 2; 2 is nearest to no row, but 1 is nearest to 2.
+    weights = affinity(distance, index).toarray()
+    expected = np.zeros((3, 3))
+    expected[0, 1] = expected[1, 0] = np.exp(-1)
+    expected[1, 2] = expected[2, 1] = np.exp(-4 / 2)
+    np.testing.assert_allclose(weights, expected)
+
+
+@pytest.mark.parametrize("size", [8, 80])  # by all eigenvectors, and by Lanczos
+def test_the_eigenmap_of_two_cliques_is_constant_on_each(size):
+    clique = np.ones((size, size)) - np.eye(size)
+    graph = sparse.csr_matrix(sparse.block_diag([clique, clique]))
+    vectors = eigenmap(graph, 2, seed=0)
+    first, second = vectors[:size], vectors[size:]
+    np.testing.assert_allclose(first, np.broadcast_to(first[0], first.shape), atol=1e-6)
+    np.testing.assert_allclose(second, np.broadcast_to(second[0], second.shape), atol=1e-6)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(2), atol=1e-6)
