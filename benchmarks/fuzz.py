@@ -349,11 +349,11 @@ def _checkpoint() -> None:
     """As `gedi resume` does, from the checkpoint to the session."""
     from rich.console import Console  # noqa: PLC0415
 
-    from gedi.cli.driving import taken_up  # noqa: PLC0415
+    from gedi.cli.training_run import resume_session  # noqa: PLC0415
     from gedi.runs import Run  # noqa: PLC0415
 
     run = Run.open(Path("run"))
-    taken_up(run, run.source.read(), Console(quiet=True))
+    resume_session(run, run.source.read(), Console(quiet=True))
 
 
 def _estimator() -> None:

@@ -52,6 +52,14 @@ def heaps(n=200, d=2):
     return (10 * x + 500).astype(np.float32), labels
 
 
+def ring(k, n=200, width=0.3):
+    """Points in k round heaps on a circle, and the heap of each point."""
+    rng = np.random.default_rng(k)
+    y = np.arange(n) % k
+    centers = np.stack([np.cos(2 * np.pi * y / k), np.sin(2 * np.pi * y / k)], axis=1)
+    return (3 * centers + width * rng.normal(size=(n, 2))).astype(np.float32), y
+
+
 def blobs(n=300):
     """Two round heaps of points, scaled."""
     x = 0.3 * torch.randn(n, 2, generator=Generator().manual_seed(11))

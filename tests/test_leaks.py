@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gedi.cli import driving
+from gedi.cli import training_run
 from gedi.data.dataset import Dataset
 from gedi.training.session import start
 from gedi.free_memory import resident
@@ -40,10 +40,10 @@ class Watch(Progress):
         found[session.state.iteration] = resident()
         leaked.append(b"x" * leak)
 
-driving.Progress = Watch
+training_run.Progress = Watch
 session = start(dataset, settings)
 run = Run.create(Path("run"), Source("heaps"), dataset, session.settings, overwrite=False)
-driving.train_to_end(run, session, Console(stderr=True), every=0.05)
+training_run.train_to_end(run, session, Console(stderr=True), every=0.05)
 print(json.dumps([found[500], found[iterations], len(run.checkpoints.files())]))
 """
 

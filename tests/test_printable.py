@@ -3,7 +3,7 @@
 import pytest
 
 from gedi.cli import main
-from gedi.cli.telling import tell_detection, tell_figures
+from gedi.cli.summaries import print_detection, print_figures
 from gedi.printable import printable
 
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x1b[31mred"
@@ -42,8 +42,8 @@ def test_messages_move_no_cursor(tmp_path, monkeypatch, capsys):
 
 def test_tables_show_names_as_they_are(capsys):
     name = f"[red]{ESCAPES}[/red]"
-    tell_figures(name, {"a": 1.0})
-    tell_detection(name, {"log density": {name: {"AUROC": 0.5, "AUPR": 0.5, "FPR95": 0.5}}})
+    print_figures(name, {"a": 1.0})
+    print_detection(name, {"log density": {name: {"AUROC": 0.5, "AUPR": 0.5, "FPR95": 0.5}}})
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert out.count("[red]") == 3

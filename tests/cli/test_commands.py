@@ -57,8 +57,8 @@ def test_train_leaves_a_complete_run_folder(trained):
         *("checkpoints", "result.json", "report.html"),
     }
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
-    assert "as all iterations were done" in out and "NMI" in out
-    assert err.strip() == ""
+    assert "because all iterations were done" in out and "NMI" in out
+    assert err.startswith("table: 200 x 2, 2 clusters by GEDI") and len(err.splitlines()) == 2
 
 
 def test_labels_are_never_trained_on(trained, table, tmp_path):
@@ -217,6 +217,23 @@ def test_uses_of_a_run_that_are_refused(trained, table, tmp_path, capsys, monkey
         refused(arguments, capsys, tmp_path)
 
 
+def help_of(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments])
+    assert ended.value.code in (0, None)
+    return capsys.readouterr().out
+
+
+def test_help_shows_the_usual_options_under_headings_and_help_all_the_rest(capsys):
+    usual, whole = help_of(capsys, "train", "--help"), help_of(capsys, "train", "--help-all")
+    for heading in ("data:", "clusters:", "length:", "output:", "machine:", "settings:"):
+        assert f"\n{heading}\n" in usual
+    for option in ("--n-clusters", "--seed", "--help-all"):
+        assert option in usual and option in whole
+    for option in ("--sampler.kind", "--weights.gen", "--skip-bad"):
+        assert f"\n  {option}" not in usual and f"\n  {option}" in whole
+
+
 def test_print_config(table, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["train", table, "--print-config"])
@@ -252,7 +269,7 @@ def test_a_folder_of_images(tmp_path, monkeypatch, capsys):
     assert "--stream-above" in refused([*train, "--stream-above", "-1"], capsys, ".")
     train += ["--image-size", "4", "--skip-bad"]
     assert main([*train, "--out", "held"]) == 0
-    assert "1 image left out: unreadable" in capsys.readouterr().err
+    assert "1 image could not be read and was left out" in capsys.readouterr().err
     assert not Path("cache").exists()
     assert main([*train, "--out", "mapped", "--stream-above", "0"]) == 0
     told = f"12 images are too large for memory, and are decoded once into {tmp_path / 'cache'}"
@@ -280,7 +297,7 @@ def test_a_streamed_folder(tmp_path, monkeypatch, capsys):
     arguments = ["train", str(tmp_path / "shards"), "--label", "kind", *SHORT, "--out", folder]
     assert main([*arguments, "--streaming"]) == 0
     told = capsys.readouterr()
-    assert "note: 200 rows are streamed; scaling, noise and report are those of 90" in told.err
+    assert "note: 200 rows are streamed; scaling, noise and report use 90" in told.err
     assert "NMI" in told.out
     assert "a sample of its 200 rows" in (Path(folder) / "report.html").read_text()
     assert Run.open(Path(folder)).source.streaming
@@ -289,7 +306,10 @@ def test_a_streamed_folder(tmp_path, monkeypatch, capsys):
     assert len(pd.read_csv(out)) == 200
     for more, words in (
         (["--streaming", "--image-size", "8"], "is not a set of image files: leave out image_size"),
-        (["--streaming", "--groups", "g.csv", "--rule", "sum"], "which a stream has not"),
+        (
+            ["--streaming", "--groups", "g.csv", "--rule", "sum"],
+            "not possible with --streaming",
+        ),
         ([], "--streaming"),
     ):
         assert main([*arguments, *more, "--overwrite"]) == 2

@@ -28,7 +28,7 @@ def test_a_training_kept_from_diverging_says_so(train, tmp_path, capsys):
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     first = result["interventions"][0]
     assert first["action"] == "rolled back" and first["learning_rate_factor"] == 0.5
-    assert "would have diverged" in (tmp_path / "run" / "report.html").read_text()
+    assert "kept the training from diverging" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_training_past_all_cures_ends_with_advice(train, tmp_path, capsys):

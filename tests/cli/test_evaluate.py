@@ -106,7 +106,7 @@ def test_all_measures_in_one_process(run, others, folder, tmp_path):
     assert by_measure["clustering"]["NMI"] >= 0
     assert "trained now" in found.stdout and str(net / "features.safetensors") in found.stdout
     accuracy = by_measure["generation"]["feature network accuracy"]
-    assert f"right for {accuracy:.1%}" in found.stdout
+    assert f"classifies {accuracy:.1%} of these images" in found.stdout
     assert "mine" in found.stdout and "scored on 24 others" in found.stdout
     assert [path.name for path in net.iterdir()] == ["features.safetensors"]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["r.json"]
@@ -139,7 +139,7 @@ def test_a_feature_network_is_kept_and_read_again(run, others, tmp_path, capsys)
     arguments = ["--data", bare, *arguments[2:]]
     unknown = figures(copy, tmp_path, *arguments)["measures"]["generation"]
     assert unknown["feature network accuracy"] is None
-    assert "unknown accuracy" in capsys.readouterr().out
+    assert "accuracy on these images is unknown" in capsys.readouterr().out
 
 
 def test_figures_hang_on_the_seed(run, tmp_path):
@@ -171,7 +171,7 @@ def test_measures_that_are_refused(run, others, tmp_path, capsys, monkeypatch):
         (["--measure", "embedding", "--data", bare], "rows has no labels"),
         (["--measure", "ood", "--against", colour], "'colour': expected grey images of 8 x 8"),
         (["--measure", "ood", "--against", large], "'large': expected grey images of 8 x 8"),
-        (["--measure", "ood", "--against", "values.npy"], "only one of the two has bytes"),
+        (["--measure", "ood", "--against", "values.npy"], "only one is of bytes"),
         (["--measure", "ood", "--against", others, others], "two sets are called 'test'"),
         (["--measure", "ood", "--against", f"shuffled={others}"], "another name"),
         (["--measure", "ood", "--against", "nowhere"], "no file 'nowhere'"),
@@ -180,9 +180,9 @@ def test_measures_that_are_refused(run, others, tmp_path, capsys, monkeypatch):
         (["--measure", "generation", "--features", "inception"], "pip install 'gedi[inception]'"),
         (["--measure", "generation", "--n-steps", "-1"], "--n-steps"),
         (["--measure", "ood", "--n-samples", "1"], "--n-samples"),
-        (["--measure", "ood", "--n-steps", "3"], "--n-steps: is for --measure generation"),
-        (["--against", others], "--against: is for --measure ood"),
-        (["--features", "."], "--features: is for --measure generation"),
+        (["--measure", "ood", "--n-steps", "3"], "--n-steps: only for --measure generation"),
+        (["--against", others], "--against: only for --measure ood"),
+        (["--features", "."], "--features: only for --measure generation"),
         (["--measure", "beauty"], "beauty"),
         (["--out", "r.txt"], ".json"),
     ):
@@ -195,7 +195,7 @@ def test_a_damaged_or_foreign_feature_network_is_refused(run, tmp_path, capsys):
     pytest.importorskip("torchmetrics")
     (tmp_path / "features.safetensors").write_bytes(b"no network")
     arguments = ["evaluate", run, "--measure", "generation", "--features", str(tmp_path)]
-    assert "no feature network" in refused(arguments, capsys)
+    assert "cannot be read as a feature network" in refused(arguments, capsys)
 
 
 def test_runs_without_labels_density_or_images(tmp_path, capsys, images):
@@ -209,12 +209,12 @@ def test_runs_without_labels_density_or_images(tmp_path, capsys, images):
     assert main(["train", images, *SHORT, "--weights.gen", "0", "--out", no_gen]) == 0
     generation = ["--measure", "generation"]
     assert "no labels to train a feature" in refused(["evaluate", bare, *generation], capsys)
-    assert "these are vectors" in refused(["evaluate", table, *generation], capsys)
+    assert "these data are vectors" in refused(["evaluate", table, *generation], capsys)
     assert "no density" in refused(["evaluate", no_gen, *generation], capsys)
     assert "--against" in refused(["evaluate", table, "--measure", "ood"], capsys)
     assert "no labels" in refused(["evaluate", table, "--measure", "embedding"], capsys)
     assert main(["evaluate", no_gen, "--measure", "ood"]) == 0
-    assert "by-products" in capsys.readouterr().out
+    assert "was not trained to estimate" in capsys.readouterr().out
     against = ["--against", str(tmp_path / "t.csv")]
     found = figures(table, tmp_path, "--measure", "ood", *against)["measures"]["ood"]
     assert found["log density"]["t"]["AUROC"] == 0.5
@@ -237,7 +237,7 @@ def test_images_that_cannot_be_read_are_left_out_of_predictions(run, tmp_path, c
     out = tmp_path / "c.csv"
     assert "skip-bad" in refused(["predict", run, images, "--out", str(out)], capsys)
     assert main(["predict", run, images, "--skip-bad", "--out", str(out)]) == 0
-    assert "1 image left out: unreadable" in capsys.readouterr().err
+    assert "1 image could not be read and was left out" in capsys.readouterr().err
     files = ["columns/0.png", "columns/2.png", "columns/4.png", "rows/1.png", "rows/5.png"]
     assert pd.read_csv(out)["file"].tolist() == files
 

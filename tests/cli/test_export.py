@@ -51,7 +51,7 @@ def test_what_is_refused(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, words in (
         (["nowhere"], "expected a run folder"),
-        ([folder, "--out", "model.pt"], "expected a name that ends in .onnx"),
+        ([folder, "--out", "model.pt"], "expected a file name that ends in .onnx"),
         ([folder, "--out", "nowhere/model.onnx"], "does not exist"),
         ([folder, "--format", "onnx"], "--format"),
     ):

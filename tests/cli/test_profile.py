@@ -53,7 +53,7 @@ def test_restarts_and_settings_from_a_file(table, tmp_path, capsys):
         (["--cycles", "0"], "expected at least 1, got 0"),
         (["--threads", "0"], "--threads: expected at least 1, got 0"),
         (["--restarts.n", "1", "--side-by-side"], "expected restarts.n above 1"),
-        (["--out", "figures.txt"], "expected a name that ends in .json"),
+        (["--out", "figures.txt"], "expected a file name that ends in .json"),
         (["--batch-size", "1"], "batch_size"),
         (["--checkpoint-every", "3"], "--checkpoint-every"),
     ],

@@ -153,7 +153,7 @@ def test_damaged_feature_network_ends_with_2(filled, tmp_path, capsys):
     ("arguments", "words"),
     [
         (("toy", "--data", "digits"), "expected moons or circles"),
-        (("clustering", "--data", "moons"), "images for the others"),
+        (("clustering", "--data", "moons"), "images for all others"),
         (("clustering", "--methods", "DEC"), "expected some of GEDI"),
         (("toy", "--seeds", "0"), "--seeds: expected more than 0"),
         (("clustering", "--data", "nowhere"), "nowhere"),

@@ -77,13 +77,13 @@ def test_cells_are_filled_once_and_grow(digits, short, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["addition", "--n", "151"], "151 groups of 2 take 302 images, but there are 300"),
+        (["addition", "--n", "151"], "151 groups of 2 need 302 images, but there are 300"),
         (["addition", "--n", "0"], "--n: expected more than 0"),
         (["addition", "--methods", "JEM"], "expected some of GEDI"),
         (["parity", "--budget", "minutes"], "neither --preset nor"),
-        (["sudoku", "--max-iter", "9"], "--max-iter: is not for sudoku"),
-        (["clustering", "--n", "5"], "--n: is for addition"),
-        (["toy", "--unlabelled"], "--unlabelled: is for addition"),
+        (["sudoku", "--max-iter", "9"], "--max-iter: not for sudoku"),
+        (["clustering", "--n", "5"], "--n: only for addition"),
+        (["toy", "--unlabelled"], "--unlabelled: only for addition"),
         (["addition", "--settings", "none.yaml"], "--settings: none.yaml"),
     ],
 )

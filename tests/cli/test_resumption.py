@@ -16,7 +16,7 @@ import pytest
 
 import kills
 from gedi.cli import main
-from gedi.cli.stopping import stoppable
+from gedi.cli.signals import stoppable
 from gedi.runs.checkpoints import Checkpoints
 from gedi.training.session import Session
 from processes import start
@@ -111,7 +111,7 @@ def test_what_is_cut_within_an_iteration_goes_on_from_the_last_checkpoint(
     with monkeypatch.context() as patched:
         patched.setattr(Session, "advance", cut)
         assert main([*arguments, "--out", str(tmp_path / "cut")]) == 130
-    assert "the last checkpoint stands" in capsys.readouterr().err
+    assert "the last checkpoint is kept" in capsys.readouterr().err
     assert main(["resume", str(tmp_path / "cut")]) == 0
     assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
     assert kills.difference(tmp_path / "whole", tmp_path / "cut") == []
@@ -128,7 +128,7 @@ def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(table, tmp_path, c
     capsys.readouterr()
     assert main(["resume", str(torn)]) == 0
     told = capsys.readouterr().err
-    assert last.name in told and "is damaged" in told and "the one before it is used" in told
+    assert last.name in told and "is damaged" in told and "the checkpoint before it is used" in told
     assert kills.difference(whole, torn) == []
     (torn / "result.json").unlink()
     for file in Checkpoints(torn / "checkpoints").files():

@@ -40,12 +40,14 @@ def arguments(files, out, *more):
 def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tmp_path, capsys):
     whole = tmp_path / "whole"
     assert main(arguments(files, whole)) == 0
-    told = "40 groups of 2 inputs each, under the rule a + b == s; column s says what was observed"
+    told = "2 inputs each, under the rule a + b == s; the observed outcome is in column s"
     assert told in capsys.readouterr().err
     metrics = json.loads((whole / "result.json").read_text())["metrics"]
     assert metrics["symbol accuracy"] > 0.98
     report = (whole / "report.html").read_text()
-    assert "without a matching" in report and "Probability of what is known" in report
+    assert (
+        "without a matching" in report and "Probability of the known labels or outcomes" in report
+    )
     assert "rule accuracy" in report and "<h2>Symbols</h2>" in report
     assert metrics["rule accuracy"] > 0.9 and 0.5 < metrics["rule probability"] <= 1
     assert main(["evaluate", str(whole), "--out", str(tmp_path / "figures.json")]) == 0
@@ -66,9 +68,9 @@ def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tm
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (["--groups", "{pairs}"], "expected a --rule"),
-        (["--rule", "a < b"], "is for --groups"),
-        (["--outcome", "s"], "is for --groups"),
+        (["--groups", "{pairs}"], "expected the rule that they obey"),
+        (["--rule", "a < b"], "needs a table of groups"),
+        (["--outcome", "s"], "needs a table of groups"),
         (["--groups", "none.csv", *RULE], "there is no file"),
         (["--groups", "{pairs}", "--rule", "a < b", "--outcome", "t"], "'t'"),
         (["--groups", "{pairs}", "--rule", "a +", "--outcome", "s"], "a +"),

@@ -104,7 +104,7 @@ def test_a_folder_with_something_else_is_left_alone(table, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("")
     assert main(["sweep", table, *SHORT, "--out", str(tmp_path / "mine")]) == 2
-    assert "holds something, but no sweep" in capsys.readouterr().err
+    assert "is not empty and not a sweep" in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 

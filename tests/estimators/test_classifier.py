@@ -62,7 +62,7 @@ def test_labels_of_any_type(y, classes, codes):
         ([[0, 1], [1, 0]], "1d array"),
     ],
 )
-def test_labels_that_will_not_do(y, message):
+def test_labels_that_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         encode_labels(y)
 
@@ -92,10 +92,10 @@ def test_unlabelled_points_help():
     assert model.score(x, y) > alone + 0.1
 
 
-def test_without_weight_labels_only_name():
+def test_labels_without_weight_only_name_the_clusters():
     y = few(Y)
-    told, untold = (quick(w_evidence=w, max_iter=100).fit(X, y) for w in (1.0, 0.0))
-    assert told.history_["evidence"][-1] > untold.history_["evidence"][-1]
+    taught, untaught = (quick(w_evidence=w, max_iter=100).fit(X, y) for w in (1.0, 0.0))
+    assert taught.history_["evidence"][-1] > untaught.history_["evidence"][-1]
 
 
 def test_two_classes_coded_as_minus_one_and_one():

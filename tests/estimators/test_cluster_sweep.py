@@ -5,9 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from test_choosing import ring
 
 from gedi import GEDI, ClusterSweep, SettingsError
+from small_trainings import ring
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -30,17 +30,18 @@ def test_the_number_of_heaps_is_found_and_fitted(found):
     assert len(found.cells_) == 6
 
 
-def test_results_are_drawn_as_they_are(found):
+def test_results_are_drawn(found):
     figure = found.plot(Figure())
-    stability, told = figure.axes
+    stability, information = figure.axes
     mean = stability.lines[0]
     np.testing.assert_array_equal(mean.get_xdata(), [2, 3, 4])
     np.testing.assert_array_equal(mean.get_ydata(), found.results_["stability"])
-    np.testing.assert_allclose(told.lines[0].get_ydata(), np.log([2, 3, 4]))
-    assert any(line.get_xdata()[0] == 3 and line.get_linestyle() == ":" for line in told.lines)
+    np.testing.assert_allclose(information.lines[0].get_ydata(), np.log([2, 3, 4]))
+    marks = [line for line in information.lines if line.get_linestyle() == ":"]
+    assert any(mark.get_xdata()[0] == 3 for mark in marks)
 
 
-def test_images_are_swept_as_images_and_nothing_is_fitted_where_it_is_not_clear():
+def test_images_are_swept_as_images_and_nothing_is_fitted_if_the_number_is_not_clear():
     images = np.random.default_rng(0).uniform(size=(24, 4, 4))
     quick = GEDI(w_gen=0, max_iter=2, n_restarts=1, encoder=(8,))
     search = ClusterSweep(quick, n_clusters=[2, 3], n_parts=2)

@@ -53,7 +53,7 @@ def test_clusters_are_found_and_numbered_by_size(fitted):
     assert np.array_equal(fitted.predict_proba(X).argmax(1), fitted.labels_)
 
 
-def test_learned_attributes_tell_how_it_went(fitted):
+def test_learned_attributes_describe_the_training(fitted):
     assert fitted.n_iter_ == 400
     assert 0 <= fitted.collapse_gap_ < 0.3
     assert fitted.n_features_in_ == 3 and fitted.input_shape_ == (3,)
@@ -97,7 +97,7 @@ def test_one_cluster_is_a_density_alone():
     assert model.score(X) > model.score(X + 20)
 
 
-def test_random_state_decides_every_bit():
+def test_random_state_fixes_every_bit():
     first, again, other = (quick(random_state=s, max_iter=30).fit(X) for s in (1, 1, 2))
     assert np.array_equal(first.score_samples(NEW), again.score_samples(NEW))
     assert not np.array_equal(first.score_samples(NEW), other.score_samples(NEW))
@@ -121,12 +121,12 @@ def test_an_unfinished_training_says_so():
         quick(max_iter=400, encoder=(4,)).fit(X)
 
 
-def test_max_time_ends_it():
+def test_max_time_ends_the_training():
     model = quick(max_iter=10**6, max_time=1.0).fit(X)
     assert model.history_["seconds"][-1] < 3 and model.n_iter_ > 5
 
 
-def test_callbacks_see_the_history_and_can_end_it():
+def test_callbacks_see_the_history_and_can_end_the_training():
     seen = []
 
     def stop_at_100(record):
@@ -145,7 +145,7 @@ def test_verbose_shows_progress(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_warm_start_goes_on_and_keeps_the_numbers():
+def test_warm_start_continues_and_keeps_the_numbers():
     model = quick(max_iter=400, warm_start=True).fit(X)
     before = model.predict(X)
     model.set_params(max_iter=50).fit(X[:200])
@@ -208,7 +208,7 @@ def test_search_by_density():
 
 
 def test_search_by_gap_is_not_fooled_by_weak_views():
-    """A training whose own views are weak has a small gap of its own; fixed views tell."""
+    """A training with weak views has a small gap under them, but not under fixed views."""
     overlapping, _ = make_blobs(400, centers=1, n_features=2, random_state=0)
     honest = quick(n_clusters=2).fit(overlapping)
     pairs = np.stack([np.arange(400)] * 2, 1)  # every point is its own and only view
@@ -318,12 +318,12 @@ def test_positives_as_a_graph_or_as_pairs():
         ([[0, 300]], "rows from 0 to 299, got 0 to 300"),
     ],
 )
-def test_positives_that_will_not_do(positives, message):
+def test_positives_that_are_refused(positives, message):
     with pytest.raises(ValueError, match=message):
         quick().fit(X, positives=positives)
 
 
-def test_everything_else_by_settings():
+def test_settings_for_everything_without_a_parameter():
     own = Settings(sampler=SamplerSettings(n_steps=7), max_iter=9)
     model = quick(settings=own, max_iter=10).fit(X)
     assert model.settings_.sampler.n_steps == 7
@@ -423,7 +423,7 @@ def test_nothing_works_before_fit(method):
         GEDI().sample()
 
 
-def test_wrong_number_of_features_as_scikit_learn_words_it(fitted):
+def test_a_wrong_number_of_features_gives_the_message_of_scikit_learn(fitted):
     with pytest.raises(ValueError, match="X has 2 features, but GEDI is expecting 3 features"):
         fitted.predict(X[:, :2])
 
@@ -453,7 +453,7 @@ def test_numbers_are_those_of_an_earlier_fit(fitted, tmp_path):
     ("like", "words"),
     [
         (GEDI(), "is not fitted yet"),
-        ("nowhere", "no saved estimator"),
+        ("nowhere", "not a saved estimator"),
         (np.zeros(5), r"expected a fitted GEDI, .* labels \(300,\) .*got an array \(5,\)"),
         (object(), "got object"),
         (np.full(300, 0.5), "expected labels from -1 to 1999, got 0.5"),

@@ -1,4 +1,4 @@
-"""The hub, with a folder in the place of its server."""
+"""The hub, with a folder in place of its server."""
 
 import shutil
 import sys
@@ -44,7 +44,7 @@ def server(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [GEDI, GEDIClassifier])
-def test_what_goes_up_comes_down(server: Path, kind):
+def test_an_upload_can_be_downloaded(server: Path, kind):
     model = kind(max_iter=5, encoder=(8,), n_restarts=1, random_state=0).fit(X, Y)
     assert model.push_to_hub("ann/blobs") == "hub/ann/blobs"
     (server / "ann/blobs/evil.pkl").write_bytes(b"not asked for")
@@ -56,13 +56,13 @@ def test_what_goes_up_comes_down(server: Path, kind):
     ]
 
 
-def test_a_repository_of_something_else_is_told(server: Path):
+def test_a_repository_of_something_else_is_refused(server: Path):
     (server / "ann/other").mkdir(parents=True)
-    with pytest.raises(ValueError, match="no saved estimator"):
+    with pytest.raises(ValueError, match="not a saved estimator"):
         GEDI.from_hub("ann/other")
 
 
-def test_without_the_extra_its_name_is_told(monkeypatch):
+def test_the_error_without_the_extra_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ValueError, match=r"gedi\[hub\]"):
         GEDI.from_hub("ann/blobs")

@@ -45,7 +45,7 @@ def test_every_parameter_is_in_the_signature_and_documented(kind):
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
-def test_what_is_shared_is_documented_as_in_the_base(kind):
+def test_shared_parameters_have_the_docstring_of_the_base(kind):
     shared = entries(BaseGEDI.__doc__)
     for section, own in entries(kind.__doc__).items():
         assert "..." not in own and shared[section].keys() <= own.keys()
@@ -60,14 +60,14 @@ def test_a_class_without_such_an_entry_keeps_its_docstring():
     assert inherited(None, BaseGEDI.__doc__) is None and entries(None) == {}
 
 
-def test_only_gedi_takes_a_parameter_by_its_place():
+def test_only_gedi_takes_a_positional_parameter():
     assert GEDI(3).n_clusters == 3
     for kind in (GEDIClassifier, GEDISymbols):
         with pytest.raises(TypeError, match="positional"):
             kind(3)
 
 
-def test_defaults_are_those_of_settings_and_those_chosen_from_the_data_are_called_so():
+def test_docstrings_and_defaults_agree_with_the_settings():
     x = np.random.default_rng(0).normal(size=(50, 3))
     found = GEDI(2, max_iter=1, n_restarts=None, random_state=0).fit(x).settings_
     for name in SETTINGS:
@@ -78,7 +78,7 @@ def test_defaults_are_those_of_settings_and_those_chosen_from_the_data_are_calle
         assert ("None: chosen from the data, see `gedi.plan`." in words) == chosen, name
 
 
-def test_numbers_of_numpy_are_parameters_as_well(tmp_path):
+def test_numbers_of_numpy_are_valid_parameters(tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 3))
     model = GEDI(np.int64(2), max_iter=np.int64(2), n_restarts=1, random_state=0).fit(x)
     model.save(tmp_path / "model")

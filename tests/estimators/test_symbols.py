@@ -1,4 +1,4 @@
-"""GEDISymbols: symbols that are never seen, learned from what a rule makes of several."""
+"""GEDISymbols: symbols learned from the outcomes of a rule, without labels."""
 
 import math
 import pickle
@@ -94,7 +94,7 @@ def test_samples_of_a_symbol_lie_in_its_heap(fitted):
         fitted.sample(symbol=2)
 
 
-def test_it_scores_and_embeds_as_the_others_do(fitted):
+def test_it_scores_and_embeds_single_inputs(fitted):
     x = GROUPS.reshape(-1, 2)
     assert fitted.score_samples(x).mean() > fitted.score_samples(x + 40).mean() + 5
     assert (fitted.predict_outliers(x + 100) == -1).all()
@@ -127,7 +127,7 @@ def test_outcomes_are_predicted_by_their_probabilities(fitted, monkeypatch):
     assert fitted.score(NEW, right) == pytest.approx(log_p.mean())
 
 
-def test_satisfaction_is_the_mean_probability_of_what_was_observed(fitted):
+def test_satisfaction_is_the_mean_probability_of_the_observed_outcomes(fitted):
     log_p = fitted.rule_log_probability(GROUPS, SUMS)
     assert fitted.satisfaction_ == pytest.approx(np.exp(log_p).mean())
     assert fitted.satisfaction_ > 0.9
@@ -141,7 +141,7 @@ def test_other_rules_over_the_same_values_may_be_asked_about(fitted):
     assert (log_p > math.log(0.5)).mean() > 0.9
     with pytest.raises(RuleError, match=r"values are 10, 20, 30, in this order.*got 0, 1, 2"):
         fitted.predict_outcome(GROUPS, rule=sum_rule(2, 3))
-    with pytest.raises(RuleError, match=r"expected a rule such as gedi\.Rule.*got function"):
+    with pytest.raises(RuleError, match=r"expected a rule, such as a gedi\.Rule.*got function"):
         fitted.predict_outcome(GROUPS, rule=max_of)
 
 
@@ -167,7 +167,7 @@ def test_a_rule_that_just_holds_needs_no_outcomes():
 # Training
 
 
-def test_inputs_of_no_group_are_trained_on_as_well():
+def test_inputs_without_a_group_are_trained_on():
     more = np.random.default_rng(0).normal((-40.0, 0.0), size=(50, 2))
     alone, both = (untrained().fit(GROUPS, SUMS, rule=SUM, unlabelled=u) for u in (None, more))
     for model, inside in ((alone, False), (both, True)):
@@ -177,10 +177,10 @@ def test_inputs_of_no_group_are_trained_on_as_well():
 
 
 def test_without_weight_the_rule_teaches_nothing():
-    told, untold = (
+    taught, untaught = (
         quick(w_evidence=w, max_iter=100, w_gen=0.0).fit(GROUPS, SUMS, rule=SUM) for w in (1.0, 0.0)
     )
-    assert told.history_["evidence"][-1] > untold.history_["evidence"][-1] + 0.5
+    assert taught.history_["evidence"][-1] > untaught.history_["evidence"][-1] + 0.5
 
 
 def test_the_prior_is_uniform_unless_given():
@@ -205,11 +205,11 @@ def test_images():
     colour = np.repeat(groups[:, :, None], 3, axis=2)
     model = untrained().fit(colour, symbols.sum(1), rule=sum_rule(2, 3))
     assert model.input_shape_ == (3, 8, 8) and model.predict(colour[0]).shape == (2,)
-    with pytest.raises(DataError, match="images of uint8, as those of the groups are, got float"):
+    with pytest.raises(DataError, match="images of uint8, like those of the groups, got float"):
         model.fit(groups, symbols.sum(1), rule=sum_rule(2, 3), unlabelled=groups[:, 0] / 255)
 
 
-def test_warm_start_goes_on_with_any_rule_over_the_same_values():
+def test_warm_start_continues_with_any_rule_over_the_same_values():
     model = quick(max_iter=50, warm_start=True, w_gen=0.0).fit(GROUPS, SUMS, rule=SUM)
     before = model.predict_proba(NEW[:, 0])
     triples, symbols = drawn(20, k=3, seed=2)
@@ -243,17 +243,17 @@ def test_warm_start_goes_on_with_any_rule_over_the_same_values():
         ({"outcomes": [*SUMS[:-1], 7]}, RuleError, "outcome 59 is 7, which is outside"),
         ({"unlabelled": GROUPS[:, 0, :1]}, DataError, r"shape \(n, 2\), got \(60, 1\)"),
         ({"unlabelled": GROUPS}, DataError, r"shape \(n, 2\), got \(60, 2, 2\)"),
-        ({"rule": max_of}, RuleError, "expected a rule such as gedi.Rule.*got function"),
-        ({"rule": Rule}, RuleError, "expected a rule such as gedi.Rule.*got type"),
+        ({"rule": max_of}, RuleError, "expected a rule, such as a gedi.Rule.*got function"),
+        ({"rule": Rule}, RuleError, "expected a rule, such as a gedi.Rule.*got type"),
     ],
 )
-def test_what_cannot_be_used_is_told(changes, error, message):
+def test_arguments_that_are_refused(changes, error, message):
     given = {"groups": GROUPS, "outcomes": SUMS, "rule": SUM, **changes}
     with pytest.raises(error, match=message):
         untrained().fit(**given)
 
 
-def test_parameters_that_cannot_be_used_are_told():
+def test_parameters_that_are_refused():
     with pytest.raises(SettingsError, match="prior"):
         untrained(prior=[0.5, 0.5]).fit(GROUPS, SUMS, rule=SUM)
     with pytest.raises(NotFittedError):
@@ -268,7 +268,7 @@ def test_parameters_and_copies(fitted):
     assert model.get_params()["w_evidence"] == 2.0
     assert clone(model).set_params(w_evidence=3.0).w_evidence == 3.0
     assert not hasattr(clone(fitted), "classes_") and not hasattr(clone(fitted), "outcomes_")
-    # The rule goes with it, as it has forgotten the function it was made from.
+    # The rule is pickled, as it does not hold the function that it was made from.
     back = pickle.loads(pickle.dumps(fitted))
     assert back.score(GROUPS, SUMS) == fitted.score(GROUPS, SUMS)
 
@@ -293,7 +293,7 @@ def test_everything_but_the_rule_comes_back(fitted, tmp_path):
     assert np.array_equal(back.sample(5, symbol=20)[0], fitted.sample(5, symbol=20)[0])
     assert np.array_equal(back.labels_, SYMBOLS)
     assert back.satisfaction_ == fitted.satisfaction_
-    with pytest.raises(RuleError, match=r"not stored with an estimator; give it as rule="):
+    with pytest.raises(RuleError, match=r"not stored with an estimator; pass it as rule="):
         back.predict_outcome(NEW)
     outcomes = [model.predict_outcome(NEW, rule=SUM).outcomes for model in (back, fitted)]
     assert np.array_equal(*outcomes)

@@ -1,4 +1,4 @@
-"""Scores of clusters: exact values and what they must not depend on."""
+"""Scores of clusters: exact values and invariances."""
 
 from itertools import permutations
 
@@ -104,9 +104,15 @@ def test_confusion_counts_every_row(pair):
     [
         (lambda: nmi(LABELS, CLUSTERS[:3]), r"got \(\(6,\), \(3,\)\)"),
         (lambda: ari(LABELS[:0], CLUSTERS[:0]), "at least 1 row"),
-        (lambda: accuracy(LABELS, CLUSTERS - 1), "clusters must be codes from 0 to 1, got -1 to 1"),
-        (lambda: confusion(LABELS, CLUSTERS, 2, 3), "labels must be codes from 0 to 1, got 0 to 2"),
-        (lambda: cluster_sizes(CLUSTERS, 2), "clusters must be codes from 0 to 1, got 0 to 2"),
+        (
+            lambda: accuracy(LABELS, CLUSTERS - 1),
+            "clusters: .* codes from 0 to 1, got -1 to 1",
+        ),
+        (
+            lambda: confusion(LABELS, CLUSTERS, 2, 3),
+            "labels: .* codes from 0 to 1, got 0 to 2",
+        ),
+        (lambda: cluster_sizes(CLUSTERS, 2), "clusters: .* codes from 0 to 1, got 0 to 2"),
     ],
 )
 def test_mistakes(call, message):

@@ -1,4 +1,4 @@
-"""Neighbours and linear probes: hand-made embeddings, and what fools each."""
+"""Neighbours and linear probes: hand-made embeddings, and cases in which each fails."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_neighbours_by_direction_not_by_distance():
     assert knn_accuracy(train, np.array([0, 1]), np.array([[0.0, 1.0]]), np.array([1]), k=1) == 1.0
 
 
-def test_probe_parts_what_a_plane_parts():
+def test_probe_separates_what_a_plane_separates():
     x = torch.randn(400, 3, generator=seeded()).numpy()
     # Features of very different size, which matter all the same once standardised.
     scales = np.array([1e-3, 1.0, 1e3])
@@ -45,7 +45,7 @@ def test_probe_parts_what_a_plane_parts():
     assert chance < 0.7
 
 
-def test_probe_sees_so_many_points_only():
+def test_probe_is_fitted_to_a_limited_number_of_points():
     x = torch.randn(2000, 2, generator=seeded()).numpy()
     y = (x[:, 0] > 0).astype(int)
     few = [
@@ -71,8 +71,8 @@ def test_both_read_digits():
         ((X, Y, X[:, 0], Y), r"expected embedding \(n, e\) and labels \(n,\), got \(5,\)"),
         ((X[:0], Y[:0], X, Y), "at least 1 row in the train embedding"),
         ((X, Y, X[:0], Y[:0]), "at least 1 row in the embedding"),
-        ((X, Y, X * np.nan, Y), "the embedding has values that are not finite"),
-        ((X, Y, X[:, :1], Y), "one width, got 2 and 1"),
+        ((X, Y, X * np.nan, Y), "finite values in the embedding, got NaN"),
+        ((X, Y, X[:, :1], Y), "the same width, got 2 and 1"),
     ],
 )
 def test_mistakes_of_both(arguments, message):
@@ -84,7 +84,7 @@ def test_mistakes_of_both(arguments, message):
 
 def test_mistakes_of_one():
     for k in (0, 6):
-        with pytest.raises(ValueError, match=f"k from 1 to 5, the neighbours, got {k}"):
+        with pytest.raises(ValueError, match=f"k from 1 to 5, the number of neighbours, got {k}"):
             knn_accuracy(X, Y, X, Y, k=k)
     with pytest.raises(ValueError, match="at least 2 classes to fit the probe to, got 1"):
         linear_probe_accuracy(X, 0 * Y, X, Y, generator=seeded())

@@ -138,17 +138,17 @@ def test_training_is_done_once(digits, tmp_path, monkeypatch):
 
 def test_files_that_hold_something_else(tmp_path):
     path = tmp_path / "net.safetensors"
-    with pytest.raises(ValueError, match="no feature network"):
+    with pytest.raises(ValueError, match="cannot be read as a feature network"):
         load_feature_net(path)
     path.write_bytes(b"not tensors")
-    with pytest.raises(ValueError, match="no feature network"):
+    with pytest.raises(ValueError, match="cannot be read as a feature network"):
         load_feature_net(path)
     save_file({"weight": torch.zeros(2)}, path)
-    with pytest.raises(ValueError, match="no feature network"):
+    with pytest.raises(ValueError, match="cannot be read as a feature network"):
         load_feature_net(path)
     shape = {"image_shape": "[1, 8, 8]", "n_classes": "10"}
     save_file({"weight": torch.zeros(2)}, path, metadata=shape)
-    with pytest.raises(ValueError, match="no feature network"):
+    with pytest.raises(ValueError, match="cannot be read as a feature network"):
         load_feature_net(path)
 
 
@@ -161,7 +161,7 @@ def test_files_that_hold_something_else(tmp_path):
         ({"labels": torch.zeros(3, dtype=torch.int64)}, r"labels \(2,\), codes from 0, got \(3,\)"),
         ({"labels": torch.zeros(2)}, r"got \(2,\) of torch.float32"),
         ({"labels": torch.tensor([0, -1])}, "codes from 0"),
-        ({"n_epochs": 0}, "at least 1 epoch and 1 image in a step, got 0 and 256"),
+        ({"n_epochs": 0}, "at least 1 epoch and 1 image per step, got 0 and 256"),
         ({"batch_size": 0}, "got 2 and 0"),
     ],
 )

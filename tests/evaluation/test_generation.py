@@ -57,7 +57,7 @@ def test_fid_of_a_set_with_itself_is_zero():
     assert frechet_inception_distance(few, few, GIVEN) == pytest.approx(0, abs=1e-5)
 
 
-def test_kid_is_the_estimator_without_bias():
+def test_kid_is_the_unbiased_estimator():
     real, samples = points(30, 3), points(30, 3, 1) + 1
 
     def kernel(u, v):
@@ -173,8 +173,8 @@ def test_without_torchmetrics(module, monkeypatch):
     [
         (points(1), points(9), "at least [24] rows of real, got 1"),
         (points(9), points(1), "at least [24] rows of samples, got 1"),
-        (points(9), points(9) / 0, "features of samples are not finite"),
-        (points(9), points(9, 5), "as many features on both sides, got 4 and 5"),
+        (points(9), points(9) / 0, "finite features of samples, got NaN"),
+        (points(9), points(9, 5), "the same number of features on both sides, got 4 and 5"),
         (points(9)[..., None], points(9), r"features \(n, e\) of real, got \(9, 4, 1\)"),
     ],
 )
@@ -190,7 +190,7 @@ def test_mistakes(real, samples, message):
 
 
 def test_mistakes_of_one():
-    with pytest.raises(ValueError, match="expected images, got none"):
+    with pytest.raises(ValueError, match="expected at least 1 image, got 0"):
         generation_report(points(0), points(9), GIVEN, seeded())
     with pytest.raises(ValueError, match="k of at least 1, got 0"):
         precision_recall(points(9), points(9), k=0)

@@ -78,7 +78,7 @@ def test_clusters_of_two_heaps_are_their_classes(of_table, table):
     assert clustering_measures(of_table, replace(table, labels=clusters)) == dict.fromkeys(found, 1)
 
 
-def test_embeddings_of_two_heaps_tell_their_classes(of_table, table):
+def test_classes_of_two_heaps_are_predicted_from_embeddings(of_table, table):
     train, test = table.subset(slice(0, 120)), table.subset(slice(120, None))
     found = embedding_measures(of_table, train, test, generator=seeded())
     assert found == {"knn accuracy": 1.0, "linear probe accuracy": 1.0}
@@ -102,14 +102,14 @@ def test_classes_are_matched_by_name(of_table, table):
     assert embedding_measures(of_table, table, new, generator=seeded())["knn accuracy"] == 0.5
 
 
-def test_labels_are_asked_for(of_table, table):
+def test_labels_are_required(of_table, table):
     bare, one = replace(table, labels=None), replace(table, labels=0 * table.labels)
     for measure in (
         lambda: clustering_measures(of_table, bare),
         lambda: embedding_measures(of_table, bare, table, generator=seeded()),
         lambda: embedding_measures(of_table, table, bare, generator=seeded()),
     ):
-        with pytest.raises(DataError, match="heaps has no labels"):
+        with pytest.raises(DataError, match="heaps: expected labels to compare with"):
             measure()
     with pytest.raises(DataError, match="at least 2 classes"):
         embedding_measures(of_table, one, table, generator=seeded())
@@ -134,7 +134,7 @@ def generated(trained, real, n, seed=0, n_steps=3):
     return found, net.seen
 
 
-def test_both_sides_have_equally_many_images_of_whole_values(of_images, images):
+def test_both_sides_have_the_same_number_of_images_of_whole_values(of_images, images):
     found, (real, samples) = generated(of_images, images, 100)
     assert found.keys() == {"FID", "KID", "precision", "recall"}
     assert real.shape == samples.shape == (100, 36)
@@ -144,7 +144,7 @@ def test_both_sides_have_equally_many_images_of_whole_values(of_images, images):
     torch.testing.assert_close(sides[0], torch.from_numpy(images.x))
 
 
-def test_samples_are_made_some_at_a_time(of_images, images, monkeypatch):
+def test_samples_are_drawn_in_parts(of_images, images, monkeypatch):
     seen = []
     sample = type(of_images).sample
     monkeypatch.setattr(
@@ -155,7 +155,7 @@ def test_samples_are_made_some_at_a_time(of_images, images, monkeypatch):
     assert seen == [20, 20, 10] and len(samples) == 50
 
 
-def test_generation_hangs_on_the_generator_alone(of_images, images):
+def test_generation_depends_on_the_generator_only(of_images, images):
     first, again, other = (generated(of_images, images, 60, seed)[0] for seed in (1, 1, 2))
     assert first == again != other
 
@@ -227,7 +227,7 @@ def test_detection_is_that_of_the_scores(of_images, images):
     assert found["log density"]["inverted"]["AUROC"] > 0.9
 
 
-def test_scores_that_are_no_numbers_are_told():
+def test_scores_that_are_not_numbers_are_refused():
     fine, broken = {"a": np.zeros(3)}, {"a": np.array([0.0, np.nan])}
     assert compare_scores(fine, {"same": fine})["a"]["same"]["AUROC"] == 0.5
     with pytest.raises(GediError, match="scores of other"):
@@ -249,7 +249,7 @@ def test_foils_of_bytes_are_bytes(images):
     assert all(x.dtype == np.float32 for x in outlier_sets(digits, generator=seeded()).values())
 
 
-def test_further_sets_join_the_foils(images, table):
+def test_further_sets_are_added_to_the_foils(images, table):
     other = replace(stripes(seed=1), name="other")
     made = outlier_sets(images, {"other": other}, n=40, generator=seeded())
     assert list(made)[-1] == "other" and made["other"].shape == (40, 36)
@@ -263,7 +263,7 @@ def test_further_sets_join_the_foils(images, table):
         ({"x": np.zeros((4, 108), np.uint8), "image_shape": (3, 6, 6)}, "colour images of 6 x 6"),
         ({"x": np.zeros((4, 64), np.uint8), "image_shape": (1, 8, 8)}, "grey images of 8 x 8"),
         ({"image_shape": None}, "got vectors"),
-        ({"x": np.zeros((4, 36)), "value_range": (0.0, 1.0)}, "only one of the two has bytes"),
+        ({"x": np.zeros((4, 36)), "value_range": (0.0, 1.0)}, "only one is of bytes"),
     ],
 )
 def test_sets_that_do_not_fit_are_refused(images, changes, words):
@@ -272,7 +272,7 @@ def test_sets_that_do_not_fit_are_refused(images, changes, words):
         outlier_sets(images, {"mine": other}, generator=seeded())
 
 
-def test_columns_must_be_as_many(table):
+def test_the_number_of_columns_must_be_the_same(table):
     wide = replace(table, x=np.zeros((4, 3), np.float32))
     with pytest.raises(DataError, match="expected 2 features, got 3"):
         outlier_sets(table, {"wide": wide}, generator=seeded())

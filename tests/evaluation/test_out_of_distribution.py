@@ -1,4 +1,4 @@
-"""Scores against closed forms, figures against hand-made rankings, and foils of images."""
+"""Scores against closed forms, measures against hand-made rankings, and foils of images."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_a_perfect_score_and_its_reverse():
     assert worst["AUROC"] == 0.0 and worst["FPR95"] == 1.0
 
 
-def test_scores_that_know_nothing():
+def test_uninformative_scores():
     got = detection(torch.zeros(30), torch.zeros(10))
     assert got == {"AUROC": 0.5, "AUPR": 0.25, "FPR95": 1.0}
 
@@ -110,7 +110,11 @@ def test_figures_are_those_of_scikit_learn(inside, outside):
     [
         (torch.zeros(0), torch.zeros(2), r"expected in_scores of shape \(n,\), got \(0,\)"),
         (torch.zeros(2), torch.zeros(2, 1), r"expected out_scores of shape \(n,\), got \(2, 1\)"),
-        (torch.zeros(2), torch.tensor([math.nan, 1.0]), "1 of out_scores are NaN"),
+        (
+            torch.zeros(2),
+            torch.tensor([math.nan, 1.0]),
+            "numbers in out_scores, got NaN for 1 of them",
+        ),
     ],
 )
 def test_figure_mistakes(inside, outside, message):

@@ -41,7 +41,11 @@ def test_auroc_is_that_of_scikit_learn(inliers, outliers):
     [
         (torch.zeros(0), torch.zeros(2), r"expected inliers of shape \(n,\), got \(0,\)"),
         (torch.zeros(2), torch.zeros(2, 1), r"expected outliers of shape \(n,\), got \(2, 1\)"),
-        (torch.zeros(2), torch.tensor([math.nan, 1.0]), "1 energies of outliers are NaN"),
+        (
+            torch.zeros(2),
+            torch.tensor([math.nan, 1.0]),
+            "energies of outliers, got NaN for 1 of them",
+        ),
     ],
 )
 def test_auroc_mistakes(inliers, outliers, message):

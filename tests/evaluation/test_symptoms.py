@@ -14,7 +14,6 @@ from gedi.evaluation.symptoms import (
     Name,
     Quartiles,
     Signs,
-    gap_symptoms,
     quartiles_of,
     settled,
     symptoms,
@@ -44,7 +43,7 @@ SOUND = Signs(
 
 
 def found(signs):
-    return [*gap_symptoms(signs), *symptoms(signs)]
+    return list(symptoms(signs))
 
 
 def recorded(**last):
@@ -56,7 +55,7 @@ def energies(**medians):
     return {"energies": {**SOUND.energies, **moved}}
 
 
-def test_nothing_is_the_matter_with_a_sound_training():
+def test_a_sound_training_has_no_symptoms():
     assert found(SOUND) == []
     assert found(Signs("GEDI")) == []
 
@@ -64,10 +63,25 @@ def test_nothing_is_the_matter_with_a_sound_training():
 UNSURE = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-19 * LEVEL)}
 UNBALANCED = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-2.5 * LEVEL)}
 FALLING = recorded(gap=np.linspace(2, 0, 20))
+EARLY = {"iterations": 74, "max_iter": 2000, **recorded(gap=LEVEL[:2])}
 
 CASES = {
-    "method": ("no clustering", {"method": "JEM"}, "density alone", "--weights.prior"),
-    "no gen": ("no density", {"method": "GEDI no gen"}, "clusters alone", "--weights.gen"),
+    "out of time": (
+        "unfinished",
+        {**EARLY, "ended": "max_time"},
+        "after 74 of at most 2,000 iterations, as its time was up",
+        "--max-time",
+    ),
+    "stopped": (
+        "unfinished",
+        {"ended": "interrupted"},
+        "before it had converged",
+        "gedi resume",
+    ),
+    "still falling": ("unfinished", {**FALLING, "ended": "max_time"}, "improving", "--max-time"),
+    "regret": ("wrong density", {"regret": 1.6}, "below that of the true", "--max-iter"),
+    "method": ("no clustering", {"method": "JEM"}, "only the density", "--weights.prior"),
+    "no gen": ("no density", {"method": "GEDI no gen"}, "only the clusters", "--weights.gen"),
     "diverged": (
         "diverged",
         {"n_not_finite": 1200},
@@ -83,7 +97,7 @@ CASES = {
     "guard": (
         "nearly diverged",
         {"interventions": ["one", "two"]},
-        "from it: one; two.",
+        "from diverging: one; two.",
         "--sampler.n-steps",
     ),
     "big": (
@@ -95,22 +109,22 @@ CASES = {
     "unused": (
         "unused clusters",
         {"sizes": np.array([150, 150, 0])},
-        "Unused: cluster 2.",
+        "No point is in cluster 2.",
         "--n-clusters",
     ),
     "small": (
         "small clusters",
         {"sizes": np.array([150, 141, 9])},
-        "Smaller than a tenth",
+        "Less than a tenth",
         "--prior",
     ),
     "fuzzy": (
         "fuzzy boundaries",
         UNSURE,
-        "0.380 nats from points that are unsure",
+        "0.380 nats came from points whose cluster is uncertain",
         "--views.noise",
     ),
-    "unbalanced": ("unequal clusters", UNBALANCED, "0.350 from sizes", "--weights.prior"),
+    "unbalanced": ("unequal clusters", UNBALANCED, "0.350 from cluster sizes", "--weights.prior"),
     "no gap": ("diverged", {"collapse_gap": float("nan")}, "is not a number", "--learning-rate"),
     "far": (
         "samples that are noise",
@@ -144,7 +158,6 @@ CASES = {
         "--sampler.boundary",
     ),
     "improving": ("too short", FALLING, "still improving", "--max-iter"),
-    "too short": ("too short", {**FALLING, "ended": "max_time"}, "still improving", "--max-time"),
 }
 
 
@@ -152,18 +165,27 @@ CASES = {
 def test_from_symptom_to_setting(name):
     short, changes, what, change = CASES[name]
     signs = replace(SOUND, **changes)
-    told = [symptom for symptom in found(signs) if what in symptom.what]
-    assert len(told) == 1, found(signs)
-    assert change in told[0].change and told[0].look and told[0].name == short
-    assert len(found(signs)) == 1
+    (symptom,) = found(signs)
+    assert symptom.name == short and what in symptom.what
+    assert change in symptom.change and symptom.look
+
+
+def test_a_training_that_settled_in_time_is_finished():
+    assert found(replace(SOUND, ended="max_time")) == []
+    jem = replace(SOUND, method="JEM", ended="max_time", collapse_gap=None, **recorded(bound=LEVEL))
+    assert [symptom.name for symptom in found(jem)] == ["no clustering"]
+    rising = replace(jem, **recorded(bound=np.linspace(-2, 0, 20)))
+    assert [symptom.name for symptom in found(rising)] == ["unfinished", "no clustering"]
+    given_up = replace(SOUND, ended="interrupted", failure="so it was")
+    assert [symptom.name for symptom in found(given_up)] == ["diverged"]
 
 
 def every_symptom():
-    """All that can be told, by name."""
-    told = defaultdict(list)
+    """All symptoms of the cases, by name."""
+    every = defaultdict(list)
     for short, changes, *_ in CASES.values():
-        told[short] += found(replace(SOUND, **changes))
-    return told
+        every[short] += found(replace(SOUND, **changes))
+    return every
 
 
 def options_in(text):
@@ -177,22 +199,22 @@ def test_the_guide_says_the_same():
         if line.startswith("| ")
     ][1:]
     assert [row[0] for row in rows] == list(get_args(Name))
-    told = every_symptom()
-    assert set(told) == set(get_args(Name))
+    every = every_symptom()
+    assert set(every) == set(get_args(Name))
     for name, _, look, change in rows:
-        assert {look} == {symptom.look for symptom in told[name]}
-        assert options_in(change) == options_in(" ".join(s.change for s in told[name])), name
+        assert {look} == {symptom.look for symptom in every[name]}
+        assert options_in(change) == options_in(" ".join(s.change for s in every[name])), name
 
 
-def test_every_option_that_is_named_is_one():
+def test_every_option_that_is_named_exists():
     parsers = build_parser()._subcommands_action._name_parser_map
     known = set(parsers["train"]._option_string_actions)
-    told = [symptom for symptoms in every_symptom().values() for symptom in symptoms]
-    named = options_in(" ".join(map(str, told)))
+    every = [symptom for symptoms in every_symptom().values() for symptom in symptoms]
+    named = options_in(" ".join(map(str, every)))
     assert len(named) > 10 and named <= known
 
 
-def test_what_a_method_does_not_train_has_no_symptoms():
+def test_terms_that_a_method_does_not_train_give_no_symptoms():
     bad = {"collapse_gap": 2.0, **energies(noise=2.0, samples=40.0)}
     assert found(replace(SOUND, method="SwAV", **bad)) == []
     assert [s.what[:3] for s in found(replace(SOUND, method="GEDI no gen", **bad))] == [
@@ -201,7 +223,7 @@ def test_what_a_method_does_not_train_has_no_symptoms():
     ]
 
 
-def test_a_large_cluster_that_the_prior_asks_for_is_none():
+def test_a_large_cluster_that_the_prior_asks_for_is_no_symptom():
     asked = replace(SOUND, sizes=np.array([95, 5]), prior=np.array([0.9, 0.1]))
     assert found(asked) == []
 
@@ -216,7 +238,7 @@ def test_quartiles_are_of_finite_energies():
 
 
 @pytest.mark.parametrize(
-    ("gaps", "told"),
+    ("gaps", "expected"),
     [
         ([], False),
         ([0.1, 0.1], False),
@@ -225,5 +247,5 @@ def test_quartiles_are_of_finite_energies():
         ([1.0] * 5 + [0.1] * 5, True),
     ],
 )
-def test_settled(gaps, told):
-    assert settled(gaps) is told
+def test_settled(gaps, expected):
+    assert settled(gaps) is expected

@@ -1,4 +1,4 @@
-"""The way of chains from noise to samples."""
+"""The positions of chains from noise to samples."""
 
 from dataclasses import replace
 

@@ -38,7 +38,7 @@ def test_expression_and_outcomes(kind, rule, tmp_path):
         assert float(groups.rule.log_probability(certain(*symbols), groups.codes[:1])) == expected
 
 
-def test_a_rule_without_outcomes_holds_of_all(tmp_path):
+def test_a_rule_without_outcomes_holds_for_all_groups(tmp_path):
     path = table(tmp_path, a=[0, 1], b=[2, 3], c=[4, 5])
     groups = GroupSource(path, "a < b < c").read(DATA, 3)
     assert groups.rows.shape == (2, 3)
@@ -81,7 +81,12 @@ def test_files_by_name(tmp_path):
         ({"a": ["x", "y"], "b": [1, 2]}, "a < b", None, (DataError, "expected row numbers.*'x'")),
         ({"a": [0], "s": [0]}, "a == s", "t", (DataError, "'t'")),
         ({"s": [0]}, "s == 0", "s", (DataError, "expected columns of row numbers")),
-        ({"a": [0], "s": ["few"]}, "a == s", "s", (DataError, "expected whole numbers")),
+        (
+            {"a": [0], "s": ["few"]},
+            "a == s",
+            "s",
+            (DataError, "outcomes that are whole numbers"),
+        ),
         ({"a": [0], "b": [1]}, "sum", None, (RuleError, "expected a column of outcomes")),
         ({"a": [0], "b": [1]}, "a < c", None, (RuleError, "c")),
         ({"a": [0], "b": [1], "s": [5]}, "a + b == s", "s", (RuleError, "unsatisfiable")),
@@ -89,14 +94,14 @@ def test_files_by_name(tmp_path):
         ({"a": [0], "b": [1]}, "__import__('os')", None, (RuleError, "__import__")),
     ],
 )
-def test_mistakes_are_told(columns, rule, outcome, expected, tmp_path):
+def test_mistakes_are_reported(columns, rule, outcome, expected, tmp_path):
     error, words = expected
     path = table(tmp_path, **columns)
     with pytest.raises(error, match=words):
         GroupSource(path, rule, outcome).read(DATA, 3)
 
 
-def test_files_that_are_no_tables(tmp_path):
+def test_files_that_are_not_tables(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         GroupSource(str(tmp_path / "none.csv"), "a < b").read(DATA, 3)
     (tmp_path / "groups.txt").write_text("a,b\n0,1\n")

@@ -35,7 +35,7 @@ def groups_of_digits(m=6):
 
 
 @pytest.mark.parametrize("members", [(), (3,)])
-def test_all_groups_where_there_are_few_else_some(members):
+def test_all_groups_if_there_are_few_else_some(members):
     x, groups = groups_of_digits()
     everything = RuleEvidence(x, groups, 10).draw(members, seeded())
     torch.testing.assert_close(everything.x, x.expand(*members, 12, 1))

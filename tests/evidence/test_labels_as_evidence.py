@@ -23,7 +23,7 @@ def seeded(seed=0):
 
 
 @pytest.mark.parametrize("members", [(), (3,)])
-def test_all_points_where_there_are_few_else_some(members):
+def test_all_points_if_there_are_few_else_some(members):
     everything = Labels(X, CLASSES, 10).draw(members, seeded())
     assert everything.x.shape == (*members, 6, 2)
     torch.testing.assert_close(everything.x, X.expand(*members, 6, 2))

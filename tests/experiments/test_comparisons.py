@@ -20,19 +20,19 @@ def cell(method="GEDI", data="mnist", seed=0, budget="updates", preset="cpu"):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("method", METHODS)
-def test_settings_of_every_cell_can_be_trained_with_and_are_of_its_method(method, preset):
+def test_settings_of_every_cell_are_valid_and_of_its_method(method, preset):
     for data in (*PRESETS[preset].data, "moons"):
         settings = settings_of(cell(method, data, preset=preset), 1000, 10, 10.0, {})
         check(settings)
         assert method_name(settings) == method
 
 
-def test_methods_share_all_settings_that_do_not_set_them_apart():
-    told = [asdict(settings_of(cell(method), 1000, 10, 10.0, {})) for method in METHODS]
-    for tree in told:
+def test_methods_share_all_other_settings():
+    trees = [asdict(settings_of(cell(method), 1000, 10, 10.0, {})) for method in METHODS]
+    for tree in trees:
         for name in ("method", "weights", "restarts", "max_iter", "gen_slowdown"):
             tree.pop(name)
-    assert all(tree == told[0] for tree in told)
+    assert all(tree == trees[0] for tree in trees)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_paper_preset_counts_epochs(data, n_points, expected):
     assert expected <= settings.max_iter < expected + 1
 
 
-def test_methods_train_on_as_many_batches_counting_those_of_restarts():
+def test_methods_train_on_equally_many_batches_over_all_restarts():
     for method in METHODS:
         settings = settings_of(cell(method), 1000, 10, 10.0, {})
         n, chosen_at = settings.restarts.n or 1, settings.restarts.iterations or 0
@@ -70,7 +70,7 @@ def test_equal_minutes_end_by_time_alone():
     assert settings.max_iter > 10**8
 
 
-def test_changes_go_before_the_preset_but_not_before_the_method():
+def test_changes_override_the_preset_but_not_the_method():
     changes = {"max_iter": 7, "weights": {"gen": 0.5, "inv": 2.0}}
     settings = settings_of(cell("GEDI no gen"), 1000, 10, 10.0, changes)
     assert (settings.max_iter, settings.weights.gen, settings.weights.inv) == (7, 0.0, 2.0)
@@ -101,8 +101,8 @@ def test_clustering_table_has_median_and_range_over_seeds():
     ]
     head, _, line = comparison_table("clustering", found).splitlines()
     assert head.startswith("| data | method | budget | seeds | NMI | ARI | accuracy |")
-    told = [part.strip() for part in line.strip("|").split("|")]
-    assert told[:6] == [
+    parts = [part.strip() for part in line.strip("|").split("|")]
+    assert parts[:6] == [
         "mnist",
         "GEDI",
         "equal updates",
@@ -110,7 +110,7 @@ def test_clustering_table_has_median_and_range_over_seeds():
         "0.800 (0.700 to 0.900)",
         "0.500 (0.500 to 0.500)",
     ]
-    assert told[-1] == "1.5 (1.5 to 1.5)"
+    assert parts[-1] == "1.5 (1.5 to 1.5)"
 
 
 def test_toy_table_has_mean_and_deviation():
@@ -134,6 +134,6 @@ def test_outlier_table_has_a_line_for_each_score_and_method():
     assert "| data | method | budget | score | svhn | noise |" in text
 
 
-def test_figures_that_are_not_there_are_dashes():
+def test_missing_figures_are_dashes():
     line = comparison_table("generation", [(cell("SwAV"), {"seconds": 60})]).splitlines()[-1]
     assert line == "| mnist | SwAV | equal updates | 1 | - | - | - | - | 1.0 |"

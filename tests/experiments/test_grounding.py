@@ -32,15 +32,15 @@ def test_settings_of_every_cell(task, method):
 
 
 def test_methods_share_all_other_settings():
-    told = [
+    trees = [
         asdict(rule_settings(RuleCell("parity", 9, False, m, 0), 1.0, {})) for m in RULE_METHODS
     ]
-    for tree, name in product(told, ("method", "weights", "gen_slowdown", "rename")):
+    for tree, name in product(trees, ("method", "weights", "gen_slowdown", "rename")):
         tree.pop(name)
-    assert all(tree == told[0] for tree in told)
+    assert all(tree == trees[0] for tree in trees)
 
 
-def test_cells_are_apart_and_first_seeds_come_first():
+def test_cells_have_distinct_names_and_start_with_the_first_seeds():
     found = rule_cells("addition", (10, 20), False, ("GEDI", "SwAV"), 2)
     assert [(c.n_groups, c.seed, c.method) for c in found[:4]] == [
         (10, 0, "GEDI"),

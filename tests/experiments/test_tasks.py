@@ -1,4 +1,4 @@
-"""Tasks of which only the outcome of a rule is observed."""
+"""Tasks in which only outcomes of a rule are observed."""
 
 import numpy as np
 import pytest
@@ -62,8 +62,8 @@ def test_carry_by_hand():
     assert TASKS["carry"].outcome(np.array([[9, 9, 9, 9], [1, 2, 3, 4]])).tolist() == [198, 46]
 
 
-def test_too_few_images_are_told():
-    with pytest.raises(DataError, match="1100 groups of 2 take 2200 images, but there are 2000"):
+def test_too_few_images_are_refused():
+    with pytest.raises(DataError, match="1100 groups of 2 need 2200 images, but there are 2000"):
         group_rows(TASKS["addition"], LABELS, 1100, np.random.default_rng(0))
     with pytest.raises(DataError, match="got none of 3"):
         group_rows(TASKS["sudoku"], LABELS % 3, 10, np.random.default_rng(0))

@@ -32,14 +32,14 @@ LONGEST = 60  # seconds to wait for anything
 
 
 def until(found):
-    """The first value that is something, of a function that is called until then."""
+    """The first true value of a function, which is called until then."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
         value = found()
         if value:
             return value
         time.sleep(0.1)
-    raise AssertionError("waited in vain")
+    raise AssertionError("nothing was found in time")
 
 
 class Page:
@@ -127,8 +127,8 @@ def test_a_table_with_a_hostile_name_is_explored(served):
     assert page.address.startswith("http://127.0.0.1:")
     page.open()
     page.press("#gallery [data-testid=cell-0-1]")
-    until(lambda: "nats" in page.text("#told textarea"))
-    page.tab("Try your own")
+    until(lambda: "nats" in page.text("#chosen textarea"))
+    page.tab("New points")
     until(lambda: page.all("#rows textarea"))[0].send_keys("1,2,0")
     page.press("#ask")
     until(lambda: VERDICT.search(page.text("#verdicts")))
@@ -138,17 +138,17 @@ def test_a_table_with_a_hostile_name_is_explored(served):
 
 
 @pytest.mark.slow
-def test_every_panel_is_of_use(served, runs, tmp_path):
+def test_every_panel_answers(served, runs, tmp_path):
     page = served("images", "--against", str(runs / "images"))
     page.open()
     until(lambda: len(page.all("#gallery button.thumbnail-item")) == 40)
     page.all("#gallery button.thumbnail-item")[3].click()
-    until(lambda: "nats" in page.text("#told textarea"))
+    until(lambda: "nats" in page.text("#chosen textarea"))
     until(lambda: len(page.all("#nearest button.thumbnail-item")) == 8)
     page.all("#search textarea, #search input")[0].send_keys("20-24" + Keys.ENTER)
     until(lambda: "5 of 5 points" in page.text("#shown textarea, #shown input"))
 
-    page.tab("Try your own")
+    page.tab("New points")
     image = pytest.importorskip("PIL.Image")
     image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "one.png")
     until(lambda: page.all("#files input[type=file]"))[0].send_keys(str(tmp_path / "one.png"))
@@ -183,7 +183,7 @@ def test_every_panel_is_of_use(served, runs, tmp_path):
 
 
 def choose(page, selector, place):
-    """An entry of a menu, by the keyboard."""
+    """Choose an entry of a menu."""
     field = until(lambda: [e for e in page.all(f"{selector} input") if e.is_displayed()])[0]
     field.click()
     options = until(lambda: page.all("ul[role=listbox] li"))

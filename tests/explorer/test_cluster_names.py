@@ -1,4 +1,4 @@
-"""Names of clusters, merges and their undoing, and what is kept of them."""
+"""Names of clusters, merges, undoing them, and their file."""
 
 import json
 
@@ -37,26 +37,26 @@ def test_names_come_back_from_the_run(tmp_path):
     "content",
     ["{", "[]", '{"names": ["a"]}', '{"names": ["a", "b"], "into": [1, 0]}', '{"names": 3}'],
 )
-def test_damaged_names_are_told(tmp_path, content):
+def test_damaged_names_are_refused(tmp_path, content):
     (tmp_path / FILE).write_text(content)
     with pytest.raises(RunError, match=r"names.json.*remove it"):
         ClusterNames.load(tmp_path, 2)
 
 
-def test_names_of_another_number_of_clusters_are_told(tmp_path):
+def test_names_of_another_number_of_clusters_are_refused(tmp_path):
     (tmp_path / FILE).write_text(json.dumps({"names": ["a"], "into": [0]}))
     with pytest.raises(RunError, match="of 2 clusters, got 1"):
         ClusterNames.load(tmp_path, 2)
 
 
-def test_what_cannot_be():
+def test_changes_that_are_impossible_are_refused():
     names = ClusterNames.fresh(3).rename(0, "a")
     for name in ("", "  ", "x" * 101):
-        with pytest.raises(ValueError, match="1 to 100 letters"):
+        with pytest.raises(ValueError, match="1 to 100 characters"):
             names.rename(1, name)
     with pytest.raises(ValueError, match="merge the two instead"):
         names.rename(1, "a")
-    with pytest.raises(ValueError, match="are one already"):
+    with pytest.raises(ValueError, match="are already merged"):
         names.merge(0, 1).merge(1, 0)
     with pytest.raises(ValueError, match="expected 2 clusters"):
         ClusterNames(("a", "b"), (1, 0))

@@ -19,7 +19,7 @@ def trained():
     return start(Dataset("heaps", heaps()[0]), SMALL).run().trained
 
 
-def test_free_coordinates_go_where_the_known_ones_say(trained):
+def test_free_coordinates_depend_on_the_known_ones(trained):
     x, labels = heaps()
     for heap in (0, 1):
         point = np.array([x[labels == heap, 0].mean(), np.nan])
@@ -31,7 +31,7 @@ def test_free_coordinates_go_where_the_known_ones_say(trained):
         assert not np.array_equal(found[:, 0, 1], ends)
 
 
-def test_the_generator_decides(trained):
+def test_equal_generators_give_equal_points(trained):
     first, again, other = (
         fill_in(trained, heaps()[0][0], [True, True], n=3, n_steps=20, generator=seeded(seed))
         for seed in (0, 0, 1)
@@ -48,5 +48,5 @@ def test_errors(trained, x, free, message):
         fill_in(trained, x, free, generator=seeded())
 
 
-def test_the_way_between_two_points_is_straight():
+def test_interpolation_is_linear():
     assert interpolate([0, 4], [8, 0], 5).tolist() == [[0, 4], [2, 3], [4, 2], [6, 1], [8, 0]]

@@ -1,4 +1,4 @@
-"""What each panel answers, without a browser."""
+"""The answers of each panel, without a browser."""
 
 import numpy as np
 import pandas as pd
@@ -28,13 +28,13 @@ def desks(runs):
 
 
 @pytest.mark.parametrize("name", ["images", "plane", "table"])
-def test_a_page_is_made_of_any_run(runs, name):
+def test_any_run_has_a_page(runs, name):
     page = page_of(Run.open(runs / name), Run.open(runs / name))
     labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Tab)}
-    assert labels == {"Clusters", "Try your own", "Generate", "Change", "Names", "Compare"}
+    assert labels == {"Clusters", "New points", "Generate", "Change", "Names", "Compare"}
 
 
-def test_images_are_shown_as_they_are(desks):
+def test_images_are_enlarged_without_blurring(desks):
     population = desks["images"].population
     pixels = tile(population, population.dataset.x[0])
     assert pixels.shape == (112, 112, 3) and pixels.dtype == np.uint8
@@ -43,11 +43,12 @@ def test_images_are_shown_as_they_are(desks):
 
 
 @pytest.mark.parametrize("name", ["images", "plane", "table"])
-def test_a_point_is_told_with_its_nearest(desks, name):
+def test_a_point_is_described_with_its_nearest_points(desks, name):
     desk = desks[name]
-    told, posterior, density, *_, nearest = shown_point(desk, 4)
+    description, posterior, density, *_, nearest = shown_point(desk, 4)
     found = desk.population.prediction_of(4)
-    assert desk.population.title(4) in told and f"{found.log_density[0]:.2f} nats" in told
+    assert desk.population.title(4) in description
+    assert f"{found.log_density[0]:.2f} nats" in description
     assert sum(posterior.values()) == pytest.approx(1)
     assert posterior[desk.names.of(int(found.clusters[0]))] == max(posterior.values())
     assert density.axes and len(nearest) == 8
@@ -58,14 +59,14 @@ def test_names_and_merges_are_used_everywhere(desks):
     sizes = np.bincount(desk.population.prediction.clusters, minlength=10)
     desk.names = desk.names.rename(2, "twos").merge(2, 5)
     assert (f"twos ({sizes[2] + sizes[5]:,})", 2) in desk.choices()
-    assert len(desk.gallery(2, "as they come", "")) == sizes[2] + sizes[5]
+    assert len(desk.gallery(2, "in row order", "")) == sizes[2] + sizes[5]
     table = names_frame(desk)
     assert table["name"].tolist()[5] == "twos" and table["merged into"].tolist()[5] == "2"
     *_, (words, _) = chain_positions(desk, 2, 3, 0)
     assert words.startswith("done; clusters: ")
 
 
-def test_chains_are_shown_on_their_way(desks):
+def test_chains_are_shown_while_they_run(desks):
     seen = list(chain_positions(desks["plane"], None, 5, 0))
     assert seen[0][0] == "after 0 rounds of moves" and len(seen) == 8
     assert all(x.shape == (5, 2) for _, x in seen)
@@ -82,7 +83,7 @@ def test_parts_of_images(desks, part, n):
     assert free[-1].any() or part == "centre"
 
 
-def test_ways_and_parts_made_up(desks):
+def test_lines_between_points_and_parts_filled_in(desks):
     assert len(line_between(desks["images"], 0, 1)) == 9
     filled = filled_in(desks["table"], 3, [1], 0)
     x = desks["table"].population.dataset.x[3]
@@ -94,7 +95,7 @@ def test_ways_and_parts_made_up(desks):
         filled_in(desks["table"], 3, [], 0)
 
 
-# Points of one's own
+# New points
 
 
 def test_pasted_rows_with_and_without_names(desks):
@@ -148,7 +149,7 @@ def test_uploads_that_are_refused(desks, tmp_path, monkeypatch):
         points_of_files(desks["table"].run, [fake, fake])
 
 
-def test_runs_are_compared_where_they_can_be(desks, runs):
+def test_runs_with_equal_numbers_of_features_are_compared(desks, runs):
     desk = desks["plane"]
     same = agreement_table(desk, desk.run, desk.population.prediction.clusters)
     assert isinstance(same, pd.DataFrame) and same["NMI with the first"].tolist() == [1, 1]
@@ -156,12 +157,12 @@ def test_runs_are_compared_where_they_can_be(desks, runs):
         clusters_by(desk, Run.open(runs / "images"))
 
 
-def test_columns_have_names_of_their_own(desks):
+def test_columns_have_distinct_names(desks):
     frame = frame_of(desks["table"].population, ClusterNames.fresh(2), [0, 1])
     assert frame.columns.is_unique and len(frame.columns) == 6
 
 
-def test_names_are_told_by_predict(desks, tmp_path):
+def test_predict_writes_the_names(desks, tmp_path):
     desk = desks["plane"]
     out = tmp_path / "found.csv"
     command = ["predict", str(desk.run.path), "moons", "--out", str(out)]

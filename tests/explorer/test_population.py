@@ -1,4 +1,4 @@
-"""What is shown of a run's points: in which order, beside whom, and how usual they are."""
+"""The points of a run: their order, their nearest points, and how usual they are."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_galleries_are_in_order(population):
     assert (np.diff(density[population.gallery(order="least typical")]) >= 0).all()
     certain = population.prediction.probabilities.max(1)[population.gallery(order="least certain")]
     assert (np.diff(certain) >= 0).all()
-    assert population.gallery(order="as they come").tolist() == list(range(200))
+    assert population.gallery(order="in row order").tolist() == list(range(200))
     of_one = population.gallery(cluster=1)
     assert set(population.prediction.clusters[of_one]) == {1} and 0 < len(of_one) < 200
 
@@ -34,7 +34,7 @@ def test_galleries_are_in_order(population):
     [("30", [3]), ("20 - 50", [2, 3, 4, 5]), ("row 1990", [199]), ("nothing", [])],
 )
 def test_points_are_found_by_row(population, search, places):
-    assert population.gallery(order="as they come", search=search).tolist() == places
+    assert population.gallery(order="in row order", search=search).tolist() == places
 
 
 def test_points_are_found_by_label(population):

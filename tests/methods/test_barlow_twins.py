@@ -1,4 +1,4 @@
-"""Barlow Twins against golden values and what the loss promises."""
+"""Barlow Twins against golden values and properties of the loss."""
 
 import pytest
 import torch

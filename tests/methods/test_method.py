@@ -35,12 +35,12 @@ def test_methods_by_name():
 
 def test_terms_that_do_not_exist_are_refused():
     for gives in ((), ("loss",)):
-        with pytest.raises(SettingsError, match="mine: expected it to give some of gen, inv"):
+        with pytest.raises(SettingsError, match="mine: expected gives to name some of gen, inv"):
             Method("mine", gedi_terms, gives=gives)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_own_method_is_trained_with_and_comes_back_from_a_file(tmp_path):
+def test_an_own_method_is_trained_and_loaded_from_a_file(tmp_path):
     model = GEDI(2, method=MINE, **QUICK).fit(X)
     no_gen = GEDI(2, w_gen=0, **QUICK).set_params(settings=_without_base()).fit(X)
     assert model.settings_.method == "mine" and model.settings_.weights.gen == 0
@@ -58,7 +58,7 @@ def _without_base():
     return replace(settings, encoder=replace(settings.encoder, base=False))
 
 
-def test_what_an_own_method_does_not_give_is_refused():
+def test_terms_that_an_own_method_does_not_compute_are_refused():
     for changes, expected in (
         ({"weights": WeightSettings(gen=1.0)}, "weights.gen 0"),
         ({"encoder": replace(Settings().encoder, base=True)}, "encoder.base false"),
@@ -85,7 +85,7 @@ def test_a_density_alone_needs_no_views():
     assert calls == [(16, 3)] * 3
 
 
-def test_names_of_ours_stay_ours():
+def test_plugins_cannot_replace_built_in_names():
     stranger = replace(MINE, name="gedi")
     with pytest.raises(SettingsError, match="method: gedi is the name of one of ours"):
         Custom(method=stranger).chosen_method(Settings())

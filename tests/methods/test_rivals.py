@@ -1,4 +1,4 @@
-"""Rivals with GEDI's trainer."""
+"""Methods to compare with, in GEDI's trainer."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_terms_are_the_losses():
         swav_terms(lambda z: z, x, None, None, log_prior)
 
 
-def test_swav_hears_of_what_is_observed():
+def test_swav_has_a_term_for_evidence():
     x, view = (torch.randn(9, 4, generator=seeded(k)) for k in (0, 1))
     observed = Observed(torch.ones(5, 4), lambda logits: logits.sum())
     terms = swav_terms(lambda z: z / 0.1, x, view, None, torch.zeros(4), observed=observed)
@@ -56,7 +56,7 @@ def heaps():
 
 
 @pytest.mark.parametrize("method", RIVALS)
-def test_rivals_find_heaps_and_come_back_from_a_file(method, tmp_path):
+def test_rivals_find_clusters_and_are_loaded_from_a_file(method, tmp_path):
     data = heaps()
     settings = Settings(method=method, n_clusters=3, max_iter=150, batch_size=64)
     fit = start(data, settings).run()
@@ -88,13 +88,13 @@ def test_clusters_of_barlow_twins_are_those_of_k_means_on_its_embedding():
         ({"restarts": RestartSettings(n=3)}, "restarts.n 1"),
     ],
 )
-def test_what_does_not_go_with_a_rival(changes, expected):
+def test_settings_that_do_not_fit_a_rival_are_refused(changes, expected):
     words = f"setting method: swav gives inv, evidence alone: expected {expected}$"
     with pytest.raises(SettingsError, match=words):
         start(heaps(), Settings(method="swav", n_clusters=3, **changes))
 
 
-def test_rules_go_with_swav_alone():
+def test_of_the_rivals_only_swav_takes_rules():
     rule = sum_rule(2, 3)
     rows = torch.arange(240).reshape(120, 2)
     data = heaps()

@@ -1,4 +1,4 @@
-"""SwAV against golden values and what the codes promise."""
+"""SwAV against golden values and properties of the codes."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_views_that_agree_cost_less():
 
 
 def test_temperatures_are_positive():
-    with pytest.raises(ValueError, match="temperature, epsilon > 0, got 0 and"):
+    with pytest.raises(ValueError, match="temperature > 0 and epsilon > 0, got 0 and"):
         swav_loss(randn(4, 2), randn(4, 2), temperature=0)
     with pytest.raises(ValueError, match=r"got 0\.1 and -1"):
         swav_loss(randn(4, 2), randn(4, 2), epsilon=-1)

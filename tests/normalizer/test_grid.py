@@ -1,4 +1,4 @@
-"""What is known of a normaliser, and the grid's."""
+"""Estimates of log Z, and those from a grid."""
 
 import math
 
@@ -36,6 +36,6 @@ def test_a_spike_narrower_than_a_cell_is_not_trusted():
     assert not gridded_log_normalizer(spike, BOX).trusted
 
 
-def test_a_grid_needs_a_coarser_one():
+def test_a_grid_needs_at_least_two_cells():
     with pytest.raises(ValueError, match="at least 2 cells, got 1"):
         gridded_log_normalizer(lambda x: x.sum(-1), BOX, n_cells=1)

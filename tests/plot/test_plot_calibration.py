@@ -28,7 +28,7 @@ def test_certainty_is_in_the_last_bin():
     assert found.counts.tolist() == [2] and found.accuracy.tolist() == [0.5]
 
 
-def test_the_curve_is_drawn_where_it_is(ax, half_sure):
+def test_the_curve_shows_accuracy_over_confidence(ax, half_sure):
     assert plot.reliability(ax, *half_sure, name="model") is ax
     _, curve = ax.lines
     np.testing.assert_allclose(curve.get_xydata(), [[0.75, 0.5], [0.95, 0.9]])
@@ -42,6 +42,6 @@ def test_the_curve_is_drawn_where_it_is(ax, half_sure):
     [([0, 1], [[1.0, 0.0]]), ([2], [[1.0, 0.0]]), (["a"], [[1.0, 0.0]]), ([], np.empty((0, 2)))],
     ids=["lengths", "no column", "names", "nothing"],
 )
-def test_what_does_not_fit_is_refused(y, p):
+def test_shapes_and_classes_that_do_not_fit_are_refused(y, p):
     with pytest.raises(DataError, match="expected"):
         plot.calibration(y, p)

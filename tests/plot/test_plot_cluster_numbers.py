@@ -11,18 +11,18 @@ FOUND = {
 }
 
 
-def test_what_is_told_is_under_the_most_there_is(ax):
+def test_information_is_drawn_with_its_maximum(ax):
     assert plot.sweep_told(ax, FOUND, suggested=3) is ax
-    most, told, *_ = ax.lines
+    most, information, *_ = ax.lines
     np.testing.assert_allclose(most.get_ydata(), np.log([2, 3, 4]))
-    np.testing.assert_array_equal(told.get_xydata(), [[2, 0.6], [3, 1.05], [4, 1.1]])
+    np.testing.assert_array_equal(information.get_xydata(), [[2, 0.6], [3, 1.05], [4, 1.1]])
     assert "suggested" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def test_nothing_is_marked_where_nothing_is_suggested(ax):
+def test_nothing_is_marked_without_a_suggestion(ax):
     plot.sweep_stability(ax, FOUND)
     assert ax.lines[0].get_ydata().tolist() == [0.9, 1.0, 0.5]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "to the least pair",
+        "lowest pair",
         "mean",
     ]

@@ -36,7 +36,7 @@ def test_confusion_of_very_many_classes_leaves_the_numbers_out(ax):
 
 
 @pytest.mark.parametrize("name", ["$\\frac{", "<script>", "a\nb", "file-\udcff", "x" * 300])
-def test_names_are_drawn_as_they_are(ax, name):
+def test_names_are_drawn_literally(ax, name):
     plot.confusion(ax, np.eye(2, dtype=int), [name, "b"])
     pixels(ax)
     label = ax.get_yticklabels()[0].get_text()

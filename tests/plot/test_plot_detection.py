@@ -14,7 +14,7 @@ def ax():
     return Figure().subplots()
 
 
-def test_curves_of_perfect_blind_and_half_right_scores(ax):
+def test_curves_of_perfect_random_and_half_right_scores(ax):
     inliers = np.array([3.0, 4.0])
     sets = {
         "far": np.array([1.0, 2.0]),
@@ -32,13 +32,13 @@ def test_curves_of_perfect_blind_and_half_right_scores(ax):
     assert not any(text.get_parse_math() for text in words)
 
 
-def test_each_set_has_a_colour_of_its_own(ax):
+def test_each_set_has_another_colour(ax):
     inliers = np.zeros(2)
     roc(ax, inliers, {str(i): np.arange(2.0) for i in range(6)})
     assert len({line.get_color() for line in ax.lines}) == 7
 
 
-def test_a_histogram_says_how_well_sets_are_told(ax):
+def test_the_legend_of_a_histogram_has_the_auroc(ax):
     data = np.array([3.0, 4.0, np.nan])
     sets = {
         "$far$ and with a long long name": np.array([1.0, -np.inf]),
@@ -50,6 +50,6 @@ def test_a_histogram_says_how_well_sets_are_told(ax):
     assert [line.get_xdata()[0] for line in ax.lines] == [2.0]
 
 
-def test_nothing_to_draw_is_said(ax):
+def test_empty_axes_say_that_they_are_empty(ax):
     plot.ood_histogram(ax, np.array([np.nan]), {"noise": np.array([])})
     assert [text.get_text() for text in ax.texts] == ["no finite energies"]

@@ -20,7 +20,7 @@ def model():
 
 
 @pytest.mark.parametrize("kind", [plot.DensityDisplay, plot.RegionsDisplay])
-def test_maps_are_the_same_of_estimators_and_of_their_models(model, ax, kind):
+def test_estimators_and_their_models_have_equal_maps(model, ax, kind):
     x, _ = heaps(80)
     drawn = kind.from_estimator(model, pd.DataFrame(x, columns=["$a$", "b"]), ax=ax)
     assert drawn.ax_ is ax and drawn.figure_ is ax.figure
@@ -34,12 +34,12 @@ def test_maps_are_the_same_of_estimators_and_of_their_models(model, ax, kind):
     np.testing.assert_array_equal(dots.get_offsets(), other.get_offsets())
 
 
-def test_maps_are_of_two_features(model):
+def test_maps_need_two_features(model):
     with pytest.raises(DataError, match="two features"):
         plot.DensityDisplay.from_estimator(model, np.zeros((3, 4)))
 
 
-def test_outliers_far_away_are_told(model, ax):
+def test_outliers_far_away_are_detected(model, ax):
     x, _ = heaps(80)
     sets = {"far": x + 1e4, "same": x}
     drawn = plot.OutlierDisplay.from_estimator(model, x, sets, ax=ax)
@@ -61,7 +61,7 @@ class Known:
         return np.stack([1 - x, x], axis=1)
 
 
-def test_reliability_of_a_classifier_goes_by_its_classes(ax):
+def test_reliability_of_a_classifier_uses_its_classes(ax):
     x = np.array([0.9, 0.9, 0.1, 0.1])
     drawn = plot.ReliabilityDisplay.from_estimator(Known(), x, ["yes", "no", "no", "no"], ax=ax)
     assert drawn.calibration.accuracy.tolist() == [0.75]
@@ -72,7 +72,7 @@ def test_reliability_of_a_classifier_goes_by_its_classes(ax):
         plot.ReliabilityDisplay.from_estimator(object(), x, x)
 
 
-def test_axes_are_made_where_none_are_given():
+def test_axes_are_made_if_none_are_given():
     from matplotlib import pyplot  # noqa: PLC0415
 
     pyplot.switch_backend("agg")

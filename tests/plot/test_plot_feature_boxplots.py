@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from gedi import plot
 
 
-def test_boxes_are_of_the_clusters_that_hold_points(ax):
+def test_clusters_that_hold_points_have_boxes(ax):
     values = np.array([0.0, 1, 2, 10, 11, 12, np.nan])
     found = plot.feature_boxes(
         ax, values, np.array([0, 0, 0, 2, 2, 2, 1]), name="$x$", n_clusters=4

@@ -50,7 +50,7 @@ def test_history_takes_columns_by_name_and_draws_the_gap(ax):
     assert ax.lines[0].get_ydata().tolist() == [3, 2, 1]
 
 
-def test_lines_are_told_apart_without_colours(ax):
+def test_lines_differ_without_colours(ax):
     names = ["a", "b", "c"]
     plot.history(ax, {"iteration": np.arange(3)} | dict.fromkeys(names, np.arange(3.0)), names)
     assert len({line.get_linestyle() for line in ax.lines}) == 3

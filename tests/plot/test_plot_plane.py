@@ -64,12 +64,12 @@ def test_points_are_where_the_data_are_in_their_clusters_color(ax):
     np.testing.assert_allclose(dots.get_facecolors(), plot.cluster_colors(3)[[2, 0]])
 
 
-def test_points_may_be_none(ax):
+def test_there_may_be_no_points(ax):
     plot.points(ax, np.empty((0, 2)), np.empty(0, dtype=int))
     pixels(ax)
 
 
-def test_regions_are_told_apart_without_colours(ax):
+def test_regions_are_visible_without_colours(ax):
     plot.decision_regions(ax, halves, [-2, -1], [2, 1], resolution=41)
     assert texts(ax) == ["0", "1"]
     first, second = (text.get_position() for text in ax.texts)
@@ -78,6 +78,6 @@ def test_regions_are_told_apart_without_colours(ax):
     assert borders and all(np.abs(border[:, 0]).max() < 0.2 for border in borders)
 
 
-def test_a_region_that_is_everything_has_no_border(ax):
+def test_a_single_region_has_no_border(ax):
     plot.decision_regions(ax, lambda x: np.tile([1.0, 0.0], (len(x), 1)), [0, 0], [1, 1])
     assert not ax.collections and texts(ax) == ["0"]

@@ -1,4 +1,4 @@
-"""What is found in data, and how a report presents it."""
+"""The findings of a trained model, and the content of a report."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def fit(labelled):
     return start(labelled, SMALL).run()
 
 
-def test_labels_are_compared_with_only_if_there_are_some(fit, labelled):
+def test_clusters_are_compared_with_labels_only_if_there_are_labels(fit, labelled):
     with_labels = find(fit.trained, labelled, fit.settings)
     assert with_labels.metrics["accuracy"] > 0.95
     assert with_labels.metrics["NMI"] > 0.7
@@ -46,8 +46,8 @@ def test_sizes_and_energies_are_those_of_the_data(fit, labelled):
     assert found.collapse_gap >= 0
 
 
-def test_a_rule_is_held_against_what_was_observed(fit, labelled):
-    """Pairs of which it is said whether they are of the same heap, half of them wrongly."""
+def test_a_rule_is_compared_with_the_observed_outcomes(fit, labelled):
+    """Outcomes say whether the members of a pair are in the same cluster; half are wrong."""
     names = {"a": range(2), "b": range(2), "same": [False, True]}
     rule = Rule(lambda a, b, same: (a == b) == same, names)
     clusters = find(fit.trained, labelled, fit.settings).prediction.clusters
@@ -71,7 +71,7 @@ def images():
 
 
 @pytest.mark.parametrize("gen", [None, 0.0])
-def test_of_images_outliers_are_scored_and_chains_are_followed(images, gen):
+def test_images_have_scores_of_outliers_and_chains_from_noise(images, gen):
     settings = replace(SMALL, max_iter=3, batch_size=16, weights=WeightSettings(gen=gen))
     fit = start(images, settings).run()
     found = find(fit.trained, images, fit.settings)
@@ -88,7 +88,7 @@ def test_of_images_outliers_are_scored_and_chains_are_followed(images, gen):
     assert content.outliers is found.outliers and content.walk is found.walk
 
 
-def test_no_outliers_are_made_of_vectors(fit, labelled):
+def test_vectors_have_no_foils(fit, labelled):
     found = find(fit.trained, labelled, fit.settings)
     assert found.outliers is None and found.walk is None
 

@@ -1,4 +1,4 @@
-"""What a report says of outliers."""
+"""The section of a report on outliers."""
 
 import numpy as np
 

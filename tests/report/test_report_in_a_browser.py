@@ -1,4 +1,4 @@
-"""A browser shows hostile names as text, and runs nothing of them."""
+"""A browser shows hostile names as text and runs none of their scripts."""
 
 import re
 import shutil
@@ -49,7 +49,7 @@ def hostile(tmp_path):
 
 
 def dumped(page, folder):
-    """The document as the browser has it after a while."""
+    """The document after the browser has loaded it."""
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
     command += ["--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
@@ -57,7 +57,7 @@ def dumped(page, folder):
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium to open a report in")
 def test_no_script_runs(hostile, tmp_path):
-    """Without the page's policy, so that it is the escaping that is tried; with it, in the end.
+    """Escaping alone stops scripts, and so does the content policy alone.
 
     A page with a script shows that the browser would run one.
     """

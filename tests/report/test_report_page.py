@@ -193,14 +193,14 @@ def test_pictures_change_with_the_data_they_show(moons, moons_page, tmp_path):
     ("sizes", "sentence"),
     [
         ([400, 600], "2 clusters in 1,000 points; the largest holds 60 %, the smallest 40 %."),
-        ([500, 500], "2 clusters in 1,000 points, of 50 % each."),
+        ([500, 500], "2 clusters in 1,000 points; each holds 50 %."),
         (
             [900, 0, 100],
             "2 of 3 clusters are used in 1,000 points; "
-            "the largest holds 90 %, the smallest of them 10 %.",
+            "the largest holds 90 %, the smallest used one 10 %.",
         ),
         ([0, 7], "All 7 points are in one cluster of 2."),
-        ([0, 0], "2 clusters, and no points."),
+        ([0, 0], "2 clusters and no points."),
     ],
 )
 def test_headline(sizes, sentence):
@@ -210,9 +210,9 @@ def test_headline(sizes, sentence):
 @pytest.mark.parametrize(
     ("gap", "level", "words"),
     [
-        (0.05, "good", "confident, stable under the views and balanced as the prior says"),
-        (0.051, "fair", "look at the small or uncertain clusters"),
-        (0.3, "fair", "look at the small or uncertain clusters"),
+        (0.05, "good", "confident, stable under the views and as large as the prior says"),
+        (0.051, "fair", "Look at the small or uncertain ones"),
+        (0.3, "fair", "Look at the small or uncertain ones"),
         (0.31, "bad", "What to try is below"),
         (float("inf"), "bad", "What to try is below"),
         (float("nan"), "bad", "not a number"),
@@ -225,13 +225,52 @@ def test_verdict(gap, level, words):
     assert 0 <= verdict.position <= 100
 
 
+def test_an_unfinished_training_is_never_called_sound(moons, tmp_path):
+    early = replace(
+        moons,
+        collapse_gap=0.054,
+        history=moons.history.iloc[:2],
+        iterations=74,
+        max_iter=2000,
+        ended="max_time",
+    )
+    words = words_of(page_of(tmp_path, early))
+    assert "<h2>Unfinished</h2>" in words and "Mostly sound" not in words
+    first = words.index("stopped after 74 of at most 2,000 iterations, as its time was up")
+    assert first < words.index("The collapse gap is 0.054") < words.index("Next steps")
+    by_hand = replace(early, history=moons.history, ended="interrupted")
+    assert "Continue it with gedi resume" in words_of(page_of(tmp_path, by_hand))
+    in_time = replace(early, history=moons.history.assign(gap=0.054))
+    assert "<h2>Mostly sound</h2>" in words_of(page_of(tmp_path, in_time))
+
+
+@pytest.mark.parametrize("gap", [0.02, 0.054])
+@pytest.mark.parametrize("shift", [-30, 30])
+def test_a_density_that_does_not_fit_is_never_called_sound(moons, tmp_path, gap, shift):
+    energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
+    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=gap, energies=energies)))
+    assert "<h2>The density does not fit the data</h2>" in words
+
+
+def test_a_log_density_below_the_true_one_is_a_wrong_density(moons, tmp_path):
+    words = words_of(page_of(tmp_path, replace(moons, metrics={"regret": 1.58})))
+    assert "<h2>The density does not fit the data</h2>" in words
+    assert "1.580 nats below that of the true density" in words
+
+
 def test_first_screen_says_that_the_gap_is_not_sufficient(moons_page):
     words = words_of(moons_page)
     assert "Do not trust these clusters" not in words
     assert "necessary, not sufficient" in words
-    assert words.index("The clusters hold together") < words.index("What next")
-    assert words.index("What next") < words.index("<h2>Clusters</h2>")
-    order = ["<h2>Clusters", "<h2>The data", "<h2>Training", "<h2>Restarts", "<summary>Settings"]
+    assert words.index("The clusters are sound") < words.index("Next steps")
+    assert words.index("Next steps") < words.index("<h2>Clusters</h2>")
+    order = [
+        "<h2>Clusters",
+        "<h2>Data and samples",
+        "<h2>Training",
+        "<h2>Restarts",
+        "<summary>Settings",
+    ]
     assert sorted(order, key=words.index) == order
 
 
@@ -243,9 +282,9 @@ def test_no_warning_without_a_reason(moons):
     assert warnings_of(moons) == ""
 
 
-def test_what_the_guard_did_is_told(moons):
+def test_what_the_guard_did_is_shown(moons):
     changed = replace(moons, interventions=["at iteration 150, as <b>, all was well", "more"])
-    assert "would have diverged" in warnings_of(changed)
+    assert "kept the training from diverging" in warnings_of(changed)
     assert "at iteration 150, as <b>, all was well; more." in warnings_of(changed)
 
 
@@ -253,16 +292,19 @@ def test_unused_and_small_clusters_are_named(moons):
     changed = replace(
         moons, cluster_sizes=np.array([290, 0, 3, 7, 0]), prior=np.full(5, 0.2), n_clusters=5
     )
-    assert "Unused: clusters 1 and 4." in warnings_of(changed)
-    assert "Smaller than a tenth of what the prior asks for: cluster 2." in warnings_of(changed)
+    assert "No point is in clusters 1 and 4." in warnings_of(changed)
+    assert (
+        "Less than a tenth of the points that the prior asks for are in cluster 2."
+        in warnings_of(changed)
+    )
 
 
 def test_a_cluster_that_the_prior_forbids_may_be_empty(moons):
     changed = replace(moons, cluster_sizes=np.array([300, 0]), prior=np.array([1.0, 0.0]))
-    assert "Unused" not in warnings_of(changed)
+    assert "No point is in" not in warnings_of(changed)
 
 
-@pytest.mark.parametrize(("shift", "words"), [(30, "have not arrived"), (-30, "peaks where")])
+@pytest.mark.parametrize(("shift", "words"), [(30, "have not reached"), (-30, "peaks where")])
 def test_samples_far_from_the_data_in_energy(moons, shift, words):
     energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
     assert words in warnings_of(replace(moons, energies=energies))
@@ -276,9 +318,9 @@ def test_low_acceptance_is_judged_by_its_last_known_value(moons):
 
 
 @pytest.mark.parametrize(
-    ("method", "words"), [("JEM", "density alone"), ("GEDI no gen", "clusters alone")]
+    ("method", "words"), [("JEM", "only the density"), ("GEDI no gen", "only the clusters")]
 )
-def test_methods_that_train_half_of_it_say_so(moons, method, words):
+def test_methods_without_clusters_or_density_are_named(moons, method, words):
     assert words in warnings_of(replace(moons, method=method))
 
 
@@ -315,7 +357,7 @@ def test_hostile_axis_names_are_drawn(moons):
     assert named != plain
 
 
-def test_names_that_are_no_text_do_not_stop_the_report(table, tmp_path):
+def test_names_that_are_not_text_do_not_stop_the_report(table, tmp_path):
     changed = replace(
         table, title="folder-\udcff", confusion=(np.eye(2, dtype=int), ["a-\udcff", "b"])
     )
@@ -345,7 +387,7 @@ def test_galleries_open_with_the_most_typical(digits, tmp_path):
     lone = replace(digits, log_density=np.arange(len(digits.x), dtype=float))
     galleries = image_galleries.galleries(lone, cluster_table.cluster_rows(lone))
     assert [gallery.cluster.number for gallery in galleries] == list(range(10))
-    # The same pictures come of a run that holds nothing but those twelve, likeliest first.
+    # The pictures are those twelve, likeliest first.
     zeros = np.flatnonzero(digits.clusters == 0)[::-1][:12]
     strip = tiles(digits.x[zeros].reshape(-1, 1, 8, 8) / 16, 6, "", "")
     assert galleries[0].typical.source == strip.source
@@ -408,7 +450,7 @@ def test_features_are_ordered_by_how_much_clusters_differ():
     assert len(rows) == 12
 
 
-def test_least_likely_rows_tell_what_stands_out(table):
+def test_least_likely_rows_show_the_features_that_deviate_most(table):
     x = table.x.copy()
     x[17, 4] = 1e3
     log_density = table.log_density.copy()
@@ -452,7 +494,7 @@ def test_an_empty_run_is_still_reported(table, tmp_path):
     words = words_of(page_of(tmp_path, changed))
     assert "<h2>Restarts" not in words
     assert "<summary>Settings" not in words
-    assert "What next" not in words
+    assert "Next steps" not in words
 
 
 def test_features_have_the_share_of_variance_between_clusters():
@@ -466,7 +508,7 @@ def test_features_have_the_share_of_variance_between_clusters():
     assert len(captions) == 2 and captions[0].startswith("column 0: 100")
 
 
-def test_what_sets_a_cluster_apart_is_said_in_words():
+def test_features_that_separate_a_cluster_are_named():
     rng = np.random.default_rng(0)
     clusters = np.repeat([0, 1, 2], 100)
     x = rng.normal(size=(300, 4))
@@ -487,7 +529,7 @@ def test_each_kind_of_data_has_its_first_screen(digits, table, moons_page, tmp_p
     assert typical.members.source == strip.source
     assert typical.members.alt == "5 most typical images of 3"
     words = words_of(page_of(tmp_path, table))
-    assert "Clusters at a glance" in words and words.index("worst") < words.index("What next")
+    assert "Clusters at a glance" in words and words.index("worst") < words.index("Next steps")
     assert "Clusters at a glance" not in words_of(moons_page)
 
 
@@ -504,8 +546,8 @@ def test_symbols_have_their_values_as_names(digits, tmp_path):
 def test_a_bad_gap_says_what_to_do(moons, tmp_path):
     history = moons.history.assign(inv=-0.5, gap=0.6)
     words = words_of(page_of(tmp_path, replace(moons, collapse_gap=0.6, history=history)))
-    assert "0.500 nats from points that are unsure" in words
-    assert words.index("What to do:") < words.index("more restarts") < words.index("What next")
+    assert "0.500 nats came from points whose cluster is uncertain" in words
+    assert words.index("What to do:") < words.index("more restarts") < words.index("Next steps")
 
 
 def test_tables_can_be_reached_by_keyboard(moons_page):
@@ -569,7 +611,7 @@ def test_chains_are_shown_one_a_row(digits, tmp_path):
     assert "From noise to samples" not in words_of(page_of(tmp_path, digits))
 
 
-def test_outliers_have_a_part_where_there_are_some(digits, tmp_path):
+def test_outliers_have_a_section_if_there_are_some(digits, tmp_path):
     scores = {"log density": {"data": np.arange(9.0), "foils <b>": np.arange(9.0) - 20}}
     figures = {"log density": {"foils <b>": {"AUROC": 0.9375, "AUPR": 1.0, "FPR95": 0.0}}}
     page = page_of(tmp_path, replace(digits, outliers=Detection(scores, figures)))

@@ -1,4 +1,4 @@
-"""Rules whose probability the user computes."""
+"""Rules whose probability is computed by a function of the user."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_function_gets_codes_for_all_leading_dimensions():
     ("function", "got"),
     [(lambda x, codes: x.sum((-1, -2, -3)), r"\(\)"), (lambda x, codes: 1.0, "float")],
 )
-def test_what_it_gives_is_checked(function, got):
+def test_the_result_of_the_function_is_checked(function, got):
     rule = CallableRule(function, 2, 3, [0])
     with pytest.raises(RuleError, match=rf"log probabilities of shape \(4,\).*got {got}"):
         rule.log_probability(log_posteriors(4, 2, 3), torch.zeros(4, dtype=torch.int64))

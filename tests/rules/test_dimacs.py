@@ -1,4 +1,4 @@
-"""Clauses and files of them."""
+"""Clauses and DIMACS files."""
 
 import itertools
 import os
@@ -30,7 +30,7 @@ def test_each_value_of_each_symbol_has_its_literal(n_values):
 
 
 @pytest.mark.parametrize("n_values", [2, 3])
-def test_all_different_says_no_more_and_no_less(n_values):
+def test_all_different_has_exactly_the_right_models(n_values):
     groups = [(0, 1), (1, 2), (1, 0)]
     clauses = all_different(groups, n_values)
     assert len(clauses) == 2 * n_values  # each pair once
@@ -77,14 +77,14 @@ def test_a_file_and_its_text_are_read(tmp_path):
         ("p cnf 3 1\np cnf 3 1\n", "line 2: expected whole numbers, got 'p'"),
         ("p cnf 3 1\n4 0\n", "line 2: expected variables 1 to 3, got 4"),
         ("p cnf 3 1\n1 0\n2 0\n", "expected 1 clauses, got 2$"),
-        ("p cnf 3 1\n1 2\n", "expected 1 clauses, got 0, and one that does not end with 0"),
+        ("p cnf 3 1\n1 2\n", "expected 1 clauses, got 0 and one that does not end with 0"),
         ("p cnf 3 1\n1.5 0\n", r"line 2: expected whole numbers, got '1\.5'"),
         ("p cnf 3 1\n--1 0\n", "got '--1'"),
         ("p cnf 3 1\n" + "9" * 5000, "expected whole numbers, got '999"),
-        ("p cnf 4 0\n", "expected 3 variables, one for each symbol of 2 values.*, got 4"),
+        ("p cnf 4 0\n", "expected 3 variables, one for each symbol.*, got 4"),
     ],
 )
-def test_damaged_texts_say_where(text, message):
+def test_errors_name_the_line(text, message):
     with pytest.raises(RuleError, match=f"^the formula.*{message}"):
         read_dimacs(text, 3)
 

@@ -1,4 +1,4 @@
-"""The values of symbols, as users have them."""
+"""The values of symbols in the terms of the user."""
 
 import numpy as np
 import pytest

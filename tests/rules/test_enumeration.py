@@ -1,4 +1,4 @@
-"""Rules whose worlds are all tried."""
+"""Rules that are evaluated for all worlds."""
 
 import math
 import operator
@@ -67,7 +67,7 @@ def test_symbols_have_the_order_of_the_parameters_and_their_values_that_of_the_d
     torch.testing.assert_close(found, torch.tensor([math.log(0.8 * 0.3)]))
 
 
-def test_whatever_name_is_observed():
+def test_any_name_can_be_observed():
     first = Rule(lambda s, a, b: a + b == s, ADDITION, observed="s")
     last = Rule(lambda a, b, s: a + b == s, ADDITION)
     x, codes = log_posteriors(19, 2, 10), torch.arange(19)
@@ -94,7 +94,7 @@ def test_a_rule_that_holds_for_every_group_has_the_outcome_true():
     check_against_brute_force(rule, lambda world, _: world[0] < world[1] < world[2])
 
 
-def test_functions_of_cells_and_of_the_library_are_taken():
+def test_functions_of_cells_and_built_in_functions():
     cells = Rule(lambda *cells: len(set(cells)) == 3, dict.fromkeys("abc", range(3)), observed=())
     check_against_brute_force(cells, lambda world, _: len(set(world)) == 3)
     assert Rule(operator.lt, dict.fromkeys("ab", range(3)), observed=()).n_symbols == 2
@@ -147,9 +147,9 @@ def test_a_rule_as_text_is_the_same_rule():
     [
         (lambda a, s: a > s, {"a": range(2), "s": [5]}, None, "unsatisfiable: no world of 'a'"),
         (lambda a, b: a, {"a": [0]}, (), "domains for the parameters .* 'a', 'b'; got 'a'"),
-        (lambda a, *, s: a, {"a": [0], "s": [0]}, None, "all its parameters by their places"),
-        (lambda a, b: a, {"a": [0], "b": [0, 1]}, (), "equally many values.* 'a' 1, 'b' 2"),
-        (lambda a: a, {"a": [0]}, None, "a name that is not observed"),
+        (lambda a, *, s: a, {"a": [0], "s": [0]}, None, "positional parameters only"),
+        (lambda a, b: a, {"a": [0], "b": [0, 1]}, (), "the same number of values.* 'a' 1, 'b' 2"),
+        (lambda a: a, {"a": [0]}, None, "at least 1 symbol"),
         (lambda a: a, {"a": [0]}, "b", "observed: expected names among 'a', got 'b'"),
         (lambda a: a, {"a": []}, (), "domain of 'a': expected at least 1 value"),
         (lambda a: a, {"a": [1, 1]}, (), "domain of 'a': expected different values, got 1 twice"),
@@ -157,12 +157,12 @@ def test_a_rule_as_text_is_the_same_rule():
         (lambda a: a, {"a": 3}, (), r"a sequence of values such as range\(10\), got 3"),
     ],
 )
-def test_what_is_no_rule_is_refused(function, domains, observed, message):
+def test_invalid_rules_are_refused(function, domains, observed, message):
     with pytest.raises(RuleError, match=message):
         Rule(function, domains, observed)
 
 
-def test_too_many_worlds_are_refused_before_they_are_made():
+def test_too_many_worlds_are_refused_before_they_are_listed():
     calls = []
     with pytest.raises(RuleError, match=r"10,000,000 worlds.*1,000,000.*use FoldRule"):
         Rule(lambda *_: calls.append(0), {f"x{i}": range(10) for i in range(7)}, ())
@@ -173,7 +173,7 @@ def test_too_many_worlds_are_refused_before_they_are_made():
     assert calls == []
 
 
-def test_the_stated_numbers_are_still_taken(monkeypatch):
+def test_the_limits_themselves_are_allowed(monkeypatch):
     monkeypatch.setattr(enumeration, "MAX_WORLDS", 9)
     monkeypatch.setattr(enumeration, "MAX_CHECKS", 27)
     domains = dict.fromkeys("abs", range(3))

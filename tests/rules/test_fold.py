@@ -69,7 +69,7 @@ def test_values_and_outcomes_of_any_kind():
     check_against_brute_force(rule, lambda w, outcome: "".join("ab"[y] for y in w) == outcome)
 
 
-def test_states_with_one_future_are_one():
+def test_states_with_the_same_future_are_merged():
     # The state remembers everything, the outcome only the number of ones.
     rule = FoldRule(lambda state, y: (*state, y), (), 8, range(2), outcome=sum)
     assert rule._lattice.cost == sum_rule(8, 2)._lattice.cost == 2 * (8 * 9 // 2)
@@ -93,7 +93,7 @@ def test_gradients_and_impossible_outcomes():
     assert rule.log_probability(x[:, :0], codes[:0]).shape == (2, 0)
 
 
-def test_what_is_no_fold_is_refused():
+def test_invalid_folds_are_refused():
     with pytest.raises(RuleError, match="at least 1 symbol, got 0"):
         sum_rule(0, 10)
     with pytest.raises(RuleError, match="values: expected at least 1, got none"):
@@ -111,5 +111,5 @@ def test_what_is_no_fold_is_refused():
 def test_too_many_states_are_refused_while_they_are_found(monkeypatch):
     monkeypatch.setattr(fold, "MAX_STATES", 15)
     FoldRule(lambda state, y: (*state, y), (), 3, range(2))  # 1 + 2 + 4 + 8
-    with pytest.raises(RuleError, match="more than 15 states by symbol 3: keep less"):
+    with pytest.raises(RuleError, match="more than 15 states at symbol 3: store less"):
         FoldRule(lambda state, y: (*state, y), (), 50, range(2))

@@ -1,4 +1,4 @@
-"""What a rule is given."""
+"""The inputs of a rule."""
 
 import pytest
 import torch
@@ -29,6 +29,6 @@ def test_codes_are_shared_by_leading_dimensions():
         ((4, 3, 5), CODES.expand(2, 4), r"codes: expected shape \(4,\).*got \(2, 4\)"),
     ],
 )
-def test_what_does_not_fit_is_told(shape, codes, message):
+def test_shapes_that_do_not_fit_are_refused(shape, codes, message):
     with pytest.raises(RuleError, match=message):
         checked(torch.zeros(shape), codes, 3, 5)

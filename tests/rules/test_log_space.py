@@ -5,7 +5,7 @@ import torch
 from gedi.rules.log_space import log_sum_exp
 
 
-def test_it_is_the_sum_also_of_nothing():
+def test_it_is_the_sum_even_if_all_probabilities_are_zero():
     x = torch.tensor([[0.2, 0.3], [0.0, 0.4], [0.0, 0.0]], dtype=torch.float64).log()
     x.requires_grad_()
     found = log_sum_exp(x)

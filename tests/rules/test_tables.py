@@ -14,7 +14,7 @@ def test_they_are_copied_to_a_device_once():
     assert tables.on(torch.device("meta"))[0] is elsewhere
 
 
-def test_they_serve_trainings_whoever_needs_them_first():
+def test_copies_made_in_inference_mode_serve_trainings():
     tables = Tables(torch.arange(3))
     with torch.inference_mode():
         tables.on(torch.device("meta"))

@@ -45,8 +45,8 @@ def test_a_sound_run(run, capsys):
     assert diagnose(run) == ("GEDI", 200, "max_iter", [])
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
-    assert "GEDI, 200 iterations; ended, as all iterations were done" in said
-    assert "Nothing is the matter" in said
+    assert "GEDI, 200 iterations; ended, because all iterations were done" in said
+    assert "Nothing wrong was found" in said
 
 
 def test_what_result_and_history_tell(run):
@@ -54,7 +54,13 @@ def test_what_result_and_history_tell(run):
     more = {"cluster_sizes": [200, 0], "interventions": [guard], "not_finite": 7}
     run.save_result(RESULT | more | {"energies": {"data": [1, 2, 3], "noise": [1, 2, 3]}})
     told = " ".join(str(symptom) for symptom in diagnose(run).symptoms)
-    for words in ("7 points have no", "at iteration 5, as x", "One big", "Unused", "Flat energies"):
+    for words in (
+        "7 points have no",
+        "at iteration 5, as x",
+        "One big",
+        "No point is in",
+        "Flat energies",
+    ):
         assert words in told
 
 
@@ -66,8 +72,10 @@ def test_a_run_that_was_interrupted(run, capsys):
         stream.write("210,0.0")
     found = diagnose(run)
     assert (found.iterations, found.ended) == (200, None)
+    assert found.symptoms[0].name == "unfinished"
+    assert "after 200 of at most" in found.symptoms[0].what
     assert main(["doctor", str(run.path)]) == 0
-    assert f"go on with: gedi resume {run.path}" in capsys.readouterr().out
+    assert f"continue with: gedi resume {run.path}" in capsys.readouterr().out
     (run.path / "metrics.csv").write_text("")
     assert diagnose(run).iterations == 0
     (run.path / "metrics.csv").unlink()

@@ -178,7 +178,7 @@ def test_a_full_disk_keeps_what_is_there(trained, table, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(pd.DataFrame, "to_csv", full)
-        with pytest.raises(RunError, match=r"No space left on device.*the same command goes on"):
+        with pytest.raises(RunError, match=r"No space left on device.*run the same command again"):
             predict_to_file(trained, rows, target)
     assert len(list(Path(".out.csv.parts").glob("0*"))) == 2
     assert predict_to_file(trained, rows, target) == N

@@ -10,6 +10,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.runs import Run
 from gedi.training.earlier import holds_run, recall_run
+from gedi.training.numbering import recall
 from small_trainings import SMALL, heaps
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -31,10 +32,12 @@ def run(trained, tmp_path):
     return run
 
 
-def test_it_is_what_the_run_itself_says(run):
+def test_it_is_what_the_model_of_the_run_says(run):
     assert holds_run(run.path) and not holds_run(run.path.parent)
     grown = Dataset("grown", np.c_[X[:, 1], X[:, 0]] + 1, feature_names=("b", "a"))
-    found, expected = recall_run(run.path, grown, seed=3), run.recall(grown, seed=3)
+    found = recall_run(run.path, grown, seed=3)
+    names = {"names": ("b", "a"), "known_names": ("a", "b"), "name": str(run.path)}
+    expected = recall(run.load_model(), grown.x, seed=3, limit=3.0 + 1.5 * (3.0 - 1.0), **names)
     np.testing.assert_array_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.posteriors, expected.posteriors)
     assert found.name == expected.name == str(run.path)

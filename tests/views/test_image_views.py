@@ -51,7 +51,7 @@ def test_shape_type_and_range_are_kept(step, dtype):
 
 
 @each_step
-def test_the_generator_decides_everything(step):
+def test_the_generator_determines_everything(step):
     view, x = ImageViews(COLOUR, **STEPS[step]), points(30)
     torch.manual_seed(1)
     first = see(view, x)
@@ -63,14 +63,14 @@ def test_the_generator_decides_everything(step):
 
 
 @each_step
-def test_the_generator_moves_on(step):
+def test_the_generator_advances(step):
     view, x, generator = ImageViews(COLOUR, **STEPS[step]), points(30), seeded()
     first = view(x, posterior=unused, generator=generator)
     assert not torch.equal(view(x, posterior=unused, generator=generator), first)
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step not in ("flip", "grey")])
-def test_drawn_anew_for_every_image(step):
+def test_every_image_is_changed_differently(step):
     settings = {**STEPS[step], "jitter_probability": 1.0, "blur_probability": 1.0}
     x = points(1).expand(6, -1)
     assert len(see(ImageViews(COLOUR, **settings), x).unique(dim=0)) == 6
@@ -178,7 +178,7 @@ def test_blur_brings_neighbours_together():
     torch.testing.assert_close(see(ImageViews(GREY, blur=1.0, blur_probability=1.0), flat), flat)
 
 
-def test_noise_has_the_deviation_it_says():
+def test_noise_has_the_deviation_of_its_setting():
     seen = see(ImageViews(GREY, pixel_noise=0.1), torch.zeros(200, 144))
     assert float(seen.std()) == pytest.approx(0.1, rel=0.03)
 

@@ -1,4 +1,4 @@
-"""Views: shapes, randomness, and what each promises."""
+"""Views: shapes, randomness, and the properties of each."""
 
 import math
 
@@ -61,7 +61,7 @@ def test_shape_is_kept(view, members):
 
 
 @each_view
-def test_the_generator_decides_everything(view):
+def test_the_generator_determines_everything(view):
     x = torch.randn(40, D, generator=seeded())
     torch.manual_seed(1)
     first = view(x, posterior=posterior, generator=seeded(1))
@@ -72,14 +72,14 @@ def test_the_generator_decides_everything(view):
 
 
 @each_view
-def test_the_global_random_state_is_left_alone(view):
+def test_the_global_random_state_is_unchanged(view):
     state = torch.random.get_rng_state()
     view(REFERENCE, posterior=posterior, generator=seeded())
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @each_view
-def test_the_generator_moves_on(view):
+def test_the_generator_advances(view):
     generator = seeded()
     first = view(REFERENCE, posterior=posterior, generator=generator)
     assert not torch.equal(first, view(REFERENCE, posterior=posterior, generator=generator))
@@ -95,7 +95,7 @@ def test_local_scale_is_the_distance_to_the_kth_neighbour_of_the_nearest():
     assert local(line.expand(2, 3, 4, 1)).shape == (2, 3, 4)
 
 
-def test_gaussian_noise_has_the_length_it_says():
+def test_gaussian_noise_has_the_length_of_its_setting():
     local = LocalScale(REFERENCE)
     x = REFERENCE[:1].expand(4000, D)
     noise = GaussianNoise(0.5, local)(x, posterior=unused, generator=seeded()) - x
@@ -105,7 +105,7 @@ def test_gaussian_noise_has_the_length_it_says():
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5])
-def test_adversarial_view_has_the_length_it_says(scale):
+def test_adversarial_view_has_the_length_of_its_setting(scale):
     local = LocalScale(REFERENCE)
     x = torch.randn(30, D, generator=seeded())
     seen = VirtualAdversarial(scale, local)(x, posterior=posterior, generator=seeded(1))
@@ -132,7 +132,7 @@ def test_adversarial_view_changes_the_prediction_more_than_noise_of_its_length()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_adversarial_view_of_sure_predictions_stays_finite(dtype):
+def test_adversarial_view_of_certain_predictions_stays_finite(dtype):
     x = torch.randn(30, D, generator=seeded(), dtype=dtype)
 
     def sure(at):
@@ -189,7 +189,7 @@ def test_dropped_features_take_values_of_other_points():
         assert len(values.unique()) > 20
 
 
-def test_positives_are_those_the_user_named_and_count_both_ways():
+def test_positives_are_the_pairs_of_the_user_in_both_directions():
     data = torch.arange(5.0)[:, None].expand(5, 3)
     view = Positives(data, torch.tensor([[0, 3], [3, 1], [2, 2]]))
     index = torch.arange(5).repeat(200)
@@ -202,7 +202,7 @@ def test_positives_are_those_the_user_named_and_count_both_ways():
 
 def test_positives_are_known_for_the_data_only():
     view = Positives(REFERENCE, torch.tensor([[0, 1]]))
-    with pytest.raises(ValueError, match="data of the training only"):
+    with pytest.raises(ValueError, match="expected the indices of the points"):
         view(REFERENCE, posterior=unused, generator=seeded())
 
 

@@ -1,4 +1,4 @@
-"""The command line `gedi`: thin subcommands over what a Python user would call."""
+"""The command line `gedi`: each subcommand calls what a user of the library would call."""
 
 import errno
 import sys
@@ -10,12 +10,15 @@ from gedi.printable import printable
 
 __all__ = ["main"]
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the user's to mend, wherever it happens
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the user can make room, so no traceback
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for the user's mistakes, 130 for Ctrl-C."""
-    from gedi.cli.parser import parse  # noqa: PLC0415 - keeps `import gedi.cli` free of it
+    """Run one command and return its exit code.
+
+    The code is 0 if all went well, 2 for an error that the user can correct, 130 after Ctrl-C.
+    """
+    from gedi.cli.parser import parse  # noqa: PLC0415 - `import gedi.cli` should stay fast
 
     try:
         command, options = parse(arguments)
@@ -26,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _DISK_FULL:
             raise
         place = "" if error.filename is None else f"{error.filename}: "
         print(f"gedi: error: {printable(place)}{error.strerror}: make room", file=sys.stderr)

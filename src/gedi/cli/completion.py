@@ -9,12 +9,13 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Print a script that completes commands and options in a shell."""
+    """Print a script with which a shell completes commands and options."""
     try:
         import shtab  # noqa: PLC0415
     except ImportError as error:
         raise GediError(
-            "completion needs the package shtab: pip install 'gedi[completion]'"
+            "completion needs the package shtab, which is not installed: pip install "
+            "'gedi[completion]'"
         ) from error
     print(shtab.complete(build_parser(), shell=options.shell))
     return 0

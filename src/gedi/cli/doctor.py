@@ -16,40 +16,40 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Tell what is installed here, or what is the matter with a run."""
+    """Print what is installed, or what is wrong with a run."""
     if options.folder is None:
-        _tell_machine()
+        _print_machine()
     else:
-        _tell_run(Path(options.folder))
+        _print_run(Path(options.folder))
     return 0
 
 
-def _tell_machine() -> None:
-    """What is at hand first, as the devices take seconds to find."""
+def _print_machine() -> None:
+    """Devices come last, since finding them takes seconds."""
     _line("gedi", gedi.__version__)
     _line("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     for package in CORE:
         _line(package, version_of(package) or f"missing: pip install {package}")
     free = free_on_cpu()
-    known = "not known" if free is None else f"{_gibibytes(free.bytes)} free, of {free.of}"
+    known = "unknown" if free is None else f"{_gibibytes(free.bytes)} free, of {free.of}"
     _line("memory", known)
     for extra in EXTRAS:
         missing = extra.missing
         needs = f"missing ({', '.join(missing)}): pip install 'gedi[{extra.name}]'"
-        _line(extra.name, f"{needs if missing else 'there'}; {extra.purpose}")
+        _line(extra.name, f"{needs if missing else 'installed'}; {extra.purpose}")
     found = compiler()
     needs = "missing: install g++ or clang++"
     _line("--compile", f"{needs if found is None else found}; on a CPU")
-    _tell_devices()
+    _print_devices()
 
 
-def _tell_devices() -> None:
+def _print_devices() -> None:
     try:
         import torch  # noqa: PLC0415 - takes seconds
     except ImportError as error:
         _line("devices", f"torch cannot be imported: {error}")
         return
-    _line("CPU", f"{os.cpu_count()} cores, of which torch takes {torch.get_num_threads()}")
+    _line("CPU", f"{os.cpu_count()} cores, of which torch uses {torch.get_num_threads()}")
     if not torch.cuda.is_available():
         built = "this torch is built without it" if torch.version.cuda is None else "no device"
         _line("CUDA", f"none: {built}")
@@ -67,17 +67,17 @@ def _gibibytes(n: int) -> str:
     return f"{n / 2**30:.1f} GiB"
 
 
-def _tell_run(path: Path) -> None:
+def _print_run(path: Path) -> None:
     from gedi.report.content import ENDINGS  # noqa: PLC0415
     from gedi.runs import Run  # noqa: PLC0415
     from gedi.runs.diagnosis import diagnose  # noqa: PLC0415 - imports torch
 
     found = diagnose(Run.open(path))
-    how = f"go on with: gedi resume {shlex.quote(str(path))}"
+    how = f"continue with: gedi resume {shlex.quote(str(path))}"
     if found.ended == "diverged":
-        how = "given up, as it diverged"
+        how = "stopped, because it diverged"
     elif found.ended is not None:
-        how = f"ended, as {ENDINGS.get(found.ended, found.ended)}"
+        how = f"ended, because {ENDINGS.get(found.ended, found.ended)}"
     print(f"{found.method}, {found.iterations:,} iterations; {printable(how)}")
     for symptom in found.symptoms:
         print(f"\n- {symptom.name}")
@@ -86,8 +86,8 @@ def _tell_run(path: Path) -> None:
         print(f"  look at: {symptom.look}")
     if not found.symptoms:
         print(
-            "\nNothing is the matter, as far as can be told without labels. A small gap is "
-            "necessary, not sufficient: look at the clusters in report.html."
+            "\nNothing wrong was found, as far as this can be checked without labels. A small gap "
+            "is necessary but not sufficient: look at the clusters in report.html."
         )
 
 

@@ -7,30 +7,30 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gedi.cli.decoding import decoding_shown
-from gedi.cli.measuring import measured
-from gedi.cli.telling import tell_skipped
-from gedi.cli.writing import writable
+from gedi.cli.measures import run_measures
+from gedi.cli.output_files import output_file
+from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch
 from gedi.runs import Run
 
 __all__ = ["run"]
 
-_FRESH_SEED = 1_000_003  # far from any seed a user would train with
+_FRESH_SEED = 1_000_003  # unlikely to be a seed that someone trains with
 _FRESH_POINTS = 2000
 
 
 def run(options: Namespace) -> int:
-    """Measure a trained model, print what was found, and write it if asked to."""
+    """Measure a trained model, and print the figures; with --out, write them as well."""
     folder = Run.open(Path(options.folder))
-    with nullcontext() if options.out is None else writable(options.out, suffix=".json") as out:
+    with nullcontext() if options.out is None else output_file(options.out, suffix=".json") as out:
         folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
-        with decoding_shown() as watch:
+        with decoding_bar() as watch:
             dataset = _data(folder, options, watch)
-        tell_skipped(dataset)
-        figures = measured(folder, trained, dataset, options)
+        note_skipped(dataset)
+        figures = run_measures(folder, trained, dataset, options)
         if out is not None:
             content = {
                 "run": str(folder.path),

@@ -18,27 +18,30 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def run(options: Namespace) -> int:
     """Serve the page until Ctrl-C."""
     if find_spec("gradio") is None:
-        raise GediError("the explorer needs gradio: pip install 'gedi[explore]'")
+        raise GediError(
+            "the explorer needs the package gradio, which is not installed: pip install "
+            "'gedi[explore]'"
+        )
     if options.port is not None and not 0 < options.port < 2**16:
         raise SettingsError(f"--port: expected a port from 1 to 65535, got {options.port}")
     run = Run.open(Path(options.folder))
     other = None if options.against is None else Run.open(Path(options.against))
     from gedi.explorer.app import page_of, serve  # noqa: PLC0415 - an extra, and slow to import
 
-    print(f"{run.path}: reading the points, and what the model says of them", flush=True)
+    print(f"{run.path}: reading the data and computing predictions", flush=True)
     page = page_of(run, other)
     try:
         address = serve(page, options.host, options.port)
     except OSError as error:
         raise SettingsError(
-            f"{options.host}, port {options.port or 'any'}: {error}; give another --port"
+            f"{options.host}, port {options.port or 'any'}: {error}; choose another --port"
         ) from error
     if options.host not in _LOOPBACK:
         print(
-            f"note: whoever reaches {options.host} can see these data and change names: there is "
-            "no password"
+            f"note: there is no password: everyone who can reach {options.host} can see these data "
+            "and change names"
         )
-    print(f"{address} (Ctrl-C ends it)", flush=True)
+    print(f"{address} (stop with Ctrl-C)", flush=True)
     if options.browser:
         webbrowser.open(address)
     try:

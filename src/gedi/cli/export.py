@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gedi.cli.writing import checked_target
+from gedi.cli.output_files import check_target
 from gedi.export import TOLERANCE, export, load_tools, output_names
 from gedi.runs import Run
 
@@ -12,9 +12,9 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Write a trained model as ONNX, and say how well it agrees with PyTorch."""
+    """Write a trained model as an ONNX file, and print how closely it agrees with PyTorch."""
     folder = Run.open(Path(options.folder))
-    target = checked_target(options.out, [".onnx"])
+    target = check_target(options.out, [".onnx"])
     load_tools()  # before the model is read
     trained = folder.load_model()
     agreement = export(
@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
         target,
         input_shape=folder.image_shape or (folder.n_features,),
         feature_names=folder.feature_names,
-        # A rule says what clusters mean: cluster j is the value j.
+        # Under a rule, cluster j is the value j.
         cluster_names=[] if folder.groups is None else list(map(str, range(trained.n_clusters))),
     )
     outputs = output_names(has_density=agreement.has_density)
@@ -32,6 +32,6 @@ def run(options: Namespace) -> int:
         f"{TOLERANCE:g})"
     )
     if not agreement.has_density:
-        print("log Z is not known well enough, so the file gives no log-density")
+        print("log Z is not known accurately enough, so the file has no output log_density")
     print(f"x -> {', '.join(outputs)} written to {options.out}")
     return 0

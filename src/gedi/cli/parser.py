@@ -1,4 +1,4 @@
-"""What the command line understands; no torch here, so that `--help` comes at once."""
+"""The options of all subcommands. Nothing here imports torch, so that `--help` is fast."""
 
 import sys
 from argparse import SUPPRESS, Action, ArgumentError
@@ -15,7 +15,7 @@ from jsonargparse import (  # type: ignore[attr-defined]
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
-from gedi.cli.wording import worded
+from gedi.cli.suggestions import with_suggestion
 from gedi.data.source import OPTIONS
 from gedi.errors import SettingsError
 from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
@@ -26,7 +26,7 @@ __all__ = ["build_parser", "parse"]
 
 Command = Callable[[Namespace], int]
 
-# What `--help` shows of commands that take all settings; `--help-all` shows the rest as well.
+# The options that `--help` shows for commands that take all settings; `--help-all` shows the rest.
 _USUAL: Mapping[str, Sequence[str]] = {
     "data": ["data", "--label", "--drop", "--image-size", "--streaming"],
     "clusters": ["--n-clusters", "--prior", "--like"],
@@ -36,54 +36,98 @@ _USUAL: Mapping[str, Sequence[str]] = {
     "settings": ["--config", "--print-config", "--help", "--help-all"],
 }
 _MORE = (
-    "Every other setting (weights, network, chains, views, restarts) has a default that is chosen "
-    "from the data: --help-all lists them, with when to change each."
+    "All other settings (weights, network, chains, views, restarts) have defaults, most of them "
+    "chosen from the data: --help-all lists them."
 )
-_MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for a list of as many
+_MOST_VALUES = 2000  # in a file of settings; jsonargparse needs seconds for longer lists
 
 _DESCRIPTION = """\
 One network, trained without labels, that clusters, scores and generates.
 
-  gedi train digits                        train on scikit-learn's digits, write a report
+  gedi train digits                        train on scikit-learn's digits, and write a report
   gedi train table.csv --n-clusters 5      train on your own table
-  gedi predict runs/table new.csv          cluster and score other rows
+  gedi predict runs/table new.csv          cluster and score new rows
   gedi sample runs/table -n 64             draw new points
-  gedi explore runs/table                  look at it in a browser
+  gedi explore runs/table                  look at the result in a browser
 """
 
 _TRAIN = """\
-Train on a built-in set (moons, circles, digits), on a file (.npy, .npz, .csv, .parquet), on a
-folder of images, or on images of the Hugging Face hub (mnist, cifar10, cifar100, svhn, or
-hf://owner/name).
+Train a model on a built-in data set (moons, circles, digits), a file (.npy, .npz, .csv, .parquet),
+a folder of images, or images from the Hugging Face hub (mnist, cifar10, cifar100, svhn, or
+hf://owner/name), and write a run folder with a report.
 
-Labels are never trained on; if there are some, the report compares the clusters with them.
-Settings can come from a YAML file (--config) and be overridden one by one; --print-config shows
-all of them. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
+Labels are never used for training. If there are labels, the report compares the clusters with them.
+Settings can be read from a YAML file (--config), and options override them; --print-config prints
+them all. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
 """
 
 _PROFILE = """\
-Run a few iterations of a training, and tell where their time goes: data and settings are those of
-`gedi train`. Beside each part is its floor: the time that its matrix products and convolutions take
-alone, at the same shapes and with the same threads, measured in turn with it.
+Run a few iterations of a training, and print where their time goes. Data and settings are those of
+`gedi train`. Each part is compared with its floor: the time that its matrix products and
+convolutions take alone, with the same shapes and threads.
 """
 
 _SWEEP = """\
-How many clusters? At each number, networks are trained on different halves of the data. A number
-stands out if other halves lead to the same clusters, and finer ones tell hardly more of points that
-were not trained on; it may well be that none does, and then the page says so. It costs as many
-trainings as numbers times --n-parts; --max-iter or --max-time make them shorter. Each is kept as
-it ends; a sweep that is stopped goes on, also with more numbers.
+How many clusters? For each number, train networks on different halves of the data. A number stands
+out if all halves lead to the same clusters, and finer clusters carry hardly more information about
+points that were not trained on. If no number stands out, the page says so.
+
+This needs --n-parts trainings for each number; --max-iter or --max-time make them shorter. Each
+training is kept when it ends: run the same command again to continue an interrupted sweep, or
+with more numbers to extend it.
 """
 
 _REPRODUCE = """\
-Train and measure GEDI, GEDI no gen, JEM, Barlow Twins and SwAV on the same data, encoder, views
-and budget, and print a table. Every cell (method, data, seed) is kept in a run folder of its own
-as it ends, a training that was stopped goes on where it was, and only gaps are filled.
+Train and measure GEDI, GEDI no gen, JEM, Barlow Twins and SwAV with the same data, encoder, views
+and budget, and print a table. Every cell (method, data, seed) has a run folder of its own. Run the
+same command again to continue after an interruption: finished cells are not trained again.
+"""
+
+_EVALUATE = """\
+Measure a trained model. The data are those of --data; without it, the data that the model was
+trained on (for moons and circles, new points).
+"""
+
+_PREDICT = """\
+Write a table with one line for each point: its file (for a folder of images), its cluster, the
+probability of each cluster, and its log-density in nats (above two dimensions up to a constant). A
+low log-density means that the point is unusual.
+
+Tables (.csv, .parquet, a folder of .parquet files) and .npy files may be larger than memory. Run
+the same command again to continue after an interruption.
+"""
+
+_SAMPLE = """\
+Draw points with Langevin chains, and write them as two arrays: x, which is (n, d), or (n, C, H, W)
+for images; and cluster, (n,).
+"""
+
+_EXPLORE = """\
+Look at a trained model in a browser: the points of each cluster, your own points, samples while
+they form, missing parts filled in, and names for clusters. The page is served on this machine only,
+until Ctrl-C. This needs an extra: pip install 'gedi[explore]'
+"""
+
+_EXPORT = """\
+Write a trained model as one ONNX file. Its input is x in the units of your data, float64, (n, d) or
+(n, C, H, W). Its outputs are probabilities (n, c), energy (n,) in nats and, if log Z is known,
+log_density (n,). The outputs are compared with those of PyTorch on random points. This needs an
+extra: pip install 'gedi[export]'
+"""
+
+_DOCTOR = """\
+Without a run folder: print versions, devices, memory, and what optional features need.
+With a run folder: print what is wrong with its training, where to see it, and what to change.
+"""
+
+_COMPLETION = """\
+Print a script with which a shell completes commands and options. For bash, run
+eval "$(gedi completion bash)". This needs an extra: pip install 'gedi[completion]'
 """
 
 
 def build_parser() -> ArgumentParser:
-    """The parser with all subcommands."""
+    """Build the parser with all subcommands."""
     parser = ArgumentParser(
         prog="gedi", description=_DESCRIPTION, version=gedi.__version__, exit_on_error=False
     )
@@ -92,15 +136,15 @@ def build_parser() -> ArgumentParser:
     for name, build, summary in (
         ("train", _train, "train a model and write a run folder with a report"),
         ("sweep", _sweep, "compare numbers of clusters, and suggest one"),
-        ("profile", _profile, "tell where the time of a training goes"),
-        ("resume", _resume, "go on with a training that was interrupted"),
-        ("evaluate", _evaluate, "measure a trained model on its data, or on other data"),
+        ("profile", _profile, "show where the time of a training goes"),
+        ("resume", _resume, "continue a training that was interrupted"),
+        ("evaluate", _evaluate, "measure a trained model on its own data, or on other data"),
         ("predict", _predict, "cluster and score points"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
-        ("explore", _explore, "look at a trained run in a browser"),
+        ("explore", _explore, "look at a trained model in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
-        ("reproduce", _reproduce, "compare methods in the paper's tables"),
-        ("doctor", _doctor, "tell what is installed, or what is the matter with a run"),
+        ("reproduce", _reproduce, "compare methods, in the tables of the paper"),
+        ("doctor", _doctor, "show what is installed, or what is wrong with a run"),
         ("completion", _completion, "print a script that completes commands in a shell"),
     ):
         commands.add_subcommand(name, _with_dashes(build()), help=summary)
@@ -108,10 +152,10 @@ def build_parser() -> ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
-    """The function of the chosen subcommand, and its options.
+    """Return the function of the chosen subcommand, and its options.
 
     Raises:
-        SettingsError: for an option that does not exist or a value that does not fit.
+        SettingsError: if a command or option does not exist, or a value is not valid.
     """
     typed = sys.argv[1:] if arguments is None else list(arguments)
     parser = build_parser()
@@ -124,8 +168,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
         assert parser._subcommands_action is not None
         commands = parser._subcommands_action._name_parser_map
         known = {name: set(each._option_string_actions) for name, each in commands.items()}
-        message = worded(str(error), typed, known)
-        raise SettingsError(f"{message}; `gedi COMMAND --help` lists them all") from error
+        message = with_suggestion(str(error), typed, known)
+        raise SettingsError(f"{message}; `gedi COMMAND --help` lists the options") from error
     name = options.command
     module = import_module(f"gedi.cli.{name}")
     command: Command = module.run
@@ -133,7 +177,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
 
 
 class _ConfigFile(ActionConfigFile):
-    """Settings in a file, which is looked at before jsonargparse follows all its aliases."""
+    """Reads settings from a file, which is checked before jsonargparse resolves its aliases."""
 
     for_sweep = False
 
@@ -144,18 +188,18 @@ class _ConfigFile(ActionConfigFile):
         except (OSError, ValueError) as error:
             raise SettingsError(f"--config: {path}: cannot be read: {error}") from error
         if not isinstance(tree, dict):
-            raise SettingsError(f"--config: {path}: expected names with values")
+            raise SettingsError(f"--config: {path}: expected settings as names with values")
         number = tree.get("n_clusters")
         if number is not None and not isinstance(number, list) and self.for_sweep:
             raise SettingsError(
-                f"--config: {path}: n_clusters: expected a list, as a sweep tries several, got "
-                f"{number!r}: remove it from the file, and give --n-clusters 2 3 4"
+                f"--config: {path}: n_clusters: expected a list, since a sweep tries several "
+                f"numbers, got {number!r}: remove it from the file, and give --n-clusters 2 3 4"
             )
         return super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
 
 
 class _SweepConfigFile(_ConfigFile):
-    """Settings of a sweep: all but the number of clusters."""
+    """Reads the settings of a sweep: all except the number of clusters."""
 
     for_sweep = True
 
@@ -166,13 +210,13 @@ def _train() -> ArgumentParser:
     parser.add_argument(
         "--like",
         type=str | None,
-        help="an earlier run, as of data that have grown since: clusters that are the same get the "
-        "numbers that they had there",
+        help="run folder of an earlier training: clusters that are still the same keep their "
+        "numbers; useful when the data have grown",
     )
-    parser.add_argument("--out", type=str | None, help="run folder; by default runs/NAME")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace a run that is in the folder already"
+        "--out", type=str | None, help="run folder to write; by default runs/NAME, after the data"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing run in --out")
     _checkpoint_every(parser)
     _processes(parser)
     return parser
@@ -186,12 +230,18 @@ def _sweep() -> ArgumentParser:
         type=int,
         nargs="+",
         default=[2, 3, 4, 5, 6, 7, 8],
-        help="numbers to try",
+        help="numbers of clusters to try",
     )
     parser.add_argument(
-        "--n-parts", type=int, default=3, help="halves of the data to train on at each number"
+        "--n-parts",
+        type=int,
+        default=3,
+        help="number of halves of the data to train on, for each number of clusters; more make the "
+        "comparison more reliable",
     )
-    parser.add_argument("--out", type=str | None, help="folder; by default runs/NAME-sweep")
+    parser.add_argument(
+        "--out", type=str | None, help="folder to write; by default runs/NAME-sweep"
+    )
     parser.add_class_arguments(Settings, as_group=False, skip={"n_clusters"})
     return parser
 
@@ -202,88 +252,84 @@ def _profile() -> ArgumentParser:
     parser.add_argument(
         "--side-by-side",
         action="store_true",
-        help="look at all restarts in one computation, instead of the one that goes on",
+        help="measure all restarts, which train side by side, instead of the chosen one",
     )
     parser.add_argument(
         "--cycles",
         type=int,
         default=10,
-        help="how many to look at; the chains move once in each, see sampler.every",
+        help="number of cycles to measure; in each, the chains move once (see sampler.every)",
     )
     parser.add_argument(
-        "--threads", type=int | None, help="of the CPU; by default as many as torch takes"
+        "--threads", type=int | None, help="number of CPU threads; by default that of torch"
     )
     parser.add_argument(
         "--processor-time",
         action="store_true",
-        help="count the processor's time instead of the clock's, for machines that do other work",
+        help="measure processor time instead of wall-clock time, for machines that are busy",
     )
     parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
     return parser
 
 
 def _resume() -> ArgumentParser:
-    parser = _subparser("Go on with a training from its last checkpoint, with its settings.")
-    parser.add_argument("folder", type=str, help="run folder")
+    parser = _subparser("Continue a training from its last checkpoint, with the same settings.")
+    _run_folder(parser)
     _checkpoint_every(parser)
     _processes(parser)
     return parser
 
 
 def _evaluate() -> ArgumentParser:
-    parser = _subparser(
-        "Measure a trained model. Without --data: on the data it was trained on; on fresh points "
-        "for moons and circles."
+    parser = _subparser(_EVALUATE)
+    _run_folder(parser)
+    parser.add_argument(
+        "--data", type=str | None, help="file or folder to measure on, instead of the training data"
     )
-    parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("--data", type=str | None, help="a file or folder to measure on instead")
     _source_options(parser, "label", "split", "skip_bad")
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
         nargs="+",
         default=["clustering"],
-        help="what to measure: clusters, collapse gap and density; how well the embedding tells "
-        "classes; samples against images; scores against outliers",
+        help="clustering: clusters, collapse gap and density; embedding: how well it separates "
+        "labelled classes; generation: samples compared with images; ood: how well scores detect "
+        "outliers",
     )
     parser.add_argument(
         "--against",
         type=str,
         nargs="+",
-        help="for ood: further sets of outliers, as PATH or NAME=PATH",
+        help="for ood: additional sets of outliers, as PATH or NAME=PATH",
     )
     parser.add_argument(
         "--features",
         type=str | None,
-        help="for generation: inception, or a file of its weights (.pth); or a feature network "
-        "(.safetensors) or the folder it is in, trained "
-        "with the labels of the training data where there is none; by default in the run folder",
+        help="for generation: network whose features are compared: inception, a file of its "
+        "weights (.pth), a feature network (.safetensors), or the folder of one, in which a "
+        "network is trained with the labels of the training data if there is none; by default the "
+        "run folder",
     )
     parser.add_argument(
         "--n-samples",
         type=int | None,
-        help="points of each set at most; by default 1000 for generation, 5000 for ood",
+        help="largest number of points of each set; by default 1000 for generation, 5000 for ood",
     )
     parser.add_argument(
         "--n-steps",
         type=int | None,
-        help="for generation: rounds of moves for each sample; by default 400 Langevin steps",
+        help="for generation: rounds of moves for each sample; by default enough for 400 Langevin "
+        "steps",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
     return parser
 
 
 def _predict() -> ArgumentParser:
-    parser = _subparser(
-        "Write one line for each point: the file it comes from (for folders of images), its "
-        "cluster, the probability of every cluster, and its log-density in nats (up to a constant "
-        "above two dimensions); low means unusual. Tables (.csv, .parquet, a folder of .parquet "
-        "files) and .npy files may be larger than memory, and where that was interrupted the same "
-        "command goes on."
-    )
-    parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("data", type=str, help="points: a file or a folder, as for train")
+    parser = _subparser(_PREDICT)
+    _run_folder(parser)
+    parser.add_argument("data", type=str, help="file or folder with the points, as for train")
     _source_options(parser, "split", "skip_bad")
     parser.add_argument(
         "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
@@ -292,44 +338,53 @@ def _predict() -> ArgumentParser:
 
 
 def _sample() -> ArgumentParser:
-    parser = _subparser("Draw points by Langevin chains: arrays x (n, d) and cluster (n,).")
-    parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("-n", "--n", type=int, default=64, help="how many points")
-    parser.add_argument("--cluster", type=int | None, help="draw from p(x|y) of this cluster")
+    parser = _subparser(_SAMPLE)
+    _run_folder(parser)
+    parser.add_argument("-n", "--n", type=int, default=64, help="number of points to draw")
+    parser.add_argument(
+        "--cluster",
+        type=int | None,
+        help="draw only from this cluster, p(x|y); by default from p(x)",
+    )
     parser.add_argument("--out", type=str, default="samples.npz", help="file to write (.npz)")
-    parser.add_argument("--n-steps", type=int, default=100, help="rounds of moves for each chain")
+    parser.add_argument(
+        "--n-steps",
+        type=int,
+        default=100,
+        help="rounds of moves of each chain; more bring samples closer to the density of the model",
+    )
     parser.add_argument(
         "--denoise",
         type=bool,
         default=True,
-        help="take out the noise with which training smoothed images",
+        help="remove the noise that training adds to images",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     return parser
 
 
 def _explore() -> ArgumentParser:
-    parser = _subparser(
-        "Look at a trained run in a browser: clusters by their points, points of your own, samples "
-        "as they form, parts made up, names for clusters. Served on this machine alone, until "
-        "Ctrl-C. Needs the extra: pip install 'gedi[explore]'."
+    parser = _subparser(_EXPLORE)
+    _run_folder(parser)
+    parser.add_argument(
+        "--against", type=str | None, help="run folder of another model, to compare with"
     )
-    parser.add_argument("folder", type=str, help="run folder")
-    parser.add_argument("--against", type=str | None, help="another run, to compare with")
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to serve on")
-    parser.add_argument("--port", type=int | None, help="port; by default one from 7860 on")
-    parser.add_argument("--browser", type=bool, default=True, help="open the browser")
+    parser.add_argument(
+        "--host",
+        type=str,
+        default="127.0.0.1",
+        help="address to serve on; with 0.0.0.0, other machines can reach the page",
+    )
+    parser.add_argument(
+        "--port", type=int | None, help="port to serve on; by default the first free one from 7860"
+    )
+    parser.add_argument("--browser", type=bool, default=True, help="open the page in a browser")
     return parser
 
 
 def _export() -> ArgumentParser:
-    parser = _subparser(
-        "Write a trained model as one ONNX file: from points x in your units, (n, d) or "
-        "(n, C, H, W), float64, to probabilities (n, c), energy (n,) in nats and, where log Z is "
-        "known, log_density (n,). It is compared with PyTorch on points of noise. Needs the extra: "
-        "pip install 'gedi[export]'."
-    )
-    parser.add_argument("folder", type=str, help="run folder")
+    parser = _subparser(_EXPORT)
+    _run_folder(parser)
     parser.add_argument("--out", type=str, default="model.onnx", help="file to write (.onnx)")
     return parser
 
@@ -339,100 +394,130 @@ def _reproduce() -> ArgumentParser:
     parser.add_argument(
         "table",
         type=TableName | TaskName,
-        help="clustering, generation, ood or toy; or a task of which only a rule over several "
-        "digits is observed: addition, carry, parity, ordering or sudoku",
-    )
-    parser.add_argument("--preset", type=PresetName, default="cpu", help="cpu, gpu or paper")
-    parser.add_argument(
-        "--data", type=str, nargs="+", help="data sets, as for train; by default the preset's"
+        help="what to compare: clustering, generation, ood or toy; or a task in which only a rule "
+        "over several digits is observed: addition, carry, parity, ordering or sudoku",
     )
     parser.add_argument(
-        "--against", type=str, nargs="+", help="ood: further sets of images, as outliers"
+        "--preset",
+        type=PresetName,
+        default="cpu",
+        help="data sets, encoder and length: for a CPU, for a GPU, or as in the paper",
     )
-    parser.add_argument("--image-size", type=int | None, help="of all sets; see train")
-    parser.add_argument("--methods", type=str, nargs="+", help="by default all five")
-    parser.add_argument("--seeds", type=int | None, help="how many; by default the preset's")
+    parser.add_argument(
+        "--data",
+        type=str,
+        nargs="+",
+        help="data sets, as for train; by default those of the preset",
+    )
+    parser.add_argument(
+        "--against", type=str, nargs="+", help="for ood: additional sets of images, as outliers"
+    )
+    parser.add_argument(
+        "--image-size", type=int | None, help="resize all images to squares of this many pixels"
+    )
+    parser.add_argument(
+        "--methods", type=str, nargs="+", help="methods to compare; by default all five"
+    )
+    parser.add_argument(
+        "--seeds", type=int | None, help="number of seeds; by default that of the preset"
+    )
     parser.add_argument(
         "--budget",
         type=Budget,
         default="updates",
-        help="what all methods have as much of: updates or minutes",
+        help="what is equal for all methods: the number of updates, or the minutes of training",
     )
     parser.add_argument(
         "--minutes",
         type=float | None,
-        help="of the budget `minutes`, by default 10; of each training with a rule, by default 2.5",
+        help="minutes of each training: with --budget minutes by default 10, with a rule by "
+        "default 2.5",
     )
     parser.add_argument(
-        "--n", type=int, nargs="+", help="with a rule: numbers of groups; by default the task's"
+        "--n",
+        type=int,
+        nargs="+",
+        help="with a rule: numbers of groups to train on; by default those of the task",
     )
     parser.add_argument(
         "--unlabelled",
         action="store_true",
-        help="with a rule: let all other images be there too, without outcomes",
-    )
-    parser.add_argument("--max-iter", type=int | None, help="updates, instead of the preset's")
-    parser.add_argument(
-        "--settings", type=str | None, help="a YAML file of settings over the preset's"
+        help="with a rule: also train on all other images, without outcomes",
     )
     parser.add_argument(
-        "--stop-after", type=float | None, help="minutes after which to stop, to go on later"
+        "--max-iter", type=int | None, help="number of updates, instead of that of the preset"
     )
-    parser.add_argument("--out", type=str, default="runs/reproduce", help="folder of the cells")
+    parser.add_argument(
+        "--settings",
+        type=str | None,
+        help="YAML file of settings that override those of the preset",
+    )
+    parser.add_argument(
+        "--stop-after",
+        type=float | None,
+        help="stop after this many minutes; the same command continues later",
+    )
+    parser.add_argument(
+        "--out", type=str, default="runs/reproduce", help="folder for the run folders and the table"
+    )
     return parser
 
 
 def _doctor() -> ArgumentParser:
-    parser = _subparser(
-        "Without a run folder: versions, devices, memory, and what optional features need. With "
-        "one: what is the matter with its training, where it shows, and which setting to change."
-    )
-    parser.add_argument("folder", type=str | None, nargs="?", help="run folder")
+    parser = _subparser(_DOCTOR)
+    _run_folder(parser, type=str | None, nargs="?")
     return parser
 
 
 def _completion() -> ArgumentParser:
-    parser = _subparser(
-        "Print a script that completes commands and options; for bash: "
-        "eval \"$(gedi completion bash)\". Needs the extra: pip install 'gedi[completion]'."
-    )
-    parser.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="for which shell")
+    parser = _subparser(_COMPLETION)
+    parser.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="your shell")
     return parser
 
 
+def _run_folder(parser: ArgumentParser, **options: Any) -> None:
+    """Add the run folder that a command reads."""
+    parser.add_argument(
+        "folder", help="run folder, as written by `gedi train`", **{"type": str} | options
+    )
+
+
 def _data_and_settings(parser: ArgumentParser) -> None:
-    """What a training is made from."""
+    """Add options for data, groups and all settings."""
     _data(parser)
     parser.add_argument(
         "--groups",
         type=str | None,
-        help="a table (.csv, .parquet) of inputs that are seen together and obey a rule: a column "
-        "of row numbers of the data, or of names of image files, for each symbol",
+        help="table (.csv, .parquet) of groups of inputs that obey --rule: for each symbol of the "
+        "rule, a column of row numbers of the data, or of names of image files",
     )
     parser.add_argument(
         "--rule",
         type=str | None,
-        help='of the groups: an expression over the names of the columns, such as "a + b == s"; '
-        "sum; or a .cnf file. Cluster j is then the value j",
+        help="rule that groups obey: an expression over column names of --groups, such as "
+        '"a + b == s"; sum; or a .cnf file. Cluster j then stands for the value j',
     )
     parser.add_argument(
         "--outcome",
         type=str | None,
-        help="the column of --groups that says what was observed; by default the rule always holds",
+        help="column of --groups with the observed outcome; by default the rule holds for every "
+        "group",
     )
     _source_options(parser, "stream_above", "streaming")
     parser.add_class_arguments(Settings, as_group=False)
 
 
 def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> None:
-    """Where data come from, and a file of settings."""
+    """Add options for the data, and for a file of settings."""
     parser.add_argument("data", type=str, help=OPTIONS["data"].help)
-    parser.add_argument("--config", action=config, help="a YAML file of settings")
+    parser.add_argument(
+        "--config", action=config, help="YAML file of settings, such as the settings.yaml of a run"
+    )
     _source_options(parser, "label", "drop", "n_points", "split", "image_size", "skip_bad")
 
 
 def _source_options(parser: ArgumentParser, *names: str) -> None:
-    """Options of `Source`."""
+    """Add options of `Source`."""
     for name in names:
         parser.add_argument(f"--{name}", **OPTIONS[name].argument)
 
@@ -442,7 +527,7 @@ def _checkpoint_every(parser: ArgumentParser) -> None:
         "--checkpoint-every",
         type=NonNegativeFloat,
         default=30.0,
-        help="seconds from one checkpoint to the next; 0 is after every iteration",
+        help="seconds between checkpoints; 0 saves one after every iteration",
     )
 
 
@@ -451,22 +536,25 @@ def _processes(parser: ArgumentParser) -> None:
         "--devices",
         type=PositiveInt,
         default=1,
-        help="processes on each machine, each with a GPU of its own where there are GPUs; they "
-        "share batch_size and buffer_size",
+        help="number of processes on each machine, each on its own GPU if there are GPUs; they "
+        "divide batch_size and buffer_size among them",
     )
     parser.add_argument(
-        "--nodes", type=PositiveInt, default=1, help="machines that run this command together"
+        "--nodes",
+        type=PositiveInt,
+        default=1,
+        help="number of machines that run this command together",
     )
 
 
 def _subparser(
     description: str, *, usual: Mapping[str, Sequence[str]] | None = None
 ) -> "_GroupedParser":
-    """A parser of a subcommand.
+    """Build the parser of a subcommand.
 
     Args:
         description: what the command does.
-        usual: headings, and the options under each that `--help` shows; None shows all.
+        usual: the options that `--help` shows, by heading; None shows all options.
     """
     parser = _GroupedParser(
         description=description, exit_on_error=False, print_config="--print-config"
@@ -479,12 +567,12 @@ def _subparser(
 
 
 class _GroupedParser(ArgumentParser):
-    """A parser whose help shows the options that most people need, under headings."""
+    """A parser whose help shows only the options that most people need, under headings."""
 
     usual: Mapping[str, Sequence[str]] | None = None
 
     def format_help(self, formatter: Any = None) -> str:
-        """The help: the usual options where there are some, else all of them."""
+        """Return the help of the usual options, or of all options if there are none."""
         if self.usual is None:
             return str(super().format_help())
         formatter = formatter or self._get_formatter()
@@ -516,7 +604,7 @@ class _HelpAll(Action):
 
 
 def _formatter() -> Any:
-    """Jsonargparse's help with its types and defaults, and line breaks as they are written."""
+    """A class that formats help like jsonargparse, but keeps the line breaks of descriptions."""
     from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
 
     from jsonargparse import DefaultHelpFormatter  # noqa: PLC0415
@@ -528,7 +616,7 @@ def _formatter() -> Any:
 
 
 def _with_dashes(parser: ArgumentParser) -> ArgumentParser:
-    """Show and accept --max-iter for the setting max_iter; the underscore works as well."""
+    """Show and accept --max-iter for the setting max_iter; --max_iter works as well."""
     for action in parser._actions:
         for option in list(action.option_strings):
             if option.startswith("--") and "_" in option:

@@ -10,8 +10,8 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.table import Table
 
-from gedi.cli.starting import started
-from gedi.cli.writing import writable
+from gedi.cli.inputs import read_inputs
+from gedi.cli.output_files import output_file
 from gedi.errors import SettingsError
 from gedi.experiments.markdown import spread
 from gedi.experiments.provenance import provenance
@@ -21,25 +21,25 @@ from gedi.training.session import build
 __all__ = ["run"]
 
 _TITLES = ("part", "ms", "share", "floor ms", "ms / floor", "MFLOP", "of peak", "MB")
-_WIDTH = 100  # of the table, also where the output is no terminal
+_WIDTH = 100  # minimum width of the table, in characters
 
 
 def run(options: Namespace) -> int:
-    """Run a few iterations, print where their time goes, and write it if asked to."""
+    """Run a few iterations, and print where their time goes; with --out, write it as well."""
     if options.threads is not None:
         if options.threads < 1:
             raise SettingsError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
-    with nullcontext() if options.out is None else writable(options.out, suffix=".json") as out:
-        start = started(options)
-        session = build(start.plan, start.dataset, start.custom)
+    with nullcontext() if options.out is None else output_file(options.out, suffix=".json") as out:
+        inputs = read_inputs(options)
+        session = build(inputs.plan, inputs.dataset, inputs.custom)
         found = profile(
             session,
             cycles=options.cycles,
             restarts=options.side_by_side,
             processor=options.processor_time,
         )
-        _tell(found)
+        _print(found)
         if out is not None:
             content = {
                 "data": options.data,
@@ -53,11 +53,11 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _tell(found: Profile) -> None:
+def _print(found: Profile) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
     networks = "one network" if found.members == 1 else f"{found.members} networks side by side"
-    cycle = "" if found.cycle == 1 else f", mean over {found.cycle}, in one of which chains move"
+    cycle = "" if found.cycle == 1 else f", mean over {found.cycle}, of which chains move in one"
     threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     console.print(
         f"An iteration of {networks}, batch {found.batch_size}{cycle}; {threads}; "

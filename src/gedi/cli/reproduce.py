@@ -9,9 +9,9 @@ from typing import get_args
 from jsonargparse import Namespace
 from rich.console import Console
 
-from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import INTERRUPTED, taken_up, train_to_end
-from gedi.cli.writing import writable
+from gedi.cli.output_files import output_file
+from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.training_run import INTERRUPTED, resume_session, train_to_end
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import SettingsError
@@ -29,12 +29,15 @@ from gedi.untrusted import yaml_of
 
 __all__ = ["run"]
 
-_MINUTES = 10.0  # of a training, with the budget `minutes`
-_RULE_MINUTES, _RULE_SEEDS = 2.5, 5  # of a training with a rule, and the number of seeds
+_MINUTES = 10.0  # of each training, under --budget minutes
+_RULE_MINUTES, _RULE_SEEDS = (
+    2.5,
+    5,
+)  # for tasks with a rule: minutes of each training, and number of seeds
 
 
 def run(options: Namespace) -> int:
-    """Fill the gaps of a table as far as there is time, and print it."""
+    """Train the missing cells of a table until the deadline, and print the table."""
     _check(options)
     console = Console(stderr=True)
     minutes = math.inf if options.stop_after is None else options.stop_after
@@ -50,17 +53,17 @@ def run(options: Namespace) -> int:
     if found.n_done < found.n_cells:
         console.print(
             f"Stopped with {found.n_done} of {found.n_cells} cells done. "
-            "The same command goes on with the rest."
+            "Run the same command again to train the rest."
         )
         return 0 if time.monotonic() > deadline else INTERRUPTED
-    with writable(str(workspace.out / f"{options.table}.md"), suffix=".md") as file:
+    with output_file(str(workspace.out / f"{options.table}.md"), suffix=".md") as file:
         file.write_text(found.text, encoding="utf-8")
     print(found.text)
     return 0
 
 
 def _load(source: Source) -> Dataset:
-    with decoding_shown() as watch:
+    with decoding_bar() as watch:
         return source.read(watch)
 
 
@@ -74,10 +77,10 @@ def _train(
     console: Console,
     deadline: float,
 ) -> Fit | None:
-    """A `Trainer` that shows its progress on the console, and stops at a deadline."""
+    """A `Trainer` that shows its progress on the console, and stops at the deadline."""
     if (folder / "settings.yaml").is_file():
         run = Run.open(folder)
-        session = taken_up(run, dataset, console, custom)
+        session = resume_session(run, dataset, console, custom)
     else:
         fits(planned)
         session = build(planned, dataset, custom)
@@ -86,10 +89,10 @@ def _train(
 
 
 def _comparison(options: Namespace, workspace: Workspace) -> Filled:
-    """Fill a table of the paper's comparisons."""
+    """Fill one of the tables that compare methods."""
     for name in ("n", "unlabelled"):
         if options[name]:
-            raise SettingsError(f"--{name}: is for {', '.join(get_args(TaskName))}; leave it out")
+            raise SettingsError(f"--{name}: only for {', '.join(get_args(TaskName))}: leave it out")
     request = ComparisonRequest(
         table=options.table,
         preset=options.preset,
@@ -106,15 +109,17 @@ def _comparison(options: Namespace, workspace: Workspace) -> Filled:
 
 
 def _rules(options: Namespace, workspace: Workspace) -> Filled:
-    """Fill a table of symbol grounding."""
+    """Fill a table of symbol grounding under a rule."""
     for name in ("against", "max_iter"):
         if options[name] is not None:
-            raise SettingsError(f"--{name.replace('_', '-')}: is not for {options.table}")
+            raise SettingsError(
+                f"--{name.replace('_', '-')}: not for {options.table}: leave it out"
+            )
     data = options.data or PRESETS["cpu"].data
     if len(data) != 1 or options.preset != "cpu" or options.budget != "updates":
         raise SettingsError(
             f"{options.table}: expected one set of images as --data, and neither --preset nor "
-            "--budget: trainings take --minutes each"
+            "--budget: set the length of each training with --minutes"
         )
     request = GroundingRequest(
         task=options.table,
@@ -131,10 +136,10 @@ def _rules(options: Namespace, workspace: Workspace) -> Filled:
 
 
 def _changes(options: Namespace) -> Tree:
-    """Changes to the preset.
+    """Changes to the settings of the preset.
 
     Raises:
-        SettingsError: for a file that cannot be read, or that does not hold settings.
+        SettingsError: if the file cannot be read, or does not contain settings.
     """
     changes: Tree = {}
     if options.settings is not None:
@@ -144,12 +149,14 @@ def _changes(options: Namespace) -> Tree:
             reason = " ".join(str(error).split())
             raise SettingsError(f"--settings: {options.settings}: {reason}") from error
         if not isinstance(changes, dict):
-            raise SettingsError(f"--settings: {options.settings}: expected names with values")
+            raise SettingsError(
+                f"--settings: {options.settings}: expected settings as names with values"
+            )
     return changes if options.max_iter is None else {**changes, "max_iter": options.max_iter}
 
 
 def _check(options: Namespace) -> None:
-    """Refuse numbers that no table could be made with."""
+    """Refuse numbers that are not positive."""
     for name in ("seeds", "minutes", "max_iter", "stop_after", "n"):
         given = getattr(options, name)
         for value in given if isinstance(given, list) else [given]:

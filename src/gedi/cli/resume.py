@@ -4,9 +4,9 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gedi.cli.crew import notes_of_first
-from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import drive, follow, taken_up
+from gedi.cli.first_process import notes_of_first
+from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.training_run import follow_first_process, resume_session, train_and_report
 from gedi.errors import RunError
 from gedi.runs import Run
 
@@ -14,16 +14,18 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Go on from the last checkpoint."""
+    """Continue from the last checkpoint."""
     folder = Run.open(Path(options.folder))
     if folder.result().get("ended", "interrupted") != "interrupted":
-        raise RunError(f"{folder.path}: this training has ended already; nothing is left to do")
+        raise RunError(
+            f"{folder.path}: this training has already ended, so there is nothing to resume"
+        )
     folder.require()
     processes = {"devices": options.devices, "nodes": options.nodes}
     with notes_of_first(**processes) as console:
-        with decoding_shown() as watch:
+        with decoding_bar() as watch:
             dataset = folder.source.read(watch)
-        session = taken_up(folder, dataset, console, folder.custom(dataset), **processes)
+        session = resume_session(folder, dataset, console, folder.custom(dataset), **processes)
     if not session.is_first:
-        return follow(session)
-    return drive(folder, session, dataset, every=options.checkpoint_every)
+        return follow_first_process(session)
+    return train_and_report(folder, session, dataset, every=options.checkpoint_every)

@@ -6,7 +6,7 @@ import numpy as np
 from jsonargparse import Namespace
 from torch import Generator
 
-from gedi.cli.writing import writable
+from gedi.cli.output_files import output_file
 from gedi.errors import SettingsError
 from gedi.runs import Run
 
@@ -14,14 +14,14 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Draw points, and write them as arrays."""
+    """Draw samples, and write them as arrays."""
     if options.n < 1 or options.n_steps < 0:
         raise SettingsError(
             f"expected -n of at least 1 and --n-steps of 0 or more, "
             f"got {options.n} and {options.n_steps}"
         )
     folder = Run.open(Path(options.folder))
-    with writable(options.out, suffix=".npz") as out:
+    with output_file(options.out, suffix=".npz") as out:
         trained = folder.load_model()
         if options.cluster is not None and not 0 <= options.cluster < trained.n_clusters:
             raise SettingsError(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from gedi.cli.decoding import decoding_shown
-from gedi.cli.driving import INTERRUPTED, quoted
-from gedi.cli.stopping import stoppable
-from gedi.cli.telling import tell_skipped
+from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.signals import stoppable
+from gedi.cli.summaries import note_skipped
+from gedi.cli.training_run import INTERRUPTED, shell_quoted
 from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.printable import printable
@@ -30,7 +30,7 @@ __all__ = ["run"]
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """A training was asked to stop."""
+    """Raised when a training is interrupted."""
 
 
 def run(options: Namespace) -> int:
@@ -40,9 +40,9 @@ def run(options: Namespace) -> int:
     settings = from_dict({name: tree[name] for name in names})
     source = Source.of_options(tree, settings.seed)
     console = Console(stderr=True)
-    with decoding_shown() as watch:
+    with decoding_bar() as watch:
         dataset = source.read(watch)
-    tell_skipped(dataset)
+    note_skipped(dataset)
     wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
     path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
     asked = {"format": 1, "source": asdict(source), "settings": asdict(settings)}
@@ -77,7 +77,7 @@ def run(options: Namespace) -> int:
         except (_Stopped, KeyboardInterrupt):
             console.print(
                 f"Interrupted with {len(cells)} of {n_cells} trainings done, which are kept. "
-                "The same command goes on with the rest.",
+                "Run the same command again to continue.",
                 highlight=False,
             )
             return INTERRUPTED
@@ -86,7 +86,7 @@ def run(options: Namespace) -> int:
     rows = rows_of(cells)
     advice = advise(rows)
     number = "N" if advice.n_clusters is None else advice.n_clusters
-    next_steps = [f"gedi train {quoted(options.data)} --n-clusters {number}"]
+    next_steps = [f"gedi train {shell_quoted(options.data)} --n-clusters {number}"]
     folder.write_result(rows, advice, f"How many clusters? {dataset.name}", next_steps)
     out = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="")

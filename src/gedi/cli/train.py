@@ -5,9 +5,8 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gedi.cli.driving import drive, follow
-from gedi.cli.starting import started
-from gedi.places import is_first
+from gedi.cli.inputs import read_inputs
+from gedi.cli.training_run import follow_first_process, train_and_report
 from gedi.runs import Run
 from gedi.training.session import build
 
@@ -15,15 +14,13 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Train, and write a run folder."""
-    source, dataset, groups, custom, plan = started(
+    """Train a model and write a run folder."""
+    source, dataset, groups, custom, plan = read_inputs(
         options, options.devices, options.nodes, like=options.like
     )
-    if is_first(plan.n_processes):
-        print(plan, file=sys.stderr)
     session = build(plan, dataset, custom)
     if not session.is_first:
-        return follow(session)
+        return follow_first_process(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
         path,
@@ -34,7 +31,8 @@ def run(options: Namespace) -> int:
         like=custom.like,
         overwrite=options.overwrite,
     )
-    return drive(folder, session, dataset, every=options.checkpoint_every)
+    print(plan, file=sys.stderr)
+    return train_and_report(folder, session, dataset, every=options.checkpoint_every)
 
 
 def _free(path: Path) -> Path:

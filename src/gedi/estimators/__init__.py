@@ -1,4 +1,4 @@
-"""The scikit-learn faces: estimators that cluster, score and sample, and a scorer to search by."""
+"""Scikit-learn estimators that cluster, score and sample, and a scorer for searches."""
 
 from gedi.estimators.classifier import GEDIClassifier
 from gedi.estimators.clusterer import GEDI

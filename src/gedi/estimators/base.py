@@ -1,4 +1,4 @@
-"""What all estimators share: parameters, training, density, outliers, samples, storage."""
+"""The base of all estimators: parameters, training, density, outliers, samples and storage."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ __all__ = ["BaseGEDI"]
 
 _FLOATS = [np.float64, np.float32]
 _CONTAMINATION = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
-# What the parameters that are settings of another name are called in messages.
+# Names of parameters in messages, by the names of their settings.
 _CALLED = {
     "encoder.hidden": "encoder",
     "restarts.n": "n_restarts",
@@ -56,55 +56,58 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """Training, density, outliers, samples and storage of all estimators.
 
     Parameters are fields, so that `dataclass` writes the constructor of each estimator. They and
-    the learned attributes are documented here; `BaseGEDI` stands for them in other classes.
+    the learned attributes are documented here; the docstrings of the estimators include them.
 
     Args:
-        prior: shares of the clusters, c positive numbers; "learned" from the data; None: equal.
+        prior: shares of the clusters: c positive numbers, "learned" from the data, or None: equal.
         w_gen: weight of the log-likelihood; 0 is GEDI no gen. None: chosen from the data, see
             `gedi.plan`.
         w_inv: weight of the agreement between views. With w_prior, 0 is JEM without labels.
         w_prior: weight of the balance of the clusters. None: chosen from the data, see `gedi.plan`.
-        encoder: widths of the hidden layers, or a module from batches of points (or of images
+        encoder: widths of the hidden layers; or a module that maps batches of points (or of images
             (n, C, H, W)) to features; or the name of a kind, such as "conv" or one of a plug-in.
             None: chosen from the data, see `gedi.plan`.
         method: a `gedi.Method`, or the name of one: "gedi", "barlow-twins", "swav" or one
-            of a plug-in. None: gedi, or that of `settings`.
+            of a plug-in. None: the method of `settings`, which is gedi by default.
         views: small changes that should not change the cluster: names among "noise", "dropout",
-            "adversarial", "neighbours" and, for images, "image", or those of plug-ins; functions
-            from a batch in the units of X to one like it; or a list of both. None: chosen from the
-            data, see `gedi.plan`.
+            "adversarial", "neighbours" and, for images, "image", or names of plug-ins; functions
+            that map a batch in the units of X to another one; or a list of both. None: chosen from
+            the data, see `gedi.plan`.
         contamination: share of the training points that `predict_outliers` calls outliers.
-        max_iter: iterations at most.
-        max_time: seconds at most. None: no limit.
+        max_iter: maximum number of iterations.
+        max_time: maximum number of seconds. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
-        n_restarts: trainings side by side, the best of which goes on. None: chosen from the data,
+        n_restarts: number of networks that are trained together at first; the best one is trained
+            further. None: chosen from the data, see `gedi.plan`.
+        batch_size: number of points, and of chains, in each iteration. None: chosen from the data,
             see `gedi.plan`.
-        batch_size: points, and chains, an iteration. None: chosen from the data, see `gedi.plan`.
-        learning_rate: of Adam. None: chosen from the data, see `gedi.plan`.
-        warm_start: fit goes on from the model there is, with its scaling.
-        random_state: seed of everything; an integer fixes the result bit for bit on one machine.
+        learning_rate: learning rate of Adam. None: chosen from the data, see `gedi.plan`.
+        warm_start: whether fit continues from the model of the last fit, with its scaling.
+        random_state: seed of all random numbers; an integer fixes the result bit for bit on one
+            machine.
         device: "auto", "cpu" or "cuda".
         verbose: 1 shows the progress.
-        callbacks: called with each new row of the history, a dict; one that returns true ends the
-            training.
-        settings: a `gedi.Settings` with all that has no argument here; arguments win.
+        callbacks: functions that are called with each new row of the history, a dict; one that
+            returns true ends the training.
+        settings: a `gedi.Settings` for everything that has no argument here; arguments take
+            precedence.
 
     Attributes:
-        n_features_in_: d.
-        feature_names_in_: names of the columns, where X had any.
+        n_features_in_: number of features, d.
+        feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
-        n_iter_: iterations done.
-        history_: the terms of the bound, the gap and more over time, an array each, by name.
-        interventions_: what the guard against divergence did, a sentence each; usually none.
+        n_iter_: number of iterations done.
+        history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
+        interventions_: what the guard against divergence did, one sentence each; usually none.
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
-        prior_: shares that the clusters were to have, (c,).
-        log_normalizer_: log Z in nats, for scaled points, by a grid in one or two dimensions and by
-            annealed importance sampling above; None if no density was learned.
-        log_normalizer_error_: one standard error of it, in nats.
-        offset_: log-density below which points are outliers.
+        prior_: share of each cluster under the prior, (c,).
+        log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
+            annealed importance sampling in more; None if no density was learned.
+        log_normalizer_error_: its standard error, in nats.
+        offset_: log-density in nats below which points are outliers.
         model_: the `gedi.TrainedModel`.
-        settings_: all settings as they were resolved.
+        settings_: the settings, including those that were chosen from the data.
     """
 
     prior: Any = None
@@ -134,10 +137,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         super().__init_subclass__(**kwargs)
         cls.__doc__ = inherited(cls.__doc__, BaseGEDI.__doc__)
 
-    # --- what a fitted estimator does
+    # --- predictions and samples
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
-        """The most probable cluster of each point, by its name where there are `classes_`, (n,).
+        """The most probable cluster of each point, or its name if there are `classes_`, (n,).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -153,7 +156,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self._prediction(X).probabilities
 
     def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """The embedding: what the network makes of points before the head, (n, e).
+        """The embedding of points: the features of the encoder, before the head, (n, e).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -164,8 +167,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(x) of points in nats, in the units of X, (n,).
 
-        With `log_normalizer_` None (no GEN, so no density was learned) up to a constant. Points
-        outside the box of the training data, over which Z is, have the score of their energy.
+        If `log_normalizer_` is None (without GEN, no density is learned), the scores are known up
+        to a constant. Z is taken over the box of the training data; points outside of the box are
+        scored by their energy with the same Z.
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -188,14 +192,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         With a fixed `random_state`, every call returns the same points.
 
         Args:
-            n_samples: how many.
+            n_samples: number of samples.
             cluster: y, from 0 to c - 1; None for all.
 
         Returns:
             Points (n_samples, d), or images as they were fitted, and their clusters (n_samples,).
 
         Raises:
-            ValueError: for less than one sample, or a cluster that does not exist.
+            ValueError: for fewer than one sample, or a cluster that does not exist.
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -207,16 +211,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     # --- storage
 
     def save(self, path: str | Path) -> None:
-        """Write a folder with config.json and model.safetensors; an earlier one is replaced.
+        """Write a folder with config.json and model.safetensors, or replace an earlier one.
 
         Functions (views, callbacks), a module given as encoder and a method given as an object are
-        not stored; those of plug-ins are by their names.
+        not stored. Those of plug-ins are stored by name.
 
         Args:
             path: the folder.
 
         Raises:
-            RunError: if there is something else at that path, or it cannot be written.
+            RunError: if the path holds anything else, or cannot be written.
         """
         check_is_fitted(self)
         save_estimator(self, Path(path))
@@ -233,26 +237,26 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Args:
             path: the folder.
-            encoder: a module like the one given as encoder before, if there was one.
-            method: the one given as an object before, if there was one.
+            encoder: a module like the original, if the encoder was given as a module.
+            method: the original method, if it was given as an object.
 
         Raises:
             RunError: if the folder cannot be read, or holds another kind of estimator.
-            PluginError: if encoder or method are of a plug-in that is not there.
+            PluginError: if encoder or method belong to a plug-in that is not installed.
         """
         estimator: Self = load_estimator(cls, Path(path), encoder, method)
         return estimator
 
     def export(self, path: str | Path) -> Agreement:
-        """Write one ONNX file: x -> `probabilities`, `energy` and, if known, `log_density`.
+        """Write an ONNX file that maps x to `probabilities`, `energy` and, if known, `log_density`.
 
-        For programs without gedi or torch; see `gedi.export`.
+        The file serves programs without gedi or torch; see `gedi.export`.
 
         Args:
             path: the file.
 
         Returns:
-            How well file and PyTorch agree on noise.
+            How well the file and PyTorch agree on noise.
 
         Raises:
             GediError: if the extra `export` is not installed.
@@ -273,7 +277,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     # --- training
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
-        """The names of clusters, where they have names."""
+        """The names of clusters, or their numbers if they have no names."""
         names: NDArray[Any] = self.classes_[clusters] if hasattr(self, "classes_") else clusters
         return names
 
@@ -288,9 +292,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self.model_.predict(rows)
 
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
-        """Checked points to fit, and the shape of one."""
+        """Checked points to fit, and the shape of one point."""
         rows, shape = flatten(x)
-        # Bytes of images need no more than 32 bits.
+        # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
         rows = validate_data(
             self, rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on()
@@ -341,7 +345,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return prediction.clusters
 
     def _keep(self, fit: Fit) -> None:
-        """Set the attributes that any training gives."""
+        """Set the learned attributes of any training."""
         self.model_ = fit.trained
         self.settings_ = fit.settings
         self.n_iter_ = fit.iterations
@@ -356,7 +360,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.log_normalizer_ = None if normalizer is None else normalizer.value
         self.log_normalizer_error_ = None if normalizer is None else normalizer.error
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
-        for name in ("former_clusters_", "overlaps_"):  # of a fit before
+        for name in ("former_clusters_", "overlaps_"):  # of an earlier fit
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
@@ -373,7 +377,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         own: Any = Settings() if self.settings is None else self.settings
         if not isinstance(own, Settings):
             raise SettingsError(f"settings: expected a gedi.Settings, got {type(own).__name__}")
-        # With one cluster there is nothing to agree on: a density alone.
+        # With one cluster, only the density is learned.
         clustering = n_clusters != 1
         weights = replace(
             own.weights,
@@ -422,10 +426,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
 
 def _warn(fit: Fit) -> None:
-    """Warn of a training that was taken back, and of a log Z that is not to be trusted."""
+    """Warn of a training that returned to an earlier state, and of an unreliable log Z."""
     if any(each.action == "rolled back" for each in fit.interventions):
         warnings.warn(
-            "the training diverged and was taken back, see interventions_: "
+            "the training diverged and returned to an earlier state, see interventions_: "
             f"{fit.interventions[-1]}; decrease learning_rate",
             ConvergenceWarning,
             stacklevel=4,
@@ -433,9 +437,9 @@ def _warn(fit: Fit) -> None:
     normalizer = fit.trained.normalizer
     if normalizer is not None and not normalizer.trusted:
         warnings.warn(
-            f"log Z = {normalizer.value:.2f} is not to be trusted: its error is "
-            f"{normalizer.error:.2g} nats, from an effective {normalizer.ess:.0f} samples; "
-            "scores still rank points, but do not compare them with other models",
+            f"log Z = {normalizer.value:.2f} is unreliable: its error is {normalizer.error:.2g} "
+            f"nats and its effective sample size {normalizer.ess:.0f}; scores still rank points, "
+            "but do not compare them with those of other models",
             NormalizerWarning,
             stacklevel=4,
         )
@@ -457,7 +461,7 @@ class _Callbacks(Hook):
 
 
 def _encoder(settings: EncoderSettings, chosen: Any) -> EncoderSettings:
-    """With the widths, or the kind, that were chosen; a module is no setting."""
+    """The settings with the chosen widths or kind; a module is not part of them."""
     if chosen is None or isinstance(chosen, nn.Module):
         return settings
     if isinstance(chosen, str):
@@ -468,11 +472,11 @@ def _encoder(settings: EncoderSettings, chosen: Any) -> EncoderSettings:
 def _only(
     views: ViewSettings, strengths: tuple[str, ...], own_views: tuple[str, ...]
 ) -> ViewSettings:
-    """The same views with a strength of zero for all others; those named are at least as usual."""
+    """Views in which only the named ones, which have at least their usual strength, are on."""
     usual = plan_views(ViewSettings(dropout=0.1), None)
     nothing = NEUTRAL | {"noise": 0.0, "dropout": 0.0, "adversarial": 0.0, "neighbours": 0}
     others: Any = {name: zero for name, zero in nothing.items() if name not in strengths}
-    # Single steps of the image views may well be left out.
+    # Single steps of the image views may be off.
     named: Any = {
         name: getattr(views, name) or getattr(usual, name)
         for name in strengths

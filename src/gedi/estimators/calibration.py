@@ -1,4 +1,4 @@
-"""A temperature for posteriors that are surer than they should be, without labels to spare."""
+"""A temperature that corrects overconfident posteriors, without held-out labels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +9,25 @@ from sklearn.neighbors import NearestNeighbors
 __all__ = ["likeliest_temperature", "neighbours_temperature"]
 
 _NEIGHBOURS = 5
-_CALIBRATED = 1000  # points at most whose neighbours the temperature is fitted on
-_AGREEMENT = 25.0  # labelled points that agreement of neighbours counts for
+_CALIBRATED = 1000  # maximum number of points whose neighbours the temperature is fitted on
+_AGREEMENT = 25.0  # number of labelled points that the agreement of neighbours counts for
 
 
 def neighbours_temperature(
     z: NDArray[np.floating], logits: NDArray[np.float64], codes: NDArray[np.int64], seed: int
 ) -> float:
-    """T at which the neighbours of labelled points are likeliest to have their labels.
+    """The temperature T that maximises the likelihood that neighbours share a label.
 
-    Few labels have few neighbours that the model is wrong about, or none, which leaves T to chance.
-    So the neighbours of any points count as well, with the predicted classes of these points for
-    labels, all together as much as 25 labelled points.
+    The neighbours of labelled points are expected to have the labels of these points. With few
+    labels, the model is wrong about few neighbours or none, which leaves T to chance. So the
+    neighbours of any points count as well, with the predicted classes of these points as labels.
+    Together they count as much as 25 labelled points.
 
     Args:
-        z: points, scaled, (n, d).
+        z: scaled points, (n, d).
         logits: f(z), (n, c).
         codes: classes, -1 where unknown, (n,).
-        seed: for the choice of points, where there are many.
+        seed: seed of the choice of points, if there are many.
     """
     rng = np.random.default_rng(seed)
     known = rng.permutation(np.flatnonzero(codes >= 0))[:_CALIBRATED]

@@ -1,4 +1,4 @@
-"""`GEDIClassifier`: the same network where some labels are known."""
+"""`GEDIClassifier`: the same network if some labels are known."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -19,31 +19,30 @@ from gedi.training.custom import Custom
 
 __all__ = ["GEDIClassifier", "encode_labels"]
 
-_SMOOTHING = 10.0  # points that each class is thought to have been seen with, besides those seen
+_SMOOTHING = 10.0  # points that are added to each class
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
-    """A classifier for partly labelled data that also knows the density and can sample.
+    """A classifier for partly labelled data that also learns the density and draws samples.
 
         w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence E_labelled[ log p(y|x) ]
 
-    Clusters are the classes: the labelled points name them, all points shape them. Unknown labels
-    are -1, as everywhere in scikit-learn's semi-supervised learning. Labels -1 and 1 alone are the
-    two classes of that coding, as there is nothing to tell apart with one class.
+    The clusters are the classes: labelled points name them, and all points shape them. Unknown
+    labels are -1, as in scikit-learn's semi-supervised learning. If all labels are -1 or 1, these
+    are taken for two classes, as one class alone leaves nothing to classify.
 
     Args:
         w_evidence: weight of the labels.
-        prior: shares of the classes; None: as among the labels, smoothed by ten points each.
+        prior: shares of the classes; None: those among the labels, with ten points added to each.
         ...: those of `BaseGEDI`.
 
     Attributes:
         classes_: the class of each cluster, (c,).
-        temperature_: T in p(y|x) = softmax f(x) / T. INV makes p(y|x) surer than it should be; T
-            is fitted without further labels, on the nearest neighbours of the labelled points,
-            which the labels taught nothing directly, and where labels are few also on how far
-            neighbours agree.
-        labels_: most probable class of each training point, (n,), the unlabelled included.
+        temperature_: T in p(y|x) = softmax f(x) / T. INV makes p(y|x) overconfident, which T
+            corrects. T is fitted without further labels: on the nearest neighbours of the labelled
+            points and, if there are few labels, on the agreement between neighbours.
+        labels_: most probable class of each training point, also of unlabelled ones, (n,).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -63,8 +62,8 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
-            y: class of each point, of any type, or -1 where it is not known, (n,).
-            positives: rows that belong together; see `gedi.GEDI.fit`.
+            y: class of each point, of any type, or -1 if it is not known, (n,).
+            positives: rows that belong to the same class; see `gedi.GEDI.fit`.
 
         Raises:
             ValueError: for points, labels or parameters that cannot be used.
@@ -74,7 +73,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         check_consistent_length(rows, codes)
         if self._goes_on() and not np.array_equal(classes, self.classes_):
             raise DataError(
-                f"y: expected the classes {self.classes_.tolist()} of the model there is, as "
+                f"y: expected the classes {self.classes_.tolist()} of the fitted model, as "
                 f"warm_start is set, got {classes.tolist()}"
             )
         counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + _SMOOTHING
@@ -117,9 +116,9 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         return probabilities
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Log-odds: of the second of two classes, (n,); of each against all others, (n, c).
+        """Log-odds of the second of two classes, (n,), or of each class against all others, (n, c).
 
-        Outliers are told by `predict_outliers`, from `score_samples`.
+        To find outliers, use `predict_outliers`.
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -146,7 +145,7 @@ class EncodedLabels(NamedTuple):
 
     Attributes:
         classes: sorted, (c,).
-        codes: places among the classes; -1 where unknown, (n,).
+        codes: index of each label among the classes; -1 if unknown, (n,).
     """
 
     classes: NDArray[Any]
@@ -161,7 +160,7 @@ def encode_labels(y: Any) -> EncodedLabels:
     """
     if y is None:
         raise DataError(
-            "GEDIClassifier requires y to be passed, but the target y is None; use GEDI where no "
+            "GEDIClassifier requires y to be passed, but the target y is None; use GEDI if no "
             "label is known"
         )
     labels = column_or_1d(y, warn=True)
@@ -169,7 +168,7 @@ def encode_labels(y: Any) -> EncodedLabels:
     unknown = np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
     known = np.array(labels[~unknown].tolist()) if labels.dtype == object else labels[~unknown]
     if len(known) == 0:
-        raise DataError("y: every label is -1, unknown; use GEDI where no label is known")
+        raise DataError("y: every label is -1, unknown; use GEDI if no label is known")
     check_classification_targets(known)
     if unknown.any() and len(np.unique(known)) == 1:  # the coding of two classes as -1 and 1
         known, unknown = labels, np.zeros_like(unknown)

@@ -23,11 +23,11 @@ __all__ = ["GEDI"]
 
 @dataclass(eq=False, repr=False)
 class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
-    """Clusters, density and samples from one network, trained without labels.
+    """Clusters, density and samples from one network that is trained without labels.
 
         w_gen GEN + w_inv INV + w_prior PRIOR   (Sansone & Manhaeve, TMLR 2025)
 
-    with p(y|x) = softmax f(x) and log p(x) = logsumexp f(x) - log Z. Points are scaled inside.
+    with p(y|x) = softmax f(x) and log p(x) = logsumexp f(x) - log Z. Points are scaled internally.
 
     Args:
         n_clusters: the number of clusters c. With 1, only the density is learned.
@@ -35,9 +35,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
 
     Attributes:
         labels_: cluster of each training point, (n,), numbered by size unless a prior was given.
-        former_clusters_: with `like` the number of each cluster before, -1 for new ones, (c,).
-        overlaps_: with `like` how sure that is, from 0 to 1: points that a cluster and the one
-            before share, as a share of those in either, (c,).
+        former_clusters_: with `like`, the number that each cluster had before, -1 for new ones,
+            (c,).
+        overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
+            number of points in both as a share of those in either, (c,).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -55,13 +56,13 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         """Train on unlabelled points.
 
         Args:
-            X: points (n, d), or images (n, H, W) or (n, C, H, W); a table with names is fine.
+            X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W).
             y: not used.
-            positives: rows that belong together, as one more kind of view: pairs (m, 2), or a
-                sparse matrix (n, n) whose entries mark them.
-            like: what gives clusters that are the same the numbers that they had before: a fitted
-                `GEDI`, the folder of a saved one or of a run, or what an earlier model says of X,
-                as labels (n,) with -1 where it says nothing, or as probabilities (n, c).
+            positives: rows that belong to the same cluster, as an additional view: pairs (m, 2),
+                or a sparse matrix (n, n) whose entries mark them.
+            like: an earlier model, so that clusters that are the same keep their numbers: a fitted
+                `GEDI`, the folder of a saved one or of a run, or its predictions for X, as labels
+                (n,) with -1 where they are unknown, or as probabilities (n, c).
 
         Raises:
             ValueError: for points, positives, parameters or an earlier model that cannot be used.
@@ -83,7 +84,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     def _reference(
         self, like: Any, rows: NDArray[np.floating], input_shape: tuple[int, ...]
     ) -> Reference | None:
-        """What an earlier model says of points (n, d)."""
+        """The predictions of an earlier model for points (n, d)."""
         seed = seed_of(self.random_state)
         names = tuple(getattr(self, "feature_names_in_", ()))
         if like is None:

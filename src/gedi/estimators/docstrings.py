@@ -1,4 +1,4 @@
-"""Docstrings of classes that share parameters: each entry is written once and shown everywhere."""
+"""Docstrings of classes that share parameters: each entry is written once."""
 
 import re
 from inspect import cleandoc
@@ -10,10 +10,10 @@ _REST = "..."  # the entry that stands for all others of the base class
 
 
 def entries(doc: str | None) -> dict[str, dict[str, str]]:
-    """The entries of the sections "Args" and "Attributes" as they are written, by their names.
+    """The entries of the sections "Args" and "Attributes", by section and name.
 
     Args:
-        doc: a docstring, or None where Python dropped it (-OO).
+        doc: a docstring, or None if Python dropped it (-OO).
     """
     return {
         section: {
@@ -27,11 +27,11 @@ def entries(doc: str | None) -> dict[str, dict[str, str]]:
 def inherited(doc: str | None, base: str | None) -> str | None:
     """A docstring with the entries of a base class in place of its entry "...".
 
-    Entries that the docstring has itself are not repeated.
+    Entries that are already in the docstring are not repeated.
 
     Args:
-        doc: of a class, with lines such as "...: those of `BaseGEDI`.".
-        base: of its base class.
+        doc: docstring of a class, with lines such as "...: those of `BaseGEDI`.".
+        base: docstring of its base class.
     """
     if doc is None:
         return None

@@ -1,4 +1,4 @@
-"""Groups of inputs and their outcomes, as users hand them to an estimator."""
+"""Groups of inputs and their outcomes, as arguments of an estimator."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,23 +15,23 @@ __all__ = ["array_of", "check_rule", "check_values", "codes_of", "inputs_of", "w
 
 
 def check_rule(rule: Any) -> None:
-    """Refuse what is no rule.
+    """Refuse anything but a rule.
 
     Raises:
         RuleError: for anything else.
     """
     if not isinstance(rule, SymbolicRule):
         raise RuleError(
-            "rule: expected a rule such as gedi.Rule, gedi.FoldRule or gedi.CircuitRule make, "
+            "rule: expected a rule, such as a gedi.Rule, gedi.FoldRule or gedi.CircuitRule, "
             f"got {type(rule).__name__}"
         )
 
 
 def check_values(rule: SymbolicRule, values: Sequence[Any]) -> None:
-    """Refuse a rule over other symbols than those that were learned.
+    """Refuse a rule whose symbols have other values than those that were learned.
 
     Raises:
-        RuleError: for other values, or another order of them.
+        RuleError: for other values, or the same values in another order.
     """
     if rule.values != tuple(values):
         raise RuleError(
@@ -41,7 +41,7 @@ def check_values(rule: SymbolicRule, values: Sequence[Any]) -> None:
 
 
 def inputs_of(groups: Any, n_symbols: int) -> NDArray[Any]:
-    """The inputs of all groups, one after another.
+    """The inputs of all groups, in order.
 
     Args:
         groups: (m, k, d), (m, k, H, W) or (m, k, C, H, W).
@@ -57,7 +57,7 @@ def inputs_of(groups: Any, n_symbols: int) -> NDArray[Any]:
     expected = "groups: expected shape (m, k, d), or (m, k, H, W) or (m, k, C, H, W) of images"
     try:
         array = np.asarray(groups)
-    except ValueError as error:  # what numpy says of lists that form no array
+    except ValueError as error:  # of numpy, for lists that do not form an array
         raise DataError(f"{expected}, got inputs or groups of different shapes") from error
     if array.ndim not in (3, 4, 5):
         raise DataError(f"{expected}, got {array.shape}")
@@ -65,21 +65,21 @@ def inputs_of(groups: Any, n_symbols: int) -> NDArray[Any]:
         raise DataError("groups: expected at least one, got none")
     if array.shape[1] != n_symbols:
         raise RuleError(
-            f"groups: expected {n_symbols} inputs in each, as the rule has {n_symbols} symbols, "
+            f"groups: expected {n_symbols} inputs in each, one for each symbol of the rule, "
             f"got {array.shape[1]}"
         )
     return array.reshape(-1, *array.shape[2:])
 
 
 def with_others(inputs: NDArray[Any], others: Any) -> NDArray[Any]:
-    """Inputs of groups, followed by others that belong to none.
+    """Inputs of groups, followed by inputs that belong to no group.
 
     Args:
         inputs: (n, ...).
         others: (u, ...), or None.
 
     Raises:
-        DataError: for others of another shape, or of other units: bytes are not 0 to 1.
+        DataError: for others of another shape, or in other units (bytes or values from 0 to 1).
     """
     if others is None:
         return inputs
@@ -92,7 +92,7 @@ def with_others(inputs: NDArray[Any], others: Any) -> NDArray[Any]:
         )
     if inputs.ndim > 2 and (inputs.dtype == np.uint8) != (more.dtype == np.uint8):
         raise DataError(
-            f"unlabelled: expected images of {inputs.dtype}, as those of the groups are, "
+            f"unlabelled: expected images of {inputs.dtype}, like those of the groups, "
             f"got {more.dtype}"
         )
     return np.concatenate([inputs, more])
@@ -102,21 +102,18 @@ def codes_of(outcomes: Any, rule: SymbolicRule, n_groups: int) -> Tensor:
     """Codes of the outcomes of groups, (m,).
 
     Args:
-        outcomes: as users have them; None where the rule holds for every group.
-        rule: that knows them.
-        n_groups: m.
+        outcomes: one outcome of the rule for each group; None if the rule holds for every group.
+        rule: the rule.
+        n_groups: number of groups, m.
 
     Raises:
-        DataError: for none where the rule has other outcomes than that it holds, or another number
-            of them.
-        RuleError: for an outcome that the rule does not know, or that no world agrees with.
+        DataError: for no outcomes, if the rule has other outcomes than True, or another number of
+            them than groups.
+        RuleError: for an outcome that the rule does not know, or that is impossible.
     """
     if outcomes is None:
         if not any(outcome is True for outcome in rule.outcomes):
-            raise DataError(
-                f"outcomes: expected {listed(rule.outcomes)} for each group, as the rule does not "
-                "just hold, got None"
-            )
+            raise DataError(f"outcomes: expected {listed(rule.outcomes)} for each group, got None")
         return rule.encode([True] * n_groups)
     if not hasattr(outcomes, "__len__") or isinstance(outcomes, str):
         raise DataError(
@@ -131,12 +128,12 @@ def codes_of(outcomes: Any, rule: SymbolicRule, n_groups: int) -> Tensor:
 
 
 def array_of(values: Sequence[Any]) -> NDArray[Any]:
-    """Values in an array, (n,): of numbers or of text where all are such, else of objects."""
+    """Values in an array (n,) of numbers or text if all have the same type, else of objects."""
     kinds = {type(value) for value in values}
     if len(kinds) == 1 and kinds <= {bool, int, float, str}:
         return np.array(values)
     array = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values):  # as a whole, tuples would become rows
+    for place, value in enumerate(values):  # one by one, as numpy would make rows of tuples
         array[place] = value
     return array
 

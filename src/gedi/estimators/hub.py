@@ -19,12 +19,12 @@ class HubMixin:
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | None = None
     ) -> str:
-        """Upload what `save` writes; the repository is made if there is none.
+        """Upload the folder that `save` writes, and create the repository if it does not exist.
 
         Args:
             repo_id: "owner/name".
             private: whether a new repository is private.
-            token: None is that of `hf auth login`.
+            token: an access token; None uses that of `hf auth login`.
 
         Returns:
             The address of the repository.
@@ -49,18 +49,18 @@ class HubMixin:
         revision: str | None = None,
         token: str | None = None,
     ) -> Self:
-        """Download what `push_to_hub` uploaded; only config.json and tensors, so no code.
+        """Download what `push_to_hub` uploaded: config.json and tensors only, so no code.
 
         Args:
             repo_id: "owner/name".
-            encoder: a module like the one given as encoder before, if there was one.
-            method: the one given as an object before, if there was one.
+            encoder: see `load`.
+            method: see `load`.
             revision: branch, tag or commit; None is the newest.
-            token: None is that of `hf auth login`.
+            token: an access token; None uses that of `hf auth login`.
 
         Raises:
             GediError: if huggingface_hub is not installed.
-            RunError: if the repository holds no such estimator.
+            RunError: if the repository does not hold such an estimator.
         """
         folder = _hub().snapshot_download(
             repo_id,

@@ -1,4 +1,4 @@
-"""What users hand to an estimator, as arrays that the training takes."""
+"""The arguments of an estimator, converted to the arrays that the training expects."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,13 +30,13 @@ _VIEWS = {
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Images as rows; anything else as it is, for scikit-learn to judge.
+    """Images as rows; anything else unchanged, for scikit-learn to check.
 
     Args:
         x: points (n, d), or images (n, H, W) or (n, C, H, W).
 
     Returns:
-        The rows, and the shape of one image or None.
+        The rows, and the shape of one image, or None.
     """
     if isinstance(x, (list, tuple)) and len(x) and np.ndim(x[0]) >= 2:
         x = np.asarray(x)
@@ -48,7 +48,7 @@ def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:
 
 
 def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """(C, H, W) of points of this shape; None if they are no images.
+    """(C, H, W) of points of this shape; None if they are not images.
 
     Raises:
         DataError: for images whose channels seem to come last.
@@ -67,15 +67,15 @@ def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int, int] | None:
 
 
 def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
-    """Pairs of rows that belong together.
+    """Pairs of rows that belong to the same cluster.
 
     Args:
         positives: pairs (m, 2), or a sparse matrix (n, n) whose entries mark them, as
             `sklearn.neighbors.kneighbors_graph` returns; None if there are none.
-        n: how many rows there are.
+        n: number of rows.
 
     Returns:
-        Places of the rows, (m, 2), or None.
+        Indices of the rows, (m, 2), or None.
 
     Raises:
         DataError: for another shape, no pairs, or rows that do not exist.
@@ -107,18 +107,18 @@ def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
 def split_views(
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None,
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[Callable[[Tensor], Tensor], ...]]:
-    """Views given by name, ours and those of plug-ins, and views given as functions.
+    """Views by name, built-in ones and those of plug-ins, and views as functions.
 
     Args:
         views: a name, a function, several of both, or None.
 
     Returns:
-        Names of the strengths in `ViewSettings` that stay above zero, None for all; names that only
-        plug-ins can bring; functions.
+        Names of the strengths in `ViewSettings` that stay above zero, None for all; names of views
+        of plug-ins; functions.
 
     Raises:
-        SettingsError: for what is neither name nor function.
-        PluginError: for a name that nobody brings.
+        SettingsError: for anything that is neither a name nor a function.
+        PluginError: for a name that is neither built in nor in a plug-in.
     """
     if views is None:
         return None, (), ()
@@ -137,12 +137,12 @@ def split_views(
 
 
 def reference_of(like: Any, n: int, seed: int) -> Reference:
-    """What an earlier model says of up to 5,000 points at random.
+    """The predictions of an earlier model for up to 5,000 random points.
 
     Args:
-        like: of all points labels (n,), -1 where nothing is said, or probabilities (n, c).
-        n: how many points there are.
-        seed: which of them are taken.
+        like: labels (n,) of all points, -1 where they are unknown, or probabilities (n, c).
+        n: number of points.
+        seed: seed of the choice of points.
 
     Raises:
         DataError: for anything else.
@@ -175,7 +175,7 @@ def reference_of(like: Any, n: int, seed: int) -> Reference:
 
 
 def seed_of(random_state: Any) -> int:
-    """A seed: the number itself, or one drawn from the state."""
+    """A seed: the number itself, or one that is drawn from the state."""
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -1,4 +1,4 @@
-"""What to search settings by, when there are no labels."""
+"""A score to search settings by, without labels."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ __all__ = ["collapse_gap_scorer"]
 def collapse_gap_scorer(estimator: BaseGEDI, X: Any, y: Any = None) -> float:  # noqa: N803
     """Minus the collapse gap in nats, for `GridSearchCV(..., scoring=collapse_gap_scorer)`.
 
-    The views are the default ones, whatever those of the training were: a search over views would
-    else choose the weakest. Compare at the same number of clusters, and on a few hundred points or
-    more: n points leave a gap of about (c - 1) / 2n.
+    The gap is measured under the default views, whatever the views of the training were: otherwise
+    a search over views would choose the weakest. Compare models with the same number of clusters,
+    on at least a few hundred points: n points leave a gap of about (c - 1) / 2n.
 
     Args:
-        estimator: fitted.
+        estimator: a fitted estimator.
         X: points (n, d), or images as they were fitted.
         y: not used.
     """

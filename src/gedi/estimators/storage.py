@@ -24,17 +24,17 @@ __all__ = ["load_estimator", "save_estimator"]
 
 _FORMAT = 1
 _CONFIG, _MODEL = "config.json", "model.safetensors"
-_LEFT_OUT = ("model_", "settings_", "rule_")  # stored elsewhere, or a function
+_LEFT_OUT = ("model_", "settings_", "rule_")  # stored elsewhere, or functions
 
 
 def save_estimator(estimator: Any, path: Path) -> None:
-    """Write a folder beside and rename it, so that none is ever half there.
+    """Write a temporary folder and rename it, so that a folder is either complete or absent.
 
     Raises:
-        RunError: if there is something at that path that is no saved estimator, or writing fails.
+        RunError: if the path holds anything but a saved estimator, or cannot be written.
     """
     if path.exists() and not _is_saved(path):
-        raise RunError(f"{path}: exists and is no saved estimator, so it is not overwritten")
+        raise RunError(f"{path}: exists and is not a saved estimator, so it is not overwritten")
     config = {
         "format": _FORMAT,
         "class": type(estimator).__name__,
@@ -49,32 +49,32 @@ def save_estimator(estimator: Any, path: Path) -> None:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside, before = (path.with_name(f".{path.name}.{end}") for end in ("partial", "before"))
-        shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
-        beside.mkdir()
+        partial, before = (path.with_name(f".{path.name}.{end}") for end in ("partial", "before"))
+        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+        partial.mkdir()
         try:
             text = json.dumps(config, indent=1, default=np.generic.item)
-            (beside / _CONFIG).write_text(text + "\n", encoding="utf-8")
-            save_trained(estimator.model_, beside / _MODEL)
-            if path.exists():  # so what was kept of it, if anything, is older
+            (partial / _CONFIG).write_text(text + "\n", encoding="utf-8")
+            save_trained(estimator.model_, partial / _MODEL)
+            if path.exists():  # an earlier copy, if any, is older
                 shutil.rmtree(before, ignore_errors=True)
                 path.rename(before)
-            beside.rename(path)
+            partial.rename(path)
             shutil.rmtree(before, ignore_errors=True)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _is_learned(name: str) -> bool:
-    """Whether an attribute is one that config.json holds."""
+    """Returns whether config.json holds an attribute."""
     ends = name.endswith("_") and not name.startswith("_")
     return (ends or name == "_n_features_out") and name not in _LEFT_OUT
 
 
 def _is_saved(path: Path) -> bool:
-    """Whether a folder holds a saved estimator and nothing else that would be lost with it."""
+    """Returns whether a folder holds a saved estimator and nothing else."""
     return path.is_dir() and {file.name for file in path.iterdir()} == {_CONFIG, _MODEL}
 
 
@@ -85,11 +85,11 @@ def load_estimator(
 
     Raises:
         RunError: if it cannot be read, or holds another kind of estimator.
-        PluginError: if encoder or method are of a plug-in that is not there.
+        PluginError: if encoder or method belong to a plug-in that is not installed.
     """
     file = path / _CONFIG
     if not file.is_file():
-        raise RunError(f"{path}: is no saved estimator: it holds no {_CONFIG}")
+        raise RunError(f"{path}: is not a saved estimator: it holds no {_CONFIG}")
     try:
         config = json_of(file)
         _check_config(config, kind, path, encoder, method)
@@ -120,7 +120,7 @@ def _check_config(
         )
     if config["own_encoder"] and encoder is None:
         raise RunError(
-            f"{path}: was trained with an encoder of its own: give a module like it, as "
+            f"{path}: was trained with a module as encoder: give a module like it, as "
             f"{kind.__name__}.load(path, encoder=...)"
         )
     needed: tuple[Group, ...] = ("gedi.encoders", "gedi.methods")
@@ -149,7 +149,7 @@ def _estimator(
         params["method"] = method
     estimator: Any = kind(**params)
     for name, value in config["learned"].items():
-        # A file names these: it shall put nothing in the place of a method.
+        # The names come from the file, which must not replace a method.
         if not _is_learned(name) or hasattr(kind, name):
             raise ValueError(f"{name!r} is not learned by a {kind.__name__}")
         setattr(estimator, name, _unpacked(value))
@@ -160,10 +160,10 @@ def _estimator(
 
 
 def _check_learned(estimator: Any) -> None:
-    """Refuse what later calls would stumble over.
+    """Refuse values that later calls cannot use.
 
     Raises:
-        ValueError: naming the attribute.
+        ValueError: for a wrong attribute, with its name.
     """
     shape = estimator.input_shape_
     if len(shape) not in (1, 2, 3) or not all(type(side) is int and side > 0 for side in shape):
@@ -179,7 +179,7 @@ def _check_learned(estimator: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as JSON holds it; functions, modules and random states become null."""
+    """A parameter as JSON; functions, modules and random states become null."""
     if isinstance(value, Settings):
         return asdict(value)
     if isinstance(value, (np.ndarray, np.generic)):
@@ -191,7 +191,7 @@ def _plain(value: Any) -> Any:
 
 
 def _packed(value: Any) -> Any:
-    """A learned attribute as JSON holds it; arrays with their type."""
+    """A learned attribute as JSON; arrays with their type."""
     if isinstance(value, np.ndarray):
         return {"array": value.tolist(), "dtype": value.dtype.str}
     if isinstance(value, dict):
@@ -204,7 +204,7 @@ def _packed(value: Any) -> Any:
 def _unpacked(value: Any) -> Any:
     if isinstance(value, dict) and "array" in value:
         kind = np.dtype(value["dtype"])
-        # A type may ask for any number of bytes a value; text is as long as its longest.
+        # A type from the file could ask for any number of bytes; text gets the length it needs.
         if kind.kind not in "biufUO":
             raise ValueError(f"expected an array of numbers or text, got {kind}")
         array: NDArray[Any] = np.array(value["array"], dtype=str if kind.kind == "U" else kind)

@@ -1,4 +1,4 @@
-"""`ClusterSweep`: the number of clusters, by trainings on halves of the data."""
+"""`ClusterSweep`: the number of clusters, from trainings on halves of the data."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -21,25 +21,26 @@ __all__ = ["ClusterSweep"]
 
 
 class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits `GEDI` on halves of the data at several numbers of clusters, and compares.
+    """Fits `GEDI` on halves of the data with several numbers of clusters, and compares them.
 
-    A number stands out if other halves lead to the same clusters, and finer ones tell hardly more
-    of points that were not trained on; see `gedi.sweeps.advice`. There may be none: then
-    `n_clusters_` is None, and `reason_` says why.
+    A number stands out if trainings on different halves find the same clusters, and more clusters
+    carry hardly more information about points that were not trained on; see `gedi.sweeps.advice`.
+    If no number stands out, `n_clusters_` is None, and `reason_` says why.
 
     Args:
-        estimator: what is cloned for each training; None: `GEDI()`.
+        estimator: the estimator that is cloned for each training; None: `GEDI()`.
         n_clusters: numbers to try, each at least 2.
-        n_parts: halves to train on at each number, at least 2.
-        refit: fit the estimator on all points at the number that stands out.
-        random_state: seed of halves and trainings.
+        n_parts: number of halves to train on for each number of clusters, at least 2.
+        refit: whether to fit the estimator on all points with the number that stands out.
+        random_state: seed of the halves and of the trainings.
 
     Attributes:
-        n_clusters_: the number that stands out; None where it is not clear.
-        reason_: what that rests on.
-        results_: a column for each of the `gedi.sweeps.advice.Row`, by name; a row for each number.
-        cells_: what each training found.
-        best_estimator_: fitted on all points; only where a number stands out and `refit` is true.
+        n_clusters_: the number that stands out; None if it is not clear.
+        reason_: the reasons, in sentences.
+        results_: arrays by name, one for each attribute of `gedi.sweeps.advice.Row`, with one value
+            for each number of clusters.
+        cells_: the result of each training.
+        best_estimator_: fitted on all points; only if a number stands out and `refit` is true.
 
     Example:
         >>> from gedi import GEDI, ClusterSweep
@@ -67,7 +68,7 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
-        """Train everything, and compare.
+        """Train at each number of clusters, and compare.
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
@@ -102,10 +103,10 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def plot(self, figure: Any = None) -> "Figure":
-        """Draw agreement, and what clusters tell, over the number of clusters.
+        """Draw the agreement and the information of clusters over their number.
 
         Args:
-            figure: where to draw, or None for a new one of pyplot's.
+            figure: the figure to draw on; None makes one with pyplot.
         """
         from gedi import plot  # noqa: PLC0415
 

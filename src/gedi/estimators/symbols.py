@@ -1,4 +1,4 @@
-"""`GEDISymbols`: clusters with the meaning that a rule over groups of inputs gives them."""
+"""`GEDISymbols`: clusters that get their meaning from a rule over groups of inputs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,11 @@ __all__ = ["GEDISymbols", "OutcomePrediction"]
 
 
 class OutcomePrediction(NamedTuple):
-    """What is likely to be observed of m groups.
+    """The most probable outcomes of m groups.
 
     Attributes:
-        outcomes: the most probable outcome of each, (m,).
-        probabilities: P(outcome | x_1, ..., x_k) of these, (m,).
+        outcomes: the most probable outcome of each group, (m,).
+        probabilities: P(outcome | x_1, ..., x_k) of these outcomes, (m,).
     """
 
     outcomes: NDArray[Any]
@@ -42,30 +42,30 @@ class OutcomePrediction(NamedTuple):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GEDISymbols(BaseGEDI):
-    """Symbols of single inputs, where only what a rule makes of several has been observed.
+    """Symbols of single inputs, learned from the outcomes of a rule over groups of inputs.
 
         w_gen GEN + w_inv INV + w_prior PRIOR
             + w_evidence E_groups[ log Σ_{worlds that agree} Π_i p(y_i | x_i) ]
 
-    Two images of digits are seen with their sum, and no digit is ever labelled: the rule gives the
-    clusters their meaning, all inputs shape them (Sansone & Manhaeve, TMLR 2025). Value j of the
-    rule's symbols is cluster j. Whether a rule determines the symbols is the user's to know: with
-    "the sum is odd", any even digits could change places.
+    For example, the sum of two images of digits is known, but no digit is labelled. The rule gives
+    the clusters their meaning, and all inputs shape them (Sansone & Manhaeve, TMLR 2025). Value j
+    of the rule's symbols is cluster j. The rule has to determine the symbols: with "the sum is
+    odd", any two even digits could be swapped.
 
-    `fit` takes groups in place of single inputs, so scikit-learn's `check_estimator` does not apply
-    to it; everything else takes single inputs unless it says groups. With `score`, it can be
-    cross-validated over groups, the rule given as a parameter of `fit`.
+    `fit` takes groups in place of single inputs, so scikit-learn's `check_estimator` does not
+    apply. All other methods take single inputs, unless their argument is called `groups`. With
+    `score`, the estimator can be cross-validated over groups, with the rule as a parameter of
+    `fit`.
 
     Args:
         w_evidence: weight of the rule.
         ...: those of `BaseGEDI`.
 
     Attributes:
-        classes_: the value of each cluster, as the rule has them, (c,).
-        rule_: the rule it was fitted with; `save` does not store it.
+        classes_: the value of each cluster, in the order of the rule, (c,).
+        rule_: the rule of the last fit; `save` does not store it.
         labels_: most probable symbol of each input of the groups, (m, k).
-        satisfaction_: mean probability of the outcomes that were observed, over the groups it was
-            fitted with.
+        satisfaction_: mean probability of the observed outcomes, over the training groups.
         ...: those of `BaseGEDI`.
 
     Example:
@@ -85,15 +85,15 @@ class GEDISymbols(BaseGEDI):
     def fit(
         self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule, unlabelled: Any = None
     ) -> Self:
-        """Train on groups of inputs and what was observed of each.
+        """Train on groups of inputs and their observed outcomes.
 
         Args:
             groups: (m, k, d), or images (m, k, H, W) or (m, k, C, H, W), for the k symbols of the
                 rule in their order.
-            outcomes: what was observed of each group, as the rule has it, (m,); None where all that
-                is known is that the rule holds.
-            rule: what symbols and outcomes have to do with each other.
-            unlabelled: further inputs, which belong to no group: (n, d), (n, H, W) or (n, C, H, W).
+            outcomes: the observed outcome of each group, one of those of the rule, (m,); None if it
+                is only known that the rule holds.
+            rule: the rule that connects symbols and outcomes.
+            unlabelled: further inputs that belong to no group: (n, d), (n, H, W) or (n, C, H, W).
 
         Raises:
             RuleError: for groups of another size than the rule's, outcomes that it does not know,
@@ -133,7 +133,7 @@ class GEDISymbols(BaseGEDI):
         Args:
             groups: see `fit`.
             outcomes: see `fit`.
-            **fit_params: the rule and what else `fit` takes.
+            **fit_params: the rule and other arguments of `fit`.
         """
         self.fit(groups, outcomes, **fit_params)
         embedded = self.transform(inputs_of(groups, self.rule_.n_symbols))
@@ -141,7 +141,7 @@ class GEDISymbols(BaseGEDI):
 
     @property
     def outcomes_(self) -> tuple[Any, ...]:
-        """All outcomes that the rule it was fitted with knows, in their order."""
+        """All outcomes of the rule of the last fit, in order."""
         return self.rule_.outcomes
 
     # --- single inputs
@@ -154,14 +154,14 @@ class GEDISymbols(BaseGEDI):
         With a fixed `random_state`, every call returns the same inputs.
 
         Args:
-            n_samples: how many.
+            n_samples: number of samples.
             symbol: one of `classes_`; None for all.
 
         Returns:
             Points (n_samples, d), or images as they were fitted, and their symbols (n_samples,).
 
         Raises:
-            ValueError: for less than one sample, or a symbol that does not exist.
+            ValueError: for fewer than one sample, or a symbol that does not exist.
         """
         check_is_fitted(self)
         if symbol is None:
@@ -181,11 +181,11 @@ class GEDISymbols(BaseGEDI):
         Args:
             groups: see `fit`.
             outcomes: see `fit`.
-            rule: any rule over the same values, of as many symbols as the groups have; None: the
-                one it was fitted with, which a loaded estimator has no longer.
+            rule: any rule over the same values, with as many symbols as the groups have; None: the
+                rule of the last fit, which a loaded estimator does not have.
 
         Raises:
-            RuleError: for a rule over other values, or none where none is known; and as for `fit`.
+            RuleError: for a rule over other values or a missing rule; and as for `fit`.
             DataError: for groups or outcomes that cannot be used.
         """
         known, logits = self._read(groups, rule)
@@ -198,8 +198,8 @@ class GEDISymbols(BaseGEDI):
     ) -> OutcomePrediction:
         """The most probable outcome of each group, and its probability.
 
-        It costs the probability of every outcome that the rule knows, so it is not for rules of
-        many thousands.
+        It computes the probability of every outcome of the rule, so it is slow for rules with many
+        thousands of outcomes.
 
         Args:
             groups: see `fit`.
@@ -229,35 +229,35 @@ class GEDISymbols(BaseGEDI):
     # --- storage
 
     def save(self, path: str | Path) -> None:
-        """Write a folder as `gedi.GEDI.save` does; the rule is not stored.
+        """Write a folder, like `gedi.GEDI.save`; the rule is not stored.
 
-        A loaded estimator reads symbols as before; where it is asked about groups it needs the rule
-        again, as `rule_log_probability(groups, outcomes, rule=rule)`.
+        A loaded estimator predicts symbols as before. Methods for groups need the rule again, as in
+        `rule_log_probability(groups, outcomes, rule=rule)`.
 
         Args:
             path: the folder.
 
         Raises:
-            RunError: if there is something else at that path, it cannot be written, or values of
-                symbols are neither numbers nor text.
+            RunError: if the path holds anything else or cannot be written, or values of symbols are
+                neither numbers nor text.
         """
         check_is_fitted(self)
         for value in self.classes_.tolist():
             if not isinstance(value, bool | int | float | str):
                 raise RunError(
-                    "expected symbols whose values are numbers or text, as others are not stored; "
+                    "expected symbols whose values are numbers or text, as no others are stored; "
                     f"got {shown(value)}"
                 )
         super().save(path)
 
     def _read(self, groups: Any, rule: SymbolicRule | None) -> tuple[SymbolicRule, Tensor]:
-        """The rule to ask, and the logits of all inputs, (m * k, c)."""
+        """The rule to use, and the logits of all inputs, (m * k, c)."""
         check_is_fitted(self)
         if rule is None:
             known: SymbolicRule | None = getattr(self, "rule_", None)
             if known is None:
                 raise RuleError(
-                    "rule: expected the rule, as it is not stored with an estimator; give it as "
+                    "rule: expected the rule, as it is not stored with an estimator; pass it as "
                     "rule=..."
                 )
         else:

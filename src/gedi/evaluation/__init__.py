@@ -1,1 +1,1 @@
-"""How good a model is: its clusters, density, samples and outlier scores, and what is wrong."""
+"""Measures of a model's clusters, density, samples and outlier scores, and its symptoms."""

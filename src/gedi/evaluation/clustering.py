@@ -1,4 +1,4 @@
-"""Agreement of clusters with known labels; labels are never used for training."""
+"""Agreement of clusters with known labels, which are never used for training."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ Codes = NDArray[np.integer]
 
 
 def agreement(labels: Codes, clusters: Codes) -> dict[str, float]:
-    """All figures of agreement: "NMI", "ARI" and "accuracy".
+    """All measures of agreement: "NMI", "ARI" and "accuracy".
 
     Args:
         labels: classes (n,), codes from 0.
         clusters: clusters (n,), codes from 0.
 
     Raises:
-        ValueError: no rows, lengths that differ, or codes that are negative.
+        ValueError: if there are no rows, the lengths differ, or codes are negative.
     """
     return {
         "NMI": nmi(labels, clusters),
@@ -37,7 +37,7 @@ def agreement(labels: Codes, clusters: Codes) -> dict[str, float]:
 
 
 def nmi(labels: Codes, clusters: Codes) -> float:
-    """Normalised mutual information 2 I(Y; C) / (H(Y) + H(C)), in [0, 1].
+    """The normalised mutual information 2 I(Y; C) / (H(Y) + H(C)), in [0, 1].
 
     Args:
         labels: classes (n,).
@@ -51,7 +51,7 @@ def nmi(labels: Codes, clusters: Codes) -> float:
 
 
 def ari(labels: Codes, clusters: Codes) -> float:
-    """Rand index adjusted for chance: 1 for equal partitions, 0 on average for random ones.
+    """The Rand index adjusted for chance: 1 for equal partitions, 0 on average for random ones.
 
     Args:
         labels: classes (n,).
@@ -65,49 +65,49 @@ def ari(labels: Codes, clusters: Codes) -> float:
 
 
 def accuracy(labels: Codes, clusters: Codes) -> float:
-    """Share of rows whose cluster is matched to their class, at the best matching.
+    """The share of rows whose cluster is matched to their class, for the best matching.
 
-    Every cluster stands for at most one class and every class for at most one cluster, so the
-    rows of clusters beyond the number of classes count as wrong.
+    The matching is one-to-one. If there are more clusters than classes, the rows of unmatched
+    clusters count as wrong.
 
     Args:
         labels: classes (n,), codes from 0.
         clusters: clusters (n,), codes from 0.
 
     Raises:
-        ValueError: no rows, lengths that differ, or codes that are negative.
+        ValueError: if there are no rows, the lengths differ, or codes are negative.
     """
     return float(np.mean(match(labels, clusters)[clusters] == labels))
 
 
 def symbol_accuracy(labels: Codes, clusters: Codes) -> float:
-    """Share of rows whose cluster is their class, number by number, without a matching.
+    """The share of rows whose cluster number is their class number, without a matching.
 
     Args:
         labels: classes (n,), codes from 0.
         clusters: clusters (n,), codes from 0.
 
     Raises:
-        ValueError: no rows, or lengths that differ.
+        ValueError: if there are no rows, or the lengths differ.
     """
     _check_pair(labels, clusters)
     return float(np.mean(np.asarray(labels) == np.asarray(clusters)))
 
 
 def match(labels: Codes, clusters: Codes) -> NDArray[np.int64]:
-    """The one-to-one matching of clusters to classes that makes most rows right.
+    """The one-to-one matching of clusters to classes with the highest accuracy.
 
     Args:
         labels: classes (n,), codes from 0.
         clusters: clusters (n,), codes from 0.
 
     Returns:
-        The class of each cluster (largest cluster code + 1,), -1 where none is left for it; a
-        permutation if there are as many classes as clusters. `match(...)[clusters]` are
-        predicted labels.
+        The class of each cluster, (largest cluster code + 1,); -1 for unmatched clusters. It is a
+        permutation if there are as many classes as clusters. `match(...)[clusters]` are predicted
+        labels.
 
     Raises:
-        ValueError: no rows, lengths that differ, or codes that are negative.
+        ValueError: if there are no rows, the lengths differ, or codes are negative.
     """
     _check_pair(labels, clusters)
     counts = confusion(labels, clusters, int(np.max(labels)) + 1, int(np.max(clusters)) + 1)
@@ -118,19 +118,19 @@ def match(labels: Codes, clusters: Codes) -> NDArray[np.int64]:
 
 
 def confusion(labels: Codes, clusters: Codes, n_classes: int, n_clusters: int) -> NDArray[np.int64]:
-    """Number of rows of each class (first axis) in each cluster (second axis).
+    """The number of rows of each class (first axis) in each cluster (second axis).
 
     Args:
         labels: classes (n,), codes from 0.
         clusters: clusters (n,), codes from 0.
-        n_classes: number of classes, with those that are empty.
-        n_clusters: number of clusters, with those that are empty.
+        n_classes: the number of classes, including empty ones.
+        n_clusters: the number of clusters, including empty ones.
 
     Returns:
         Counts (n_classes, n_clusters).
 
     Raises:
-        ValueError: no rows, lengths that differ, or codes out of range.
+        ValueError: if there are no rows, the lengths differ, or codes are out of range.
     """
     _check_pair(labels, clusters)
     _check_codes(labels, n_classes, "labels")
@@ -140,10 +140,10 @@ def confusion(labels: Codes, clusters: Codes, n_classes: int, n_clusters: int) -
 
 
 def cluster_sizes(clusters: Codes, n_clusters: int) -> NDArray[np.int64]:
-    """Number of rows in each cluster (n_clusters,), with those that are empty.
+    """The number of rows in each cluster, including empty ones, (n_clusters,).
 
     Raises:
-        ValueError: codes out of range.
+        ValueError: if codes are out of range.
     """
     _check_codes(clusters, n_clusters, "clusters")
     return np.bincount(clusters, minlength=n_clusters)
@@ -160,5 +160,5 @@ def _check_pair(labels: Codes, clusters: Codes) -> None:
 def _check_codes(codes: Codes, n: int, name: str) -> None:
     if len(codes) and (np.min(codes) < 0 or np.max(codes) >= n):
         raise ValueError(
-            f"{name} must be codes from 0 to {n - 1}, got {np.min(codes)} to {np.max(codes)}"
+            f"{name}: expected codes from 0 to {n - 1}, got {np.min(codes)} to {np.max(codes)}"
         )

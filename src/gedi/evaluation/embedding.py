@@ -1,7 +1,8 @@
-"""How much an embedding tells of known labels; labels are never used for its training.
+"""How well known labels can be predicted from an embedding; labels are never used to train it.
 
-Both scores fit a simple classifier to the embeddings of labelled points and apply it to others:
-neighbours see whether classes lie together, the linear probe whether planes part them.
+Both scores fit a simple classifier to the embeddings of labelled points and apply it to other
+points. Nearest neighbours measure whether the points of a class are close to each other, and the
+linear probe measures whether hyperplanes separate the classes.
 """
 
 import numpy as np
@@ -28,24 +29,27 @@ def knn_accuracy(
     labels: Labels,
     k: int = 20,
 ) -> float:
-    """Share of points whose class is the most frequent one among their k nearest neighbours.
+    """The share of points whose class is the most frequent among their k nearest neighbours.
 
-    Nearness is the cosine u·v / (|u| |v|); of classes that are equally frequent, the lowest wins.
+    Neighbours have the largest cosine u·v / (|u| |v|); ties between classes are resolved in favour
+    of the lowest code.
 
     Args:
-        train_embedding: embeddings (m, e) of the neighbours.
-        train_labels: their classes (m,).
-        embedding: embeddings (n, e) of the points that are scored.
-        labels: their classes (n,).
-        k: number of neighbours, from 1 to m.
+        train_embedding: embeddings of the neighbours, (m, e).
+        train_labels: their classes, (m,).
+        embedding: embeddings of the points that are scored, (n, e).
+        labels: their classes, (n,).
+        k: the number of neighbours, from 1 to m.
 
     Raises:
-        ValueError: shapes that do not fit, no rows, values that are not finite, or a k that is
-            out of range.
+        ValueError: if shapes do not match, there are no rows, values are not finite, or k is out of
+            range.
     """
     _check(train_embedding, train_labels, embedding, labels)
     if not 1 <= k <= len(train_embedding):
-        raise ValueError(f"expected k from 1 to {len(train_embedding)}, the neighbours, got {k}")
+        raise ValueError(
+            f"expected k from 1 to {len(train_embedding)}, the number of neighbours, got {k}"
+        )
     neighbours = KNeighborsClassifier(n_neighbors=k, metric="cosine", algorithm="brute")
     neighbours.fit(train_embedding, train_labels)
     return float(neighbours.score(embedding, labels))
@@ -60,19 +64,19 @@ def linear_probe_accuracy(
     most_points: int = 10_000,
     generator: Generator,
 ) -> float:
-    """Share of points that a logistic regression on standardised features puts in their class.
+    """The accuracy of a logistic regression on standardised features of the embedding.
 
     Args:
-        train_embedding: embeddings (m, e) it is fitted to.
-        train_labels: their classes (m,).
-        embedding: embeddings (n, e) of the points that are scored.
-        labels: their classes (n,).
-        most_points: it is fitted to so many of the m at most, drawn without replacement.
-        generator: draws them.
+        train_embedding: embeddings to which the regression is fitted, (m, e).
+        train_labels: their classes, (m,).
+        embedding: embeddings of the points that are scored, (n, e).
+        labels: their classes, (n,).
+        most_points: the largest number of points in the fit, drawn without replacement.
+        generator: draws these points.
 
     Raises:
-        ValueError: shapes that do not fit, no rows, values that are not finite, or fewer than two
-            classes among the points it is fitted to.
+        ValueError: if shapes do not match, there are no rows, values are not finite, or the points
+            in the fit have fewer than two classes.
     """
     _check(train_embedding, train_labels, embedding, labels)
     if len(train_embedding) > most_points:
@@ -101,9 +105,11 @@ def _check(
         if shapes[0][0] == 0:
             raise ValueError(f"expected at least 1 row in the {name}embedding, got 0")
         if not np.isfinite(points).all():
-            raise ValueError(f"the {name}embedding has values that are not finite")
+            raise ValueError(
+                f"expected finite values in the {name}embedding, got NaN or infinite ones"
+            )
     if train_embedding.shape[1] != embedding.shape[1]:
         raise ValueError(
-            f"expected embeddings of one width, got {train_embedding.shape[1]} and "
+            f"expected embeddings of the same width, got {train_embedding.shape[1]} and "
             f"{embedding.shape[1]}"
         )

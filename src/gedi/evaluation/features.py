@@ -1,8 +1,9 @@
-"""A feature network for distances between sets of images, where Inception's is not at hand.
+"""A feature network for distances between sets of images, if Inception is not available.
 
-A small classifier of the data set's own classes, whose last hidden layer is read. Distances in its
-features rank samples of one data set, as is common for digits; they are not those of Inception,
-and comparable only where the same network was used. Labels serve this figure, never the model.
+It is a small classifier of the classes of the data set; its last hidden layer gives the features.
+Distances in these features can rank samples of one data set, as is common for digits. They differ
+from distances in the features of Inception, and are comparable only for the same network. Labels
+are used for this measure only, never for the model.
 """
 
 import json
@@ -28,22 +29,22 @@ __all__ = [
 ]
 
 _WIDTHS = (32, 64, 128)  # of the convolutions, each with a stride of 2
-_GRID = 4  # what is left of height and width, in any image
+_GRID = 4  # height and width before the hidden layer, for images of any size
 _GROUPS = 8
 _FEATURES = 128
 _LEARNING_RATE = 3e-3
-_PART = 500  # images at a time, so that memory does not grow with them
+_PART = 500  # images at a time, so that memory does not grow with their number
 
 
 class FeatureNet(nn.Module):
-    """Three convolutions and a hidden layer, with SiLU; the hidden layer holds the features.
+    """A classifier of three convolutions and a hidden layer with SiLU, which gives the features.
 
-    Works for images from 8 to 64 pixels.
+    It is meant for images of 8 to 64 pixels.
 
     Args:
-        image_shape: (C, H, W).
-        n_classes: number of classes it tells apart.
-        generator: source of the initial weights, which are on its device.
+        image_shape: the shape of an image, (C, H, W).
+        n_classes: the number of classes.
+        generator: draws the initial weights, on its own device.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class FeatureNet(nn.Module):
         self.num_features = _FEATURES  # as torchmetrics calls it
         layers: list[nn.Module] = []
         n_channels = image_shape[0]
-        # Without storage first, as the layers would fill it from the global source of randomness.
+        # On the meta device first, because layers initialise themselves from the global random
+        # state.
         with torch.device("meta"):
             for width in _WIDTHS:
                 convolution = nn.Conv2d(n_channels, width, 3, stride=2, padding=1)
@@ -76,19 +78,19 @@ class FeatureNet(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (n, 128) of images (n, C·H·W), values from 0 to 255 of any type."""
+        """The features (n, 128) of images (n, C·H·W) with values from 0 to 255, of any dtype."""
         images = x.to(self.head.weight).reshape(-1, *self.image_shape) / 127.5 - 1
         features: Tensor = self.trunk(images)
         return features
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits (n, c) of the classes of images (n, C·H·W), values from 0 to 255."""
+        """The logits (n, c) of the classes of images (n, C·H·W) with values from 0 to 255."""
         logits: Tensor = self.head(self(x))
         return logits
 
     @torch.no_grad()
     def classify(self, x: Tensor) -> Tensor:
-        """The most probable classes (n,) of images (n, C·H·W), values from 0 to 255."""
+        """The most probable classes (n,) of images (n, C·H·W) with values from 0 to 255."""
         return torch.cat([self.logits(part).argmax(-1) for part in torch.split(x, _PART)])
 
 
@@ -101,27 +103,28 @@ def train_feature_net(
     batch_size: int = 256,
     generator: Generator,
 ) -> FeatureNet:
-    """Train a feature network to tell classes apart, with Adam and a learning rate of one cycle.
+    """Train a feature network to classify images, with Adam and a one-cycle learning rate.
 
     Args:
         x: images (n, C·H·W), uint8.
         labels: their classes (n,), codes from 0.
-        image_shape: (C, H, W).
-        n_epochs: passes over the images.
-        batch_size: images in a step; those left over at the end of a pass wait for the next.
-        generator: source of the initial weights and of the order of the images.
+        image_shape: the shape of an image, (C, H, W).
+        n_epochs: the number of passes over the images.
+        batch_size: the number of images in a step; an incomplete batch at the end of a pass is
+            omitted.
+        generator: draws the initial weights and the order of the images.
 
     Returns:
         The network in evaluation mode, without gradients, on the device of the images.
 
     Raises:
-        ValueError: images of another type or number of values, labels that do not fit, or no
-            epochs or images in a step.
+        ValueError: if images have another dtype or shape, labels do not fit, or the number of
+            epochs or the batch size is below 1.
     """
     _check(x, labels, image_shape)
     if n_epochs < 1 or batch_size < 1:
         raise ValueError(
-            f"expected at least 1 epoch and 1 image in a step, got {n_epochs} and {batch_size}"
+            f"expected at least 1 epoch and 1 image per step, got {n_epochs} and {batch_size}"
         )
     labels = labels.to(x.device).long()
     net = FeatureNet(image_shape, int(labels.max()) + 1, generator=generator).to(x.device)
@@ -142,13 +145,14 @@ def train_feature_net(
 
 
 def save_feature_net(net: FeatureNet, path: Path) -> None:
-    """Write a network as tensors and its shape (safetensors).
+    """Write the tensors of a network, and its shape, to a safetensors file.
 
-    It is written beside its place and renamed: a reader finds all of it or none.
+    The file is written under a temporary name and then renamed, so that readers never see an
+    incomplete file.
 
     Args:
         net: the network.
-        path: where it goes; its folder must exist.
+        path: the file; its folder must exist.
     """
     tensors = {name: value.detach().contiguous() for name, value in net.state_dict().items()}
     shape = {"image_shape": json.dumps(net.image_shape), "n_classes": json.dumps(net.n_classes)}
@@ -161,10 +165,10 @@ def save_feature_net(net: FeatureNet, path: Path) -> None:
 
 
 def load_feature_net(path: Path) -> FeatureNet:
-    """Read a network as `save_feature_net` wrote it: in evaluation mode, without gradients.
+    """Read a network from `save_feature_net`, in evaluation mode and without gradients.
 
     Raises:
-        ValueError: if the file cannot be read, or holds something else.
+        ValueError: if the file cannot be read, or does not contain a feature network.
     """
     try:
         refuse_special(path)
@@ -173,12 +177,12 @@ def load_feature_net(path: Path) -> FeatureNet:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         channels, height, width = shape["image_shape"]
         n_classes = shape["n_classes"]
-        # Before the network is built, which takes memory for as many.
+        # Checked before the network is built, because the sizes determine how much memory it takes.
         if (
             len(tensors["head.weight"]) != n_classes
             or tensors["trunk.0.weight"].shape[1] != channels
         ):
-            raise ValueError(f"its tensors are not of {n_classes} classes and {channels} channels")
+            raise ValueError(f"its tensors are not for {n_classes} classes and {channels} channels")
         net = FeatureNet((channels, height, width), n_classes, generator=Generator())
         net.load_state_dict(tensors)
     except (
@@ -192,7 +196,9 @@ def load_feature_net(path: Path) -> FeatureNet:
         IndexError,
         RecursionError,
     ) as error:
-        raise ValueError(f"{path}: no feature network: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"{path}: cannot be read as a feature network: {' '.join(str(error).split())}"
+        ) from error
     return net.requires_grad_(False).eval()
 
 
@@ -206,31 +212,32 @@ def cached_feature_net(
     batch_size: int = 256,
     generator: Generator,
 ) -> FeatureNet:
-    """The network in a file; where there is none, it is trained and written there.
+    """Read a network from a file; if the file does not exist, train the network and write it.
 
-    Whether the file was made from these images is not checked, only that it takes such images.
+    It is checked that the network takes images of this shape, but not that it was trained on these
+    images.
 
     Args:
         path: the file; its folder must exist.
         x: images (n, C·H·W), uint8.
         labels: their classes (n,), codes from 0.
-        image_shape: (C, H, W).
+        image_shape: the shape of an image, (C, H, W).
         n_epochs: see `train_feature_net`.
         batch_size: see `train_feature_net`.
-        generator: see `train_feature_net`; not used where the file is there.
+        generator: see `train_feature_net`; it is not used if the file exists.
 
     Returns:
         The network in evaluation mode, without gradients, on the device of the images.
 
     Raises:
-        ValueError: if the file cannot be read or is for images of another shape, or as
-            `train_feature_net` does.
+        ValueError: if the file cannot be read or is for images of another shape, or as for
+            `train_feature_net`.
     """
     if path.exists():
         net = load_feature_net(path)
         if net.image_shape != tuple(image_shape):
             raise ValueError(
-                f"{path}: for images of shape {net.image_shape}, got {tuple(image_shape)}"
+                f"{path}: expected images of shape {net.image_shape}, got {tuple(image_shape)}"
             )
         return net.to(x.device)
     net = train_feature_net(

@@ -1,7 +1,8 @@
-"""How near samples are to real images, in the features of a network.
+"""Distances between samples and real images, in the features of a network.
 
-Any network serves that maps images to features (n, e); distances are comparable only within one.
-Images are given as the network takes them; `torch.nn.Identity()` takes features made before.
+The network can be any module from images to features (n, e); distances are comparable only for the
+same network. Images are passed in the form that the network takes. With `torch.nn.Identity()`,
+features can be passed instead of images.
 """
 
 import warnings
@@ -20,23 +21,23 @@ __all__ = [
     "require_torchmetrics",
 ]
 
-_PART = 500  # images at a time, and rows of distances, so that memory does not grow with them
+_PART = 500  # images, and rows of distances, at a time, so that memory does not grow with them
 
 
 def generation_report(
     real: Tensor, samples: Tensor, feature_net: nn.Module, generator: Generator
 ) -> dict[str, float]:
-    """All figures of samples: "FID", "KID", "precision" and "recall".
+    """All measures of samples: "FID", "KID", "precision" and "recall".
 
     Args:
-        real: images (n, ...), as the network takes them.
-        samples: images (m, ...), likewise.
-        feature_net: from images to features.
-        generator: draws the subsets of the kernel distance.
+        real: real images (n, ...), in the form that the network takes.
+        samples: samples (m, ...), in the same form.
+        feature_net: maps images to features (n, e).
+        generator: draws the subsets for KID.
 
     Raises:
         GediError: if torchmetrics is not installed.
-        ValueError: fewer than 4 images on a side, or features that are not finite.
+        ValueError: if a side has fewer than 4 images, or features are not finite.
     """
     a, b = _features(real, feature_net), _features(samples, feature_net)
     given = nn.Identity()
@@ -50,20 +51,21 @@ def generation_report(
 
 
 def frechet_inception_distance(real: Tensor, samples: Tensor, feature_net: nn.Module) -> float:
-    """Distance between Gaussians fitted to features (Heusel et al., NeurIPS 2017).
+    """The Fréchet distance between Gaussians that are fitted to the features.
 
         FID = |μ1 - μ2|² + tr(C1 + C2 - 2 (C1 C2)^½)
 
-    It is biased upwards, the more the fewer the images: compare equal numbers of them.
+    It is biased upwards, more so for fewer images, so compare equal numbers of images. Source:
+    Heusel et al., NeurIPS 2017, https://arxiv.org/abs/1706.08500.
 
     Args:
-        real: images (n, ...), as the network takes them.
-        samples: images (m, ...), likewise.
-        feature_net: from images to features.
+        real: real images (n, ...), in the form that the network takes.
+        samples: samples (m, ...), in the same form.
+        feature_net: maps images to features (n, e).
 
     Raises:
         GediError: if torchmetrics is not installed.
-        ValueError: fewer than 2 images on a side, or features that do not fit or are not finite.
+        ValueError: if a side has fewer than 2 images, or features do not match or are not finite.
     """
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance  # noqa: PLC0415 - an extra
@@ -85,24 +87,25 @@ def kernel_inception_distance(
     subset_size: int = 1000,
     generator: Generator,
 ) -> float:
-    """Squared maximum mean discrepancy of features (Bińkowski et al., ICLR 2018).
+    """The squared maximum mean discrepancy of the features, as a mean over random subsets.
 
         KID = E k(r, r') + E k(s, s') - 2 E k(r, s),   k(u, v) = (u·v / e + 1)³
 
-    The mean over random subsets; unbiased, so that it may fall below zero.
+    The estimate is unbiased and may therefore be negative. Source: Bińkowski et al., ICLR 2018,
+    https://arxiv.org/abs/1801.01401.
 
     Args:
-        real: images (n, ...), as the network takes them.
-        samples: images (m, ...), likewise.
-        feature_net: from images to features.
-        subsets: number of subsets.
-        subset_size: images in a subset of either side; all of them, where there are fewer.
+        real: real images (n, ...), in the form that the network takes.
+        samples: samples (m, ...), in the same form.
+        feature_net: maps images to features (n, e).
+        subsets: the number of subsets.
+        subset_size: the number of images of each side in a subset; all of them if there are fewer.
         generator: draws the subsets.
 
     Raises:
         GediError: if torchmetrics is not installed.
-        ValueError: fewer than 2 images on a side or in a subset, no subsets, or features that do
-            not fit or are not finite.
+        ValueError: if a side or a subset has fewer than 2 images, there are no subsets, or features
+            do not match or are not finite.
     """
     try:
         from torchmetrics.image.kid import KernelInceptionDistance  # noqa: PLC0415 - an extra
@@ -112,7 +115,7 @@ def kernel_inception_distance(
         raise ValueError(f"expected at least 1 subset of 2 images, got {subsets} of {subset_size}")
     a, b = _pair(real, samples, feature_net, 2)
     with warnings.catch_warnings():
-        # That features are kept in memory; here they are anyway.
+        # The warning is that features are kept in memory, where they are already.
         warnings.simplefilter("ignore", UserWarning)
         metric = KernelInceptionDistance(
             _Given(a.shape[1]), subsets=subsets, subset_size=min(subset_size, len(a), len(b))
@@ -120,7 +123,7 @@ def kernel_inception_distance(
     metric.update(a, real=True)
     metric.update(b, real=False)
     seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-    # It draws from the global source of randomness, which is put back as it was.
+    # The metric draws from the global random state, which is restored afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))
         mean, _ = metric.compute()
@@ -128,20 +131,23 @@ def kernel_inception_distance(
 
 
 def precision_recall(real: Tensor, samples: Tensor, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall (Kynkäänniemi et al., NeurIPS 2019).
+    """Improved precision and recall.
 
-    A set's manifold is the union of balls around its points, each as wide as the distance to its
-    k-th nearest fellow. Precision is the share of samples in the manifold of the real points, and
-    recall the share of real points in that of the samples. Read recall with precision only: balls
-    around samples that are far apart are wide, and noise can so hold most of the real points.
+    The manifold of a set is the union of balls around its points, whose radius is the distance to
+    the k-th nearest neighbour in the set. Precision is the share of samples in the manifold of the
+    real points, and recall is the share of real points in the manifold of the samples. Interpret
+    recall only together with precision: samples that are far apart have large balls, so that noise
+    can have a high recall. Source: Kynkäänniemi et al., NeurIPS 2019,
+    https://arxiv.org/abs/1904.06991.
 
     Args:
-        real: features (n, e).
-        samples: features (m, e).
-        k: number of nearest fellows.
+        real: features of real images, (n, e).
+        samples: features of samples, (m, e).
+        k: the number of neighbours.
 
     Raises:
-        ValueError: features that do not fit or are not finite, or no more than k on a side.
+        ValueError: if features do not match or are not finite, k is below 1, or a side does not
+            have more than k points.
     """
     if k < 1:
         raise ValueError(f"expected k of at least 1, got {k}")
@@ -150,18 +156,18 @@ def precision_recall(real: Tensor, samples: Tensor, k: int = 3) -> tuple[float, 
 
 
 def require_torchmetrics() -> None:
-    """Refuse at once what would end in a refusal, after samples that took long.
+    """Check that torchmetrics is installed, before samples are drawn, which takes long.
 
     Raises:
-        GediError: if torchmetrics is not installed.
+        GediError: if it is not installed.
     """
     if find_spec("torchmetrics") is None:
         raise _missing("FID")
 
 
 def _share_inside(points: Tensor, centres: Tensor, k: int) -> float:
-    """Share of points (m, e) in the manifold of the centres (n, e)."""
-    # The k-th fellow is the k+1-st nearest of all, the first being the point itself.
+    """The share of points (m, e) in the manifold of the centres (n, e)."""
+    # k + 1, because the nearest point of the set is the point itself.
     radii = torch.cat(
         [_distances(part, centres).kthvalue(k + 1).values for part in torch.split(centres, _PART)]
     )
@@ -170,12 +176,12 @@ def _share_inside(points: Tensor, centres: Tensor, k: int) -> float:
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
-    # Not by matrix products, after which a point would be off itself by rounding.
+    # Without matrix products, whose rounding gives points a distance from themselves.
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 class _Given(nn.Identity):
-    """Features that were made before, as a network that torchmetrics accepts."""
+    """A network that returns its inputs, for torchmetrics: features are computed before."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -184,16 +190,16 @@ class _Given(nn.Identity):
 
 @torch.no_grad()
 def _features(images: Tensor, feature_net: nn.Module) -> Tensor:
-    """Features (n, e) of images, float64."""
+    """The features of images, float64, (n, e)."""
     if len(images) == 0:
-        raise ValueError("expected images, got none")
+        raise ValueError("expected at least 1 image, got 0")
     return torch.cat([feature_net(part).double() for part in torch.split(images, _PART)])
 
 
 def _pair(
     real: Tensor, samples: Tensor, feature_net: nn.Module, least: int
 ) -> tuple[Tensor, Tensor]:
-    """Features of both sides, float64."""
+    """The features of both sides, float64, checked to match."""
     sides = []
     for name, images in (("real", real), ("samples", samples)):
         if len(images) < least:
@@ -202,11 +208,11 @@ def _pair(
         if features.ndim != 2:
             raise ValueError(f"expected features (n, e) of {name}, got {tuple(features.shape)}")
         if not bool(features.isfinite().all()):
-            raise ValueError(f"the features of {name} are not finite")
+            raise ValueError(f"expected finite features of {name}, got NaN or infinite ones")
         sides.append(features)
     if sides[0].shape[1] != sides[1].shape[1]:
         raise ValueError(
-            f"expected as many features on both sides, got {sides[0].shape[1]} and "
+            f"expected the same number of features on both sides, got {sides[0].shape[1]} and "
             f"{sides[1].shape[1]}"
         )
     return sides[0], sides[1]

@@ -1,8 +1,9 @@
-"""Inception's features, in which published distances between sets of images are measured.
+"""Features of the Inception network, in which published distances between images are measured.
 
-The network is that of torch-fidelity (the extra `inception`), which repeats the original of Heusel
-et al. (NeurIPS 2017) to the resizing of its inputs. Its weights are read from a file or downloaded,
-either way as plain tensors, so that no code in them can run.
+The network is that of torch-fidelity (the extra `inception`), which reproduces the original of
+Heusel et al. (NeurIPS 2017, https://arxiv.org/abs/1706.08500) including the resizing of its inputs.
+Its weights are read from a file or downloaded, in both cases as plain tensors, so that they cannot
+run code.
 """
 
 import io
@@ -22,21 +23,24 @@ _FEATURES = 2048
 
 
 class Inception(nn.Module):
-    """From images to Inception's last pooled features.
+    """The last pooled features of the Inception network.
 
     Args:
-        image_shape: (C, H, W) with one channel, which is repeated, or three.
-        weights: a file of torch-fidelity's weights; None to download them, once.
+        image_shape: the shape of an image, (C, H, W), with three channels, or one that is repeated.
+        weights: a file with the weights of torch-fidelity; None downloads them once.
 
     Raises:
-        GediError: where torch-fidelity is not installed.
-        DataError: for images of other channels, and weights that cannot be read or had.
+        GediError: if torch-fidelity is not installed.
+        DataError: if images have another number of channels, or the weights cannot be read or
+            downloaded.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], weights: Path | None = None) -> None:
         super().__init__()
         if image_shape[0] not in (1, 3):
-            raise DataError(f"Inception takes images of 1 or 3 channels, got {image_shape[0]}")
+            raise DataError(
+                f"expected images of 1 or 3 channels for Inception, got {image_shape[0]}"
+            )
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415
                 URL_INCEPTION_V3,
@@ -47,19 +51,19 @@ class Inception(nn.Module):
                 "Inception's features need torch-fidelity: pip install 'gedi[inception]'"
             ) from error
         tensors = _downloaded(URL_INCEPTION_V3) if weights is None else _read(weights)
-        # It would unpickle a file itself, so it gets one of tensors that were read safely.
+        # The extractor unpickles its file, so it gets one written from safely read tensors.
         safe = io.BytesIO()
         torch.save(tensors, safe)
         safe.seek(0)
         try:
             self.net = FeatureExtractorInceptionV3("inception", [str(_FEATURES)], safe)
         except RuntimeError as error:
-            raise DataError(f"{weights}: are not Inception's weights: {error}") from error
+            raise DataError(f"{weights}: cannot be used as Inception's weights: {error}") from error
         self.image_shape = image_shape
         self.num_features = _FEATURES  # as torchmetrics calls it
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (n, 2048) of images (n, C·H·W), values from 0 to 255."""
+        """The features (n, 2048) of images (n, C·H·W) with values from 0 to 255."""
         images = x.to(torch.uint8).reshape(-1, *self.image_shape)
         features: Tensor = self.net(images.expand(-1, 3, -1, -1))[0]
         return features
@@ -72,8 +76,8 @@ def _downloaded(url: str) -> dict[str, Tensor]:
         )
     except OSError as error:
         raise DataError(
-            f"Inception's weights cannot be downloaded: {error}; give their file instead "
-            f"(--features FILE.pth, from {url})"
+            f"Inception's weights cannot be downloaded: {error}; download {url} and pass the file "
+            "(--features FILE.pth)"
         ) from error
     return tensors
 

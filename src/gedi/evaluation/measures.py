@@ -46,14 +46,14 @@ __all__ = [
     "usual_gap",
 ]
 
-# By name of the score, (n,); higher for points that are more typical of the data.
 Scores = Mapping[str, NDArray[np.float64]]
+"""Scores (n,) by name; they are higher for points that are more typical of the data."""
 
 _MOST = 10_000
 _GAP_SEED = 0
 _NEIGHBOURS = 20
-_LEAST_IMAGES = 4  # of a side, for precision and recall by the third neighbour
-_PART = 500  # samples at a time, so that memory does not grow with them
+_LEAST_IMAGES = 4  # on each side, for precision and recall with the third neighbour
+_PART = 500  # samples at a time, so that memory does not grow with their number
 
 
 # Clusters and embedding
@@ -139,7 +139,7 @@ def embedding_measures(
 def _labels_of(dataset: Dataset) -> NDArray[np.int64]:
     if dataset.labels is None:
         raise DataError(
-            f"{dataset.name} has no labels, with which this compares: give data that have some"
+            f"{dataset.name}: expected labels to compare with, got none: use data with labels"
         )
     return dataset.labels
 
@@ -285,7 +285,7 @@ def compare_scores(
     """
     for name, scores in (("the data", inliers), *outliers.items()):
         if any(np.isnan(values).any() for values in scores.values()):
-            raise GediError(f"the scores of {name} are not numbers: the training diverged")
+            raise GediError(f"expected numbers as scores of {name}, got NaN: the training diverged")
     return {
         score: {
             name: detection(torch.from_numpy(inside), torch.from_numpy(scores[score]))
@@ -301,7 +301,7 @@ def detection_measures(
     """How well outliers are detected: score -> set of outliers -> AUROC, AUPR and FPR95.
 
     Args:
-        trained: the model; without GEN, its log density and approximate mass are by-products.
+        trained: the model; without GEN, its log density and approximate mass mean little.
         test: points like the data, preferably ones that were not trained on.
         outliers: points (m, d) in the user's units by name, as `outlier_sets` makes them.
 
@@ -344,7 +344,10 @@ def outlier_sets(
             made[name] = (foil if x.is_floating_point() else foil.round().to(x.dtype)).numpy()
     for name, other in (others or {}).items():
         if name in made:
-            raise DataError(f"outliers {name!r}: expected another name, as foils have this one")
+            raise DataError(
+                f"outliers {name!r}: expected another name, because foils have this name: rename "
+                "the set"
+            )
         _check_alike(test, other, name)
         made[name] = some_of(other, n, generator).x
     return made
@@ -367,8 +370,8 @@ def some_of(dataset: Dataset, n: int, generator: Generator) -> Dataset:
 def _check_alike(test: Dataset, other: Dataset, name: str) -> None:
     if test.image_shape != other.image_shape:
         raise DataError(
-            f"outliers {name!r}: expected {_shape_words(test)}, got {_shape_words(other)}: grey "
-            "and colour are not turned into each other, and nothing is resized"
+            f"outliers {name!r}: expected {_shape_words(test)}, got {_shape_words(other)}: convert "
+            "and resize them first"
         )
     if test.x.shape[1] != other.x.shape[1]:
         raise DataError(
@@ -377,8 +380,8 @@ def _check_alike(test: Dataset, other: Dataset, name: str) -> None:
     if (test.x.dtype == np.uint8) != (other.x.dtype == np.uint8):
         ranges = " and ".join(str(data.value_range) for data in (test, other))
         raise DataError(
-            f"outliers {name!r}: expected values in the range of the data, but only one of the "
-            f"two has bytes, the ranges are {ranges}: save both alike"
+            f"outliers {name!r}: expected values of the type and range of the data, got the ranges "
+            f"{ranges}, of which only one is of bytes: save both in the same way"
         )
 
 

@@ -1,13 +1,13 @@
-"""Scores that tell points like the data from others, and how well they do.
+"""Scores that separate points like the data from outliers, and measures of how well they do.
 
 Every score is higher for points that are more like the data:
 
     log density        -E(x), which is log p(x) up to a constant
     confidence         max_y p(y|x)
-    approximate mass   -||∇_x E(x)||; where a mode is high but holds little mass, its flanks are
-                       steep (Grathwohl et al., ICLR 2020)
+    approximate mass   -||∇_x E(x)||; a mode that is high but has little mass has steep slopes
+                       (Grathwohl et al., ICLR 2020, https://arxiv.org/abs/1912.03263)
 
-In the figures, outliers are the positive class.
+In the measures, outliers are the positive class.
 """
 
 from typing import Protocol
@@ -31,48 +31,48 @@ __all__ = [
     "log_density_score",
 ]
 
-_PART = 500  # points at a time, so that memory does not grow with them
+_PART = 500  # points at a time, so that memory does not grow with their number
 
 
 class Scored(Protocol):
     """A model with an energy and a posterior."""
 
     def energy(self, x: Tensor) -> Tensor:
-        """E(x) in nats, (n, d) -> (n,)."""
+        """The energy E(x) in nats, (n, d) -> (n,)."""
         ...
 
     def posterior(self, x: Tensor) -> Tensor:
-        """p(y|x), (n, d) -> (n, c)."""
+        """The posterior p(y|x), (n, d) -> (n, c)."""
         ...
 
 
 @torch.no_grad()
 def log_density_score(model: Scored, x: Tensor) -> Tensor:
-    """-E(x) in nats, (n, d) -> (n,)."""
+    """The log-density up to a constant, -E(x) in nats, (n, d) -> (n,)."""
     return torch.cat([-model.energy(part) for part in torch.split(x, _PART)])
 
 
 @torch.no_grad()
 def confidence_score(model: Scored, x: Tensor) -> Tensor:
-    """max_y p(y|x), (n, d) -> (n,)."""
+    """The confidence max_y p(y|x), (n, d) -> (n,)."""
     return torch.cat([model.posterior(part).amax(-1) for part in torch.split(x, _PART)])
 
 
 def gradient_score(model: Scored, x: Tensor) -> Tensor:
-    """-||∇_x E(x)|| in nats per unit of x, (n, d) -> (n,)."""
+    """The approximate mass -||∇_x E(x)|| in nats per unit of x, (n, d) -> (n,)."""
     gradients = (evaluate(model.energy, part).gradient for part in torch.split(x, _PART))
     return torch.cat([-gradient.flatten(1).norm(dim=1) for gradient in gradients])
 
 
 def detection(in_scores: Tensor, out_scores: Tensor) -> dict[str, float]:
-    """How well scores tell outliers apart: "AUROC", "AUPR" and "FPR95".
+    """How well scores separate outliers from the data: "AUROC", "AUPR" and "FPR95".
 
     Args:
         in_scores: scores (n,) of points like the data.
         out_scores: scores (m,) of outliers.
 
     Raises:
-        ValueError: no scores on a side, more than one dimension, or NaN among them.
+        ValueError: if a side has no scores, more than one dimension, or NaN among them.
     """
     return {
         "AUROC": auroc(-in_scores, -out_scores),
@@ -82,19 +82,19 @@ def detection(in_scores: Tensor, out_scores: Tensor) -> dict[str, float]:
 
 
 def aupr(in_scores: Tensor, out_scores: Tensor) -> float:
-    """Average precision Σ_t (R_t - R_{t-1}) P_t at finding outliers, from the lowest score up.
+    """The average precision Σ_t (R_t - R_{t-1}) P_t of detecting outliers by a low score.
 
-    That of scores that know nothing is the share of outliers, m / (n + m).
+    Random scores have the share of outliers, m / (n + m).
 
     Args:
         in_scores: scores (n,) of points like the data.
         out_scores: scores (m,) of outliers.
 
     Raises:
-        ValueError: no scores on a side, more than one dimension, or NaN among them.
+        ValueError: if a side has no scores, more than one dimension, or NaN among them.
     """
     _check(in_scores, out_scores)
-    # By their ranks, as scikit-learn refuses the infinite ones.
+    # Ranks instead of scores, because scikit-learn does not accept infinite scores.
     _, ranks = torch.unique(
         torch.cat([in_scores.double(), out_scores.double()]), return_inverse=True
     )
@@ -103,7 +103,7 @@ def aupr(in_scores: Tensor, out_scores: Tensor) -> float:
 
 
 def fpr_at_95(in_scores: Tensor, out_scores: Tensor) -> float:
-    """Share of outliers that pass where 95 % of the points like the data do.
+    """The share of outliers above the threshold that 95 % of the points like the data reach.
 
         FPR95 = P( s_out >= t ),  t the highest score with P( s_in >= t ) >= 0.95
 
@@ -112,10 +112,10 @@ def fpr_at_95(in_scores: Tensor, out_scores: Tensor) -> float:
         out_scores: scores (m,) of outliers.
 
     Raises:
-        ValueError: no scores on a side, more than one dimension, or NaN among them.
+        ValueError: if a side has no scores, more than one dimension, or NaN among them.
     """
     _check(in_scores, out_scores)
-    # In integers: 0.05 n is not always what it seems.
+    # Integer arithmetic, because 0.05 n is subject to rounding.
     threshold = in_scores.double().sort().values[len(in_scores) // 20]
     return float((out_scores.double() >= threshold).double().mean())
 
@@ -123,26 +123,26 @@ def fpr_at_95(in_scores: Tensor, out_scores: Tensor) -> float:
 def image_foils(
     x: Tensor, image_shape: tuple[int, int, int], generator: Generator
 ) -> dict[str, Tensor]:
-    """All kinds of outliers made from images, as many of each as there are images.
+    """All kinds of foils of images, as many of each kind as there are images.
 
-    To those of `gedi.evaluation.outliers.foils` come
+    In addition to those of `gedi.evaluation.outliers.foils`, these are
 
-        "constant"         one colour each, uniform over the range of the values
-        "Gaussian noise"   with the mean and deviation of all values, cut off at their range
-        "rotated"          by 90°; for square images only
+        "constant"         images of one colour, uniform over the range of the values
+        "Gaussian noise"   with the mean and deviation of all values, clipped to their range
+        "rotated"          by 90°, for square images only
 
-    An image that looks the same when turned, such as a zero, is no outlier when rotated.
+    A rotated image is not an outlier if it looks the same, such as a zero.
 
     Args:
-        x: images (n, C·H·W).
-        image_shape: (C, H, W).
+        x: images (n, C·H·W), of a floating-point dtype.
+        image_shape: the shape of an image, (C, H, W).
         generator: draws them, on its own device.
 
     Returns:
         Outliers (n, C·H·W) by name, in the range of the values of x.
 
     Raises:
-        ValueError: no images, another number of values, or values that are whole numbers by type.
+        ValueError: if there are no images, or they have another shape or an integer dtype.
     """
     channels, height, width = image_shape
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != channels * height * width:
@@ -172,4 +172,6 @@ def _check(in_scores: Tensor, out_scores: Tensor) -> None:
         if scores.ndim != 1 or len(scores) == 0:
             raise ValueError(f"expected {name} of shape (n,), got {tuple(scores.shape)}")
         if bool(scores.isnan().any()):
-            raise ValueError(f"{int(scores.isnan().sum())} of {name} are NaN")
+            raise ValueError(
+                f"expected numbers in {name}, got NaN for {int(scores.isnan().sum())} of them"
+            )

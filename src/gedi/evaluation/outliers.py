@@ -1,8 +1,8 @@
-"""Outliers made from the data itself, and how well energies tell them apart.
+"""Foils, which are outliers made from the data, and how well energies separate them.
 
-In few dimensions a foil can land on the data: swapping the features maps the circles onto
-themselves, and a reflection through the middle does so to the circles and to the moons. Then no
-score can reach an AUROC of 1, and one of 0.5 is right.
+In few dimensions, foils can coincide with the data: swapping the features maps the circles onto
+themselves, and a reflection through the middle maps both the circles and the moons onto themselves.
+No score can then reach an AUROC of 1, and 0.5 is correct.
 """
 
 import torch
@@ -12,7 +12,7 @@ __all__ = ["auroc", "foils", "inverted", "shuffled", "uniform_noise"]
 
 
 def auroc(inliers: Tensor, outliers: Tensor) -> float:
-    """Probability that an outlier has the higher energy; ties count half.
+    """The probability that an outlier has a higher energy than an inlier; ties count half.
 
         AUROC = P( E_out > E_in ) + P( E_out = E_in ) / 2
 
@@ -21,14 +21,17 @@ def auroc(inliers: Tensor, outliers: Tensor) -> float:
         outliers: energies (m,) of other points.
 
     Raises:
-        ValueError: no energies on a side, more than one dimension, or NaN among them.
+        ValueError: if a side has no energies, more than one dimension, or NaN among them.
     """
     for name, energies in (("inliers", inliers), ("outliers", outliers)):
         if energies.ndim != 1 or len(energies) == 0:
             raise ValueError(f"expected {name} of shape (n,), got {tuple(energies.shape)}")
         if bool(energies.isnan().any()):
-            raise ValueError(f"{int(energies.isnan().sum())} energies of {name} are NaN")
-    # In one type, or a float32 energy would never tie with the same energy in float64.
+            raise ValueError(
+                f"expected numbers as energies of {name}, got NaN for "
+                f"{int(energies.isnan().sum())} of them"
+            )
+    # In one dtype, so that equal energies in float32 and float64 tie.
     ranked = inliers.double().sort().values
     queries = outliers.double()
     below = torch.searchsorted(ranked, queries, right=False)
@@ -37,12 +40,12 @@ def auroc(inliers: Tensor, outliers: Tensor) -> float:
 
 
 def foils(x: Tensor, low: Tensor, high: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """All kinds of outliers, as many of each as there are rows in x.
+    """All kinds of foils, as many of each kind as there are rows in x.
 
     Args:
-        x: data (n, ...) in the box.
-        low: lower corner of the box, of the shape of a row or one that broadcasts to it.
-        high: upper corner of the box, likewise.
+        x: data in the box, (n, ...).
+        low: the lower corner of the box, of a shape that broadcasts to that of a row.
+        high: the upper corner of the box, of such a shape.
         generator: draws them, on its own device.
 
     Returns:
@@ -57,15 +60,15 @@ def foils(x: Tensor, low: Tensor, high: Tensor, generator: torch.Generator) -> d
 
 
 def uniform_noise(low: Tensor, high: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Points (n, ...) uniform over the box with corners low (...) and high (...)."""
+    """Draw points (n, ...) uniformly from the box with corners low (...) and high (...)."""
     share = torch.rand(n, *low.shape, generator=generator, device=generator.device)
     return low + (high - low) * share.to(low)
 
 
 def shuffled(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Rows of x (n, ...), each with its own random permutation of its values.
+    """Rows of x (n, ...) whose values are randomly permuted, each row in its own way.
 
-    The values stay, and what they say about each other goes.
+    This keeps the values but destroys their dependence.
     """
     flat = x.flatten(start_dim=1)
     keys = torch.rand(flat.shape, generator=generator, device=generator.device)
@@ -73,5 +76,5 @@ def shuffled(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def inverted(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Reflection low + high - x of x (n, ...) through the middle of the box: a negative."""
+    """The reflection low + high - x of x (n, ...) through the middle of the box: a negative."""
     return low + high - x

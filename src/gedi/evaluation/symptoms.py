@@ -1,7 +1,7 @@
-"""What can be wrong with a training, from symptom to setting; no labels are needed.
+"""What can be wrong with a training, from symptom to setting, without labels.
 
-Symptoms are derived from a few numbers that every run stores, so the report and `gedi doctor`
-agree. Numbers that are missing give no symptom.
+Symptoms follow from a few numbers that every run stores, so the report and `gedi doctor` agree.
+A number that is missing gives no symptom.
 """
 
 import math
@@ -21,7 +21,6 @@ __all__ = [
     "Quartiles",
     "Signs",
     "Symptom",
-    "gap_symptoms",
     "quartiles_of",
     "settled",
     "symptoms",
@@ -39,6 +38,8 @@ _FLAT = 0.5  # nats between data and uniform noise
 _STALE = 10.0  # nats
 _WALLS = 0.1  # share of the chains' coordinates
 _ACCEPTED = 0.2  # share of the moves
+_REGRET = 0.5  # nats
+_RECORDS = 10  # from which it can be seen that a training that was stopped early had settled
 
 _ENERGIES = "energy_data, energy_samples and gradient_norm in metrics.csv"
 
@@ -60,15 +61,20 @@ class Signs:
 
     Args:
         method: its name in the paper.
-        history: metrics over the iterations, by name, as the history of a run has them.
-        interventions: of the guard, one sentence each.
+        history: metrics over the iterations, by name, in the format of the history of a run.
+        interventions: what the guard did, one sentence each.
         sizes: points in each cluster, (c,); None if the training has not ended.
         prior: share that each cluster should have, (c,); None if the training has not ended.
-        energies: of `data`, `samples` and `noise`, in nats.
+        energies: quartiles of the energies of `data`, `samples` and `noise`, in nats.
         n_not_finite: number of points without a finite log-density.
         failure: why the training was given up; None if it was not.
         collapse_gap: in nats, under fixed views; None if the training has not ended.
-        ended: what ended the training; None if that is not known.
+        ended: what ended the training: "max_iter", "max_time", "converged" or "interrupted"; None
+            if that is not known.
+        iterations: number of iterations done.
+        max_iter: number of iterations that were asked for; None if that is not known.
+        regret: mean log-density that is lost against the true density, in nats; None if the true
+            density is not known.
     """
 
     method: str
@@ -81,9 +87,13 @@ class Signs:
     failure: str | None = None
     collapse_gap: float | None = None
     ended: str | None = None
+    iterations: int = 0
+    max_iter: int | None = None
+    regret: float | None = None
 
 
 Name = Literal[
+    "unfinished",
     "fuzzy boundaries",
     "unequal clusters",
     "no clustering",
@@ -96,16 +106,17 @@ Name = Literal[
     "samples that are noise",
     "peaks without data",
     "flat energies",
+    "wrong density",
     "rejected moves",
     "stale chains",
     "chains at the walls",
     "too short",
 ]
-"""The headings of docs/symptoms.md."""
+"""The names of the symptoms, which are the first column of docs/symptoms.md."""
 
 
 class Symptom(NamedTuple):
-    """Something that a reader should know before using the result.
+    """A problem that a reader should know before using the result.
 
     Attributes:
         name: a short, fixed name.
@@ -134,7 +145,7 @@ def quartiles_of(energies: Mapping[str, Floats]) -> dict[str, Quartiles]:
 
 
 def settled(gaps: Sequence[float] | Floats) -> bool:
-    """Returns whether the collapse gap gained little over the last fifth of its records.
+    """Returns whether the collapse gap decreased little over the last fifth of its records.
 
     Args:
         gaps: the collapse gap at each record, in nats.
@@ -148,7 +159,9 @@ def settled(gaps: Sequence[float] | Floats) -> bool:
 
 
 def symptoms(signs: Signs) -> Iterator[Symptom]:
-    """Yields all symptoms but those of the gap, the gravest first."""
+    """Yields all symptoms, the gravest first."""
+    yield from _of_an_early_end(signs)
+    yield from _of_gap(signs)
     yield from _of_method(signs.method)
     yield from _of_divergence(signs)
     if signs.sizes is not None and signs.prior is not None:
@@ -156,18 +169,44 @@ def symptoms(signs: Signs) -> Iterator[Symptom]:
     if signs.method in _DENSITY:
         yield from _of_samples(signs.energies)
         yield from _of_flatness(signs.energies)
+        yield from _of_regret(signs.regret)
         yield from _of_chains(signs.history)
     yield from _of_duration(signs)
 
 
-def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
-    """Yields what the collapse gap says, and which of its two parts is to blame."""
+def _of_an_early_end(signs: Signs) -> Iterator[Symptom]:
+    """A training that was stopped before its iterations were done and was not shown to settle."""
+    stopped_by_time = signs.ended == "max_time" and not _has_settled(signs)
+    if signs.failure is not None or not (stopped_by_time or signs.ended == "interrupted"):
+        return
+    asked = "" if signs.max_iter is None else f" of at most {signs.max_iter:,}"
+    what = f"The training stopped after {signs.iterations:,}{asked} iterations"
+    if stopped_by_time:
+        what += ", as its time was up, and was still improving."
+        change = "Give it more time: train again with a larger --max-time, or without a limit."
+    else:
+        what += ", before it had converged."
+        change = "Continue it with gedi resume and the run folder."
+    yield Symptom("unfinished", what, change, "gap and iteration in metrics.csv")
+
+
+def _has_settled(signs: Signs) -> bool:
+    """Returns whether the gap (of JEM, which trains no clusters, the bound) gained little."""
+    if signs.method not in (*_CLUSTERING, *_DENSITY):
+        return True
+    name = "gap" if signs.method in _CLUSTERING else "bound"
+    values = signs.history.get(name, np.array([]))
+    return len(values) >= _RECORDS and settled(values if name == "gap" else -values)
+
+
+def _of_gap(signs: Signs) -> Iterator[Symptom]:
+    """What the collapse gap says, and which of its two parts is to blame."""
     gap = signs.collapse_gap
     if gap is None or gap <= GOOD_GAP or signs.method not in _CLUSTERING:
         return
     look = "gap, inv and prior in metrics.csv; the clusters marked as uncertain in report.html"
     if math.isnan(gap):
-        change = "Take a smaller --learning-rate, and views that are not all of strength 0."
+        change = "Use a smaller --learning-rate, and views that are not all of strength 0."
         yield Symptom("diverged", "The collapse gap is not a number.", change, _ENERGIES)
         return
     # The two parts at the last evaluation during training, when their sum was the gap.
@@ -178,9 +217,9 @@ def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
         yield Symptom("fuzzy boundaries", f"{what}.", _UNSURE, look)
         return
     what += (
-        f": {phrases.number(unsure)} nats from points that are unsure or change under the views "
-        f"(fuzzy boundaries), {phrases.number(max(0.0, unbalanced))} from sizes of clusters that "
-        "are not as the prior asks (at the last look of the training)."
+        f": at the last evaluation during the training, {phrases.number(unsure)} nats came from "
+        "points whose cluster is uncertain or changes under the views (fuzzy boundaries), and "
+        f"{phrases.number(max(0.0, unbalanced))} from cluster sizes that differ from the prior."
     )
     if unsure >= unbalanced:
         yield Symptom("fuzzy boundaries", what, _UNSURE, look)
@@ -189,13 +228,13 @@ def gap_symptoms(signs: Signs) -> Iterator[Symptom]:
 
 
 _UNSURE = (
-    "In this order: more restarts (--restarts.n); a longer training (--max-iter); views that "
-    "change only what should not matter (--views.noise, --views.preset); another number of "
+    "Try, in this order: more restarts (--restarts.n), a longer training (--max-iter), views that "
+    "change only what should not matter (--views.noise, --views.preset), and another number of "
     "clusters (--n-clusters)."
 )
 _UNBALANCED = (
-    "Give PRIOR more weight (--weights.prior), or tell it of unequal shares: --prior '[0.7, 0.3]' "
-    "or --prior learned."
+    "Give PRIOR more weight (--weights.prior). If the clusters should differ in size, set their "
+    "shares with --prior '[0.7, 0.3]', or use --prior learned."
 )
 
 
@@ -204,16 +243,16 @@ def _of_method(method: str) -> Iterator[Symptom]:
     if method == "JEM":
         yield Symptom(
             "no clustering",
-            "JEM trains the density alone: its clusters are a by-product that nothing shaped.",
-            "For clusters leave --weights.inv and --weights.prior as they are by default.",
+            "JEM trains only the density: no term of its objective shapes the clusters.",
+            "To get clusters, leave --weights.inv and --weights.prior at their defaults.",
             look,
         )
     elif method == "GEDI no gen":
         yield Symptom(
             "no density",
-            "GEDI no gen trains the clusters alone: the density, the least likely inputs and "
-            "the samples are by-products that nothing shaped.",
-            "For a density leave --weights.gen as it is by default.",
+            "GEDI no gen trains only the clusters: no term of its objective shapes the density, "
+            "so log-densities, the least likely inputs and samples mean nothing.",
+            "To get a density, leave --weights.gen at its default.",
             look,
         )
 
@@ -223,7 +262,7 @@ def _of_divergence(signs: Signs) -> Iterator[Symptom]:
         yield Symptom(
             "diverged",
             f"The training was given up: {signs.failure.rstrip('.')}.",
-            "Take a smaller --learning-rate or --weights.gen, more --sampler.n-steps, or more "
+            "Use a smaller --learning-rate or --weights.gen, more --sampler.n-steps, or more "
             "--data-noise.",
             _ENERGIES,
         )
@@ -231,22 +270,20 @@ def _of_divergence(signs: Signs) -> Iterator[Symptom]:
         yield Symptom(
             "diverged",
             f"{signs.n_not_finite:,} points have no finite log-density: the training diverged.",
-            "Take a smaller --learning-rate or --weights.gen, or more --data-noise.",
+            "Use a smaller --learning-rate or --weights.gen, or more --data-noise.",
             _ENERGIES,
         )
     if signs.interventions:
         yield Symptom(
             "nearly diverged",
-            "The training would have diverged, and was kept from it: "
-            f"{'; '.join(signs.interventions)}.",
-            "A smaller learning rate (--learning-rate) or more Langevin steps "
-            "(--sampler.n-steps) would have been better.",
+            f"The guard kept the training from diverging: {'; '.join(signs.interventions)}.",
+            "Use a smaller --learning-rate or more Langevin steps (--sampler.n-steps).",
             _ENERGIES,
         )
 
 
 def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
-    """One cluster that holds nearly all points; clusters that hold none, or far too few."""
+    """One cluster that holds nearly all points, and clusters that hold none or far too few."""
     look = "the sizes of the clusters in report.html"
     total = int(np.sum(sizes))
     largest = int(np.argmax(sizes))
@@ -256,14 +293,14 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
             "one big cluster",
             f"One big cluster: {phrases.percent(share)} of the points are in cluster {largest}, "
             f"where the prior asks for {phrases.percent(float(prior[largest]))}.",
-            "Take more restarts (--restarts.n), or give PRIOR more weight (--weights.prior).",
+            "Use more restarts (--restarts.n), or give PRIOR more weight (--weights.prior).",
             look,
         )
     empty = np.flatnonzero((sizes == 0) & (prior > 0))
     if len(empty):
         yield Symptom(
             "unused clusters",
-            f"Unused: {phrases.listed(empty)}.",
+            f"No point is in {phrases.listed(empty)}.",
             "Ask for fewer clusters (--n-clusters), or give PRIOR more weight (--weights.prior).",
             look,
         )
@@ -271,9 +308,10 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
     if len(small):
         yield Symptom(
             "small clusters",
-            f"Smaller than a tenth of what the prior asks for: {phrases.listed(small)}.",
-            "If they should be small, tell the prior (--prior); if not, ask for fewer clusters "
-            "(--n-clusters).",
+            f"Less than a tenth of the points that the prior asks for are in "
+            f"{phrases.listed(small)}.",
+            "If clusters should be that small, set their shares (--prior); otherwise ask for fewer "
+            "clusters (--n-clusters).",
             look,
         )
 
@@ -288,16 +326,19 @@ def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
         return
     if difference > 0:
         name: Name = "samples that are noise"
-        cause = "less likely than the data. The chains have not arrived"
-        change = "More or longer steps: --sampler.n-steps, --sampler.step-size, --max-iter."
+        cause = "less likely than the data, as the chains have not reached the data"
+        change = (
+            "Use more or longer steps (--sampler.n-steps, --sampler.step-size), or train longer "
+            "(--max-iter)."
+        )
     else:
         name = "peaks without data"
-        cause = "likelier than the data. The density has peaks where there is no data"
-        change = "A smaller --learning-rate, more --data-noise, or a smaller --weights.gen."
+        cause = "likelier than the data, as the density has peaks where there are no data"
+        change = "Use a smaller --learning-rate, more --data-noise, or a smaller --weights.gen."
     yield Symptom(
         name,
-        f"Samples lie {phrases.number(abs(difference))} nats from the data in energy: they are "
-        f"{cause}.",
+        f"The median energy of samples differs from that of the data by "
+        f"{phrases.number(abs(difference))} nats: samples are {cause}.",
         change,
         "the histogram of energies and the samples in report.html",
     )
@@ -309,12 +350,23 @@ def _of_flatness(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
         return
     yield Symptom(
         "flat energies",
-        "Flat energies: uniform noise lies "
-        f"{phrases.number(noise.median - data.median)} nats above the data, so the density hardly "
-        "tells them apart; only right if the data fill their box evenly.",
-        "Train longer (--max-iter), give GEN more weight (--weights.gen), or take less "
+        "Flat energies: the energy of uniform noise is only "
+        f"{phrases.number(noise.median - data.median)} nats above that of the data. This is right "
+        "only if the data fill their box evenly.",
+        "Train longer (--max-iter), give GEN more weight (--weights.gen), or use less "
         "--data-noise.",
         "the histogram of energies in report.html",
+    )
+
+
+def _of_regret(regret: float | None) -> Iterator[Symptom]:
+    if regret is None or regret <= _REGRET:
+        return
+    yield Symptom(
+        "wrong density",
+        f"The mean log-density is {phrases.number(regret)} nats below that of the true density.",
+        "Train longer (--max-iter), or give GEN more weight (--weights.gen).",
+        "the map of the density and the samples in report.html",
     )
 
 
@@ -323,19 +375,19 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
     if accepted < _ACCEPTED:
         yield Symptom(
             "rejected moves",
-            f"The chains accept only {phrases.percent(accepted)} of their moves: samples hardly "
+            f"The chains accept only {phrases.percent(accepted)} of their moves, so samples hardly "
             "change.",
-            "Take smaller steps (--sampler.step-size).",
+            "Use smaller steps (--sampler.step-size).",
             "acceptance and step_size in metrics.csv",
         )
     stale = _last(history, "staleness")
     if stale > _STALE:
         yield Symptom(
             "stale chains",
-            f"Stale chains: those in the buffer lie {phrases.number(stale)} nats above those just "
-            "moved, so they lag behind the model.",
-            "Take a smaller buffer (--sampler.buffer-size), start more of them anew "
-            "(--sampler.reinit), or take a smaller --learning-rate.",
+            f"Stale chains: the energy of chains in the buffer is {phrases.number(stale)} nats "
+            "above that of chains that have just moved, so they lag behind the model.",
+            "Use a smaller buffer (--sampler.buffer-size), restart more chains "
+            "(--sampler.reinit), or use a smaller --learning-rate.",
             "staleness in metrics.csv",
         )
     walls = _last(history, "on_walls")
@@ -343,27 +395,27 @@ def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:
         yield Symptom(
             "chains at the walls",
             f"Chains at the walls: {phrases.percent(walls)} of their coordinates are on the walls "
-            "of the data's box, where they stick or the model has put density of its own.",
-            "Take smaller steps (--sampler.step-size), a smaller --learning-rate or --weights.gen, "
+            "of the data's box. Either they stick there, or the model has put density there.",
+            "Use smaller steps (--sampler.step-size), a smaller --learning-rate or --weights.gen, "
             "or another --sampler.boundary than clamp.",
             "on_walls in metrics.csv",
         )
 
 
 def _of_duration(signs: Signs) -> Iterator[Symptom]:
-    if signs.ended not in ("max_iter", "max_time") or signs.method not in _CLUSTERING:
+    if signs.ended != "max_iter" or signs.method not in _CLUSTERING:
         return
     if "gap" in signs.history and not settled(signs.history["gap"]):
         yield Symptom(
             "too short",
-            "The gap was still improving when the training stopped.",
-            f"Give it more (--{signs.ended.replace('_', '-')}).",
+            "The collapse gap was still improving when the training stopped.",
+            "Train longer (--max-iter).",
             "gap in metrics.csv",
         )
 
 
 def _last(history: Mapping[str, Floats], name: str) -> float:
-    """The last finite value; NaN, for which every comparison is false, if there is none."""
+    """The last finite value; NaN if there is none, for which every comparison is false."""
     values = history.get(name, np.array([]))
     finite = values[np.isfinite(values)]
     return float(finite[-1]) if finite.size else math.nan

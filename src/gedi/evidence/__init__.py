@@ -1,4 +1,4 @@
-"""What the user knows of some inputs: labels, or groups of inputs that obey a rule."""
+"""Evidence: what the user knows about some inputs, as labels or as groups that obey a rule."""
 
 from gedi.evidence.groups import Groups, RuleEvidence, rule_log_probability
 from gedi.evidence.labels import Evidence, Labels, Observed

@@ -1,4 +1,4 @@
-"""The evidence of a training: known classes, or groups under a rule, some in each iteration."""
+"""Building the evidence of a training: batches of known classes, or of groups under a rule."""
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ from gedi.evidence.labels import Evidence, Labels
 
 __all__ = ["GROUP_SHARE", "LABEL_SHARE", "build_evidence", "n_known", "rule_evidence"]
 
-LABEL_SHARE = 0.25  # labelled points in an iteration, as a share of its batch
-GROUP_SHARE = 0.5  # inputs of groups in an iteration, as a share of its batch
+LABEL_SHARE = 0.25  # labelled points in an iteration, as a share of the batch size
+GROUP_SHARE = 0.5  # inputs of groups in an iteration, as a share of the batch size
 
 
 def build_evidence(
@@ -22,16 +22,17 @@ def build_evidence(
     batch_size: int,
     n_processes: int,
 ) -> Evidence | None:
-    """Batches of what is known; None where nothing is.
+    """Build the source of batches of evidence; None if nothing is known.
 
-    Where one batch holds all that is known, every process has all of it: their mean is the same.
+    If one batch holds all of the evidence, every process uses all of it, which leaves the mean over
+    processes unchanged.
 
     Args:
         data: all points.
-        classes: known classes, -1 where unknown, (n,).
-        groups: points that are seen together and obey a rule, in place of classes.
-        batch_size: points in an iteration, of all processes.
-        n_processes: how many share them.
+        classes: known classes, -1 if unknown, (n,).
+        groups: groups of points that obey a rule, instead of classes.
+        batch_size: the number of points in an iteration, over all processes.
+        n_processes: the number of processes that share them.
     """
     if groups is not None:
         n_symbols = groups.rule.n_symbols
@@ -50,11 +51,11 @@ def build_evidence(
 
 
 def rule_evidence(groups: Groups, data: Points, batch_size: int) -> RuleEvidence:
-    """Batches of so many groups, on the device of the data."""
+    """Build evidence from groups, on the device of the data, in batches of this many groups."""
     rows, codes = groups.rows.to(data.device), groups.codes.to(data.device)
     return RuleEvidence(data, Groups(groups.rule, rows, codes), batch_size)
 
 
 def n_known(share: float, batch_size: int, size: int = 1) -> int:
-    """Labels, or groups of `size` inputs, that come with a batch: at least one."""
+    """The number of labels, or of groups of `size` inputs, in an iteration: at least one."""
     return max(1, int(share * batch_size) // size)

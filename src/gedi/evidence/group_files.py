@@ -1,10 +1,11 @@
-"""Groups of inputs from a table: a row number of the data for each symbol, and an outcome.
+"""Groups of inputs from a table, with a row number of the data for each symbol, and an outcome.
 
     a,b,s
     17,4,9
     0,231,12
 
-with the rule "a + b == s" and s as the outcome says that the symbols of inputs 17 and 4 sum to 9.
+With the rule "a + b == s" and the outcome s, the first row says that the symbols of inputs 17 and 4
+sum to 9.
 """
 
 from collections.abc import Sequence
@@ -30,20 +31,20 @@ if TYPE_CHECKING:
 
 __all__ = ["SUM", "GroupSource"]
 
-SUM = "sum"  # the rule that the values of all symbols add up to the outcome
+SUM = "sum"  # the rule that the outcome is the sum of all symbols
 
 
 @dataclass(frozen=True)
 class GroupSource:
-    """Where groups come from, and the rule that they obey.
+    """A table of groups, and the rule that they obey.
 
     Args:
-        groups: path of a .csv or .parquet table with a column for each symbol, which holds row
-            numbers of the data from 0, or for folders of images the names of their files.
-        rule: an expression over the names of the columns, such as "a + b == s"; `sum`: the symbols
-            add up to the outcome, however many there are; or the path of a .cnf file, whose symbols
-            are the columns in their order (see `CircuitRule.from_dimacs`).
-        outcome: the column of what was observed; None: the rule holds for every group.
+        groups: the path of a .csv or .parquet table with a column for each symbol. It holds row
+            numbers of the data from 0, or file names if the data are a folder of images.
+        rule: an expression over the names of the columns, such as "a + b == s"; `sum`, if the
+            outcome is the sum of all symbols; or the path of a .cnf file, whose symbols are the
+            columns in order (see `CircuitRule.from_dimacs`).
+        outcome: the column of the outcomes; None means that the rule holds for every group.
     """
 
     groups: str
@@ -51,20 +52,20 @@ class GroupSource:
     outcome: str | None = None
 
     def absolute(self) -> "GroupSource":
-        """The same with paths that hold in any folder."""
+        """The same source with absolute paths."""
         rule = str(Path(self.rule).resolve()) if _is_file_of_logic(self.rule) else self.rule
         return replace(self, groups=str(Path(self.groups).resolve()), rule=rule)
 
     def read(self, dataset: Dataset, n_values: int) -> Groups:
-        """The groups and their outcomes.
+        """Read the groups and their outcomes, and compile the rule.
 
         Args:
             dataset: the data.
-            n_values: the number of values of every symbol, c.
+            n_values: the number of values of each symbol, c.
 
         Raises:
-            DataError: the table cannot be read, or names inputs that are not there.
-            RuleError: the rule cannot be compiled, or an outcome does not fit it.
+            DataError: if the table cannot be read, or refers to inputs that do not exist.
+            RuleError: if the rule cannot be compiled, or an outcome does not fit it.
         """
         return _read_groups(self.groups, self.rule, self.outcome, dataset, n_values)
 
@@ -79,7 +80,10 @@ def _read_groups(
         require_columns(path, names, [outcome], "column of outcomes")
     symbols = [name for name in names if name != outcome]
     if not symbols or len(frame) == 0:
-        raise DataError(f"{path}: expected columns of row numbers and at least one row of them")
+        raise DataError(
+            f"{path}: expected columns of row numbers and at least one row, got {len(symbols)} "
+            f"such columns and {len(frame)} rows"
+        )
     observed = [True] * len(frame) if outcome is None else _values(path, frame[outcome])
     compiled = _rule(rule, symbols, outcome, observed, n_values)
     rows = np.stack([_rows(path, frame[name], dataset) for name in symbols], 1)
@@ -99,7 +103,7 @@ def _rule(
 ) -> SymbolicRule:
     if text == SUM:
         if outcome is None:
-            raise RuleError("rule sum: expected a column of outcomes, the sums; none is named")
+            raise RuleError("rule sum: expected a column of outcomes, the sums, got none")
         return sum_rule(len(symbols), n_values)
     if _is_file_of_logic(text):
         return CircuitRule.from_dimacs(Path(text), len(symbols), n_values)
@@ -116,17 +120,17 @@ def _is_file_of_logic(rule: str) -> bool:
 
 
 def _values(path: Path, column: "pd.Series") -> list[int]:
-    """Whole numbers, or true and false as 1 and 0."""
+    """The outcomes of a column as whole numbers; true is 1 and false is 0."""
     if column.dtype.kind in "bui":
         return [int(value) for value in column]
     raise DataError(
-        f"{path}: column {printable(str(column.name))!r}: expected whole numbers, or true and "
-        f"false, as outcomes, got {column.dtype}"
+        f"{path}: column {printable(str(column.name))!r}: expected outcomes that are whole numbers "
+        f"or true and false, got {column.dtype}"
     )
 
 
 def _rows(path: Path, column: "pd.Series", dataset: Dataset) -> NDArray[np.int64]:
-    """The places in the data of the inputs that a column names."""
+    """The indices in the data of the inputs that a column names."""
     name = printable(str(column.name))
     if column.dtype.kind not in "ui":
         places = {file: place for place, file in enumerate(dataset.files)}

@@ -1,7 +1,10 @@
-"""Groups of inputs that obey a rule, as evidence for the training.
+"""Groups of inputs that obey a rule, as evidence for a training.
 
-EVIDENCE = E[ log P_θ(outcome | x_1, ..., x_k) ], the mean over groups of what a rule makes of the
-posteriors of their inputs; the symbolic term of Sansone & Manhaeve (TMLR 2025).
+    EVIDENCE = E[ log P_θ(outcome | x_1, ..., x_k) ]
+
+This is the mean over groups of the log-probability of their outcome, which the rule computes from
+the posteriors of their inputs: the symbolic term of Sansone & Manhaeve, TMLR 2025,
+https://arxiv.org/abs/2401.00873.
 """
 
 from dataclasses import dataclass
@@ -24,17 +27,17 @@ __all__ = [
     "rule_log_probability",
 ]
 
-_GROUPS = 256  # evaluated at a time: a rule may list a million worlds for each of them
+_GROUPS = 256  # evaluated at a time, because a rule may list a million worlds for each of them
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Which inputs are seen together, and what was observed of them.
+    """Groups of inputs that are observed together, with their outcomes.
 
     Args:
-        rule: what symbols and outcomes have to do with each other.
-        rows: places of the inputs in the data, (m, k) for the k symbols of the rule.
-        codes: of the outcomes, as the rule encodes them, (m,).
+        rule: the rule that relates symbols and outcomes.
+        rows: indices of the inputs in the data, (m, k) for the k symbols of the rule.
+        codes: the codes of the outcomes, from the rule's `encode`, (m,).
     """
 
     rule: SymbolicRule
@@ -48,8 +51,8 @@ class RuleEvidence:
 
     Args:
         data: all inputs.
-        groups: which of them are seen together; on the device of the data.
-        batch_size: groups in a batch; where there are fewer, all of them.
+        groups: the groups, on the device of the data.
+        batch_size: the number of groups in a batch; all of them if there are fewer.
     """
 
     data: Tensor | Points
@@ -57,7 +60,7 @@ class RuleEvidence:
     batch_size: int
 
     def draw(self, members: tuple[int, ...], generator: Generator) -> Observed:
-        """Groups drawn with replacement, or all; see `gedi.evidence.Evidence`."""
+        """Draw groups with replacement, or return all; see `gedi.evidence.Evidence`."""
         rows, codes = self.groups.rows, self.groups.codes
         m = len(rows)
         shape = (*members, min(m, self.batch_size))
@@ -75,15 +78,15 @@ class RuleEvidence:
 
 
 def rule_log_probability(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> Tensor:
-    """Log P(outcome | inputs) of groups whose inputs follow one another.
+    """The log-probability of the outcomes of groups, log P(outcome | inputs).
 
     Args:
-        rule: over k symbols of c values.
-        logits: of the inputs, (..., m * k, c).
-        codes: of the outcomes, (..., m).
+        rule: a rule over k symbols of c values.
+        logits: logits of the inputs, one group after another, (..., m * k, c).
+        codes: codes of the outcomes, (..., m).
 
     Returns:
-        In nats, (..., m).
+        Log-probabilities in nats, (..., m).
     """
     log_posteriors = log_softmax(logits, -1)
     grouped = log_posteriors.reshape(*codes.shape, rule.n_symbols, -1)
@@ -92,26 +95,26 @@ def rule_log_probability(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> T
 
 @torch.no_grad()
 def outcome_log_probabilities(rule: SymbolicRule, logits: Tensor, codes: Tensor) -> Tensor:
-    """Log P(outcome | inputs) of any number of groups, without gradients and a part at a time.
+    """The log-probability of the outcomes of any number of groups, in parts without gradients.
 
     Args:
-        rule: over k symbols of c values.
-        logits: of the inputs, one group after another, (m * k, c).
-        codes: of the outcomes, (m,).
+        rule: a rule over k symbols of c values.
+        logits: logits of the inputs, one group after another, (m * k, c).
+        codes: codes of the outcomes, (m,).
 
     Returns:
-        In nats, (m,).
+        Log-probabilities in nats, (m,).
     """
     parts = zip(_in_parts(rule, logits), torch.split(codes, _GROUPS), strict=True)
     return torch.cat([rule_log_probability(rule, some, of_some) for some, of_some in parts])
 
 
 class LikeliestOutcomes(NamedTuple):
-    """The most probable outcome of m groups.
+    """The most probable outcome of each of m groups.
 
     Attributes:
-        codes: of the outcomes, (m,); of several that are equally probable, the first.
-        log_probabilities: in nats, (m,).
+        codes: the codes of the outcomes, (m,); the first of several that are equally probable.
+        log_probabilities: their log-probabilities in nats, (m,).
     """
 
     codes: Tensor
@@ -120,11 +123,11 @@ class LikeliestOutcomes(NamedTuple):
 
 @torch.no_grad()
 def likeliest_outcomes(rule: SymbolicRule, logits: Tensor) -> LikeliestOutcomes:
-    """The most probable outcome of each group, found by evaluating every outcome.
+    """Find the most probable outcome of each group by evaluating every outcome.
 
     Args:
-        rule: over k symbols of c values.
-        logits: of the inputs, one group after another, (m * k, c).
+        rule: a rule over k symbols of c values.
+        logits: logits of the inputs, one group after another, (m * k, c).
     """
     found = [_likeliest(rule, some) for some in _in_parts(rule, logits)]
     return LikeliestOutcomes(*map(torch.cat, zip(*found, strict=True)))

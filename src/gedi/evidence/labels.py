@@ -1,7 +1,9 @@
-"""Evidence: what the user knows of some inputs, as a log-likelihood of the model's posteriors.
+"""Evidence: a log-likelihood of what the user knows about some inputs.
 
-EVIDENCE = E[ log P_θ(known | x) ] joins the bound as a fourth term. For class labels it is
-log p(y|x), the supervised term of JEM (Grathwohl et al., ICLR 2020).
+    EVIDENCE = E[ log P_θ(known | x) ]
+
+It is the fourth term of the bound. For class labels it is the mean of log p(y|x), the supervised
+term of JEM (Grathwohl et al., ICLR 2020, https://arxiv.org/abs/1912.03263).
 """
 
 from collections.abc import Callable
@@ -16,12 +18,12 @@ __all__ = ["Evidence", "Labels", "Observed"]
 
 
 class Observed(NamedTuple):
-    """A batch of inputs of which something is known.
+    """A batch of inputs about which something is known.
 
     Attributes:
         x: the inputs, (*members, m, d).
-        log_likelihood: from their logits (*members, m, c) to log P(known | x) in nats, the mean
-            over what is known, (*members,).
+        log_likelihood: maps their logits (*members, m, c) to the mean of log P(known | x) in nats,
+            (*members,).
     """
 
     x: Tensor
@@ -29,21 +31,21 @@ class Observed(NamedTuple):
 
 
 class Evidence(Protocol):
-    """A source of batches of inputs with what is known of them."""
+    """A source of batches of evidence."""
 
     def draw(self, members: tuple[int, ...], generator: Generator) -> Observed:
-        """A batch for each member."""
+        """Draw a batch for each member."""
         ...
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes that are known for some points: class y is cluster y.
+    """Known classes of some points; class y is cluster y.
 
     Args:
         x: the points, (m, d).
         classes: their classes from 0 to c - 1, (m,).
-        batch_size: points in a batch; where there are fewer, all of them.
+        batch_size: the number of points in a batch; all of them if there are fewer.
     """
 
     x: Tensor
@@ -51,7 +53,7 @@ class Labels:
     batch_size: int
 
     def draw(self, members: tuple[int, ...], generator: Generator) -> Observed:
-        """Points drawn with replacement, or all."""
+        """Draw points with replacement, or return all."""
         m = len(self.x)
         shape = (*members, min(m, self.batch_size))
         index = (

@@ -1,6 +1,6 @@
-"""The cells of tables: trainings in run folders of their own, with their measures in a file.
+"""The cells of tables: trainings, each in a run folder with its measures in a file.
 
-A table is computed from the cells that are there, so it can be filled in several sittings.
+A table is computed from the cells that exist, so it can be filled in several calls.
 """
 
 import json
@@ -48,7 +48,7 @@ class Workspace:
         load: reads a data set.
         train: trains a cell.
         announce: shows the name of a cell.
-        deadline: time of `time.monotonic` after which no cell is begun.
+        deadline: time of `time.monotonic` after which no further cell starts.
     """
 
     out: Path
@@ -93,7 +93,7 @@ class Workspace:
         run = Run.open(folder)
         if run.source != source or asdict(run.settings()) != asdict(planned.settings):
             raise RunError(
-                f"{folder}: was made with other data or settings than are asked for now; choose "
+                f"{folder}: was made with other data or settings than those of this call; choose "
                 "another --out, or remove the folder"
             )
 
@@ -121,12 +121,12 @@ class Workspace:
 
 
 class Filled(NamedTuple):
-    """A table as far as it is filled.
+    """A table with the cells that are done.
 
     Attributes:
         text: the table in Markdown.
         n_done: number of cells in it.
-        n_cells: number of cells that it will have.
+        n_cells: number of cells when it is complete.
     """
 
     text: str

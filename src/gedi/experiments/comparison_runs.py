@@ -1,4 +1,4 @@
-"""The paper's comparisons: cells are trained and measured where they are missing."""
+"""The paper's comparisons: missing cells are trained and measured."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ from gedi.training.trained import TrainedModel
 
 __all__ = ["ComparisonRequest", "compare"]
 
-_FRESH_SEED = 1_000_003  # of the toys' test points, far from any seed of a training
+_FRESH_SEED = 1_000_003  # of the toys' test points, unlike any seed of a training
 _TEST_POINTS = 2000
 _GENERATED = 2000  # images on each side of a distance
 _ROUNDS = 20  # of the sampler's moves for each of them
@@ -52,19 +52,19 @@ _OUTLIERS = 2000  # of each set
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """Which table to fill, and how.
+    """The table to fill, and how.
 
     Args:
         table: the table.
         preset: the settings that all methods share.
-        budget: the resource that all methods get the same amount of.
+        budget: the resource of which all methods get the same amount.
         minutes: duration of a training, if that is the budget.
         changes: changes to the preset for every method.
         data: data sets; None for those of the preset.
         methods: keys of `METHODS`; None for all.
         seeds: number of seeds; None for that of the preset.
-        against: other sets of images as outliers, in the table "ood"; None for those of the preset.
-        image_size: images are resized to it.
+        against: other sets of images, outliers in the table "ood"; None for those of the preset.
+        image_size: side in pixels to which images are resized; None: they keep their size.
     """
 
     table: TableName
@@ -81,7 +81,7 @@ class ComparisonRequest:
 
 @dataclass(frozen=True)
 class _Material:
-    """What the cells of one data set share: points to train and to measure on, and outliers."""
+    """The data that the cells of one data set share: training and test points, and outliers."""
 
     source: Source
     train: Dataset
@@ -91,7 +91,7 @@ class _Material:
 
 
 def compare(request: ComparisonRequest, workspace: Workspace) -> Filled:
-    """Fill a table as far as there is time.
+    """Fill a table while there is time.
 
     Raises:
         DataError: if data cannot be read or have no labels.
@@ -124,7 +124,7 @@ def _material(name: str, request: ComparisonRequest, workspace: Workspace) -> _M
     features = workspace.out / f"features-{Path(name).stem}.safetensors"
     if (name in TOYS) != (request.table == "toy"):
         raise SettingsError(
-            f"--data: expected {' or '.join(TOYS)} for the table toy, and images for the others; "
+            f"--data: expected {' or '.join(TOYS)} for the table toy, and images for all others; "
             f"got {name} for {request.table}"
         )
     if name in TOYS:
@@ -134,7 +134,7 @@ def _material(name: str, request: ComparisonRequest, workspace: Workspace) -> _M
     source, train, test = workspace.halves(name, request.image_size)
     for dataset in (train, test):
         if dataset.labels is None:
-            raise DataError(f"{name}: expected labels, with which tables compare the clusters")
+            raise DataError(f"{name}: expected labels, with which the tables compare the clusters")
     against = (request.against or PRESETS[request.preset].against) if request.table == "ood" else ()
     others = {
         Path(other).stem: workspace.load(replace(source, data=other, split=None))
@@ -146,7 +146,7 @@ def _material(name: str, request: ComparisonRequest, workspace: Workspace) -> _M
 def _measured(
     cell: Cell, material: _Material, request: ComparisonRequest, workspace: Workspace
 ) -> Tree | None:
-    """The measures of a cell, which is trained and measured if needed; None if stopped."""
+    """The measures of a cell, which is trained if needed; None if it was stopped."""
     train = material.train
     chosen = settings_of(
         cell, len(train.x), len(train.class_names), request.minutes, request.changes
@@ -223,7 +223,7 @@ def _generation(
             generator=Generator().manual_seed(0),
         )
     except ValueError as error:
-        raise DataError(f"{error}; remove the file, and it is trained anew") from error
+        raise DataError(f"{error}; remove the file to train the network again") from error
     return {
         "generation": generation_measures(
             trained, material.test, net, n=_GENERATED, n_steps=_ROUNDS, generator=generator

@@ -1,6 +1,6 @@
 """The paper's comparisons: each method on the same data, encoder, views and budget.
 
-A cell is one training of one method from one seed, in a run folder of its own.
+A cell is one training of one method from one seed, and has its own run folder.
 """
 
 import math
@@ -67,12 +67,12 @@ class Preset:
     """What all methods share.
 
     Args:
-        data: the data sets, as `gedi train` expects them; each has a table of its own.
-        against: other sets of images, as outliers.
+        data: the data sets, as arguments of `gedi train`.
+        against: other sets of images, used as outliers.
         settings: changes to the defaults.
-        by_method: further changes that were tuned for one method.
-        updates: number of batches of a cell, summed over its restarts; None leaves `max_iter` as it
-            is.
+        by_method: further changes, tuned for one method.
+        updates: number of batches of a cell, summed over its restarts; None: `max_iter` keeps its
+            default.
         epochs: number of passes over each data set, for those that are trained by epochs.
         toy: changes to the defaults for moons and circles.
         seeds: number of seeds.
@@ -94,7 +94,7 @@ PRESETS: Mapping[PresetName, Preset] = {
     "cpu": Preset(
         data=("mnist",),
         settings={"encoder": {"kind": "conv"}},
-        # A quarter of the rate, the default for GEN alone, is too slow for so few updates.
+        # The default for GEN alone, a quarter of the rate, is too slow for so few updates.
         by_method={"JEM": {"gen_slowdown": 1.0}},
         updates=1600,
     ),
@@ -108,9 +108,9 @@ PRESETS: Mapping[PresetName, Preset] = {
         },
         updates=50_000,
     ),
-    # What is known of the paper's set-up (Sansone & Manhaeve, TMLR 2025). Not known, and here as
-    # JEM has them (Grathwohl et al., ICLR 2020): steps of size 1 without Metropolis test, and noise
-    # of 0.03 in the data; the weights are the defaults.
+    # The known settings of the paper (Sansone & Manhaeve, TMLR 2025). Unknown ones are those of JEM
+    # (Grathwohl et al., ICLR 2020): steps of size 1 without Metropolis test, and noise of 0.03 in
+    # the data; the weights are the defaults.
     "paper": Preset(
         data=("svhn", "cifar10", "cifar100"),
         settings={
@@ -148,9 +148,9 @@ class Cell:
 
     Args:
         method: a key of `METHODS`.
-        data: the data set, as `gedi train` expects it.
-        seed: of all random numbers.
-        budget: the resource that all methods get the same amount of.
+        data: the data set, as an argument of `gedi train`.
+        seed: seed of all random numbers.
+        budget: the resource of which all methods get the same amount.
         preset: the settings that all methods share.
     """
 
@@ -189,7 +189,7 @@ def cells(
     seeds: int,
     budget: Budget,
 ) -> list[Cell]:
-    """The cells of a table, ordered so that each seed is trained with every method before the next.
+    """The cells of a table, in an order in which each seed has every method before the next seed.
 
     Raises:
         SettingsError: for a method that is not known.
@@ -217,12 +217,12 @@ def check_methods(methods: Sequence[str], known: Mapping[str, Tree]) -> None:
 def settings_of(
     cell: Cell, n_points: int, n_classes: int, minutes: float, changes: Tree
 ) -> Settings:
-    """The settings of a cell's training, of which some are still open.
+    """The settings of a cell's training, without those that are chosen from the data.
 
     Args:
         cell: the cell.
         n_points: number of points.
-        n_classes: number of classes; nothing else is known about the labels.
+        n_classes: number of classes, the only information from the labels.
         minutes: duration of a training, if the budget is `minutes`.
         changes: changes to the preset for every method.
 
@@ -253,9 +253,9 @@ def _duration(cell: Cell, preset: Preset, n_points: int, minutes: float) -> Tree
         return {}
     if cell.method not in _CHOOSING:
         return {"max_iter": preset.updates}
-    # Each restart trains on a batch of its own.
-    beside = (_RESTARTS["n"] - 1) * _RESTARTS["iterations"]
-    return {"max_iter": preset.updates - beside, "restarts": _RESTARTS}
+    # Each restart trains on its own batch.
+    others = (_RESTARTS["n"] - 1) * _RESTARTS["iterations"]
+    return {"max_iter": preset.updates - others, "restarts": _RESTARTS}
 
 
 def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
@@ -263,7 +263,7 @@ def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
 
     Args:
         tree: nested names with values.
-        part: the same, possibly with fewer names.
+        part: nested names with values, possibly fewer.
     """
     found = dict(tree)
     for name, value in part.items():
@@ -275,8 +275,8 @@ def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
 def comparison_table(table: TableName, found: Sequence[tuple[Cell, Tree]]) -> str:
     """A table in Markdown, with one line for each method and budget over its seeds.
 
-    Figures are the median and the range; in the table of the toys the mean and the standard
-    deviation, as in the paper.
+    Figures are the median and the range; in the table of the toys, they are the mean and the
+    standard deviation, like those of the paper.
 
     Args:
         table: which table.

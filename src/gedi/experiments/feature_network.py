@@ -1,4 +1,4 @@
-"""The network in whose features samples are compared with images: from its file, or trained."""
+"""The feature network that compares samples with images: read from a file, or trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,19 @@ from gedi.runs import Run
 __all__ = ["FeatureNetwork", "feature_network"]
 
 _NAME = "features.safetensors"
-# Enough for the digits of scikit-learn, which are few, and two passes over sets of the usual size.
 _BATCH_SIZE = 64
-_LEAST_IMAGES = 20_000
+_LEAST_IMAGES = 20_000  # at least, over all passes: enough for scikit-learn's few digits
 
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network and what is to be said of it.
+    """A feature network and its description.
 
     Args:
         net: the network.
-        name: what it is, in words.
-        file: where it is; "Inception" where its weights were downloaded.
-        accuracy: share of the measured images that it puts in their class; None if not known.
+        name: a description in words.
+        file: path of its weights; "Inception" if they were downloaded.
+        accuracy: share of the measured images that it classifies correctly; None if not known.
     """
 
     net: nn.Module
@@ -41,18 +40,18 @@ class FeatureNetwork:
 def feature_network(
     run: Run, path: str | None, images: Dataset, generator: Generator
 ) -> FeatureNetwork:
-    """Inception, or the network in a file; where there is none, one is trained on labelled images.
+    """Inception, or the network in a file; without a file, one is trained on labelled images.
 
     Args:
-        run: the run; without a path, its folder is where the file is.
-        path: "inception"; or the file, or the folder that holds it under its usual name. A file
+        run: the run, whose folder holds the file if there is no path.
+        path: "inception"; or the file, or a folder that holds it under its default name. A file
             that ends in .pth holds Inception's weights.
-        images: what is measured; tells the shape, and with labels how good the network is.
-        generator: of a network that is trained.
+        images: the images to measure. They give the shape, and with labels the accuracy.
+        generator: source of randomness of the training.
 
     Raises:
         DataError: if there is neither a file nor labels, or the file does not fit.
-        GediError: for Inception where it is not installed.
+        GediError: for Inception if it is not installed.
     """
     assert images.image_shape is not None
     if path == "inception" or (path is not None and Path(path).suffix == ".pth"):
@@ -73,12 +72,12 @@ def feature_network(
             f"{file}: expected inception, a name that ends in .safetensors or .pth, or a folder"
         )
     new = not file.exists()
-    # Where the network is there, images only tell it their shape.
+    # A network from a file only needs the shape of the images.
     known = run.source.read() if new else images
     if known.labels is None and new:
         raise DataError(
-            f"{known.name} has no labels to train a feature network with: give one for such images "
-            f"with --features"
+            f"{known.name} has no labels to train a feature network with: give a network for such "
+            "images with --features"
         )
     assert known.value_range is not None
     labels = torch.from_numpy(known.labels) if known.labels is not None else torch.zeros(0)
@@ -101,10 +100,10 @@ def feature_network(
 
 
 def _accuracy(net: FeatureNet, images: Dataset, names: tuple[str, ...]) -> float | None:
-    """Share of images in their class, where its classes are those of the images."""
+    """Share of correctly classified images; None if the network has other classes."""
     if images.labels is None or images.value_range is None:
         return None
-    # The file does not hold the names of its classes; their number is all there is to compare.
+    # The file does not hold the names of its classes, so only their number can be compared.
     if (names and names != images.class_names) or len(images.class_names) != net.n_classes:
         return None
     found = net.classify(as_bytes(images.x, images.value_range)).numpy()

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 RULE_METHODS: Mapping[str, Tree] = {
-    # A quarter of the rate, the default with GEN, is too slow for few images.
+    # The default with GEN, a quarter of the rate, is too slow for few images.
     "GEDI": {"gen_slowdown": 0.5},
     "GEDI not renamed": {"gen_slowdown": 0.5, "rename": False},
     "GEDI no gen": {"weights": {"gen": 0.0}},
@@ -35,8 +35,8 @@ RULE_METHODS: Mapping[str, Tree] = {
     "SwAV renamed": {"method": "swav"},
     "rule alone": {"weights": {"gen": 0.0, "inv": 0.0, "prior": 0.0}, "rename": False},
 }
-"""The settings in which each method differs; all have the term of the rule. Rivals train as
-published: their clusters keep their numbers, and "rule alone" trains as DeepProbLog does."""
+"""The settings in which each method differs; all have the term of the rule. Rivals train in their
+published form: clusters keep their numbers, and "rule alone" is the objective of DeepProbLog."""
 
 COMPARED = ("GEDI", "GEDI no gen", "SwAV", "rule alone")
 """The default methods of a table; the others show the effect of renaming clusters."""
@@ -54,7 +54,7 @@ class RuleCell:
         n_groups: number of groups that are observed.
         unlabelled: whether all other images are used as well, without outcomes.
         method: a key of `RULE_METHODS`.
-        seed: of the groups and of all other random numbers.
+        seed: seed of the groups and of all other random numbers.
     """
 
     task: str
@@ -74,7 +74,7 @@ class RuleCell:
 def rule_cells(
     task: str, numbers: Sequence[int], unlabelled: bool, methods: Sequence[str], seeds: int
 ) -> list[RuleCell]:
-    """The cells of a table, ordered so that each seed is trained with every method before the next.
+    """The cells of a table, in an order in which each seed has every method before the next seed.
 
     Raises:
         SettingsError: for a method that is not known.
@@ -89,7 +89,7 @@ def rule_cells(
 
 
 def rule_settings(cell: RuleCell, minutes: float, changes: Tree) -> Settings:
-    """The settings of a cell's training, of which some are still open.
+    """The settings of a cell's training, without those that are chosen from the data.
 
     Args:
         cell: the cell.
@@ -146,7 +146,7 @@ _COLUMNS = (
 
 
 def _figure(group: Sequence[Row], name: str) -> str:
-    """Median and standard deviation; if the rule names no symbol, a dash for their accuracy."""
+    """Median and standard deviation; a dash for the symbol accuracy if the rule is symmetric."""
     if name == "symbol accuracy" and TASKS[group[0]["task"]].symmetric:
         return "-"
     return deviation(figures(group, name), centre=median)

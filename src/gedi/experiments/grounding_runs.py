@@ -1,4 +1,4 @@
-"""Symbol grounding: cells are trained and measured where they are missing."""
+"""Symbol grounding: missing cells are trained and measured."""
 
 import time
 from collections.abc import Sequence
@@ -43,12 +43,12 @@ _TIMED = 20  # evaluations of the rule
 
 @dataclass(frozen=True)
 class GroundingRequest:
-    """Which table to fill, and how.
+    """The table to fill, and how.
 
     Args:
         task: a key of `TASKS`.
-        data: images of digits, as `gedi train` expects them.
-        image_size: images are resized to it.
+        data: images of digits, as an argument of `gedi train`.
+        image_size: side in pixels to which images are resized; None: they keep their size.
         numbers: numbers of groups; empty for those of the task.
         unlabelled: whether all images are used in addition to those of the groups.
         methods: keys of `RULE_METHODS`.
@@ -69,7 +69,7 @@ class GroundingRequest:
 
 
 def ground(request: GroundingRequest, workspace: Workspace) -> Filled:
-    """Fill a table as far as there is time.
+    """Fill a table while there is time.
 
     Raises:
         DataError: if the images cannot be read, have no labels, or are too few.
@@ -100,7 +100,7 @@ def _of_values(dataset: Dataset, task: Task) -> Dataset:
         DataError: if there are no labels, from which outcomes are computed.
     """
     if dataset.labels is None:
-        raise DataError(f"{dataset.name}: expected labels, of which outcomes are made")
+        raise DataError(f"{dataset.name}: expected labels, from which outcomes are computed")
     rows = np.flatnonzero(dataset.labels < task.n_values)
     return replace(
         dataset,
@@ -126,7 +126,7 @@ class _Observed:
 
 @dataclass(frozen=True)
 class _Material:
-    """What all cells share: images to train and to measure on."""
+    """The images that all cells share, for training and for measuring."""
 
     source: Source
     train: Dataset

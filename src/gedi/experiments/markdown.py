@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a head, from rows of as many cells."""
+    """A table with a head, from rows with one cell for each title."""
     lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
@@ -38,7 +38,7 @@ def listed(rows: Iterable[Row], columns: Mapping[str, str | Callable[[Any], str]
     """A table with one line for each row.
 
     Args:
-        rows: what the lines are about.
+        rows: the values of each line.
         columns: by title, a function of a row, or a template such as `{seconds:.1f}`.
     """
     lines = [
@@ -59,7 +59,7 @@ def grouped(
     """A table with one line for each group of rows that share some values.
 
     Args:
-        rows: what is grouped.
+        rows: the rows to group.
         keys: by title, the names of the values that a group shares.
         columns: by title, a function of the rows of a group; see `figure` and `count`.
     """
@@ -79,7 +79,7 @@ def groups(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Any]]
 
 
 def figures(rows: Iterable[Row], *path: str) -> list[float]:
-    """The values under nested names, of those rows that have one."""
+    """The values under nested names of the rows that have one."""
     found = []
     for row in rows:
         value: Any = row

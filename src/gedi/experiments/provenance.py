@@ -1,4 +1,4 @@
-"""The machine that a figure was made on."""
+"""The machine on which a figure was measured."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ __all__ = ["hardware", "provenance"]
 
 
 def hardware() -> str:
-    """One line that says where a figure was made."""
+    """One line that describes the machine."""
     device = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     return (
         f"{device}{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
@@ -21,5 +21,5 @@ def hardware() -> str:
 
 
 def provenance() -> dict[str, str]:
-    """Where and when a figure was made: "hardware" and "date"."""
+    """The machine and the day of a measurement: "hardware" and "date"."""
     return {"hardware": hardware(), "date": date.today().isoformat()}

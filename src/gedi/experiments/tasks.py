@@ -1,4 +1,4 @@
-"""Tasks of symbol grounding, in which only the outcome of a rule over several digits is observed.
+"""Tasks of symbol grounding, in which only outcomes of a rule over several digits are known.
 
 The experiment of the paper (Sansone & Manhaeve, TMLR 2025) is addition, from DeepProbLog (Manhaeve
 et al., NeurIPS 2018): pairs of digits with their sum. The others have more symbols, rules
@@ -22,13 +22,13 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Task:
-    """What is observed of groups of digits.
+    """A rule over groups of digits, and its outcomes.
 
     Args:
         n_symbols: number of digits in a group, k.
         n_values: number of values of a digit, c; digits from 0 to c - 1 take part.
-        rule: returns the rule over them.
-        outcome: maps symbols (m, k) to what is observed, (m,).
+        rule: returns the rule over the digits.
+        outcome: maps symbols (m, k) to observed outcomes, (m,).
         groups: numbers of groups in the tables.
         symbols: draws the symbols of m groups, (m, k); None: those of images drawn at random.
         symmetric: whether a renaming of the symbols leaves all outcomes unchanged, so that the rule
@@ -93,7 +93,7 @@ _SUDOKU = [
 
 
 def _is_sudoku(boards: Integers) -> Integers:
-    """Whether all rows, columns and blocks of boards (m, 16) hold each of four values."""
+    """Returns whether all rows, columns and blocks of boards (m, 16) hold each of four values."""
     whole = np.sort(boards[:, _SUDOKU], -1) == np.arange(4)
     found: Integers = whole.all((1, 2)).astype(np.int64)
     return found
@@ -165,7 +165,7 @@ def group_rows(task: Task, labels: Integers, m: int, rng: np.random.Generator) -
     if task.symbols is None:
         rows = rng.permutation(np.flatnonzero(labels < task.n_values))
         if len(rows) < m * k:
-            raise DataError(f"{m} groups of {k} take {m * k} images, but there are {len(rows)}")
+            raise DataError(f"{m} groups of {k} need {m * k} images, but there are {len(rows)}")
         return rows[: m * k].reshape(m, k)
     symbols = task.symbols(m, rng).ravel()
     rows = np.empty(m * k, dtype=np.int64)

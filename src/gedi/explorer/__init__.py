@@ -1,1 +1,1 @@
-"""A local web page on a trained run. Needs the extra `explore`."""
+"""A local web page that shows a trained run; needs the extra `explore`."""

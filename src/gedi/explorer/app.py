@@ -25,11 +25,11 @@ _STYLE = "footer {display: none !important} .gradio-container {max-width: 1200px
 
 
 def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
-    """Build the page of a run, with a comparison with another run if there is one.
+    """Build the page of a run, with a comparison if another run is given.
 
     Raises:
         RunError: if a run is not finished or damaged.
-        DataError: if its data are gone, or do not fit the other run.
+        DataError: if its data are gone or do not fit the other run.
     """
     desk = Desk.open(run)
     with gr.Blocks(title="GEDI explorer", analytics_enabled=False) as page:
@@ -43,7 +43,7 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
         )
         with gr.Tab("Clusters"):
             clusters_panel(desk)
-        with gr.Tab("Try your own"):
+        with gr.Tab("New points"):
             uploads_panel(desk)
         with gr.Tab("Generate"):
             generate_panel(desk)
@@ -58,7 +58,7 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
 
 
 def serve(page: gr.Blocks, host: str, port: int | None) -> str:
-    """Serve the page in the background, and return its address.
+    """Serve the page in the background and return its address.
 
     Raises:
         OSError: if the port is taken.

@@ -20,36 +20,38 @@ _DIGITS = 4
 
 
 def change_panel(desk: Desk) -> None:
-    """Build the panel: lines between two points, and parts that are drawn anew."""
+    """Build the panel: lines between two points, and parts of a point that are drawn again."""
     most = len(desk.population.rows) - 1
-    gr.Markdown(f"Points are chosen by their place among those of the run, 0 to {most:,}.")
+    gr.Markdown(f"Choose points by their index in the run, from 0 to {most:,}.")
     with gr.Row():
         first = gr.Number(0, label="From point", precision=0, minimum=0, maximum=most)
         last = gr.Number(min(1, most), label="To point", precision=0, minimum=0, maximum=most)
     go = gr.Button("Interpolate", elem_id="interpolate")
-    way = _viewer(desk, "The straight way, with the cluster and log-density (nats) of each", "way")
+    way = _viewer(
+        desk, "Points on the straight line, with their cluster and log-density (nats)", "way"
+    )
     go.click(lambda a, b: line_between(desk, a, b), [first, last], way)
 
     with gr.Row():
         place = gr.Number(0, label="Point", precision=0, minimum=0, maximum=most)
         if desk.has_images:
-            part = gr.Dropdown(list(PARTS), value=PARTS[0], label="Make up", elem_id="part")
+            part = gr.Dropdown(list(PARTS), value=PARTS[0], label="Fill in", elem_id="part")
         else:
             names = desk.population.feature_names
             features = list(zip(names, range(len(names)), strict=True))
             part = gr.Dropdown(
-                features, value=[0], multiselect=True, label="Make up", elem_id="part"
+                features, value=[0], multiselect=True, label="Fill in", elem_id="part"
             )
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-    fill = gr.Button("Make up this part", variant="primary", elem_id="fill")
+    fill = gr.Button("Fill in this part", variant="primary", elem_id="fill")
     filled = _viewer(
-        desk, "The point, and what the model makes of it: cluster, log-density (nats)", "filled"
+        desk, "The point and its filled-in versions, with cluster and log-density (nats)", "filled"
     )
     fill.click(lambda *values: filled_in(desk, *values), [place, part, seed], filled)
 
 
 def line_between(desk: Desk, first: float, last: float) -> Any:
-    """Points on the line between two, with their predictions."""
+    """Points on the line between two points, with their predictions."""
     x = interpolate(_point(desk, first), _point(desk, last), _BETWEEN)
     return _view(desk, x, [""] * len(x))
 
@@ -58,7 +60,7 @@ def filled_in(desk: Desk, place: float, part: Any, seed: float) -> Any:
     """A point, and draws of one part of it given the rest."""
     x, free = _point(desk, place), free_part(desk, part)
     if not free.any():
-        raise gr.Error("choose at least one feature to make up", print_exception=False)
+        raise gr.Error("choose at least one feature to fill in", print_exception=False)
     found = fill_in(
         desk.population.trained, x, free, n=6, generator=Generator().manual_seed(int(seed))
     )

@@ -16,7 +16,7 @@ _NEAREST = 8
 
 
 def clusters_panel(desk: Desk) -> None:
-    """Build the panel: galleries with search and order; a click shows one point."""
+    """Build the panel: a searchable gallery in which a click shows one point."""
     with gr.Row():
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
@@ -27,34 +27,29 @@ def clusters_panel(desk: Desk) -> None:
     about = gr.Textbox(label="Shown", interactive=False, elem_id="shown")
     gallery: gr.Gallery | gr.Dataframe
     if desk.has_images:
-        gr.Markdown("Points: choose one")
+        gr.Markdown("Choose a point")
         gallery = gallery_of(8, 420, "gallery")
     else:
         gallery = gr.Dataframe(
-            label="Points; choose one", interactive=False, max_height=420, elem_id="gallery"
+            label="Choose a point", interactive=False, max_height=420, elem_id="gallery"
         )
-    told = gr.Textbox(label="The chosen point", interactive=False, lines=2, elem_id="told")
+    chosen = gr.Textbox(label="The chosen point", interactive=False, lines=2, elem_id="chosen")
     with gr.Row():
         posterior = gr.Label(label="p(y|x)", num_top_classes=6, elem_id="posterior")
-        density = gr.Plot(label="Among all points", elem_id="density")
+        density = gr.Plot(label="Its log-density among all points", elem_id="density")
         if not desk.has_images:
-            place = gr.Plot(label="Where it lies")
+            place = gr.Plot(label="Its features")
     nearest: gr.Gallery | gr.Dataframe
     if desk.has_images:
-        gr.Markdown("Nearest to it")
+        gr.Markdown("Nearest points")
         nearest = gallery_of(8, 160, "nearest")
     else:
-        nearest = gr.Dataframe(label="Nearest to it", interactive=False, elem_id="nearest")
+        nearest = gr.Dataframe(label="Nearest points", interactive=False, elem_id="nearest")
 
     def list_points(group: int, by: str, text: str) -> tuple[list[int], str, Any]:
         found = desk.gallery(None if group < 0 else group, by, text)
         places = [int(place) for place in found[:_SHOWN]]
-        words = (
-            f"{len(places)} of {len(found):,} points, {by}"
-            if by in ORDERS[:3]
-            else (f"{len(places)} of {len(found):,} points")
-        )
-        return places, words, _points(desk, places)
+        return places, f"{len(places)} of {len(found):,} points, {by}", _points(desk, places)
 
     def show(places: list[int], event: gr.SelectData) -> tuple[Any, ...]:
         index = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
@@ -63,7 +58,7 @@ def clusters_panel(desk: Desk) -> None:
     outputs = [shown, about, gallery]
     inputs = [cluster, order, search]
     gr.on([cluster.change, order.change, search.submit], list_points, inputs, outputs)
-    details = [told, posterior, density, *([] if desk.has_images else [place]), nearest]
+    details = [chosen, posterior, density, *([] if desk.has_images else [place]), nearest]
     gallery.select(show, [shown], details)
     page = gr.context.Context.root_block
     assert page is not None
@@ -72,7 +67,7 @@ def clusters_panel(desk: Desk) -> None:
 
 
 def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
-    """What the panel shows of one point of the run."""
+    """The values that the panel shows for one point of the run."""
     population = desk.population
     one = population.prediction_of(place)
     x = np.asarray(population.dataset.x[place], dtype=np.float64)

@@ -17,8 +17,10 @@ __all__ = ["agreement_table", "compare_panel", "crossing_figure"]
 def compare_panel(desk: Desk, other: Run) -> None:
     """Build the panel: the agreement of two runs on the points of the first."""
     clusters = clusters_by(desk, other)
-    gr.Dataframe(agreement_table(desk, other, clusters), label="Figures", elem_id="figures")
-    gr.Plot(crossing_figure(desk, other, clusters), label="Points by cluster", elem_id="crossing")
+    figures = agreement_table(desk, other, clusters)
+    gr.Dataframe(figures, label="Results of both runs", elem_id="figures")
+    crossing = crossing_figure(desk, other, clusters)
+    gr.Plot(crossing, label="Points in each pair of clusters", elem_id="crossing")
 
 
 def clusters_by(desk: Desk, other: Run) -> np.ndarray:
@@ -30,7 +32,7 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
     x = desk.population.dataset.x
     if other.n_features != x.shape[1]:
         raise DataError(
-            f"{other.path}: expected {x.shape[1]} features, as {desk.run.path} has, "
+            f"{other.path}: expected {x.shape[1]} features, the number in {desk.run.path}, "
             f"got {other.n_features}"
         )
     found: np.ndarray = other.load_model().predict(x).clusters
@@ -38,7 +40,7 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
 
 
 def agreement_table(desk: Desk, other: Run, clusters: np.ndarray) -> pd.DataFrame:
-    """A table of the results of both runs, and their agreement."""
+    """A table of the results of both runs and their agreement."""
     own = desk.population.prediction.clusters
     found = agreement(own, clusters)
     rows = []

@@ -1,4 +1,4 @@
-"""What all panels share: a run, its points, and the names of its clusters."""
+"""An open run, its points and the names of its clusters, which all panels share."""
 
 from dataclasses import dataclass, field
 
@@ -45,7 +45,7 @@ class Desk:
         return self.population.image_shape is not None
 
     def choices(self) -> list[tuple[str, int]]:
-        """The names and numbers of the clusters, as menus expect them."""
+        """The names and numbers of the clusters, in the format of menus."""
         sizes = np.bincount(self.population.prediction.clusters, minlength=len(self.names.names))
         into = np.array(self.names.into)
         return [
@@ -54,7 +54,7 @@ class Desk:
         ]
 
     def gallery(self, group: int | None, order: str, search: str) -> NDArray[np.int64]:
-        """Indices of the points of a cluster and of those merged with it, in order."""
+        """Indices of the points of a cluster and of clusters merged with it, in order."""
         found = self.population.gallery(None, order, search)  # type: ignore[arg-type]
         if group is None:
             return found
@@ -69,18 +69,18 @@ class Desk:
         return {self.names.of(group): float(value) for group, value in groups}
 
     def description(self, title: str, one: Prediction) -> str:
-        """The cluster, energy and standing of one point in words; `one` is its prediction."""
+        """The cluster, energy and standing of a point in words; `one` is its prediction."""
         log_density = float(one.log_density[0])
         standing = self.population.standing(log_density)
         cluster = self.names.of(int(one.clusters[0]))
         return (
             f"{title}: cluster {cluster}, {standing.verdict}.\n"
             f"Log-density {log_density:.2f} nats, energy {float(one.energy[0]):.2f} nats; "
-            f"{standing.share:.1%} of the points of the training are less likely."
+            f"{standing.share:.1%} of the training points are less likely."
         )
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
-        """The log-density of one point among all, and for a row of a table its position."""
+        """The log-density of a point among all, and its features if it is a row of a table."""
         density = density_figure(self.population, float(one.log_density[0]))
         if self.has_images:
             return density, None

@@ -1,6 +1,6 @@
-"""How points are shown: images as tiles, rows as tables, predictions as figures.
+"""Points as tiles or tables, and predictions as figures.
 
-Whatever comes from data is passed on as text, pixels or numbers, never as HTML or Markdown.
+Everything that comes from data is passed on as text, pixels or numbers, never as HTML or Markdown.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def tile(population: Population, x: Floats) -> NDArray[np.uint8]:
 
 
 def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
-    """An empty gallery whose images can be selected; its heading stands above it."""
+    """An empty gallery whose images can be selected; its heading is placed above it."""
     return gr.Gallery(
         show_label=False,
         columns=columns,
@@ -60,7 +60,7 @@ def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
 def tiles(
     population: Population, x: Sequence[Floats] | Floats, captions: Sequence[str]
 ) -> list[tuple[NDArray[np.uint8], str]]:
-    """Images with captions, as galleries expect them."""
+    """Images with captions, in the format of galleries."""
     return [(tile(population, row), text) for row, text in zip(x, captions, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""The panel that draws samples, and shows the chains while they run."""
+"""The panel that draws samples and shows the chains while they run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ def generate_panel(desk: Desk) -> None:
     """Build the panel: samples of p(x) or of one cluster, from noise, round by round."""
     with gr.Row():
         cluster = gr.Dropdown(
-            [("all", -1), *desk.choices()], value=-1, label="Of cluster", elem_id="of-cluster"
+            [("all", -1), *desk.choices()], value=-1, label="Cluster", elem_id="of-cluster"
         )
         number = gr.Slider(2, 24, value=8, step=1, label="Samples", elem_id="n-samples")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
@@ -48,13 +48,13 @@ def generate_panel(desk: Desk) -> None:
 def chain_positions(
     desk: Desk, group: int | None, n: int, seed: int
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yields words and positions (n, d) of chains after some rounds, and at their denoised end.
+    """Yields words and positions (n, d) of chains after some rounds, and in the end without noise.
 
     Args:
-        desk: with the model.
+        desk: the open run.
         group: sample from this cluster and those merged with it; None: from p(x).
         n: number of chains.
-        seed: of all random numbers.
+        seed: seed of all random numbers.
     """
     trained = desk.population.trained
     members = [k for k, into in enumerate(desk.names.into) if into == group]

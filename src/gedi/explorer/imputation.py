@@ -13,7 +13,7 @@ from gedi.training.trained import TrainedModel
 
 __all__ = ["fill_in", "interpolate"]
 
-_STEP_SIZE = 1e-3  # at first; it adapts
+_STEP_SIZE = 1e-3  # the initial value, which adapts
 
 
 def fill_in(
@@ -28,8 +28,8 @@ def fill_in(
 ) -> NDArray[np.float64]:
     """Draw some coordinates of a point from p(x_free | x_known) by Langevin with the others fixed.
 
-    Free coordinates start at those of the chains with which the training ended. Steps pass a
-    Metropolis test; their size adapts during the first half of the steps.
+    Free coordinates start at those of the last chains of the training. Steps pass a Metropolis
+    test, and their size adapts during the first half of the steps.
 
     Args:
         trained: the model.
@@ -41,11 +41,11 @@ def fill_in(
         generator: source of all randomness.
 
     Returns:
-        Points (n, looks + 1, d) in the user's units, of which the first is the start of the chains.
-        Known coordinates are equal to those of x to the last bit.
+        Points (n, looks + 1, d) in the user's units; the first is the start of each chain. Known
+        coordinates are equal to those of x to the last bit.
 
     Raises:
-        ValueError: if nothing is free, or shapes do not fit.
+        ValueError: if no coordinate is free, or shapes do not fit.
     """
     point, places = np.asarray(x, dtype=np.float64), np.asarray(free, dtype=bool)
     if point.shape != (trained.box.low.numel(),) or places.shape != point.shape:

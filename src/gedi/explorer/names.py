@@ -23,7 +23,7 @@ class ClusterNames:
 
     Args:
         names: one for each cluster.
-        into: for each cluster the one whose name it takes; itself if it was not merged.
+        into: for each cluster the one that it was merged into; itself if it was not merged.
     """
 
     names: tuple[str, ...]
@@ -32,11 +32,13 @@ class ClusterNames:
     def __post_init__(self) -> None:
         n = len(self.names)
         if len(self.into) != n or any(not 0 <= k < n or self.into[k] != k for k in self.into):
-            raise ValueError(f"expected {n} clusters, each in one that is its own, got {self.into}")
+            raise ValueError(
+                f"expected {n} clusters, each merged into one that is not merged, got {self.into}"
+            )
 
     @classmethod
     def fresh(cls, n_clusters: int) -> "ClusterNames":
-        """Every cluster is named by its number, and none is merged."""
+        """Numbers as names, and no merges."""
         return cls(tuple(map(str, range(n_clusters))), tuple(range(n_clusters)))
 
     @classmethod
@@ -44,7 +46,7 @@ class ClusterNames:
         """The names stored in a run folder, or fresh ones if there are none.
 
         Raises:
-            RunError: if the file is damaged, or holds another number of clusters.
+            RunError: if the file is damaged or holds another number of clusters.
         """
         file = folder / FILE
         if not file.exists():
@@ -53,16 +55,16 @@ class ClusterNames:
             content = json_of(file)
             names = cls(tuple(map(str, content["names"])), tuple(map(int, content["into"])))
         except (OSError, RefusedError, ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{file}: cannot be read ({error}); remove it to start anew") from error
+            raise RunError(f"{file}: cannot be read ({error}); remove it to start again") from error
         if len(names.names) != n_clusters:
             raise RunError(
                 f"{file}: expected names of {n_clusters} clusters, got {len(names.names)}; "
-                "remove it to start anew"
+                "remove it to start again"
             )
         return names
 
     def save(self, folder: Path) -> None:
-        """Store the names in a run folder, in one piece or not at all."""
+        """Store the names in a run folder, completely or not at all."""
         content = {"names": list(self.names), "into": list(self.into)}
         with beside(folder / FILE) as file:
             file.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -77,31 +79,31 @@ class ClusterNames:
         return self.names[self.into[cluster]]
 
     def rename(self, cluster: int, name: str) -> "ClusterNames":
-        """Rename a cluster and all that were merged with it.
+        """Rename a cluster and those merged with it.
 
         Raises:
             ValueError: for an empty name, a long one, or the name of another cluster.
         """
         place, text = self.into[cluster], " ".join(name.split())
         if not 0 < len(text) <= _LONGEST:
-            raise ValueError(f"expected a name of 1 to {_LONGEST} letters, got {len(text)}")
+            raise ValueError(f"expected a name of 1 to {_LONGEST} characters, got {len(text)}")
         if any(text == self.names[k] for k in self.groups if k != place):
-            raise ValueError(f"another cluster is called {text!r} already: merge the two instead")
+            raise ValueError(f"another cluster has the name {text!r}: merge the two instead")
         return replace(self, names=(*self.names[:place], text, *self.names[place + 1 :]))
 
     def merge(self, a: int, b: int) -> "ClusterNames":
-        """Merge two clusters, and all merged with either, under the name of the first.
+        """Merge two clusters and those merged with them, under the name of the first.
 
         Raises:
-            ValueError: if they are merged already.
+            ValueError: if they are already merged.
         """
         keep, gone = self.into[a], self.into[b]
         if keep == gone:
-            raise ValueError(f"clusters {a} and {b} are one already")
+            raise ValueError(f"clusters {a} and {b} are already merged")
         return replace(self, into=tuple(keep if k == gone else k for k in self.into))
 
     def separate(self, cluster: int) -> "ClusterNames":
-        """Undo all merges that a cluster takes part in."""
+        """Undo all merges of a cluster."""
         place = self.into[cluster]
         return replace(
             self, into=tuple(own if k == place else k for own, k in enumerate(self.into))
@@ -114,7 +116,7 @@ class ClusterNames:
 
 
 def given_names(folder: Path, n_clusters: int) -> list[str]:
-    """The name of each cluster of a run; empty if nobody has named any.
+    """The name of each cluster of a run; empty if none has been named.
 
     Raises:
         RunError: see `ClusterNames.load`.

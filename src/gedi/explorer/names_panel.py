@@ -12,20 +12,20 @@ __all__ = ["names_panel"]
 
 
 def names_panel(desk: Desk) -> None:
-    """Build the panel: names, merges and undoing them; stored in the run folder with the model."""
+    """Build the panel: names and merges, which are stored in the run folder."""
     table = gr.Dataframe(label="Clusters", interactive=False, elem_id="names")
     with gr.Row():
         which = gr.Dropdown(desk.choices(), label="Cluster", elem_id="which")
-        name = gr.Textbox(label="Its name", max_length=100, elem_id="name")
-        rename = gr.Button("Name it", variant="primary", elem_id="rename")
+        name = gr.Textbox(label="New name", max_length=100, elem_id="name")
+        rename = gr.Button("Rename", variant="primary", elem_id="rename")
     with gr.Row():
-        keep = gr.Dropdown(desk.choices(), label="Let this cluster", elem_id="keep")
-        other = gr.Dropdown(desk.choices(), label="and this one be one", elem_id="other")
+        keep = gr.Dropdown(desk.choices(), label="Merge this cluster", elem_id="keep")
+        other = gr.Dropdown(desk.choices(), label="with this one", elem_id="other")
         merge = gr.Button("Merge", elem_id="merge")
-        separate = gr.Button("Undo merges of the first", elem_id="separate")
+        separate = gr.Button("Undo merges of the first cluster", elem_id="separate")
     gr.Textbox(
         str(desk.run.path / FILE),
-        label="Kept with the model, and used by gedi predict, in",
+        label="File of the names, which gedi predict uses",
         interactive=False,
     )
     outputs = [table, which, keep, other]

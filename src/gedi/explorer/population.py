@@ -16,18 +16,18 @@ __all__ = ["ORDERS", "Order", "Population", "Standing"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-Order = Literal["most typical", "least typical", "least certain", "as they come"]
-ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "as they come")
+Order = Literal["most typical", "least typical", "least certain", "in row order"]
+ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "in row order")
 
 _USUAL = 0.05  # a point is typical if at least this share of the points is less likely
 
 
 class Standing(NamedTuple):
-    """How a point compares with those of the training.
+    """How a point compares with the training points.
 
     Attributes:
         share: the share of the points that are less likely, in [0, 1].
-        verdict: the same in words.
+        verdict: the share in words.
     """
 
     share: float
@@ -39,7 +39,7 @@ class Population:
     """Points of a run, and the predictions of its model for them.
 
     Args:
-        name: of the run.
+        name: the name of the run.
         trained: the model.
         dataset: the points.
         rows: the row of each point in the data of the training, (n,).
@@ -54,7 +54,7 @@ class Population:
 
     @classmethod
     def of(cls, run: Run, *, most: int = 20_000) -> "Population":
-        """The points of a run; if there are more than `most`, evenly spaced ones."""
+        """The points of a run; if there are more than `most`, evenly spaced ones of them."""
         dataset = run.source.read()
         rows = np.arange(len(dataset.x))
         if len(rows) > most:
@@ -70,12 +70,12 @@ class Population:
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """(C, H, W) for images, None for rows of a table."""
+        """(C, H, W) for images; None for rows of a table."""
         return self.dataset.image_shape
 
     @property
     def feature_names(self) -> list[str]:
-        """The names of the columns; numbers if they have none."""
+        """The names of the columns; "feature 1" and so on if they have none."""
         return list(self.dataset.feature_names) or [
             f"feature {j + 1}" for j in range(self.dataset.x.shape[1])
         ]
@@ -92,7 +92,7 @@ class Population:
 
         Args:
             cluster: show only the points of this cluster.
-            order: by log-density, or by the probability of the likeliest cluster.
+            order: by log-density, by the probability of the likeliest cluster, or by row.
             search: show only points with this row number (or one in `from-to`), or with this text
                 in the name of their file or label.
         """
@@ -101,7 +101,7 @@ class Population:
             found = found[self.prediction.clusters[found] == cluster]
         if search.strip():
             found = found[self._matches(search.strip())[found]]
-        if order == "as they come":
+        if order == "in row order":
             return found
         values = {
             "most typical": -self.prediction.log_density,
@@ -111,12 +111,12 @@ class Population:
         return found[np.argsort(values[found], kind="stable")]
 
     def nearest(self, x: ArrayLike, k: int) -> Integers:
-        """Indices of the k points nearest to a point, (d,), by their embedding."""
+        """Indices of the k points whose embeddings are nearest to that of a point (d,)."""
         z = self._standardised(self._features(np.asarray(x, dtype=np.float64)[None]))
         return np.argsort(np.linalg.norm(self.embedding - z, axis=1), kind="stable")[:k]
 
     def standing(self, log_density: float) -> Standing:
-        """How a point with this log-density compares with the points."""
+        """How a point with this log-density compares with the training points."""
         share = float(np.mean(self.prediction.log_density < log_density))
         if share >= _USUAL:
             return Standing(share, "typical")

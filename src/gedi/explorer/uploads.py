@@ -29,15 +29,15 @@ def points_of_files(
 ) -> Dataset:
     """The points of uploaded files: one table, or images, which are resized to those of the run.
 
-    As with all files, what they claim is checked before they are decoded.
+    Files are checked before they are decoded.
 
     Args:
         run: the run whose model will see the points.
         files: paths of the uploads.
-        value_range: range of the pixel values of the run's images.
+        value_range: lowest and highest pixel value of the run's images.
 
     Raises:
-        DataError: for too many, too large or unreadable files, and for other kinds of files.
+        DataError: for too many, too large or unreadable files, or other kinds of files.
     """
     paths = [Path(file) for file in files]
     kinds = TABLES if run.image_shape is None else IMAGES
@@ -57,7 +57,7 @@ def points_of_files(
 
 
 def fitted(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Images (n, C, H, W) with their channels and size changed to those of a shape, (n, *shape)."""
+    """Images (n, C, H, W) converted to the channels and size of a shape, (n, *shape)."""
     if images.shape[1] != shape[0]:
         images = images.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
     size = list(shape[1:])
@@ -68,7 +68,7 @@ def _read(run: Run, path: Path) -> Tensor:
     """One image, (1, C, H, W) in [0, 1], in the shape of the run's images."""
     assert run.image_shape is not None
     with tempfile.TemporaryDirectory() as folder:
-        # Of a name from outside, only the suffix is used.
+        # Only the suffix of the uploaded name is used.
         shutil.copyfile(path, Path(folder) / f"image{path.suffix.lower()}")
         try:
             dataset = run.other_data(folder)
@@ -81,16 +81,16 @@ def _read(run: Run, path: Path) -> Tensor:
 
 
 def points_of_text(run: Run, text: str) -> Dataset:
-    """The points of pasted rows: comma-separated numbers, with or without a line of column names.
+    """The points of pasted rows: comma-separated numbers, with or without column names.
 
     Raises:
         DataError: for rows of another length, and for values that are not numbers.
     """
     if len(text) > MOST_LETTERS:
-        raise DataError(f"expected at most {MOST_LETTERS:,} letters, got {len(text):,}")
+        raise DataError(f"expected at most {MOST_LETTERS:,} characters, got {len(text):,}")
     rows = [row for row in csv.reader(io.StringIO(text.strip())) if row]
     if not rows:
-        raise DataError("expected rows of numbers between commas, got nothing")
+        raise DataError("expected rows of comma-separated numbers, got nothing")
     names = list(run.feature_names) or [f"x{j}" for j in range(run.n_features)]
     if all(_is_number(cell) for cell in rows[0]):
         wrong = next((row for row in rows if len(row) != run.n_features), None)

@@ -1,4 +1,4 @@
-"""The panel for points from users: cluster, score and verdict."""
+"""The panel that predicts points from users: cluster, score and verdict."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _SHOWN = 200
 
 
 def uploads_panel(desk: Desk) -> None:
-    """Build the panel: upload images or a table, or paste rows."""
+    """Build the panel: uploads of images or a table, or pasted rows."""
     files = gr.File(
         label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
         file_count="multiple" if desk.has_images else "single",
@@ -32,11 +32,11 @@ def uploads_panel(desk: Desk) -> None:
             placeholder=", ".join(desk.population.feature_names[:6]),
             elem_id="rows",
         )
-    ask = gr.Button("Ask the model", variant="primary", elem_id="ask")
+    ask = gr.Button("Predict", variant="primary", elem_id="ask")
     if desk.has_images:
-        gr.Markdown("What the model sees")
+        gr.Markdown("The images at the size of the model")
         seen = gallery_of(8, 160, "seen")
-    verdicts = gr.Dataframe(label="What it says", interactive=False, elem_id="verdicts")
+    verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
         try:

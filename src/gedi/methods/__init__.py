@@ -1,4 +1,4 @@
-"""Methods: from a batch to the terms of a loss."""
+"""Methods, which compute the terms of a loss from a batch."""
 
 from gedi.methods.barlow_twins import barlow_twins_loss
 from gedi.methods.gedi import gedi_terms

@@ -1,4 +1,4 @@
-"""GEDI's terms for one batch; JEM and GEDI no gen are the same with weights of zero."""
+"""The terms of GEDI for one batch; JEM and GEDI no gen are special cases with zero weights."""
 
 import torch
 from torch import Tensor
@@ -23,20 +23,23 @@ def gedi_terms(
 ) -> Terms:
     """GEN, INV, PRIOR and EVIDENCE of one batch, from a single pass through the network.
 
-    Of several processes, each with its share of the batch, the terms are those of the whole.
+    If the batch is shared by several processes, the terms are those of the whole batch.
 
-    INV compares with p(y|x) as the target and p(y|x') as the prediction. Either order bounds the
-    likelihood; with views chosen to change the prediction most, this one learns, as the prediction
-    at x is the one to be trusted.
+    INV uses p(y|x) as the target and p(y|x') as the prediction. Both orders give a bound on the
+    likelihood. This one works with views that are chosen to change the prediction most, because the
+    prediction at x is the more reliable one.
 
     Args:
-        model: the network, or anything that maps (..., d) to logits (..., c).
-        x: data, (..., n, d).
-        view: a view of each x, (..., n, d); None leaves INV at zero.
-        negatives: samples from the model, (..., m, d); None leaves GEN at zero.
+        model: the network, or any function from points (..., d) to logits (..., c).
+        x: the data, (..., n, d).
+        view: a view of each point, (..., n, d); if None, INV is zero.
+        negatives: samples from the model, (..., m, d); if None, GEN is zero.
         log_prior: log π, (c,).
-        smoothed: the data as GEN sees them, with noise, (..., n, d); None is x itself.
-        observed: inputs of which something is known; None leaves EVIDENCE at zero.
+        smoothed: the data with noise, for GEN, (..., n, d); None is x itself.
+        observed: inputs about which something is known; if None, EVIDENCE is zero.
+
+    Returns:
+        The terms in nats, (...).
     """
     parts = {
         "x": x,

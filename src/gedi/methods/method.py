@@ -1,4 +1,4 @@
-"""A method as a value: what the trainer needs to know of it."""
+"""The description of a method for the trainer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,24 @@ Term = Literal["gen", "inv", "prior", "evidence"]
 
 @dataclass(frozen=True)
 class Method:
-    """From a batch to the terms of a loss, and what a training needs for that.
+    """A function from a batch to the terms of a loss, and what a training needs for it.
 
         Method("mine", terms, gives=("inv", "prior"))
 
     Args:
-        name: in settings and on the command line.
-        terms: called as `gedi.gedi_terms` is, and returns `gedi.Terms`; those that it does not
-            give are zero.
-        gives: the terms that can have a weight. With "gen" there are chains and a density, with
-            "prior" shares of the clusters and several restarts, with "evidence" labels and rules.
-        two_views: whether it is called with two views of each point, instead of point and view.
-        cosines: temperature of a head of cosines; None: a linear head.
-        projection: outputs of the head while it is trained, where these are no clusters; they are
-            then found by k-means in the embedding. None: the clusters.
+        name: the name in settings and on the command line.
+        terms: a function with the arguments of `gedi.gedi_terms`; it returns `gedi.Terms`, in which
+            terms that are not in `gives` are zero.
+        gives: the terms that it computes. "gen" adds chains and a density, "prior" adds cluster
+            shares and several restarts, "evidence" adds labels and rules.
+        two_views: whether `terms` is called with two views of each point, instead of the point and
+            one view.
+        cosines: the temperature of a cosine head; None is a linear head.
+        projection: the width of the head during training if its outputs are not clusters; clusters
+            are then found by k-means in the embedding. None is one output for each cluster.
 
     Raises:
-        SettingsError: for terms that do not exist, or none.
+        SettingsError: if `gives` is empty or names an unknown term.
     """
 
     name: str
@@ -43,6 +44,6 @@ class Method:
     def __post_init__(self) -> None:
         if not self.gives or set(self.gives) - set(get_args(Term)):
             raise SettingsError(
-                f"method {self.name}: expected it to give some of {', '.join(get_args(Term))}, "
+                f"method {self.name}: expected gives to name some of {', '.join(get_args(Term))}, "
                 f"got {self.gives}"
             )

@@ -1,4 +1,4 @@
-"""Methods by name: ours, and those of plug-ins."""
+"""Methods by name: built-in ones and those of plug-ins."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from gedi.methods.rivals import SWAV_TEMPERATURE, barlow_twins_terms, swav_terms
 
 __all__ = ["BUILT_IN", "method_of"]
 
-_PROJECTED = 128  # outputs of the head that Barlow Twins compares
+_PROJECTED = 128  # width of the projection that Barlow Twins compares
 
 BUILT_IN: Mapping[str, Method] = {
     method.name: method
@@ -29,17 +29,18 @@ BUILT_IN: Mapping[str, Method] = {
 
 
 def method_of(name: str) -> Method:
-    """The method of this name.
+    """The method of this name, built in or from a plug-in.
 
     Raises:
-        PluginError: if there is none, or the plug-in that brings it has something else there.
+        PluginError: if there is no such method, or the plug-in does not provide a `gedi.Method` of
+            this name.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
     found = plugins.load("gedi.methods", name, built_in=tuple(BUILT_IN), setting="setting method")
     if not isinstance(found, Method) or found.name != name:
         raise PluginError(
-            f"setting method: expected a gedi.Method of the name {name!r} from "
+            f"setting method: expected a gedi.Method with the name {name!r} from "
             f"{plugins.find('gedi.methods', name)}, got {found!r}"
         )
     return found

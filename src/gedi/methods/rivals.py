@@ -1,4 +1,4 @@
-"""Rivals of GEDI with its trainer: their losses in place of INV, on two views of each point."""
+"""Methods to compare GEDI with: their losses replace INV, on two views of each point."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ SWAV_TEMPERATURE = 0.1  # between cosines and logits
 
 
 def _of_two_views(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Terms]:
-    """A loss of the model's outputs (..., n, c) for two views as the term INV; see `gedi_terms`."""
+    """Turn a loss of the outputs (..., n, c) for two views into the term INV; see `gedi_terms`."""
 
     def terms(
         model: EnergyClassifier,

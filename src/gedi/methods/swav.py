@@ -1,7 +1,8 @@
-"""SwAV: the prototype that one view is assigned to, predicted from the other view.
+"""SwAV: the assignment of one view to prototypes, predicted from the other view.
 
-A rival to compare with. Its prototypes are its clusters; the Sinkhorn codes share the points out
-equally among them, where GEDI has PRIOR.
+It is implemented for comparison. Its prototypes are its clusters; Sinkhorn codes assign an equal
+share of the points to each, which is the role of PRIOR in GEDI. Source: Caron et al., NeurIPS 2020,
+https://arxiv.org/abs/2006.09882.
 """
 
 import torch
@@ -15,16 +16,17 @@ __all__ = ["sinkhorn_codes", "swav_loss"]
 
 @torch.no_grad()
 def sinkhorn_codes(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3) -> Tensor:
-    """Soft assignments Q of points to prototypes, each prototype with about n/c of them.
+    """Soft assignments Q of points to prototypes, with about n/c points for each prototype.
 
-    Q maximises Σ_jy Q_jy s_jy + ε H(Q) under the equal shares (Cuturi, NeurIPS 2013; for codes:
-    Caron et al., NeurIPS 2020). Columns and rows are normalised in turn, rows last; in log space,
-    so that no score overflows and no prototype goes empty. The points are those of all processes.
+    Q maximises Σ_jy Q_jy s_jy + ε H(Q) under the constraint of equal shares (Cuturi, NeurIPS 2013,
+    https://arxiv.org/abs/1306.0895). Columns and rows are normalised in turn, rows last. This is
+    done in log space, so that no score overflows and no prototype becomes empty. The points are
+    those of all processes.
 
     Args:
-        scores: s, similarities of points to prototypes, (..., n, c).
-        epsilon: ε; smaller is nearer to one-hot.
-        n_iterations: how often columns and rows are normalised.
+        scores: the similarities s of points to prototypes, (..., n, c).
+        epsilon: the weight ε of the entropy; codes are closer to one-hot if it is small.
+        n_iterations: the number of times that columns and rows are normalised.
 
     Returns:
         Codes whose rows sum to 1, (..., n, c), without gradients.
@@ -43,26 +45,28 @@ def swav_loss(
     epsilon: float = 0.05,
     n_iterations: int = 3,
 ) -> Tensor:
-    """Swapped prediction: the mean of CE(Q1, p2) and CE(Q2, p1), in nats per point.
+    """The loss of swapped predictions, the mean of CE(Q1, p2) and CE(Q2, p1), in nats per point.
 
-    Q are the Sinkhorn codes of one view's scores, p = softmax(s / τ) the prediction of the other
-    (Caron et al., NeurIPS 2020).
+    Q are the Sinkhorn codes of the scores of one view, and p = softmax(s / τ) is the prediction
+    from the other view.
 
     Args:
-        scores1: similarities of one view's embeddings to the prototypes, (..., n, c).
-        scores2: those of the other view of the same points, (..., n, c).
-        temperature: τ.
-        epsilon: of the codes.
-        n_iterations: of the codes.
+        scores1: similarities of the embeddings of one view to the prototypes, (..., n, c).
+        scores2: similarities for the other view of the same points, (..., n, c).
+        temperature: the temperature of the predictions, τ.
+        epsilon: see `sinkhorn_codes`.
+        n_iterations: see `sinkhorn_codes`.
 
     Returns:
-        The loss, (...). Gradients flow through the predictions, not the codes.
+        The loss, (...). Gradients flow through the predictions, but not through the codes.
 
     Raises:
-        ValueError: for a temperature or ε that is not positive.
+        ValueError: if the temperature or ε is not positive.
     """
     if temperature <= 0 or epsilon <= 0:
-        raise ValueError(f"expected temperature, epsilon > 0, got {temperature} and {epsilon}")
+        raise ValueError(
+            f"expected temperature > 0 and epsilon > 0, got {temperature} and {epsilon}"
+        )
 
     def predicted(scores: Tensor, by: Tensor) -> Tensor:
         codes = sinkhorn_codes(scores, epsilon, n_iterations)

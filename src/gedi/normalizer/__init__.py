@@ -1,1 +1,1 @@
-"""The log-normaliser log Z of an energy over a box, and how far it can be trusted."""
+"""Estimates of log Z, the log-normaliser of an energy over a box, with their errors."""

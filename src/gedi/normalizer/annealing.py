@@ -1,22 +1,25 @@
-"""Normalising constants in many dimensions, by annealing from a density that is known.
+"""log Z in any number of dimensions, by annealing from a known density.
 
-Chains start as draws of a density q over the box and move under a law that turns by small steps
-into the model's (annealed importance sampling; Neal, Statistics and Computing 2001):
+Chains start as draws from a density q over the box. Their target distribution then changes in small
+steps into that of the model (annealed importance sampling; Neal, Statistics and Computing 2001,
+https://arxiv.org/abs/physics/9803008):
 
     f_β(x) = q(x)^(1-β) exp(-β E(x)),  x in the box,  β from 0 to 1
     Z = P(q in the box) E[ Π_t w_t ],  log w_t = (β_t - β_{t-1}) (-E(x_t) - log q(x_t))
 
-Each β is as far as the weights allow: the conditional effective sample size of a step stays above
-a limit (Zhou, Johansen & Aston, JCGS 2016), so an energy near q takes few steps. Where the weights
-have become uneven, chains are resampled (Del Moral, Doucet & Jasra, JRSS B 2006). Chains of one
-founder are no longer independent, so the error is read off the weights of families (Chan & Lai,
-Annals of Statistics 2013): W_i is the share of all weight that founder i's offspring hold, and
+Each step of β is as long as the weights allow: its conditional effective sample size stays above a
+limit (Zhou, Johansen & Aston, JCGS 2016, https://arxiv.org/abs/1303.3123), so an energy close to q
+needs few steps. When the weights have become uneven, chains are resampled (Del Moral, Doucet &
+Jasra, JRSS B 2006, https://doi.org/10.1111/j.1467-9868.2006.00553.x). Chains that descend from the
+same initial chain are not independent, so the error is computed from the weights of families (Chan
+& Lai, Annals of Statistics 2013). W_i is the share of the total weight that the descendants of
+initial chain i have, and
 
     ess = 1 / Σ_i W_i²,    error² = (n / ess - 1) / (n - 1)
 
-Where all weight descends from a few founders, as it does when some chains stumble into a mass far
-from the data, the effective sample size is small and the value is not trusted. What no chain finds
-cannot be seen: a spike in the corner of a box in many dimensions.
+If all of the weight descends from a few initial chains, for example because some chains have found
+mass far from the data, the effective sample size is small and the value is not trusted. Mass that
+no chain finds cannot be detected, such as a spike in a corner of the box in many dimensions.
 """
 
 import math
@@ -32,14 +35,14 @@ from gedi.sampling import AnchoredJump, Chains, Energy, Langevin, evaluate
 __all__ = ["annealed_log_normalizer"]
 
 _UNIFORM_SHARE = 0.1  # of q; see _Start
-_STEP_ESS = 0.995  # share of the sample size that a step of β may leave
+_STEP_ESS = 0.995  # smallest conditional effective sample size of a step of β, as a share of n
 _STEPS = 2  # Langevin steps at each temperature
 _TARGET_ACCEPTANCE = 0.6
-_TUNING = 25  # steps under q, before the first temperature, that tune ε; they cost no energy
-_DRAWN = 1024  # points of q drawn at once
-_LEAST_INSIDE = 4096  # of which so many must lie in the box, for its share to be well known
+_TUNING = 25  # steps under q that tune ε before the first temperature; they need no energies
+_DRAWN = 1024  # points drawn from q at once
+_LEAST_INSIDE = 4096  # points that must lie in the box to estimate P(q in the box)
 _MOST_DRAWN = 262_144
-# Of what is left of β: candidates for the next step, about a fifth apart.
+# Candidates for the next step, as shares of the remaining β; neighbours differ by about a fifth.
 _FRACTIONS = torch.logspace(0, -8, 81, dtype=torch.float64)
 
 
@@ -57,31 +60,35 @@ def annealed_log_normalizer(
     n_temperatures: int = 500,
     generator: Generator,
 ) -> LogNormalizer:
-    """Log Z in any dimension, with its error; consistent in the number of chains.
+    """Estimate log Z in any number of dimensions, with its error.
 
-    Where the error is above the tolerance, it is tried again with four times as many chains.
-
-    The chains move by preconditioned Metropolis-adjusted Langevin steps and one anchored jump at
-    each temperature: four gradients of the energy for every chain.
+    The estimate is consistent in the number of chains. While the error is above the tolerance, it
+    is repeated with four times as many chains. At each temperature, chains move by two
+    preconditioned Metropolis-adjusted Langevin steps and one anchored jump, which takes four
+    gradients of the energy for each chain in total.
 
     Args:
-        energy: maps points (n, d) to energies (n,), in nats; differentiable. Infinite energies and
-            those that are not a number count as zero density.
-        anchors: points (m, d) where the density is expected, such as data; m >= 2.
-        bandwidth: of the kernels around them; see `gedi.sampling.likeliest_bandwidth`.
-        box: over which Z is.
-        base: a Gaussian as near to the density as one is known; None is that of the anchors.
-        n_chains: n to begin with; the error falls as 1 / sqrt(n).
-        most_chains: n in the end, at most.
-        tolerance: error in nats that is good enough.
-        n_temperatures: at most. The last step goes all the way, and where it is too far the
-            weights show it: the result is then not trusted.
-        generator: source of all randomness, on the device of the anchors.
+        energy: maps points (n, d) to energies (n,) in nats; differentiable. Infinite energies and
+            NaN count as zero density.
+        anchors: points where the density is expected, such as data, (m, d) with m >= 2.
+        bandwidth: the width of the kernels around the anchors; see
+            `gedi.sampling.likeliest_bandwidth`.
+        box: the domain of Z.
+        base: a Gaussian that is close to the density; None is the Gaussian of the anchors.
+        n_chains: the initial number of chains n; the error decreases as 1 / sqrt(n).
+        most_chains: the largest number of chains.
+        tolerance: the largest acceptable error in nats.
+        n_temperatures: the largest number of steps of β. The last step always reaches β = 1; if it
+            is too long, the weights become uneven and the result is not trusted.
+        generator: draws all random numbers, on the device of the anchors.
+
+    Returns:
+        The estimate of log Z in nats, its standard error and its effective sample size.
 
     Raises:
-        ValueError: anchors of another dimension or too few, a bandwidth that is not positive, an
-            empty box, fewer than 2 chains or no temperature, or if so little of q lies in the box
-            that the chains cannot start.
+        ValueError: if there are fewer than 2 anchors or they have another dimension, the bandwidth
+            is not positive, the box is empty, there are fewer than 2 chains or no temperatures, or
+            too little of q lies in the box to start the chains.
     """
     _check(anchors, bandwidth, box, n_chains, n_temperatures)
     box = box.to(anchors)
@@ -96,7 +103,7 @@ def annealed_log_normalizer(
 def _anneal(
     energy: Energy, start: "_Start", n_chains: int, n_temperatures: int, generator: Generator
 ) -> LogNormalizer:
-    """Log Z from one population of chains."""
+    """Estimate log Z with one population of chains."""
     x, share, share_variance = start.draw_inside(n_chains, generator)
     moves = _Moves(start)
     x = moves.tuned(x, generator)
@@ -124,17 +131,17 @@ def _anneal(
 
 
 class _Start:
-    """q: 0.45 kernel density of the anchors + 0.45 Gaussian + 0.1 uniform over the box.
+    """The density q: 0.45 kernel density of the anchors + 0.45 Gaussian + 0.1 uniform in the box.
 
-    Kernels know the modes and fail in many dimensions, where the Gaussian does not; the uniform
-    part bounds the weights where the energy is flat. Not cut off at the box, so that q is
-    normalised; P(q in the box) is counted.
+    The kernel density has the modes of the data but fails in many dimensions, where the Gaussian
+    does not. The uniform part bounds the weights where the energy is flat. q is normalised over the
+    whole space, not over the box; P(q in the box) is estimated by counting.
     """
 
     def __init__(self, anchors: Tensor, bandwidth: float, base: GaussianBase, box: Box) -> None:
         self.anchors, self.bandwidth, self.base, self.box = anchors, bandwidth, base, box
         m, dims = anchors.shape
-        # Around their middle, as squares of large numbers would lose the small distances.
+        # Centred, because squares of large coordinates would lose the precision of distances.
         self.middle = anchors.mean(0)
         self.centred = anchors - self.middle
         self.squares = self.centred.square().sum(-1)
@@ -151,7 +158,7 @@ class _Start:
         ]
 
     def energy(self, x: Tensor) -> Tensor:
-        """-log q(x) of points in the box, (n, d) -> (n,)."""
+        """The energy -log q(x) in nats of points in the box, (n, d) -> (n,)."""
         z = x - self.middle
         squares = self.squares + z.square().sum(-1, keepdim=True) - 2 * z @ self.centred.T
         kernels = (squares * (-0.5 / self.bandwidth**2)).logsumexp(-1)
@@ -160,7 +167,7 @@ class _Start:
         return -summed.logsumexp(0)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """Points (n, d) from q; some may lie outside the box."""
+        """Draw points (n, d) from q; some may lie outside the box."""
         device = self.anchors.device
         pick = torch.randint(len(self.anchors), (n,), device=device, generator=generator)
         kernel = self.anchors[pick]
@@ -175,7 +182,14 @@ class _Start:
         return torch.where(coin < (1 + _UNIFORM_SHARE) / 2, wide, kernel)
 
     def draw_inside(self, n: int, generator: Generator) -> tuple[Tensor, float, float]:
-        """Points (n, d) in the box, P(q in the box), and the relative variance of that share."""
+        """Draw points from q in the box.
+
+        Returns:
+            The points (n, d), the estimate of P(q in the box), and its relative variance.
+
+        Raises:
+            ValueError: if too few of the points lie in the box.
+        """
         kept: list[Tensor] = []
         inside = drawn = 0
         while inside < max(n, _LEAST_INSIDE) and drawn < max(_MOST_DRAWN, 2 * n):
@@ -184,15 +198,15 @@ class _Start:
             inside, drawn = inside + len(kept[-1]), drawn + _DRAWN
         if inside < n:
             raise ValueError(
-                f"only {inside} of {drawn} points near the anchors lie in the box, "
-                f"too few to start {n} chains"
+                f"expected {n} points near the anchors in the box to start the chains, got "
+                f"{inside} among {drawn} draws"
             )
         share = inside / drawn
         return torch.cat(kept)[:n], share, (1 - share) / inside
 
 
 class _Moves:
-    """What moves the chains at a temperature; steps follow the acceptance."""
+    """The moves of the chains at a temperature; the step size is adapted to the acceptance."""
 
     def __init__(self, start: _Start) -> None:
         dims = start.anchors.shape[1]
@@ -208,7 +222,7 @@ class _Moves:
         self.jump = AnchoredJump(start.anchors, start.bandwidth, start.box)
 
     def tuned(self, x: Tensor, generator: Generator) -> Tensor:
-        """Find the step size under q, which leaves its law as it is."""
+        """Adapt the step size under q, which preserves the distribution of the points (n, d)."""
         chains = evaluate(self.start.energy, x)
         for _ in range(_TUNING):
             chains = self._walk(self.start.energy, chains, 0.4, generator)
@@ -231,7 +245,7 @@ class _Moves:
 
 
 class _Weights:
-    """Weights of n chains since they were last resampled, and who descends from whom."""
+    """The weights of n chains since they were last resampled, and the founder of each chain."""
 
     def __init__(self, n: int, device: torch.device) -> None:
         self.n = n
@@ -245,34 +259,35 @@ class _Weights:
 
     @property
     def are_finite(self) -> bool:
-        """Whether there is any weight, and none without bound."""
+        """Whether the largest weight is positive and finite."""
         return math.isfinite(float(self.log.max()))
 
     @property
     def are_uneven(self) -> bool:
-        """Whether fewer than half of the chains count."""
+        """Whether the effective sample size of the chains is below n / 2."""
         return float(self.log.softmax(0).square().sum()) * self.n > 2
 
     @property
     def log_mean(self) -> float:
-        """Of E[ Π_t w_t ], in nats."""
+        """The estimate of log E[ Π_t w_t ] in nats."""
         return self._log_before + float(self.log.logsumexp(0)) - math.log(self.n)
 
     @property
     def ess(self) -> float:
-        """1 / Σ_i W_i² over the founders, between 1 and n."""
+        """The effective sample size of the founders, 1 / Σ_i W_i², between 1 and n."""
         families = torch.zeros_like(self.log).index_add_(0, self.founders, self.log.softmax(0))
         return 1 / float(families.square().sum())
 
     @property
     def relative_variance(self) -> float:
-        """Of the mean weight, over its square: that of independent founders."""
+        """The relative variance of the mean weight, for independent founders."""
         return max(0.0, self.n / self.ess - 1) / (self.n - 1)
 
     def longest_step(self, slope: Tensor, most: float) -> float:
-        """The longest step of β, of at most `most`, that costs little of the sample size.
+        """The longest step of β, at most `most`, that keeps the effective sample size.
 
-        cess = (Σ W_i v_i)² / Σ W_i v_i², v_i = exp(step slope_i), stays at or above its limit.
+        The conditional effective sample size (Σ W_i v_i)² / Σ W_i v_i² with v_i = exp(step slope_i)
+        must not be below its limit.
         """
         fractions = _FRACTIONS.to(slope.device)
         steps = most * fractions
@@ -284,7 +299,7 @@ class _Weights:
         return most * float(fractions[allowed[0, 0] if len(allowed) else -1])
 
     def resample(self, generator: Generator) -> Tensor:
-        """Parents (n,) of the next generation, evenly spaced in the cumulated weights."""
+        """Resample the chains systematically; return the parent of each chain, (n,)."""
         shift = torch.rand(1, dtype=torch.float64, device=self.log.device, generator=generator)
         points = (torch.arange(self.n, device=self.log.device) + shift) / self.n
         index = torch.searchsorted(self.log.softmax(0).cumsum(0), points).clamp_max(self.n - 1)
@@ -295,7 +310,7 @@ class _Weights:
 
 
 def _between(here: Chains, there: Chains, beta: float) -> Chains:
-    """Chains under f_β, from their energies and gradients at both ends."""
+    """Chains under f_β, from their energies and gradients for β = 0 and β = 1."""
     return Chains(
         here.x,
         (1 - beta) * here.energy + beta * there.energy,
@@ -306,7 +321,9 @@ def _between(here: Chains, there: Chains, beta: float) -> Chains:
 def _check(anchors: Tensor, bandwidth: float, box: Box, n_chains: int, n_temperatures: int) -> None:
     dims = box.low.numel()
     if not bool((box.low < box.high).all()):
-        raise ValueError(f"the box is empty: low {box.low.tolist()}, high {box.high.tolist()}")
+        raise ValueError(
+            f"expected a box with low < high, got low {box.low.tolist()}, high {box.high.tolist()}"
+        )
     if anchors.ndim != 2 or anchors.shape[1] != dims or len(anchors) < 2:
         raise ValueError(f"expected 2 or more anchors (m, {dims}), got {tuple(anchors.shape)}")
     if not 0 < bandwidth < math.inf:

@@ -17,18 +17,19 @@ __all__ = ["grid_log_normalizer", "gridded_log_normalizer"]
 
 
 def gridded_log_normalizer(energy: Energy, box: Box, n_cells: int = 400) -> LogNormalizer:
-    """Log Z of one energy, with its error.
+    """Compute log Z of one energy on a grid, with an error.
 
     The error is the difference from the value on a grid with half as many cells along each
-    dimension, so a density with parts narrower than a cell is not trusted.
+    dimension. A density with details narrower than a cell is therefore not trusted.
 
     Args:
-        energy: maps points (n, d) to energies (n,), in nats.
+        energy: maps points (n, d) to energies (n,) in nats.
         box: the domain of Z.
-        n_cells: number of cells along each dimension.
+        n_cells: the number of cells along each dimension.
 
     Raises:
-        ValueError: for more than two dimensions, an empty box, or fewer than two cells.
+        ValueError: if there are more than two dimensions, the box is empty, or there are fewer than
+            two cells.
     """
     if n_cells < 2:
         raise ValueError(f"expected at least 2 cells, got {n_cells}")
@@ -41,27 +42,27 @@ def gridded_log_normalizer(energy: Energy, box: Box, n_cells: int = 400) -> LogN
 def grid_log_normalizer(
     energy: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, n_cells: int = 400
 ) -> Tensor:
-    """Log Z of one energy, or of several that are evaluated on the same points.
+    """Compute log Z on a grid, of one energy or of several that are evaluated on the same points.
 
-    The energy receives points of the box's type and device; sums are kept in float64.
+    Points have the dtype and the device of the box; sums are computed in float64.
 
     Args:
-        energy: maps points (n, d) to energies (..., n), in nats.
-        low: lower corner (d,) of the box.
-        high: upper corner (d,) of the box.
-        n_cells: number of cells along each dimension.
+        energy: maps points (n, d) to energies (..., n) in nats.
+        low: the lower corner of the box, (d,).
+        high: the upper corner of the box, (d,).
+        n_cells: the number of cells along each dimension.
 
     Returns:
-        log Z (...) in nats, float64; of shape () for a single energy.
+        log Z in nats, float64, (...); of shape () for a single energy.
 
     Raises:
-        ValueError: for more than two dimensions, an empty box, or no cells.
+        ValueError: if there are more than two dimensions, the box is empty, or there are no cells.
     """
     dims = check_corners(low, high)
     if dims > 2:
         raise ValueError(
-            f"a grid over {dims} dimensions needs {n_cells}^{dims} points: "
-            f"use importance_log_normalizer beyond two"
+            f"expected at most 2 dimensions, got {dims}, for which a grid needs {n_cells}^{dims} "
+            "points: use annealed_log_normalizer"
         )
     if n_cells < 1:
         raise ValueError(f"expected at least 1 cell, got {n_cells}")

@@ -1,4 +1,4 @@
-"""log Z in any dimension, by importance sampling around anchors.
+"""log Z in any number of dimensions, by importance sampling around anchors.
 
 Z = E_q[ w(x) ],    w(x) = 1[x in box] exp(-E(x)) / q(x)
 q = 0.95 mean_j N(a_j, bandwidth² I) + 0.05 uniform over the box
@@ -14,7 +14,7 @@ from gedi.normalizer.estimate import CHUNK_POINTS, check_corners
 
 __all__ = ["importance_log_normalizer"]
 
-_CHUNK_DISTANCES = 4_194_304  # to anchors, held at once
+_CHUNK_DISTANCES = 4_194_304  # distances to anchors that are computed at once
 _UNIFORM_SHARE = 0.05
 
 
@@ -29,29 +29,30 @@ def importance_log_normalizer(
     n_samples: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Log Z of one energy, or of several that are evaluated on the same points.
+    """Estimate log Z of one energy, or of several that are evaluated on the same points.
 
-    The energy receives points of the box's type and device; sums are kept in float64. The uniform
-    part of q bounds the weights where no anchor is near. log Z is biased downwards by
-    about 1 / (2 ess) nats, and more where q misses mass of the model: then the effective sample
-    size (Kish), (Σ w)² / Σ w², which sees drawn samples only, can be large and wrong.
+    Points have the dtype and the device of the box; sums are computed in float64. The uniform part
+    of q bounds the weights of points that are far from all anchors. The estimate of log Z is biased
+    downwards by about 1 / (2 ess) nats, and by more if q misses mass of the model. In that case the
+    effective sample size (Kish), (Σ w)² / Σ w², can be large nevertheless, because it depends only
+    on the points that were drawn.
 
     Args:
-        energy: maps points (n, d) to energies (..., n), in nats.
-        anchors: points (m, d) where the density is expected, such as data.
-        bandwidth: standard deviation of the kernels, in the box's units.
-        low: lower corner (d,) of the box.
-        high: upper corner (d,) of the box.
-        n_samples: number of points drawn.
-        generator: draws them, on its own device.
+        energy: maps points (n, d) to energies (..., n) in nats.
+        anchors: points where the density is expected, such as data, (m, d).
+        bandwidth: the standard deviation of the kernels, in the units of the box.
+        low: the lower corner of the box, (d,).
+        high: the upper corner of the box, (d,).
+        n_samples: the number of points to draw.
+        generator: draws the points, on its own device.
 
     Returns:
-        log Z (...) in nats and the effective sample size (...), between 1 and n_samples; both
-        float64, of shape () for a single energy.
+        log Z in nats (...), and the effective sample size (...), between 1 and n_samples; both are
+        float64, and of shape () for a single energy.
 
     Raises:
-        ValueError: for anchors of another dimension, a bandwidth that is not positive, an empty
-            box, or fewer than 2 samples.
+        ValueError: if the anchors have another dimension, the bandwidth is not positive, the box is
+            empty, or there are fewer than 2 samples.
     """
     dims = check_corners(low, high)
     if anchors.ndim != 2 or anchors.shape[1] != dims or len(anchors) == 0:
@@ -74,10 +75,10 @@ def importance_log_normalizer(
 
 
 class _Proposal:
-    """Gaussians at anchors mixed with a uniform part over the box.
+    """A mixture of Gaussians at the anchors and a uniform part over the box.
 
-    The numbers of points from either part are fixed rather than drawn, and the mixture's
-    weights are their shares: the estimate stays unbiased and its variance falls.
+    The numbers of points from each part are fixed instead of random, and the weights of the mixture
+    are their shares. This keeps the estimate of Z unbiased and reduces its variance.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class _Proposal:
         self.chunk = max(1, min(CHUNK_POINTS, _CHUNK_DISTANCES // len(anchors)))
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Points (n_samples, d); those of the kernels may lie outside the box."""
+        """Draw points (n_samples, d); those from the kernels may lie outside the box."""
         dims, device, to = len(self.low), generator.device, self.low
         pick = torch.randint(
             len(self.anchors), (self.n_kernel,), generator=generator, device=device
@@ -101,7 +102,7 @@ class _Proposal:
         return torch.cat([kernel, self.low + (self.high - self.low) * share])
 
     def log_prob(self, points: Tensor) -> Tensor:
-        """Log density (n,) of points (n, d) in the box, in nats, float64."""
+        """The log-density of points in the box, in nats, float64, (n, d) -> (n,)."""
         dims = len(self.low)
         total = math.log(self.n_kernel + self.n_uniform)
         scaled = torch.cdist(

@@ -1,7 +1,7 @@
 """Pictures of data, models and trainings.
 
-Each function draws on the axes that it is given, or makes some for `None`, and returns them; arrays
-and callables come in. The displays draw models: an estimator, or a run that was read.
+Each function takes arrays and callables, draws on the given axes, or on new ones if they are None,
+and returns the axes. The displays draw models: an estimator, or the model of a run.
 
     from gedi import plot
 

@@ -1,4 +1,4 @@
-"""Whether probabilities are as they say: of what is held for 80 % sure, 80 % should be right."""
+"""Calibration: of the predictions with a probability of 80 %, 80 % should be right."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ __all__ = ["Calibration", "calibration", "reliability"]
 
 
 class Calibration(NamedTuple):
-    """Predictions in bins of equal width of their confidence; those without any are left out.
+    """Predictions in bins of confidence of equal width; empty bins are left out.
 
     Attributes:
         confidence: mean probability of the predicted class, (b,).
         accuracy: share of right predictions, (b,).
-        counts: of predictions, (b,).
+        counts: number of predictions, (b,).
     """
 
     confidence: Floats
@@ -33,12 +33,12 @@ class Calibration(NamedTuple):
 
 
 def calibration(y_true: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10) -> Calibration:
-    """Accuracy beside confidence, bin by bin.
+    """Accuracy and confidence of each bin.
 
     Args:
-        y_true: class of each point as the column of its probability, (n,).
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
-        n_bins: between 0 and 1.
+        n_bins: number of bins between 0 and 1.
 
     Raises:
         DataError: for shapes that do not fit each other, or classes without a column.
@@ -74,14 +74,14 @@ def reliability(
 ) -> Axes:
     """Draw accuracy over confidence, with the share of predictions in each bin as bars.
 
-    On the dotted diagonal probabilities are as they say; below it the model is too sure.
+    On the dotted diagonal, probabilities are calibrated; below it, the model is overconfident.
 
     Args:
-        ax: where to draw; None makes axes.
-        y_true: class of each point as the column of its probability, (n,).
+        ax: the axes to draw on; None makes new ones.
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
-        n_bins: between 0 and 1.
-        name: of the curve, in the legend, beside its expected calibration error.
+        n_bins: number of bins between 0 and 1.
+        name: name of the curve in the legend, which also shows the expected calibration error.
 
     Raises:
         DataError: for shapes that do not fit each other, or classes without a column.

@@ -17,14 +17,14 @@ def sweep_stability(
     """Draw the agreement of trainings on halves of the data over the number of clusters.
 
     Args:
-        ax: where to draw; None makes axes.
-        results: columns `n_clusters`, `stability` and `least_stability`, as `results_` of a
-            `ClusterSweep` has them.
-        suggested: a number to mark.
+        ax: the axes to draw on; None makes new ones.
+        results: columns `n_clusters`, `stability` and `least_stability`, such as `results_` of a
+            `ClusterSweep`.
+        suggested: number of clusters to mark.
     """
     ax = axes_or_new(ax)
     numbers, mean, least = _columns(results, "n_clusters", "stability", "least_stability")
-    ax.fill_between(numbers, least, mean, color=OKABE_ITO[2], alpha=0.2, label="to the least pair")
+    ax.fill_between(numbers, least, mean, color=OKABE_ITO[2], alpha=0.2, label="lowest pair")
     ax.plot(numbers, mean, color=OKABE_ITO[2], marker="o", linewidth=1.8, label="mean")
     ax.set_ylim(min(0.0, float(np.nanmin(least, initial=0.0))), 1.02)
     ax.set_ylabel("agreement (adjusted Rand index)", color=MUTED)
@@ -34,29 +34,31 @@ def sweep_stability(
 def sweep_told(
     ax: Axes | None, results: Mapping[str, ArrayLike], *, suggested: int | None = None
 ) -> Axes:
-    """Draw what clusters tell of unseen points over their number, with its maximum, log c.
+    """Draw the information of clusters about unseen points, and its maximum log c, over c.
+
+    The information is log c minus the collapse gap on unseen points, in nats.
 
     Args:
-        ax: where to draw; None makes axes.
-        results: columns `n_clusters`, `told` and `told_spread`, as `results_` of a `ClusterSweep`
-            has them.
-        suggested: a number to mark.
+        ax: the axes to draw on; None makes new ones.
+        results: columns `n_clusters`, `told` and `told_spread`, such as `results_` of a
+            `ClusterSweep`.
+        suggested: number of clusters to mark.
     """
     ax = axes_or_new(ax)
-    numbers, told, spread = _columns(results, "n_clusters", "told", "told_spread")
+    numbers, information, spread = _columns(results, "n_clusters", "told", "told_spread")
     ax.plot(numbers, np.log(numbers), color=MUTED, linewidth=1.2, linestyle="--", label="log c")
     ax.errorbar(
         numbers,
-        told,
+        information,
         spread,
         color=OKABE_ITO[0],
         marker="s",
         linewidth=1.8,
         capsize=3,
-        label="told, with its spread",
+        label="mean and standard deviation",
     )
-    ax.set_ylim(min(0.0, float(np.nanmin(told - spread))), None)
-    ax.set_ylabel("told of unseen points (nats)", color=MUTED)
+    ax.set_ylim(min(0.0, float(np.nanmin(information - spread))), None)
+    ax.set_ylabel("information on unseen points (nats)", color=MUTED)
     return _finished(ax, numbers, suggested)
 
 

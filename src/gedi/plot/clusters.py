@@ -1,4 +1,4 @@
-"""Sizes of clusters, and how they go with known classes."""
+"""Sizes of clusters, and their agreement with known classes."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ __all__ = ["cluster_sizes", "confusion"]
 
 
 def cluster_sizes(ax: Axes | None, sizes: Integers, prior: Floats) -> Axes:
-    """Draw how many points each cluster holds, beside what the prior asks for.
+    """Draw the number of points in each cluster, and the number that the prior asks for.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         sizes: points in each cluster, shape (c,).
         prior: share of each cluster, shape (c,), summing to one.
     """
@@ -55,11 +55,11 @@ def confusion(
     """Draw counts of classes (rows) in clusters (columns), shaded by the share of the class.
 
     Args:
-        ax: where to draw; None makes axes.
-        matrix: counts, shape (classes, clusters), columns in the order to be drawn (matched ones
-            on the diagonal).
-        class_names: one name a row.
-        cluster_names: one name a column; without them the columns stay unlabelled.
+        ax: the axes to draw on; None makes new ones.
+        matrix: counts, shape (classes, clusters), with columns in the order to draw them (matched
+            ones on the diagonal).
+        class_names: one name for each row.
+        cluster_names: one name for each column; None leaves the columns unlabelled.
     """
     ax = axes_or_new(ax)
     totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)

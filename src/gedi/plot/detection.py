@@ -1,4 +1,4 @@
-"""How scores tell outliers from the data."""
+"""How well scores separate outliers from the data."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ __all__ = ["auroc", "ood_histogram", "roc"]
 
 
 def auroc(inliers: Floats, outliers: Floats) -> float:
-    """How often an outlier has the lower score of a pair: 1 at best, 0.5 by chance.
+    """The share of pairs in which the outlier has the lower score: 1 at best, 0.5 by chance.
 
     Args:
         inliers: scores of points like the data, (n,).
@@ -33,21 +33,21 @@ def ood_histogram(
 ) -> Axes:
     """Overlay histograms of scores of the data and of sets of outliers, with the AUROC of each.
 
-    What is far from the data is counted in the outermost bins.
+    Scores outside of the range are counted in the outermost bins.
 
     Args:
-        ax: where to draw; None makes axes.
-        inliers: scores of points like the data, shape (n,); not finite ones are left out.
-        outliers: name of a set -> its scores, shape (m,).
-        threshold: the score below which points are taken for outliers.
-        label: of the horizontal axis.
+        ax: the axes to draw on; None makes new ones.
+        inliers: scores of points like the data, shape (n,); those that are not finite are left out.
+        outliers: scores of each set of outliers, by name, shape (m,).
+        threshold: score below which points count as outliers.
+        label: label of the horizontal axis.
     """
     data = np.asarray(inliers)[np.isfinite(inliers)]
     sets = [("data", data)]
     for name, scores in outliers.items():
         finite = np.asarray(scores)[np.isfinite(scores)]
-        told = f", AUROC {auroc(data, finite):.2f}" if data.size and finite.size else ""
-        sets.append((short_name(name) + told, finite))
+        figure = f", AUROC {auroc(data, finite):.2f}" if data.size and finite.size else ""
+        sets.append((short_name(name) + figure, finite))
     ax = overlay(ax, sets, bins=50, label=label)
     if threshold is not None:
         ax.axvline(threshold, color=MUTED, linewidth=1.2, linestyle=":", label="threshold")
@@ -58,16 +58,16 @@ def ood_histogram(
 def roc(ax: Axes | None, inliers: Floats, outliers: Mapping[str, Floats]) -> Axes:
     """Draw the receiver operating characteristic of each set of outliers.
 
-    Outliers are found by a low score. Scores that know nothing lie on the dotted diagonal.
+    Outliers are detected by a low score. Scores at random lie on the dotted diagonal.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         inliers: scores of points like the data, shape (n,).
-        outliers: name of a set -> its scores, shape (m,).
+        outliers: scores of each set of outliers, by name, shape (m,).
     """
     ax = axes_or_new(ax)
     ax.plot((0, 1), (0, 1), color=MUTED, linewidth=0.9, linestyle=":")
-    # Without the first stroke, which is the data's in the histogram beside.
+    # The first stroke is that of the data in histograms.
     for stroke, (name, scores) in zip(
         strokes(len(outliers) + 1)[1:], outliers.items(), strict=True
     ):
@@ -77,7 +77,7 @@ def roc(ax: Axes | None, inliers: Floats, outliers: Mapping[str, Floats]) -> Axe
         ax.plot(raised, found, **stroke._asdict(), linewidth=1.6, label=label, clip_on=False)
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(0.0, 1.0)
-    ax.set_xlabel("share of the data taken for outliers", color=MUTED)
+    ax.set_xlabel("share of the data that count as outliers", color=MUTED)
     ax.set_ylabel("share of outliers found", color=MUTED)
     tidy(ax)
     legend(ax)

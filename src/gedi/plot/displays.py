@@ -1,6 +1,6 @@
-"""Pictures of a model in the manner of scikit-learn: made from an estimator, kept, drawn again.
+"""Displays of a model, like those of scikit-learn: made from an estimator, and drawn by `plot`.
 
-Models are estimators, or a `TrainedModel` as `Run.open(folder).load_model()` reads it.
+A model is an estimator, or a `TrainedModel` such as `Run.open(folder).load_model()` returns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ from gedi.training.trained import TrainedModel
 
 __all__ = ["DensityDisplay", "OutlierDisplay", "RegionsDisplay", "ReliabilityDisplay"]
 
-_MOST_ON_LANDSCAPE = 400  # points, few enough to leave it visible
+_MOST_ON_LANDSCAPE = 400  # points, so that the landscape stays visible
 
 
 class _Display:
-    """What is left when a picture was drawn: `ax_` and `figure_`."""
+    """A display with the axes and the figure of the last drawing: `ax_` and `figure_`."""
 
     ax_: Axes
     figure_: Any
@@ -41,8 +41,8 @@ class _PlaneDisplay(_Display):
     Args:
         model: an estimator or a `TrainedModel`.
         x: points, (n, 2).
-        names: of the two features; none where they have none.
-        margin: around the points, in their range.
+        names: names of the two features; may be empty.
+        margin: margin around the points, as a share of their range.
     """
 
     model: Any = field(repr=False)
@@ -57,7 +57,7 @@ class _PlaneDisplay(_Display):
         Args:
             model: an estimator, or a `TrainedModel`.
             X: points, (n, 2); the columns of a frame name the axes.
-            ax: where to draw; None makes axes.
+            ax: the axes to draw on; None makes new ones.
 
         Raises:
             DataError: for points of another number of features.
@@ -65,17 +65,17 @@ class _PlaneDisplay(_Display):
         x = np.asarray(X, float)
         if x.ndim != 2 or x.shape[1] != 2:
             raise DataError(
-                f"expected points of two features, (n, 2), to draw a map of, got {x.shape}"
+                f"expected points with two features, (n, 2), to draw a map, got {x.shape}"
             )
         return cls(model, x, [str(name) for name in getattr(X, "columns", ())]).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on axes; None makes them."""
+        """Draw on the axes, or on new ones if they are None."""
         raise NotImplementedError
 
     @property
     def box(self) -> tuple[Floats, Floats]:
-        """Corners of what is drawn, each (2,)."""
+        """The lower and upper corner of the map, each (2,)."""
         margin = self.margin * np.ptp(self.x, axis=0) + 1e-9
         return self.x.min(axis=0) - margin, self.x.max(axis=0) + margin
 
@@ -87,7 +87,7 @@ class _PlaneDisplay(_Display):
 
 
 class DensityDisplay(_PlaneDisplay):
-    """The log-density of a model in two dimensions, with points over it.
+    """The log-density of a model in two dimensions, with points.
 
         DensityDisplay.from_estimator(model, X)
 
@@ -97,14 +97,14 @@ class DensityDisplay(_PlaneDisplay):
     """
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on axes; None makes them."""
+        """Draw on the axes, or on new ones if they are None."""
         ax = energy_landscape(axes_or_new(ax), _log_density_of(self.model), *self.box)
         shown = self.x[:: -(-len(self.x) // _MOST_ON_LANDSCAPE)]
         return self._named(points(ax, shown, color="white", edge=INK, size=5.0))
 
 
 class RegionsDisplay(_PlaneDisplay):
-    """The clusters of a model in two dimensions, with points over them.
+    """The clusters of a model in two dimensions, with points.
 
         RegionsDisplay.from_estimator(model, X)
 
@@ -114,7 +114,7 @@ class RegionsDisplay(_PlaneDisplay):
     """
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on axes; None makes them."""
+        """Draw on the axes, or on new ones if they are None."""
         posterior = _posterior_of(self.model)
         ax = decision_regions(axes_or_new(ax), posterior, *self.box)
         probabilities = posterior(self.x)
@@ -129,10 +129,10 @@ class ReliabilityDisplay(_Display):
         ReliabilityDisplay.from_estimator(classifier, X_test, y_test)
 
     Args:
-        y_true: class of each point as the column of its probability, (n,).
+        y_true: class of each point, as a column of `probabilities`, (n,).
         probabilities: p(y|x), (n, c).
-        n_bins: between 0 and 1.
-        name: of the model, in the legend.
+        n_bins: number of bins between 0 and 1.
+        name: name of the model in the legend.
 
     Attributes:
         ax_: the axes.
@@ -157,24 +157,24 @@ class ReliabilityDisplay(_Display):
         """Draw a fitted classifier on points that it was not trained on.
 
         Args:
-            classifier: with `predict_proba` and `classes_`.
-            X: points, as the classifier takes them.
+            classifier: an estimator with `predict_proba` and `classes_`.
+            X: points that the classifier accepts.
             y: their classes, (n,).
-            n_bins: between 0 and 1.
-            ax: where to draw; None makes axes.
+            n_bins: number of bins between 0 and 1.
+            ax: the axes to draw on; None makes new ones.
 
         Raises:
-            DataError: for a model without names of classes, or a class that it does not know.
+            DataError: for a model without `classes_`, or a class that it does not know.
         """
         if not hasattr(classifier, "classes_"):
             raise DataError(
-                f"{type(classifier).__name__} knows no names of classes: expected a classifier; "
-                "for clusters use from_predictions, with the cluster that each class goes with"
+                f"expected a classifier with classes_, got {type(classifier).__name__}; for "
+                "clusters use from_predictions, with the cluster of each class"
             )
         classes, labels = np.asarray(classifier.classes_), np.asarray(y)
         unknown = labels[~np.isin(labels, classes)]
         if len(unknown):
-            raise DataError(f"y: expected classes of the classifier, got {unknown[0]!r} as well")
+            raise DataError(f"y: expected classes of the classifier, got {unknown[0]!r}")
         columns = np.argmax(labels[:, None] == classes, axis=1)
         return cls.from_predictions(
             columns,
@@ -197,11 +197,11 @@ class ReliabilityDisplay(_Display):
         """Draw probabilities of any model.
 
         Args:
-            y_true: class of each point as the column of its probability, (n,).
+            y_true: class of each point, as a column of `probabilities`, (n,).
             probabilities: p(y|x), (n, c).
-            n_bins: between 0 and 1.
-            name: of the model, in the legend.
-            ax: where to draw; None makes axes.
+            n_bins: number of bins between 0 and 1.
+            name: name of the model in the legend.
+            ax: the axes to draw on; None makes new ones.
 
         Raises:
             DataError: for shapes that do not fit each other, or classes without a column.
@@ -210,25 +210,25 @@ class ReliabilityDisplay(_Display):
 
     @property
     def calibration(self) -> Calibration:
-        """What is drawn; its `error` is the expected calibration error."""
+        """The values that are drawn; their `error` is the expected calibration error."""
         return calibration(self.y_true, self.probabilities, n_bins=self.n_bins)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on axes; None makes them."""
+        """Draw on the axes, or on new ones if they are None."""
         drawn = reliability(ax, self.y_true, self.probabilities, n_bins=self.n_bins, name=self.name)
         return self._drawn(drawn)
 
 
 @dataclass
 class OutlierDisplay(_Display):
-    """Scores of the data beside those of sets of outliers.
+    """Scores of the data and of sets of outliers.
 
         OutlierDisplay.from_estimator(model, X, {"noise": rng.uniform(-3, 3, X.shape)})
 
     Args:
-        inliers: log-density of points like the data, in nats, (n,).
-        outliers: name of a set -> its log-densities, (m,).
-        threshold: below which points are taken for outliers; None where there is none.
+        inliers: log-densities of points like the data, in nats, (n,).
+        outliers: log-densities of each set of outliers, by name, (m,).
+        threshold: log-density below which points count as outliers; None for no threshold.
 
     Attributes:
         ax_: the axes.
@@ -249,14 +249,14 @@ class OutlierDisplay(_Display):
         kind: str = "histogram",
         ax: Axes | None = None,
     ) -> Self:
-        """Draw how a fitted model scores points like its data, and others.
+        """Draw the scores of a fitted model for points like its data and for outliers.
 
         Args:
             model: an estimator, or a `TrainedModel`.
-            X: points like the data, better not those of the training.
-            outliers: name of a set -> its points.
+            X: points like the data, preferably not those of the training.
+            outliers: points of each set of outliers, by name.
             kind: "histogram", or "roc" for the receiver operating characteristic.
-            ax: where to draw; None makes axes.
+            ax: the axes to draw on; None makes new ones.
 
         Raises:
             DataError: for another kind.
@@ -268,11 +268,11 @@ class OutlierDisplay(_Display):
 
     @property
     def auroc(self) -> dict[str, float]:
-        """Of each set: 1 at best, 0.5 by chance."""
+        """The AUROC of each set: 1 at best, 0.5 by chance."""
         return {name: auroc(self.inliers, scores) for name, scores in self.outliers.items()}
 
     def plot(self, ax: Axes | None = None, *, kind: str = "histogram") -> Self:
-        """Draw on axes; None makes them.
+        """Draw on the axes, or on new ones if they are None.
 
         Raises:
             DataError: for another kind than "histogram" and "roc".

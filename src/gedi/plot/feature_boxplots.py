@@ -1,4 +1,4 @@
-"""How a feature is spread in each cluster."""
+"""Box plots of a feature in each cluster."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,11 +30,11 @@ def feature_boxes(
     """Draw a box for each cluster: quartiles, the median, and whiskers from 5 % to 95 %.
 
     Args:
-        ax: where to draw; None makes axes.
-        values: of one feature, shape (n,); those that are not finite are left out.
+        ax: the axes to draw on; None makes new ones.
+        values: values of the feature, shape (n,); those that are not finite are left out.
         clusters: cluster of each point, shape (n,).
-        name: of the feature.
-        n_clusters: how many clusters there are, where some may be absent from `clusters`.
+        name: name of the feature.
+        n_clusters: number of clusters, if some may be absent from `clusters`.
         shown: numbers of the clusters to draw; by default all that hold a point.
     """
     ax = axes_or_new(ax)

@@ -29,21 +29,21 @@ def energy_histogram(
 ) -> Axes:
     """Overlay histograms of energies, as shares of each set.
 
-    The range is that of the bulk of the first set and its surroundings; what lies beyond is
+    The range covers the bulk of the first set and its surroundings. Values outside of it are
     counted in the outermost bins, which may be cut off at the top.
 
     Args:
-        ax: where to draw; None makes axes.
-        energies: name of a set -> energies in nats, shape (n,).
+        ax: the axes to draw on; None makes new ones.
+        energies: energies of each set in nats, by name, shape (n,).
         bins: number of bins.
-        label: of the horizontal axis, for other values than energies.
+        label: label of the horizontal axis.
     """
     sets = [(short_name(name), values) for name, values in energies.items()]
     return overlay(ax, sets, bins=bins, label=label)
 
 
 def overlay(ax: Axes | None, sets: Sequence[tuple[str, Floats]], *, bins: int, label: str) -> Axes:
-    """Overlay histograms of sets whose legend is as it is given; see `energy_histogram`."""
+    """Overlay histograms of sets with any legend; see `energy_histogram`."""
     ax = axes_or_new(ax)
     finite = [(name, np.asarray(values)[np.isfinite(values)]) for name, values in sets]
     finite = [(name, values) for name, values in finite if values.size]

@@ -23,13 +23,13 @@ def image_grid(
     *,
     gap: float = TILE_GAP,
 ) -> Axes:
-    """Lay images out as tiles on one Axes, row by row, pixels kept sharp.
+    """Draw images as tiles on one Axes, row by row, with sharp pixels.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         images: values in [0, 1], shape (n, C, H, W). Three channels are colours; any other number
-            is averaged to grey. The place of an image without any number stays empty.
-        n_columns: tiles in a row.
+            is averaged to grey. The place of an image that is all NaN stays empty.
+        n_columns: number of tiles in a row.
         captions: one short text under each tile.
         gap: space between tiles, in widths (and heights) of a tile.
     """
@@ -76,19 +76,19 @@ def samples(
     n_columns: int = 12,
     value_range: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw samples by their clusters: images as rows of tiles, points of a plane as dots.
+    """Draw samples by cluster: images as rows of tiles, two-dimensional points as dots.
 
         plot.samples(None, *model.sample(200))
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         x: images (m, H, W) or (m, C, H, W), or points (m, 2).
-        clusters: of each sample, (m,).
-        n_columns: images of each cluster at most.
+        clusters: cluster of each sample, (m,).
+        n_columns: maximum number of images of each cluster.
         value_range: lowest and highest value of a pixel; by default those of `x`.
 
     Raises:
-        DataError: for samples of another shape, which have no picture of their own.
+        DataError: for samples of another shape.
     """
     drawn = np.asarray(x, float)
     if drawn.ndim == 2 and drawn.shape[1] == 2:
@@ -96,13 +96,13 @@ def samples(
     if drawn.ndim not in (3, 4):
         raise DataError(
             "expected images (m, H, W) or (m, C, H, W), or points (m, 2), got samples of shape "
-            f"{drawn.shape}; flattened images take their shape back with reshape"
+            f"{drawn.shape}; use reshape to restore flattened images"
         )
     images = drawn[:, None] if drawn.ndim == 3 else drawn
     low, high = value_range or (float(drawn.min()), float(drawn.max()))
     present = np.unique(clusters)
     ax = axes_or_new(ax, (0.5 * n_columns, 0.5 * len(present)))
-    # Rows that are not full stay empty at their end.
+    # Rows that are not full have empty places at their end.
     rows = np.full((len(present), n_columns, *images.shape[1:]), np.nan)
     for row, k in zip(rows, present, strict=True):
         some = images[clusters == k][:n_columns]

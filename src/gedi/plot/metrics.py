@@ -35,9 +35,9 @@ def history(
     averages and the middle 98 % of the raw values, so that one spike does not flatten the rest.
 
     Args:
-        ax: where to draw; None makes axes.
-        records: columns by name, as `history_` of an estimator or `Run.history()` has them;
-            missing values are skipped.
+        ax: the axes to draw on; None makes new ones.
+        records: columns by name, such as `history_` of an estimator or `Run.history()`; missing
+            values are skipped.
         columns: metrics to draw; those without a finite value are left out.
         log_scale: draw a logarithmic vertical axis.
     """
@@ -77,7 +77,7 @@ def _finite_series(frame: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
 
 
 def _is_noisy(values: Floats) -> bool:
-    """Whether a series jitters, compared with how far it travels.
+    """Returns whether a series jitters, compared with its range.
 
     Second differences of noise of scale σ have scale √6 σ, those of a trend nearly vanish.
     """

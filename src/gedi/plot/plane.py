@@ -39,12 +39,12 @@ def points(
     """Scatter two-dimensional points.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         x: points, shape (n, 2).
         clusters: cluster of each point, shape (n,): chooses the colours.
-        n_clusters: how many clusters there are, where some may be absent from `clusters`.
+        n_clusters: number of clusters, if some may be absent from `clusters`.
         size: marker area in points squared; by default it shrinks as n grows.
-        color: colour of all points where there are no clusters.
+        color: colour of all points if there are no clusters.
         edge: colour of the thin rim of the markers.
     """
     ax = axes_or_new(ax)
@@ -66,13 +66,13 @@ def decision_regions(
     *,
     resolution: int = 200,
 ) -> Axes:
-    """Paint each place of a two-dimensional box in the colour of its likeliest cluster.
+    """Paint each point of a two-dimensional box in the colour of its likeliest cluster.
 
-    The colour fades to white where the posterior is uniform. Borders and the number of each
-    cluster tell regions apart without colours.
+    The colour fades to white where the posterior is uniform. Borders and the numbers of the
+    clusters show the regions without colours.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         posterior: maps points (m, 2) to cluster probabilities (m, c).
         low: lower corner of the box, shape (2,).
         high: upper corner of the box, shape (2,).
@@ -84,7 +84,7 @@ def decision_regions(
     n_clusters = probabilities.shape[1]
     chance = 1.0 / n_clusters
     certainty = (probabilities.max(axis=1) - chance) / max(1.0 - chance, 1e-12)
-    # Half strength at most: the points drawn over it keep the full colours.
+    # At most half strength, so that points in full colours stand out.
     strength = 0.5 * np.clip(certainty, 0.0, 1.0)[:, None]
     color = cluster_colors(n_clusters)[probabilities.argmax(axis=1), :3]
     painted = (strength * color + (1.0 - strength)).reshape(resolution, resolution, 3)
@@ -108,11 +108,11 @@ def energy_landscape(
     """Draw a log-density over a two-dimensional box, with contours and a colour bar.
 
     Args:
-        ax: where to draw; None makes axes.
+        ax: the axes to draw on; None makes new ones.
         log_density: maps points (m, 2) to their log-density (m,) in nats.
         low: lower corner of the box, shape (2,).
         high: upper corner of the box, shape (2,).
-        depth: nats below the maximum under which all is drawn as one.
+        depth: nats below the maximum; lower values are drawn in one colour.
         resolution: grid points along each side.
     """
     ax = axes_or_new(ax)
@@ -123,7 +123,7 @@ def energy_landscape(
         return say(ax, "no finite log-density")
     top = float(values[np.isfinite(values)].max())
     levels = np.linspace(top - depth, top, 25)
-    # Just above the top level, rounding would leave the maximum unpainted.
+    # Rounding to just above the top level would leave the maximum unpainted.
     clipped = np.clip(np.nan_to_num(values, nan=-np.inf), top - depth, np.nextafter(top, -np.inf))
     filled = ax.contourf(horizontal, vertical, clipped, levels=levels, cmap="viridis")
     ax.contour(
@@ -135,7 +135,7 @@ def energy_landscape(
         linewidths=0.5,
         alpha=0.5,
     )
-    # An inset is as high as the axes even where their aspect shrinks them.
+    # An inset is as high as the axes, even if their aspect shrinks them.
     bar = ax.figure.colorbar(filled, cax=ax.inset_axes((1.03, 0.0, 0.04, 1.0)))
     bar.locator = MaxNLocator(6)
     bar.update_ticks()
@@ -166,7 +166,7 @@ def _borders(ax: Axes, horizontal: Floats, vertical: Floats, clusters: Integers)
     present = np.unique(clusters)
     if len(present) > _MOST_NUMBERED:
         return
-    # A frame of its own keeps numbers away from the walls.
+    # A frame keeps the numbers away from the borders of the box.
     framed = np.pad(clusters, 1, constant_values=-1)
     for k in present:
         inside = clusters == k

@@ -1,7 +1,7 @@
-"""How all pictures look: colours, quiet axes, legends, and names as they are.
+"""The style of all pictures: colours, axes, legends and names.
 
-Colours are told apart by colour-blind readers, and lines by their strokes where there is no colour.
-Names that come from data are drawn as they are: a dollar sign is a dollar sign, not mathematics.
+Colour-blind readers can distinguish the colours, and lines differ in their dashes as well. Names
+from data are drawn literally: a dollar sign does not start mathematics.
 """
 
 from collections.abc import Iterable
@@ -57,17 +57,17 @@ _DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 
 
 class Stroke(NamedTuple):
-    """How a line or the rim of a histogram is drawn; told apart without its colour as well."""
+    """The colour and dashes of a line or of the outline of a histogram."""
 
     color: str
     linestyle: Any
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (5.6, 4.0)) -> Axes:
-    """The axes, or new ones in a figure of pyplot's, `size` in inches, which notebooks show."""
+    """The axes, or new ones of `size` in inches in a figure of pyplot, which notebooks show."""
     if ax is not None:
         return ax
-    # Imported here, as it chooses a backend for the whole process.
+    # Imported here, as pyplot chooses a backend for the whole process.
     from matplotlib import pyplot  # noqa: PLC0415
 
     made: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
@@ -75,7 +75,7 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] = (5.6, 4.0)) -> Axes
 
 
 def strokes(n: int) -> list[Stroke]:
-    """Strokes for n lines or sets, each of its own colour and, up to five, its own dashes."""
+    """Strokes for n lines or sets, with different colours and, up to five, different dashes."""
     return [Stroke(color, _DASHES[k % len(_DASHES)]) for k, color in enumerate(cycle(n))]
 
 
@@ -87,7 +87,7 @@ def cluster_colors(n_clusters: int) -> Floats:
     """
     if n_clusters <= len(OKABE_ITO):
         return to_rgba_array(OKABE_ITO[:n_clusters])
-    # The palest end is left out: it vanishes on white.
+    # The palest end is left out, as it vanishes on white.
     shades: Floats = np.asarray(colormaps["viridis"](np.linspace(0.0, 0.95, n_clusters)))
     stride = round(0.382 * n_clusters)
     while np.gcd(stride, n_clusters) != 1:
@@ -96,13 +96,13 @@ def cluster_colors(n_clusters: int) -> Floats:
 
 
 def cycle(n: int) -> list[str]:
-    """Colours for n lines or sets, the yellow of the palette left out: it is lost on white."""
+    """Colours for n lines or sets, without yellow, which vanishes on white."""
     order = [OKABE_ITO[k] for k in (0, 4, 2, 3, 1, 5, 7)]
     return [order[k % len(order)] for k in range(n)]
 
 
 def tidy(ax: Axes, grid: str | None = "both") -> None:
-    """Quiet axes: no box, small grey ticks, a faint grid behind the data."""
+    """Style axes: no box, small grey ticks, a faint grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(GRID)
     ax.tick_params(which="both", labelsize=8, colors=MUTED, length=0)
@@ -114,11 +114,11 @@ def tidy(ax: Axes, grid: str | None = "both") -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend above the axes, where it covers nothing; in one line for up to five entries."""
+    """Add a legend above the axes; up to five entries are in one line."""
     made = ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        # Long names of many sets would not fit otherwise.
+        # Long names of many sets do not fit in one line.
         ncols=5 if len(ax.get_legend_handles_labels()[1]) <= 5 else 3,
         frameon=False,
         fontsize=8.5,
@@ -142,7 +142,7 @@ def _no_mathematics(texts: Iterable[Text]) -> None:
 
 
 def say(ax: Axes, message: str) -> Axes:
-    """Write in the middle of empty axes why they are empty."""
+    """Write a message in the middle of empty axes."""
     where = ax.transAxes
     ax.text(0.5, 0.5, message, ha="center", va="center", color=MUTED, transform=where)
     ax.set_xticks([])
@@ -151,7 +151,7 @@ def say(ax: Axes, message: str) -> Axes:
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
-    """The range with 5 % on both sides, never empty."""
+    """The range with a margin of 5 % on both sides, never empty."""
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin
 

@@ -25,7 +25,7 @@ def finite_of(values: Floats | None) -> Floats:
 
 
 def finite_mean(values: Floats) -> float:
-    """The mean of the finite values; NaN where there are none."""
+    """The mean of the finite values; NaN if there are none."""
     finite = finite_of(values)
     return float(finite.mean()) if finite.size else float("nan")
 

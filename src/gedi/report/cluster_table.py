@@ -79,13 +79,13 @@ def cluster_pictures(content: ReportContent) -> list[Picture]:
     sizes, prior = content.cluster_sizes, content.prior
     n_classes = 0 if content.confusion is None else len(content.confusion[1])
     side = 5.0 if n_classes > 12 else 4.2
-    beside_map = content.image_shape is None and content.x.shape[1] == 2
+    next_to_map = content.image_shape is None and content.x.shape[1] == 2
     pictures = [
         chart(
             lambda ax: plot.cluster_sizes(ax, sizes, prior),
             alt="Bars: points in each cluster, with the prior as a line",
-            caption="Points in each cluster; the line is what the prior asks for",
-            size=(4.6, side if n_classes and not beside_map else 2.9),
+            caption="Points in each cluster; the lines are the sizes that the prior asks for",
+            size=(4.6, side if n_classes and not next_to_map else 2.9),
             recolored=False,
         )
     ]
@@ -97,9 +97,9 @@ def cluster_pictures(content: ReportContent) -> list[Picture]:
             chart(
                 lambda ax: plot.confusion(ax, matrix, class_names, names),
                 alt="Matrix: points of each class in each cluster",
-                caption="Points of each class that are given each symbol; right on the diagonal"
+                caption="Points by class and predicted symbol; right ones are on the diagonal"
                 if content.named
-                else "Points of each class in each cluster; matches are on the diagonal",
+                else "Points by class and cluster; matched pairs are on the diagonal",
                 size=(4.6, side),
                 recolored=False,
             )

@@ -1,4 +1,4 @@
-"""What a report shows, as plain values, and how they follow from a finished training."""
+"""The content of a report as plain values, and how it follows from a finished training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ Integers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
-    """What a report shows, as plain values.
+    """The content of a report as plain values.
 
     Args:
         title: heading of the page.
@@ -35,16 +35,17 @@ class ReportContent:
         n_features: number of features of a point, d.
         n_clusters: number of clusters, c.
         method: "GEDI", "GEDI no gen" or "JEM".
-        stopped: why the training ended.
+        stopped: why the training ended, in words.
         seconds: duration of the training.
         iterations: iterations trained.
-        history: metrics over the column `iteration`; any of gen, inv, prior, bound, gap,
-            energy_data, energy_samples, acceptance, step_size, learning_rate.
+        history: metrics over the column `iteration`: any of gen, inv, prior, bound, gap,
+            energy_data, energy_samples, acceptance, step_size and learning_rate.
         collapse_gap: the gap on a fixed set with fixed views, in nats.
-        metrics: name -> value, shown in this order; may be empty.
+        metrics: values by name, shown in this order; may be empty.
         cluster_sizes: points in each cluster, shape (c,).
-        prior: share of each cluster, shape (c,).
+        prior: share of each cluster under the prior, shape (c,).
         restarts: one mapping for each restart; the key `chosen` marks the one that was kept.
+        interventions: what the guard against divergence did, one sentence each.
         confusion: counts (classes, clusters), columns matched to the diagonal, and class names.
         energies: energies in nats of the sets `data`, `samples` and `noise`, each shape (n,).
         x: the data in the user's units, shape (n, d).
@@ -63,11 +64,12 @@ class ReportContent:
         settings: the settings of the run, nested.
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
-        interventions: of the guard against divergence, one sentence each.
         outliers: for images, scores of some of them and of foils.
+        named: whether a rule gave the clusters their meanings, as symbols.
         cluster_names: one name for each cluster, such as the value of its symbol; if empty,
             clusters are shown by number.
-        named: whether a rule gave the clusters their meanings, as symbols.
+        ended: what ended the training; see `gedi.evaluation.symptoms.Signs`.
+        max_iter: number of iterations that were asked for; None if that is not known.
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
@@ -112,6 +114,8 @@ class ReportContent:
     walk_rounds: Sequence[int] = ()
     named: bool = False
     cluster_names: Sequence[str] = ()
+    ended: str | None = None
+    max_iter: int | None = None
 
 
 ENDINGS = {
@@ -131,12 +135,12 @@ def report_content(
     named: bool = False,
     values: Sequence[str] = (),
 ) -> ReportContent:
-    """Everything that the report of a training shows.
+    """The content of the report of a training.
 
     Args:
         fit: the training.
-        findings: of its model.
-        dataset: the data it was trained on.
+        findings: the findings of its model.
+        dataset: the data that it was trained on.
         next_steps: command lines to show.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         values: the value of each cluster under a rule, (c,); empty if there is none.
@@ -195,6 +199,8 @@ def report_content(
         walk_rounds=findings.walk_rounds,
         named=named,
         cluster_names=values,
+        ended=fit.ended,
+        max_iter=fit.settings.max_iter,
     )
 
 
@@ -212,9 +218,9 @@ def _history(fit: Fit) -> pd.DataFrame:
 def _confusion(
     dataset: Dataset, clusters: NDArray[np.int64], n_clusters: int, *, named: bool
 ) -> tuple[tuple[NDArray[np.int64], tuple[str, ...]] | None, list[int] | None]:
-    """Counts of classes against clusters, columns in the order of the classes they match.
+    """Counts of classes against clusters, with columns in the order of the classes they match.
 
-    Columns of clusters that a rule named keep their order: a matching would hide a wrong name.
+    If a rule named the clusters, columns keep their order: a matching would hide a wrong name.
     """
     if dataset.labels is None:
         return None, None

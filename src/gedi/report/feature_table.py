@@ -21,9 +21,9 @@ _CLEAR = 0.5  # pooled standard deviations above which a difference is mentioned
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """One feature: its scale in the user's units, its effect, and standardised means with colours.
+    """One feature: its scale in the user's units, its effect η², and coloured standardised means.
 
-    The effect is η², the share of its variance that lies between clusters.
+    η² is the share of the variance of the feature that lies between clusters.
     """
 
     name: str
@@ -62,7 +62,7 @@ def feature_rows(content: ReportContent) -> list[FeatureRow]:
 
 
 def feature_pictures(content: ReportContent) -> list[Picture]:
-    """The features that differ most between clusters, as boxes: one picture each."""
+    """Box plots of the features that differ most between clusters, one picture each."""
     effect, names = effects(content), _feature_names(content)
     shown = largest_numbers(content.cluster_sizes, MAX_TABLE_CLUSTERS)
     height = 1.0 + 0.24 * len(shown)
@@ -78,7 +78,7 @@ def feature_pictures(content: ReportContent) -> list[Picture]:
                 n_clusters=content.n_clusters,
                 shown=shown,
             ),
-            alt=f"Boxes of {names[j]} in each cluster",
+            alt=f"Box plot of {names[j]} in each cluster",
             caption=f"{names[j]}: {share} of its variance lies between clusters",
             size=(3.2, height),
             recolored=False,
@@ -90,7 +90,8 @@ def feature_pictures(content: ReportContent) -> list[Picture]:
 def signatures(content: ReportContent) -> list[list[str]]:
     """The features in which each cluster differs most from all others, in words.
 
-    By Cohen's d: the difference of the means inside and outside, in pooled standard deviations.
+    They are chosen by Cohen's d: the difference of the means inside and outside of the cluster, in
+    pooled standard deviations.
     """
     names, n = _feature_names(content), len(content.x)
     found: list[list[str]] = []
@@ -148,7 +149,7 @@ def _heat(mean: float) -> tuple[str, str]:
 
 
 def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
-    """The ten rows of lowest density, and the features in which they are furthest out."""
+    """The ten rows of lowest density, with the features in which they deviate most."""
     center, scale = content.x.mean(axis=0), nonzero(content.x.std(axis=0))
     colors, names = hex_colors(content.n_clusters), _feature_names(content)
     rows = []

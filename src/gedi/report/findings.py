@@ -47,14 +47,14 @@ class Findings:
 
     Attributes:
         prediction: clusters and scores of the data.
-        sizes: points in each cluster, (c,).
+        sizes: number of points in each cluster, (c,).
         collapse_gap: in nats, under fixed views.
         samples: points drawn from p(x), without the noise of the training, (m, d).
         sample_clusters: their clusters, (m,).
-        energies: energies of `data` (with the noise of the training), `samples` and `noise`, in
-            nats.
-        metrics: by name. With labels: NMI, ARI and accuracy, and if a rule named the clusters,
-            `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
+        energies: energies of `data` (with the noise that the training adds), `samples` and `noise`,
+            in nats.
+        metrics: values by name. With labels: NMI, ARI and accuracy, and if a rule named the
+            clusters, `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
             `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
             regret. For images: the AUROC against foils.
         outliers: for images, scores of some of them and of foils; otherwise None.
@@ -89,7 +89,7 @@ def find(
     Args:
         trained: the model.
         dataset: points, with or without labels.
-        settings: of the training; the gap is measured under its views.
+        settings: settings of the training; the gap is measured under its views.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         groups: groups of these points that obey a rule, if there are any.
     """
@@ -134,7 +134,7 @@ def find(
         samples=samples,
         sample_clusters=sample_clusters,
         energies={
-            # With noise, as GEN uses them; otherwise they could not be compared with samples.
+            # With the noise that GEN adds, so that they can be compared with samples.
             "data": _energies(trained, smoothed).double().numpy(),
             "samples": trained.predict(noisy).energy,
             "noise": outlier_energies["uniform noise"].double().numpy(),

@@ -20,7 +20,7 @@ DENSITY = "log density"
 
 @dataclass(frozen=True)
 class OutlierRow:
-    """One set of outliers: its figures, score by score."""
+    """One set of outliers with the figures of each score."""
 
     name: str
     figures: Sequence[str]
@@ -58,7 +58,7 @@ def _pictures(scores: Mapping[str, Mapping[str, Floats]]) -> list[Picture]:
         chart(
             lambda ax: plot.energy_histogram(ax, sets, bins=50, label=label),
             alt=f"Histograms of the log density of {', '.join(sets)}",
-            caption="Log density of data and foils; what is far away is in the outermost bins",
+            caption="Log density of data and foils; the outermost bins count all values beyond",
             size=(4.6, 3.4),
         ),
         *(_curves(score, found) for score, found in scores.items()),
@@ -70,6 +70,6 @@ def _curves(score: str, sets: Mapping[str, Floats]) -> Picture:
     return chart(
         lambda ax: plot.roc(ax, data, dict(others)),
         alt=f"Receiver operating characteristics of the {score} for {len(others)} foils",
-        caption=f"Foils found by a low {score}; dotted: chance",
+        caption=f"Foils detected by a low {score}; the dotted line is chance",
         size=(4.6, 3.4),
     )

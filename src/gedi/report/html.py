@@ -18,7 +18,7 @@ def write_page(path: Path, template: str, content: Mapping[str, object]) -> None
     Args:
         path: where the page goes; its folder must exist.
         template: name of the template.
-        content: what the template shows.
+        content: variables of the template, by name.
     """
     page = _environment().get_template(template).render(content)
     with beside(path) as partial:

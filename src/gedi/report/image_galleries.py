@@ -65,21 +65,21 @@ def unlikely_images(content: ReportContent) -> Picture | None:
 def walk_picture(content: ReportContent, walk: Floats) -> Picture | None:
     """The positions of chains, one chain in each row."""
     n_chains, n_places, d = walk.shape
-    # At most as many tiles as all galleries have.
+    # As many tiles as all galleries have, at most.
     room = 2 * tiles_in_a_strip(content.image_shape or (1, 1, 1), 1) // n_places
     shown = walk[: max(2, min(n_chains, 4 * room))]
     rounds = [f"{number:,}" for number in content.walk_rounds]
     return tiles(
         as_images(content, shown.reshape(-1, d)),
         n_places,
-        f"Chains from noise to samples, one a row, after {phrases.sentence_list(rounds)} rounds",
-        f"one chain a row; from left to right after {phrases.sentence_list(rounds)} rounds of "
-        "moves, and at the end without the noise that the training adds",
+        f"Chains from noise to samples, after {phrases.sentence_list(rounds)} rounds",
+        f"Each row is one chain, after {phrases.sentence_list(rounds)} rounds of moves; the last "
+        "image is without the noise that the training adds",
     )
 
 
 def as_images(content: ReportContent, x: Floats) -> Floats:
-    """Points as images in [0, 1], shape (n, C, H, W), sides of at most `MAX_TILE_SIDE` pixels."""
+    """Points as images in [0, 1], (n, C, H, W), with at most `MAX_TILE_SIDE` pixels a side."""
     shape = content.image_shape or (1, 1, x.shape[1])
     low, high = content.value_range or (float(content.x.min()), float(content.x.max()))
     step = -(-max(shape[1:]) // MAX_TILE_SIDE)

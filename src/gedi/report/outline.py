@@ -24,7 +24,7 @@ def outline(value: object, indent: str = "") -> Iterator[str]:
 
 
 def _is_nested(value: object) -> bool:
-    """Returns whether a setting needs lines of its own; lists of scalars do not."""
+    """Returns whether a setting needs several lines; lists of scalars do not."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(item, (Mapping, list, tuple)) for item in value)
     return isinstance(value, Mapping) and len(value) > 0

@@ -1,6 +1,6 @@
 """The report of a run: one HTML page without external resources.
 
-The first screen says what was found, whether it can be trusted and what to do next; the details
+The first screen says what was found, whether it can be trusted and what to do next. The details
 follow. Pictures are embedded, there is no script, and a content policy forbids the page to load
 anything. All text from data or settings is escaped.
 """
@@ -8,7 +8,7 @@ anything. All text from data or settings is escaped.
 from pathlib import Path
 
 from gedi import phrases
-from gedi.evaluation.symptoms import gap_symptoms, symptoms
+from gedi.evaluation.symptoms import symptoms
 from gedi.report.cluster_table import cluster_pictures, cluster_rows, largest_clusters
 from gedi.report.content import ReportContent
 from gedi.report.feature_table import feature_pictures, feature_rows, unlikely_rows
@@ -29,7 +29,7 @@ def write(path: Path, content: ReportContent) -> None:
 
     Args:
         path: where the page goes; its folder must exist.
-        content: what it shows.
+        content: content of the report.
     """
     write_page(path, "report.html.j2", _context(content))
 
@@ -37,7 +37,7 @@ def write(path: Path, content: ReportContent) -> None:
 def _context(content: ReportContent) -> dict[str, object]:
     """The variables of the template, in the order of the page."""
     rows = cluster_rows(content)
-    found = signs(content)
+    found = list(symptoms(signs(content)))
     is_image = content.image_shape is not None
     is_plane = not is_image and content.x.shape[1] == 2
     return {
@@ -45,8 +45,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "headline": headline(content.cluster_sizes),
         "facts": facts(content),
         "gap": phrases.number(content.collapse_gap),
-        "verdict": verdict(content.collapse_gap),
-        "warnings": [*gap_symptoms(found), *symptoms(found)],
+        "verdict": verdict(content.collapse_gap, found),
+        "warnings": [symptom for symptom in found if symptom.name != "unfinished"],
         "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,

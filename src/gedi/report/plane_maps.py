@@ -34,7 +34,7 @@ def plane_pictures(content: ReportContent) -> list[Picture]:
     def landscape(ax: Axes, dots: Floats) -> None:
         if density is not None:
             plot.energy_landscape(ax, density, low, high)
-        # Few enough to leave the landscape visible; rimmed, to be seen on dark and on bright.
+        # Few points leave the landscape visible; rims make them visible on any background.
         shown = thinned(len(dots), MAX_SCATTER_ON_LANDSCAPE)
         plot.points(ax, dots[shown], color="white", edge=plot.INK, size=5.0)
         _frame_plane(ax, content.feature_names, low, high)
@@ -42,13 +42,16 @@ def plane_pictures(content: ReportContent) -> list[Picture]:
     def scene(draw: Callable[[Axes], object], alt: str, caption: str) -> Picture:
         return chart(draw, alt=alt, caption=caption, size=size, recolored=False)
 
-    pictures = [scene(regions, "Map of the clusters with the data", "Clusters; pale: unsure")]
+    pictures = [
+        scene(regions, "Map of the clusters with the data", "Clusters; pale regions are uncertain")
+    ]
     if density is not None:
         alt = "Map of the density with the data"
-        pictures.append(scene(lambda ax: landscape(ax, content.x), alt, "Density, with data"))
+        caption = "Log-density, with some of the data"
+        pictures.append(scene(lambda ax: landscape(ax, content.x), alt, caption))
     if len(content.samples):
         alt = "Map of the density with the samples"
-        caption = "Samples: they should lie as the data do"
+        caption = "Log-density, with samples: they should lie where the data lie"
         pictures.append(scene(lambda ax: landscape(ax, content.samples), alt, caption))
     return pictures
 
@@ -71,5 +74,5 @@ def _frame_plane(ax: Axes, feature_names: Sequence[str], low: Floats, high: Floa
         ax.set_xlabel(horizontal, color=plot.MUTED, parse_math=False)
         ax.set_ylabel(vertical, color=plot.MUTED, parse_math=False)
     width, height = high - low
-    # Features in different units share no scale: then the axes fill the picture.
+    # Features in different units have no common scale: then the axes fill the picture.
     ax.set_aspect("equal" if 1 / 3 < width / height < 3 else "auto")

@@ -1,6 +1,6 @@
 """The first screen: what was found, whether it can be trusted, and what is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,26 +8,28 @@ import numpy as np
 import pandas as pd
 
 from gedi import phrases
-from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, quartiles_of
+from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, Symptom, quartiles_of
 from gedi.report.content import Integers, ReportContent
 
 __all__ = ["facts", "headline", "metric_cards", "signs", "verdict"]
 
 METRIC_HINTS = {
     "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
-    "ari": "pairs grouped as the labels do; 1 is perfect, 0 is chance",
+    "ari": "agreement of pairs with the labels; 1 is perfect, 0 is chance",
     "accuracy": "share of points in the cluster matched to their label",
     "rule-accuracy": "share of the groups whose likeliest outcome is the one that was observed",
-    "rule-probability": "of what was observed, under the rule: geometric mean over the groups",
+    "rule-probability": "probability of the observed outcomes: geometric mean over the groups",
     "symbol-accuracy": "share of points whose symbol is their label, without a matching",
-    "regret": "nats lost per point against the true density",
+    "regret": "nats per point below the true log-density; lower is better",
     "log-likelihood": "nats per point; higher is better",
 }
+
+_WRONG_DENSITY = ("diverged", "samples that are noise", "peaks without data", "wrong density")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The collapse gap in words; `position` is its place on a scale from 0 to 100."""
+    """Whether the result can be trusted; `position` is the gap on a scale from 0 to 100."""
 
     level: Literal["good", "fair", "bad"]
     title: str
@@ -40,16 +42,16 @@ def headline(sizes: Integers) -> str:
     total, n_clusters = int(np.sum(sizes)), len(sizes)
     used = sizes[sizes > 0]
     if len(used) == 0:
-        return f"{n_clusters} clusters, and no points."
+        return f"{n_clusters} clusters and no points."
     if len(used) == 1:
         return f"All {total:,} points are in one cluster of {n_clusters}."
     largest, smallest = phrases.percent(used.max() / total), phrases.percent(used.min() / total)
     if len(used) == n_clusters and largest == smallest:
-        return f"{n_clusters} clusters in {total:,} points, of {largest} each."
+        return f"{n_clusters} clusters in {total:,} points; each holds {largest}."
     if len(used) < n_clusters:
         return (
             f"{len(used)} of {n_clusters} clusters are used in {total:,} points; "
-            f"the largest holds {largest}, the smallest of them {smallest}."
+            f"the largest holds {largest}, the smallest used one {smallest}."
         )
     return (
         f"{n_clusters} clusters in {total:,} points; "
@@ -67,26 +69,35 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     ]
 
 
-def verdict(gap: float) -> Verdict:
-    """What the gap says about the clusters."""
+def verdict(gap: float, symptoms: Sequence[Symptom] = ()) -> Verdict:
+    """Whether the result can be trusted, by its collapse gap in nats and its symptoms."""
     position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
-    if gap <= GOOD_GAP:
-        text = "Clusters are confident, stable under the views and balanced as the prior says."
-        return Verdict("good", "The clusters hold together", text, position)
-    if gap <= FAIR_GAP:
+    by_name = {symptom.name: symptom for symptom in symptoms}
+    if np.isnan(gap):
+        text = "The collapse gap is not a number: the training diverged or had no views."
+        return Verdict("bad", "Do not trust this result", text, 99.0)
+    if "unfinished" in by_name:
+        return Verdict("bad", "Unfinished", str(by_name["unfinished"]), position)
+    if gap > FAIR_GAP:
         text = (
-            "Mostly confident, stable and balanced: look at the small or uncertain clusters "
-            "before you use them."
+            "Many points have no certain cluster or change it under the views, or the cluster "
+            "sizes differ from the prior. What to try is below."
+        )
+        return Verdict("bad", "Do not trust these clusters", text, position)
+    if not by_name.keys().isdisjoint(_WRONG_DENSITY):
+        text = (
+            "The collapse gap is small, but samples or log-densities disagree with the data. "
+            "What to try is below."
+        )
+        return Verdict("bad", "The density does not fit the data", text, position)
+    if gap > GOOD_GAP:
+        text = (
+            "The clusters are mostly confident, stable under the views and balanced. Look at the "
+            "small or uncertain ones before you use them."
         )
         return Verdict("fair", "Mostly sound", text, position)
-    if np.isnan(gap):
-        text = "The gap is not a number: the training diverged or had no views."
-        return Verdict("bad", "Nothing to trust yet", text, 99.0)
-    text = (
-        "The assignments are unsure, change under the views, or are out of balance with the "
-        "prior. What to try is below."
-    )
-    return Verdict("bad", "Do not trust these clusters", text, position)
+    text = "The clusters are confident, stable under the views and as large as the prior says."
+    return Verdict("good", "The clusters are sound", text, position)
 
 
 def signs(content: ReportContent) -> Signs:
@@ -104,6 +115,10 @@ def signs(content: ReportContent) -> Signs:
         prior=content.prior,
         energies=quartiles_of(content.energies),
         n_not_finite=int(np.sum(~np.isfinite(content.log_density))),
+        ended=content.ended,
+        iterations=content.iterations,
+        max_iter=content.max_iter,
+        regret=content.metrics.get("regret"),
     )
 
 

@@ -15,24 +15,24 @@ __all__ = ["restart_columns", "training_pictures"]
 
 HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     (
-        "INV and PRIOR: agreement under the views, balance as the prior asks (nats)",
+        "INV (agreement between views) and PRIOR (balance of the clusters), in nats",
         ("inv", "prior"),
         False,
     ),
     (
-        "Probability of what is known, such as outcomes under a rule (geometric mean)",
+        "Probability of the known labels or outcomes (geometric mean)",
         ("evidence_probability",),
         False,
     ),
     ("GEN and the whole bound (nats)", ("gen", "bound"), False),
-    ("Collapse gap as the training saw it (nats); dotted: 0.05 and 0.3", ("gap",), False),
+    ("Collapse gap during the training (nats); dotted lines: 0.05 and 0.3", ("gap",), False),
     (
-        "Mean energy of data and of samples (nats): they should stay together",
+        "Mean energy of data and of samples (nats): both should stay close to each other",
         ("energy_data", "energy_samples"),
         False,
     ),
     ("Share of the chains' moves that were accepted", ("acceptance",), False),
-    ("Step size of the chains, learning rate", ("step_size", "learning_rate"), True),
+    ("Step size of the chains, and learning rate", ("step_size", "learning_rate"), True),
 )
 
 
@@ -49,7 +49,7 @@ def training_pictures(content: ReportContent) -> list[Picture]:
             chart(
                 lambda ax: plot.energy_histogram(ax, content.energies),
                 alt=f"Histograms of the energies of {names}",
-                caption=f"Energies of {names} at the end",
+                caption=f"Energies of {names} at the end of the training",
             )
         )
     return pictures

@@ -1,4 +1,4 @@
-"""Rules over the symbols of several inputs, as the log-probability that they hold."""
+"""Rules over the symbols of several inputs, and the log-probability that they hold."""
 
 from gedi.rules.callable import CallableRule
 from gedi.rules.circuit import CircuitRule, Diagram

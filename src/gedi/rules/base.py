@@ -1,4 +1,4 @@
-"""What the rules here share: named values, numbered outcomes, and one batch of groups at a time."""
+"""The base class of rules: named values, numbered outcomes, and groups in one flat batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,15 @@ __all__ = ["BaseRule"]
 
 
 class BaseRule:
-    """A `SymbolicRule` over listed outcomes.
+    """A `SymbolicRule` with a list of outcomes.
 
-    Subclasses define `_log_probability` of groups in one batch, or `log_probability` itself.
+    Subclasses define `_log_probability` for groups in one flat batch, or override
+    `log_probability`.
 
     Args:
-        n_symbols: k.
-        values: of a symbol; value j is cluster j, (c,).
-        outcomes: all that can be observed.
+        n_symbols: the number of symbols, k.
+        values: the values of each symbol, (c,); value j is cluster j.
+        outcomes: all possible outcomes.
     """
 
     def __init__(self, n_symbols: int, values: tuple[Any, ...], outcomes: Outcomes) -> None:
@@ -30,18 +31,18 @@ class BaseRule:
 
     @property
     def outcomes(self) -> tuple[Any, ...]:
-        """All outcomes that can be observed, in the order of their codes."""
+        """All possible outcomes, in the order of their codes."""
         return self._outcomes.values
 
     def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes, see `SymbolicRule`."""
+        """The codes of outcomes, see `SymbolicRule`."""
         return self._outcomes.encode(outcomes)
 
     def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
+        """The log-probability log P(outcome | x_1, ..., x_k) in nats, see `SymbolicRule`."""
         inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
         return self._log_probability(*inputs.flat()).view(inputs.leading)
 
     def _log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome): (n, k, c) and (n,) -> (n,)."""
+        """The log-probability log P(outcome): (n, k, c) and (n,) -> (n,)."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Rules whose probability the user computes."""
+"""Rules whose probability is computed by a function of the user."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,18 +15,19 @@ __all__ = ["CallableRule"]
 
 
 class CallableRule(BaseRule):
-    """Any differentiable function from log posteriors and codes to log probabilities.
+    """A rule given by any differentiable function from log posteriors to log probabilities.
 
     Args:
-        function: from log posteriors (..., m, k, c) and codes (..., m), both with all leading
+        function: maps log posteriors (..., m, k, c) and codes (..., m), both with all leading
             dimensions, to log P(outcome | x_1, ..., x_k) in nats, (..., m).
-        n_symbols: k.
-        n_values: c.
-        outcomes: all that can be observed; their places are their codes.
-        values: of a symbol, value j of which is cluster j; None: 0 to c - 1.
+        n_symbols: the number of symbols, k.
+        n_values: the number of values of each symbol, c.
+        outcomes: all possible outcomes; the code of an outcome is its index.
+        values: the values of each symbol, value j being cluster j; None is 0 to c - 1.
 
     Raises:
-        RuleError: outcomes or values that repeat, no outcome, or another number of values.
+        RuleError: if outcomes or values repeat, there is no outcome, or the number of values is not
+            c.
     """
 
     def __init__(
@@ -45,11 +46,11 @@ class CallableRule(BaseRule):
             raise RuleError("outcomes: expected at least 1, got none")
 
     def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """What the function gives, see `SymbolicRule`.
+        """The log-probability from the function, see `SymbolicRule`.
 
         Raises:
-            RuleError: the inputs do not fit the rule, or what the function gives is of another
-                shape than the codes.
+            RuleError: if the inputs do not fit the rule, or the function does not return a tensor
+                of the shape of the codes.
         """
         inputs = checked(log_posteriors, codes, self.n_symbols, self.n_values)
         found = self._function(*inputs)

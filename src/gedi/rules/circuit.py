@@ -1,4 +1,4 @@
-"""Rules in propositional logic, compiled once to a circuit."""
+"""Rules in propositional logic, compiled to a circuit."""
 
 import ast
 import copy
@@ -21,19 +21,22 @@ from gedi.rules.outcomes import Outcomes, shown
 
 __all__ = ["MAX_ELEMENTS", "CircuitRule", "Diagram"]
 
-MAX_ELEMENTS = 5_000_000  # of a diagram while it is made, about 1 GiB
-_MAX_WORLDS = 10_000  # of one comparison, which are tried one by one
+MAX_ELEMENTS = 5_000_000  # of a diagram during compilation, about 1 GiB
+_MAX_WORLDS = 10_000  # of one comparison; they are evaluated one by one
 
 
 class Diagram:
-    """What a formula is made of: `is_(symbol, value)`, joined by &, | and ~.
+    """The building blocks of a formula: `is_(symbol, value)`, combined by &, | and ~.
 
-    Each is a node of a sentential decision diagram (Darwiche, IJCAI 2011) over one variable for
-    each value of each symbol.
+    Formulas are nodes of a sentential decision diagram (Darwiche, IJCAI 2011), which has one
+    variable for each value of each symbol.
 
     Args:
-        n_symbols: k.
-        n_values: c.
+        n_symbols: the number of symbols, k.
+        n_values: the number of values of each symbol, c.
+
+    Raises:
+        RuleError: if there is no symbol or no value, or pysdd is not installed.
     """
 
     def __init__(self, n_symbols: int, n_values: int) -> None:
@@ -48,10 +51,10 @@ class Diagram:
         self._manager = sdd.SddManager.from_vtree(tree)
 
     def __call__(self, symbol: int, value: int) -> Any:
-        """That a symbol has a value, both from 0.
+        """The formula that a symbol has a value; both are numbered from 0.
 
         Raises:
-            RuleError: there is no such symbol or value.
+            RuleError: if there is no such symbol or value.
         """
         if not (0 <= symbol < self.n_symbols and 0 <= value < self.n_values):
             raise RuleError(
@@ -62,16 +65,16 @@ class Diagram:
 
     @property
     def true(self) -> Any:
-        """What always holds."""
+        """The formula that always holds."""
         return self._manager.true()
 
     @property
     def false(self) -> Any:
-        """What never holds."""
+        """The formula that never holds."""
         return self._manager.false()
 
     def one_value_each(self) -> Any:
-        """That each symbol has exactly one value."""
+        """The formula that each symbol has exactly one value."""
         return self.all(
             self.any(
                 self.all(
@@ -84,15 +87,19 @@ class Diagram:
         )
 
     def all(self, nodes: Iterable[Any]) -> Any:
-        """That all of them hold."""
+        """The conjunction of formulas."""
         return reduce(lambda a, b: self.checked(a & b), nodes, self.true)
 
     def any(self, nodes: Iterable[Any]) -> Any:
-        """That one of them holds, or several."""
+        """The disjunction of formulas."""
         return reduce(lambda a, b: self.checked(a | b), nodes, self.false)
 
     def literal(self, number: int) -> Any:
-        """A literal of a clause, numbered as `gedi.rules.literal` does."""
+        """The formula of a literal of a clause, with the numbers of `gedi.rules.literal`.
+
+        Raises:
+            RuleError: if there is no such variable.
+        """
         variable = abs(number) - 1
         if not 0 <= variable < n_variables(self.n_symbols, self.n_values):
             raise RuleError(
@@ -105,10 +112,10 @@ class Diagram:
         return node if number > 0 else ~node
 
     def checked(self, node: Any) -> Any:
-        """The same node, if the diagram has not outgrown what a rule may take.
+        """Return the node after checking the size of the diagram.
 
         Raises:
-            RuleError: it has.
+            RuleError: if the diagram has more than `MAX_ELEMENTS` elements.
         """
         if self._manager.size() > MAX_ELEMENTS:
             raise RuleError(
@@ -123,26 +130,28 @@ class CircuitRule(BaseRule):
 
         rule = CircuitRule(lambda is_: is_(0, 1) | ~is_(1, 2), n_symbols=2, n_values=3)
 
-    It is observed whether the formula holds: the outcomes are False and True, or True alone if it
-    always holds. The formula, and likewise its negation, is joined with
-    the condition that each symbol has exactly one value. Then each of its models is a world, whose
-    weight is the product of p(y_i | x_i) where literals that hold weigh so much and their negations
-    1, and P(not formula) needs no difference 1 - P(formula), which rounding would spoil where the
-    formula is almost certain. Sums and products are those of klay (Maene et al., ICLR 2025), in log
-    space.
+    The outcome is whether the formula holds: False or True, or only True if it always holds.
 
-    Compiling takes time and memory that hang on the formula, at worst exponential in its symbols.
+    Both the formula and its negation are combined with the condition that each symbol has exactly
+    one value. Each model of these formulas is then a world, and its weight is the product of
+    p(y_i | x_i): positive literals have these weights, and negated literals have the weight 1.
+    P(not formula) is computed from the negation, because the difference 1 - P(formula) loses
+    precision where the formula is almost certain. Sums and products are computed in log space by
+    klay (Maene et al., ICLR 2025, https://arxiv.org/abs/2410.11415).
+
+    The time and memory to compile depend on the formula, and are exponential in the number of
+    symbols in the worst case.
 
     Args:
-        formula: from a `Diagram` to one of its nodes.
-        n_symbols: k.
-        n_values: c.
-        values: of a symbol, value j of which is cluster j; None: 0 to c - 1. Formulas know them by
-            their numbers j.
+        formula: maps a `Diagram` to one of its nodes.
+        n_symbols: the number of symbols, k.
+        n_values: the number of values of each symbol, c.
+        values: the values of each symbol, value j being cluster j; None is 0 to c - 1. Formulas
+            refer to a value by its number j.
 
     Raises:
-        RuleError: no world satisfies the formula, it is too large to compile, values repeat or are
-            not c, or pysdd or klay are not installed.
+        RuleError: if no world satisfies the formula, it is too large to compile, values repeat or
+            their number is not c, or pysdd or klay is not installed.
     """
 
     def __init__(
@@ -178,17 +187,18 @@ class CircuitRule(BaseRule):
         n_values: int,
         values: Sequence[Any] | None = None,
     ) -> Self:
-        """A formula in conjunctive normal form, such as `all_different` gives.
+        """A rule from clauses in conjunctive normal form, such as those of `all_different`.
 
         Args:
-            clauses: literals of which one at least holds, numbered as `gedi.rules.literal` does.
-            n_symbols: k.
-            n_values: c.
-            values: of a symbol, see the class.
+            clauses: the clauses, each a sequence of literals with the numbers of
+                `gedi.rules.literal`, at least one of which must hold.
+            n_symbols: the number of symbols, k.
+            n_values: the number of values of each symbol, c.
+            values: the values of each symbol, see the class.
         """
 
         def formula(diagram: Diagram) -> Any:
-            # Together with this condition from the start, or what is in between grows large.
+            # With this condition first, because intermediate diagrams would otherwise be large.
             parts = (diagram.any(map(diagram.literal, clause)) for clause in clauses)
             return diagram.all((diagram.one_value_each(), *parts))
 
@@ -202,24 +212,34 @@ class CircuitRule(BaseRule):
         n_values: int,
         values: Sequence[Any] | None = None,
     ) -> Self:
-        """A formula in conjunctive normal form as a DIMACS file or its text.
+        """A rule from a DIMACS file, or from its text, in conjunctive normal form.
 
-        Variable 1 + i c + v says that symbol i has value v, both from 0; where symbols have two
-        values, variable i + 1 says that symbol i has value 1. That each symbol has one value need
-        not be said.
+        Variable 1 + i c + v means that symbol i has value v, both numbered from 0. If symbols have
+        two values, variable i + 1 means that symbol i has value 1. The condition that each symbol
+        has one value is added automatically.
+
+        Args:
+            source: the path of the file, or its text, which has several lines.
+            n_symbols: the number of symbols, k.
+            n_values: the number of values of each symbol, c.
+            values: the values of each symbol, see the class.
 
         Raises:
-            RuleError: the file cannot be read, or is over other variables.
+            RuleError: if the file cannot be read, or has another number of variables.
         """
         clauses = read_dimacs(source, n_variables(n_symbols, n_values))
         return cls.from_clauses(clauses, n_symbols, n_values, values)
 
     @classmethod
     def from_expression(cls, text: str, domains: Mapping[str, Sequence[int]]) -> Self:
-        """A formula as text, such as "(a < b or c == 0) and a != c", see `Rule.from_expression`.
+        """A rule from text, such as "(a < b or c == 0) and a != c", see `Rule.from_expression`.
 
-        All names are symbols, in the order of their domains. Each comparison in it may have up to
-        10,000 worlds; what joins them may have any number.
+        All names are symbols, in the order of their domains. Each single comparison may have up to
+        10,000 worlds; their combination may have any number.
+
+        Args:
+            text: the expression.
+            domains: the values of each symbol by its name.
         """
         tree = parsed(text, domains)
         known = Domains.of(domains, (), max_worlds=None, max_checks=None)
@@ -238,13 +258,13 @@ class CircuitRule(BaseRule):
         n_values: int,
         values: Sequence[Any] | None = None,
     ) -> Self:
-        """No two symbols of a group have the same value, as in Sudoku.
+        """The rule that no two symbols of a group have the same value, as in Sudoku.
 
         Args:
-            groups: numbers of symbols from 0.
-            n_symbols: k.
-            n_values: c.
-            values: of a symbol, see the class.
+            groups: the symbols of each group, numbered from 0.
+            n_symbols: the number of symbols, k.
+            n_values: the number of values of each symbol, c.
+            values: the values of each symbol, see the class.
         """
         return cls.from_clauses(all_different(groups, n_values), n_symbols, n_values, values)
 
@@ -256,7 +276,7 @@ class CircuitRule(BaseRule):
 
     def _module(self, device: torch.device) -> nn.Module:
         if device not in self._on:
-            with torch.inference_mode(False):  # as it is kept for trainings
+            with torch.inference_mode(False):  # the copy is kept, and trainings use it too
                 self._on[device] = copy.deepcopy(self._on[torch.device("cpu")]).to(device)
         return self._on[device]
 
@@ -286,7 +306,7 @@ class _Translation:
         return self._tried(tree)
 
     def _tried(self, tree: ast.expr) -> Any:
-        """A comparison, by trying all values of the symbols in it."""
+        """Translate a comparison by evaluating it for all values of its symbols."""
         names = sorted(
             {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)} & set(self.places),
             key=self.places.__getitem__,
@@ -294,8 +314,8 @@ class _Translation:
         n_worlds = self.diagram.n_values ** len(names)
         if n_worlds > _MAX_WORLDS:
             raise RuleError(
-                f"{shown(ast.unparse(tree))} has {n_worlds:,} worlds, more than the "
-                f"{_MAX_WORLDS:,} that are tried: split it, or use FoldRule"
+                f"{shown(ast.unparse(tree))} has {n_worlds:,} worlds: expected at most "
+                f"{_MAX_WORLDS:,} in one comparison; split it, or use FoldRule"
             )
         holds = compiled(tree, names, self.text)
 

@@ -1,4 +1,4 @@
-"""Propositional logic over symbols: literals, clauses, and files of them."""
+"""Propositional logic over symbols: literals, clauses, and DIMACS files."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -15,15 +15,20 @@ _MAX_BYTES = 2**24
 
 
 def n_variables(n_symbols: int, n_values: int) -> int:
-    """Variables of a formula over k symbols of c values: k c, or k where c = 2."""
+    """The number of variables of a formula over k symbols of c values: k c, or k if c = 2."""
     return n_symbols if n_values == 2 else n_symbols * n_values
 
 
 def literal(symbol: int, value: int, n_values: int) -> int:
-    """The literal that says that a symbol has a value, as in DIMACS files.
+    """The literal that means that a symbol has a value, as in DIMACS files.
 
-    It is variable 1 + i c + v for symbol i, value v and c values, both from 0. Symbols of two
-    values take one variable each, i + 1, which is true for value 1 and false for value 0.
+    It is variable 1 + i c + v for symbol i and value v, both numbered from 0. If symbols have two
+    values, each has a single variable i + 1, which is true for value 1 and false for value 0.
+
+    Args:
+        symbol: the number of the symbol, i.
+        value: the number of the value, v.
+        n_values: the number of values of each symbol, c.
     """
     if n_values == 2:
         return symbol + 1 if value == 1 else -(symbol + 1)
@@ -31,14 +36,14 @@ def literal(symbol: int, value: int, n_values: int) -> int:
 
 
 def all_different(groups: Sequence[Sequence[int]], n_values: int) -> list[tuple[int, ...]]:
-    """Clauses which say that no two symbols of a group have the same value.
+    """Clauses that no two symbols of a group have the same value.
 
     Args:
-        groups: numbers of symbols, as the cells of a row of a Sudoku.
-        n_values: c.
+        groups: the symbols of each group, such as the cells of a row of a Sudoku.
+        n_values: the number of values of each symbol, c.
 
     Raises:
-        RuleError: a group names a symbol twice, or has more symbols than there are values.
+        RuleError: if a group names a symbol twice, or has more symbols than there are values.
     """
     for group in groups:
         if len(set(group)) < len(group):
@@ -59,14 +64,14 @@ def all_different(groups: Sequence[Sequence[int]], n_values: int) -> list[tuple[
 
 
 def read_dimacs(source: Path | str, n_expected: int) -> list[tuple[int, ...]]:
-    """The clauses of a formula in conjunctive normal form.
+    """Read the clauses of a formula in conjunctive normal form.
 
     Args:
-        source: path of a .cnf file, or its text, which has several lines.
-        n_expected: variables it must declare.
+        source: the path of a .cnf file, or its text, which has several lines.
+        n_expected: the number of variables that it must declare.
 
     Raises:
-        RuleError: there is no such file, it is damaged, or is over other variables.
+        RuleError: if the file does not exist, is invalid, or has another number of variables.
     """
     if isinstance(source, str) and "\n" in source:
         return _clauses(source, "the formula", n_expected)
@@ -85,7 +90,7 @@ def _text(path: Path) -> str:
         raise RuleError(f"{name} is not read: {error}") from error
     except OSError as error:
         raise RuleError(f"{name} cannot be opened: {error.strerror}") from error
-    except ValueError as error:  # bytes that are no UTF-8, or a null character in the name
+    except ValueError as error:  # bytes that are not UTF-8, or a null character in the name
         raise RuleError(f"{name} cannot be read as a .cnf file: {error}") from error
 
 
@@ -97,13 +102,13 @@ def _clauses(text: str, name: str, n_expected: int) -> list[tuple[int, ...]]:
     n_variables, n_clauses = _declared(lines[0][1], lines[0][0])
     if n_variables != n_expected:
         raise RuleError(
-            f"{name}: expected {n_expected} variables, one for each symbol of 2 values or for each "
-            f"value of each symbol of more, got {n_variables}"
+            f"{name}: expected {n_expected} variables, one for each symbol if symbols have 2 "
+            f"values, else one for each value of each symbol, got {n_variables}"
         )
     clauses: list[tuple[int, ...]] = []
     clause: list[int] = []
     for where, words in lines[1:]:
-        if words[0] == "%":  # where the files of SATLIB end
+        if words[0] == "%":  # marks the end in files of SATLIB
             break
         for number in (_number(word, where) for word in words):
             if abs(number) > n_variables:
@@ -116,7 +121,7 @@ def _clauses(text: str, name: str, n_expected: int) -> list[tuple[int, ...]]:
                 clauses.append(tuple(clause))
                 clause = []
     if clause or len(clauses) != n_clauses:
-        unended = ", and one that does not end with 0" if clause else ""
+        unended = " and one that does not end with 0" if clause else ""
         raise RuleError(f"{name}: expected {n_clauses} clauses, got {len(clauses)}{unended}")
     return clauses
 

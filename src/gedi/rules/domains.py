@@ -13,12 +13,12 @@ __all__ = ["Domains", "distinct", "values_of"]
 
 @dataclass(frozen=True)
 class Domains:
-    """Symbols, and what is observed of them.
+    """The domains of symbols and of observed names.
 
     Attributes:
         symbols: the values of each symbol by its name; value j of each is cluster j.
-        observed: the values by name of what is observed.
-        joint: whether an outcome is a tuple, of the values of all that is observed.
+        observed: the values of each observed name.
+        joint: whether an outcome is a tuple of the values of all observed names.
     """
 
     symbols: Mapping[str, tuple[Any, ...]]
@@ -27,7 +27,7 @@ class Domains:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """The values of any symbol; numbers from 0 to c - 1 where symbols differ in them."""
+        """The values that all symbols share; 0 to c - 1 if they have different values."""
         first, *others = self.symbols.values()
         return first if all(each == first for each in others) else tuple(range(len(first)))
 
@@ -40,17 +40,18 @@ class Domains:
         max_worlds: int | None,
         max_checks: int | None,
     ) -> "Domains":
-        """The domains a user gives, in their order.
+        """Split the domains of a user into symbols and observed names, keeping their order.
 
         Args:
-            domains: values by name.
-            observed: a name; several, whose outcomes are tuples; None for the last one.
-            max_worlds: worlds up to which they may be listed; None for any number.
-            max_checks: worlds times outcomes up to which they may be tried; likewise.
+            domains: the values of each name.
+            observed: the observed name; several names, whose outcomes are tuples; None is the last
+                name.
+            max_worlds: the largest number of worlds; None is no limit.
+            max_checks: the largest number of pairs of a world and an outcome; None is no limit.
 
         Raises:
-            RuleError: a domain is empty, repeats a value or has another length than the others'; an
-                observed name has no domain; or there are too many worlds.
+            RuleError: if a domain is empty, repeats a value or has another length than those of the
+                other symbols, an observed name has no domain, or there are too many worlds.
         """
         for name, values in domains.items():
             if isinstance(values, str) or not hasattr(values, "__len__"):
@@ -77,10 +78,14 @@ class Domains:
 
 
 def distinct(values: Sequence[Any], what: str) -> tuple[Any, ...]:
-    """Values as a tuple.
+    """The values as a tuple, checked to be different and hashable.
+
+    Args:
+        values: the values.
+        what: what they are, for the error message.
 
     Raises:
-        RuleError: two are equal, or one cannot be compared by its hash.
+        RuleError: if two values are equal, or one is not hashable.
     """
     found = tuple(plain(values))
     seen = set()
@@ -98,14 +103,14 @@ def distinct(values: Sequence[Any], what: str) -> tuple[Any, ...]:
 
 
 def values_of(values: Sequence[Any] | None, n_values: int) -> tuple[Any, ...]:
-    """The values of a symbol: those given, or numbers from 0 to c - 1.
+    """The values of a symbol: those given, or 0 to c - 1.
 
     Args:
-        values: different from each other, c of them; None for numbers.
-        n_values: c.
+        values: c different values; None is 0 to c - 1.
+        n_values: the number of values, c.
 
     Raises:
-        RuleError: another number of values, or some that repeat.
+        RuleError: if values repeat, or their number is not c.
     """
     found = tuple(range(n_values)) if values is None else distinct(values, "values")
     if len(found) != n_values:
@@ -127,12 +132,12 @@ def _observed(names: tuple[str, ...], observed: str | Sequence[str] | None) -> t
 
 def _check_symbols(lengths: Mapping[str, int]) -> None:
     if not lengths:
-        raise RuleError("expected a name that is not observed, whose values are those of a symbol")
+        raise RuleError("expected at least 1 symbol, a name that is not observed, got none")
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{shown(name)} {length}" for name, length in lengths.items())
+        counts = ", ".join(f"{shown(name)} {length}" for name, length in lengths.items())
         raise RuleError(
-            "expected equally many values of each symbol, since value j is cluster j of all; got "
-            f"{told}"
+            "expected the same number of values for each symbol, because value j is cluster j; got "
+            f"{counts}"
         )
 
 
@@ -140,16 +145,14 @@ def _check_sizes(
     n_worlds: int, n_outcomes: int, max_worlds: int | None, max_checks: int | None
 ) -> None:
     instead = (
-        "use FoldRule, which goes through the symbols one by one, or CircuitRule, which compiles "
-        "logic"
+        "use FoldRule, which takes the symbols one by one, or CircuitRule, which compiles a formula"
     )
     if max_worlds is not None and n_worlds > max_worlds:
         raise RuleError(
-            f"the symbols have {n_worlds:,} worlds, more than the {max_worlds:,} that are listed: "
-            f"{instead}"
+            f"the symbols have {n_worlds:,} worlds: expected at most {max_worlds:,}; {instead}"
         )
     if max_checks is not None and n_worlds * n_outcomes > max_checks:
         raise RuleError(
-            f"{n_worlds:,} worlds times {n_outcomes:,} outcomes are more than the {max_checks:,} "
-            f"that are tried: {instead}"
+            f"the rule has {n_worlds:,} worlds times {n_outcomes:,} outcomes: expected at most "
+            f"{max_checks:,}; {instead}"
         )

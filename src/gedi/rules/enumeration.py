@@ -1,4 +1,4 @@
-"""Rules whose worlds are all tried once."""
+"""Rules that are evaluated once for all worlds."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -20,29 +20,30 @@ from gedi.rules.worlds import Worlds
 __all__ = ["MAX_CHECKS", "MAX_WORLDS", "Rule"]
 
 MAX_WORLDS = 1_000_000
-MAX_CHECKS = 10_000_000  # calls of the function, a few seconds
+MAX_CHECKS = 10_000_000  # calls of the function, which take a few seconds
 
 
 class Rule(BaseRule):
-    """A function that says whether a world agrees with an outcome, tried on all of them once.
+    """A rule given by a function that returns whether a world agrees with an outcome.
 
         Rule(lambda a, b, s: a + b == s, {"a": range(10), "b": range(10), "s": range(19)})
 
     The symbols are the inputs of a group in the order of the function's parameters; value j of a
-    symbol's domain is cluster j. Afterwards the function is forgotten: a group costs a sum over the
-    worlds of its outcome, or over the states of a `Lattice` where these are fewer.
+    symbol's domain is cluster j. The function is called once for each world and outcome, and is not
+    needed afterwards: the probability of a group is a sum over the worlds of its outcome, or over
+    the states of a `Lattice` if that is cheaper.
 
     Args:
-        function: from values of all names to whether they agree.
-        domains: values by name; the names are the function's parameters, or anything for a function
-            of `*cells`, which gets their values in this order.
-        observed: the name whose value is observed, by default the last one; several names, whose
-            outcomes are tuples; or () for a rule that holds for every group, whose one outcome is
-            True.
+        function: returns whether the values of all names agree.
+        domains: the values of each name. The names are the function's parameters; a function of
+            `*cells` may have any names, and gets their values in this order.
+        observed: the name whose value is observed; several names, whose outcomes are tuples; or ()
+            for a rule that holds for every group and has the single outcome True. None is the last
+            name.
 
     Raises:
-        RuleError: names that do not fit the function, domains that do not fit each other, more than
-            1,000,000 worlds, or no world that agrees with any outcome.
+        RuleError: if names do not fit the function, domains do not fit each other, there are more
+            than 1,000,000 worlds, or no world agrees with any outcome.
     """
 
     def __init__(
@@ -79,13 +80,19 @@ class Rule(BaseRule):
         domains: Mapping[str, Sequence[int]],
         observed: str | Sequence[str] | None = None,
     ) -> "Rule":
-        """A rule written as text, such as "a + b == s", over whole numbers.
+        """A rule from text over whole numbers, such as "a + b == s".
 
-        It may hold names, whole numbers, + - * // %, comparisons, `in (...)`, and, or, not,
-        parentheses and abs, min and max, and nothing else, so that it can come from a file.
+        The text may contain names, whole numbers, + - * // %, comparisons, `in (...)`, and, or,
+        not, parentheses, abs, min and max. It cannot contain other code, so it may come from a
+        file.
+
+        Args:
+            text: the expression.
+            domains: the values of each name, whole numbers.
+            observed: the observed names, see the class.
 
         Raises:
-            RuleError: something else is in it, or as for the rule.
+            RuleError: if the text contains anything else, or as for the class.
         """
         return cls(as_function(text, domains), domains, observed)
 
@@ -94,12 +101,14 @@ class Rule(BaseRule):
 
 
 def _parameters(function: Callable[..., Any], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names in the order in which the function takes their values."""
+    """The names in the order of the function's parameters."""
     parameters = inspect.signature(function).parameters.values()
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return names
     if any(each.kind in {each.KEYWORD_ONLY, each.VAR_KEYWORD} for each in parameters):
-        raise RuleError("expected a function that takes all its parameters by their places")
+        raise RuleError(
+            "expected a function with positional parameters only, got one with keyword parameters"
+        )
     own = tuple(each.name for each in parameters)
     if set(own) != set(names):
         raise RuleError(
@@ -115,7 +124,7 @@ def _agreeing(
     known: Domains,
     possible: Sequence[tuple[Any, ...]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of worlds and of outcomes that agree, each (R,)."""
+    """The numbers of the worlds and of the outcomes that agree, each (R,)."""
     given = [*known.symbols, *known.observed]
     order = [given.index(name) for name in names]
     in_order = order == sorted(order)
@@ -138,10 +147,10 @@ def _outcome(values: tuple[Any, ...], joint: bool) -> Any:
 def _cheapest(
     worlds: NDArray[np.int64], codes: NDArray[np.int64], n_symbols: int, n_values: int
 ) -> Worlds | Lattice:
-    """The worlds listed, or merged to states where that is less to sum."""
+    """The list of worlds, or a lattice of states if its sums are cheaper."""
     digits = np.stack(np.unravel_index(worlds, (n_values,) * n_symbols), 1)
     if len(np.unique(worlds)) < len(worlds):
-        # A world that agrees with two outcomes leads to no single state.
+        # In a lattice, a world leads to a single state, so it cannot agree with two outcomes.
         return Worlds(digits, codes, n_values)
     steps = [np.arange(n_values ** (i + 1)).reshape(-1, n_values) for i in range(n_symbols)]
     last = np.full(n_values**n_symbols, -1)

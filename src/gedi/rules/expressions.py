@@ -1,4 +1,4 @@
-"""Rules as text over whole numbers, checked piece by piece before any of it is run."""
+"""Rules as text over whole numbers; every part is checked before any of it is evaluated."""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ __all__ = ["as_function", "compiled", "parsed"]
 
 _MAX_LENGTH = 1000  # characters
 _MAX_NUMBER = 10**9
-_DEEPEST = 200  # of pieces in pieces, where Python's own limit is further away
+_DEEPEST = 200  # levels of nested parts; Python's own limit is higher
 _FUNCTIONS = {"abs": abs, "max": max, "min": min}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -26,18 +26,18 @@ def as_function(text: str, domains: Mapping[str, Sequence[Any]]) -> Callable[...
     """The expression as a function of all names, in the order of their domains.
 
     Raises:
-        RuleError: as `parsed`, and from the function where the expression divides by zero.
+        RuleError: as `parsed`; the function raises it if the expression divides by zero.
     """
     return compiled(parsed(text, domains), tuple(domains), text)
 
 
 def compiled(tree: ast.expr, names: Sequence[str], text: str) -> Callable[..., bool]:
-    """A checked expression, or a piece of one, as a function of these names.
+    """A checked expression, or a part of one, as a function of some names.
 
     Args:
-        tree: from `parsed`.
-        names: its parameters.
-        text: of the whole expression, for messages.
+        tree: the syntax tree, from `parsed`.
+        names: the parameters of the function.
+        text: the text of the whole expression, for error messages.
     """
     parameters = ast.arguments(
         posonlyargs=[],
@@ -57,38 +57,42 @@ def compiled(tree: ast.expr, names: Sequence[str], text: str) -> Callable[..., b
                 f"{name} = {value}" for name, value in zip(names, values, strict=True)
             )
             raise RuleError(
-                f"{_quoted(text)} divides by zero where {world}: rule that out by a condition "
-                "before it, joined by `and`"
+                f"{_quoted(text)} divides by zero for {world}: exclude this by a condition before "
+                "it, joined by `and`"
             ) from error
 
     return function
 
 
 def parsed(text: str, domains: Mapping[str, Sequence[Any]]) -> ast.expr:
-    """The syntax of an expression that holds nothing but what a rule may.
+    """Parse an expression, and check that it contains only what a rule may contain.
 
     Args:
-        text: at most 1000 characters.
-        domains: the names it may hold and their values, which must be whole numbers.
+        text: the expression, of at most 1000 characters.
+        domains: the names that it may contain, with their values, which must be whole numbers.
 
     Raises:
-        RuleError: anything else is in the expression or the domains; the message names the piece.
+        RuleError: if the expression or the domains contain anything else; the message names the
+            part.
     """
     _check_domains(domains)
     if len(text) > _MAX_LENGTH:
         raise RuleError(
             f"expected an expression of at most {_MAX_LENGTH} characters, got {len(text)}: write a "
-            "function"
+            "function instead"
         )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     # The parser raises all of these: ValueError for null characters, the last two for depth.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else str(error) or "it is too deep"
-        raise RuleError(f"{_quoted(text)} is no expression: {reason}") from error
+        reason = (
+            error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
+        )
+        raise RuleError(f"{_quoted(text)} is not a valid expression: {reason}") from error
     if _is_deeper(tree, _DEEPEST):
         raise RuleError(
-            f"{_quoted(text)} has more than {_DEEPEST} pieces within each other: write a function"
+            f"{_quoted(text)} has more than {_DEEPEST} levels of nested parts: write a function "
+            "instead"
         )
     _check(tree, domains)
     if isinstance(tree, ast.BinOp | ast.Constant | ast.Call) or (
@@ -115,13 +119,13 @@ def _check_domains(domains: Mapping[str, Sequence[Any]]) -> None:
                 f"domain of {shown(name)}: expected whole numbers such as range(10), got "
                 f"{shown(values)}"
             )
-        # A range is checked by its ends, as it may be longer than can be gone through.
+        # Only the ends of a range are checked, because it may be too long to iterate over.
         ends = {values[0], values[-1]} if isinstance(values, range) and values else plain(values)
         for value in ends:
             if not isinstance(value, int) or abs(value) > _MAX_NUMBER:
                 raise RuleError(
-                    f"domain of {shown(name)}: an expression speaks of whole numbers up to "
-                    f"{_MAX_NUMBER:,}, got {shown(value)}: write a function for other values"
+                    f"domain of {shown(name)}: expected whole numbers up to {_MAX_NUMBER:,} for an "
+                    f"expression, got {shown(value)}: write a function for other values"
                 )
 
 
@@ -138,19 +142,19 @@ def _check(tree: ast.expr, names: Mapping[str, Any]) -> None:
         piece = pieces.pop()
         if isinstance(piece, ast.Name) and piece.id not in names:
             raise RuleError(
-                f"the rule names {shown(piece.id)}, which has no domain: expected one of "
+                f"the rule contains {shown(piece.id)}, which has no domain: expected one of "
                 f"{', '.join(map(shown, names))}"
             )
         within = _within(piece)
         if within is None:
             raise RuleError(
-                f"{shown(ast.unparse(piece))} has no place in a rule, which may hold {_ALLOWED}"
+                f"{shown(ast.unparse(piece))} is not allowed in a rule: expected only {_ALLOWED}"
             )
         pieces.extend(within)
 
 
 def _within(piece: ast.expr) -> list[ast.expr] | None:
-    """The pieces of a piece that has a place in a rule, else None."""
+    """The parts of a piece of syntax that is allowed in a rule; None if it is not allowed."""
     found: list[ast.expr] | None = None
     match piece:
         case ast.Name():

@@ -1,4 +1,4 @@
-"""Rules that take their symbols one by one and keep a state."""
+"""Rules that take the symbols one by one and keep a state."""
 
 import inspect
 import operator
@@ -17,29 +17,29 @@ from gedi.rules.outcomes import Outcomes, shown
 
 __all__ = ["MAX_STATES", "FoldRule", "sum_rule"]
 
-MAX_STATES = 50_000  # over all symbols
+MAX_STATES = 50_000  # in total over all symbols
 
 
 class FoldRule(BaseRule):
-    """A rule whose outcome is a fold over the symbols, for groups of many.
+    """A rule whose outcome is a fold over the symbols, for groups of many symbols.
 
         state_0 = start,   state_{i+1} = step(state_i, y_i),   outcome = outcome(state_k)
 
-    The sum of eight digits has 10^8 worlds and 73 states at most. All states that can be reached
-    are found once; the functions are forgotten afterwards. Outcomes that are all numbers are in the
-    order of their size, others in the order in which they were found.
+    For example, the sum of eight digits has 10^8 worlds, but at most 73 states. All reachable
+    states are found once; the functions are not needed afterwards. If all outcomes are numbers,
+    they are sorted; otherwise they are in the order in which they were found.
 
     Args:
-        step: from a state and a value, and the symbol's number from 0 if it takes a third
-            parameter, to the next state.
-        start: the first state; states can be anything that can be a key of a dictionary.
-        n_symbols: k.
-        values: of each symbol; value j is cluster j.
-        outcome: from the last state to the outcome; by default the state itself.
+        step: maps a state and a value to the next state. If it has a third parameter, it also gets
+            the number of the symbol, from 0.
+        start: the first state; states can be any keys of a dictionary.
+        n_symbols: the number of symbols, k.
+        values: the values of each symbol; value j is cluster j.
+        outcome: maps the last state to the outcome; None is the state itself.
 
     Raises:
-        RuleError: no symbol, values that repeat, states that are no keys, or more than 50,000 of
-            them over all symbols.
+        RuleError: if there is no symbol, values repeat, states are not hashable, or there are more
+            than 50,000 states over all symbols.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class FoldRule(BaseRule):
 
 
 def sum_rule(n_symbols: int, n_values: int) -> FoldRule:
-    """The sum of symbols with values 0 to c - 1 is observed.
+    """The rule whose outcome is the sum of symbols with values 0 to c - 1.
 
     Args:
-        n_symbols: k.
-        n_values: c.
+        n_symbols: the number of symbols, k.
+        n_values: the number of values of each symbol, c.
     """
     return FoldRule(operator.add, 0, n_symbols, range(n_values))
 
@@ -79,7 +79,7 @@ def sum_rule(n_symbols: int, n_values: int) -> FoldRule:
 def _with_place(step: Callable[..., Hashable]) -> Callable[[Any, Any, int], Hashable]:
     try:
         parameters = list(inspect.signature(step).parameters.values())
-    except ValueError:  # some built-in functions, such as max, do not tell
+    except ValueError:  # some built-in functions, such as max, have no signature
         parameters = []
     if len(parameters) >= 3 and parameters[2].kind is not parameters[2].KEYWORD_ONLY:
         return step
@@ -92,7 +92,7 @@ def _explored(
     n_symbols: int,
     values: Sequence[Any],
 ) -> tuple[list[NDArray[np.int64]], list[Any]]:
-    """For each symbol the next state of each state and value (S_i, c), and the last states."""
+    """The next state of each state and value (S_i, c) for each symbol, and the last states."""
     states, total = [start], 1
     steps = []
     for place in range(n_symbols):
@@ -103,7 +103,7 @@ def _explored(
                 table[i, j] = _number(step(state, value, place), numbers)
             if total + len(numbers) > MAX_STATES:
                 raise RuleError(
-                    f"the fold reaches more than {MAX_STATES:,} states by symbol {place}: keep "
+                    f"the fold reaches more than {MAX_STATES:,} states at symbol {place}: store "
                     "less in the state, or use CircuitRule"
                 )
         steps.append(table)

@@ -1,4 +1,4 @@
-"""Worlds by what is left of them to decide: states that the symbols lead through, one by one."""
+"""Worlds merged into states: the symbols lead from one state to the next."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,19 +17,19 @@ Ways = tuple[Tensor, Tensor, Tensor]
 
 
 class Lattice:
-    """The forward algorithm in log space over a finite state.
+    """The forward algorithm in log space over finitely many states.
 
         α_0 = 1,   α_{i+1}(t) = Σ_{(s, y): s leads to t by y} α_i(s) p(y_i = y | x_i),
         P(outcome) = α_k(outcome)
 
-    (Rabiner, Proceedings of the IEEE 1989, eq. 20). States from which the same values lead to the
-    same outcomes are made one at first, so that an outcome's probability costs the fewest sums that
-    take the symbols in this order.
+    States from which the same values lead to the same outcomes are merged first, which gives the
+    smallest number of states for this order of the symbols. Source: Rabiner, Proceedings of the
+    IEEE 1989, eq. 20, https://doi.org/10.1109/5.18626.
 
     Args:
-        steps: for each symbol the next state of each state and value, (S_i, c), -1 for none; the
-            last states are codes of outcomes. S_0 = 1.
-        n_outcomes: codes are below.
+        steps: for each symbol, the next state of each state and value, (S_i, c) with S_0 = 1; -1 is
+            none. The last states are codes of outcomes.
+        n_outcomes: the number of outcomes.
     """
 
     def __init__(self, steps: Sequence[NDArray[np.int64]], n_outcomes: int) -> None:
@@ -39,12 +39,12 @@ class Lattice:
 
     @property
     def cost(self) -> int:
-        """Products of two probabilities that a group takes."""
+        """The number of products of two probabilities for each group."""
         return sum(len(ways.on(torch.device("cpu"))[0]) for ways in self._ways)
 
     def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome): (n, k, c) and (n,) -> (n,)."""
-        # The groups come last, so that whole rows of them are read, added and summed.
+        """The log-probability log P(outcome): (n, k, c) and (n,) -> (n,)."""
+        # Groups are the last dimension, so that operations work on contiguous rows.
         by_symbol = log_posteriors.permute(1, 2, 0).contiguous()
         states = by_symbol.new_zeros(1, len(codes))
         for log_values, ways, width in zip(by_symbol, self._ways, self._widths, strict=True):
@@ -53,9 +53,9 @@ class Lattice:
 
 
 def _merged(steps: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """The same steps with as few states as there are different futures."""
+    """The same steps with one state for each different future."""
     merged: list[NDArray[np.int64]] = []
-    # By the last one, the state of an outcome is its code; -1 stays -1 as the entry at the end.
+    # After the last symbol, states are codes. The entry at the end maps -1 to -1.
     renamed: NDArray[np.int64] | None = None
     for step in reversed(steps):
         futures = step if renamed is None else renamed[step]
@@ -70,7 +70,7 @@ def _merged(steps: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
 def _ways(step: NDArray[np.int64]) -> Ways:
     source, value = np.nonzero(step >= 0)
     target = step[source, value]
-    order = np.argsort(target, kind="stable")  # neighbours in memory are summed
+    order = np.argsort(target, kind="stable")  # terms of one sum are adjacent in memory
     return (
         torch.from_numpy(source[order]),
         torch.from_numpy(value[order]),
@@ -79,7 +79,10 @@ def _ways(step: NDArray[np.int64]) -> Ways:
 
 
 class _SumOverWays(torch.autograd.Function):
-    """Autograd alone would keep several arrays of the size of all ways; one is enough."""
+    """A log-sum-exp over ways to each state.
+
+    It saves one array of the size of all ways for its gradient, where autograd would save several.
+    """
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, values: Tensor, ways: Ways, n_targets: int) -> Tensor:
@@ -88,7 +91,7 @@ class _SumOverWays(torch.autograd.Function):
         x += values.index_select(0, value)
         top = x.new_full((n_targets, x.shape[1]), -torch.inf)
         top.scatter_reduce_(0, target[:, None].expand_as(x), x, "amax")
-        # Finite, so that x - top stays -inf where no way to a state is possible.
+        # Finite, so that x - top is -inf, not NaN, where every way to a state has probability 0.
         top.clamp_(min=torch.finfo(x.dtype).min)
         x -= top.index_select(0, target)
         x.exp_()

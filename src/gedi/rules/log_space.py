@@ -1,4 +1,4 @@
-"""Sums of probabilities given by their logarithms, also where all of them are zero."""
+"""Sums of probabilities that are given by their logarithms, even if all of them are zero."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,10 @@ __all__ = ["log_sum_exp"]
 
 
 def log_sum_exp(x: Tensor) -> Tensor:
-    """Log Σ exp(x) over the last dimension, (..., n) -> (...).
+    """The log-sum-exp over the last dimension, log Σ exp(x), (..., n) -> (...).
 
-    -inf where all entries are, with gradients of zero, where those of torch.logsumexp are NaN.
+    If all entries are -inf, the result is -inf with gradients of zero; those of torch.logsumexp
+    would be NaN.
     """
     nothing = (x == -torch.inf).all(-1, keepdim=True)
     total = torch.logsumexp(x.masked_fill(nothing, 0.0), -1)

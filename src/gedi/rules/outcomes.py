@@ -11,15 +11,15 @@ from gedi.printable import printable
 
 __all__ = ["Outcomes", "listed", "plain", "shown"]
 
-_SHOWN = 8  # outcomes in a message
+_SHOWN = 8  # the largest number of outcomes in a message
 
 
 class Outcomes:
-    """Values that can be observed, numbered from 0.
+    """The possible outcomes, numbered from 0.
 
     Args:
-        values: different from each other, in the order of their codes.
-        impossible: values that could be named, but with which no world agrees.
+        values: different values, in the order of their codes.
+        impossible: values in the domain of the outcomes with which no world agrees.
     """
 
     def __init__(self, values: Sequence[Any], impossible: Iterable[Any] = ()) -> None:
@@ -28,10 +28,12 @@ class Outcomes:
         self._impossible = frozenset(impossible)
 
     def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of m values, int64 (m,); values that are equal in Python, as 1 and True, are one.
+        """The codes of m values, int64, (m,).
+
+        Values that are equal in Python, such as 1 and True, have the same code.
 
         Raises:
-            RuleError: a value has no code; the message names it and its place.
+            RuleError: if a value has no code; the message gives the value and its index.
         """
         codes = torch.empty(len(outcomes), dtype=torch.int64)
         for place, given in enumerate(plain(outcomes)):
@@ -45,7 +47,7 @@ class Outcomes:
     def _code(self, value: Any) -> int | None:
         try:
             return self._codes.get(value)
-        except TypeError:  # a value that cannot be hashed equals none of ours
+        except TypeError:  # an unhashable value is not an outcome
             return None
 
     def _complaint(self, value: Any) -> str:
@@ -60,19 +62,19 @@ class Outcomes:
 
 
 def plain(values: Sequence[Any]) -> list[Any]:
-    """Values of Python from a list, an array or a tensor."""
+    """Plain Python values from a list, an array or a tensor."""
     whole = values.tolist() if hasattr(values, "tolist") else values
     return [value.tolist() if hasattr(value, "tolist") else value for value in whole]
 
 
 def shown(value: Any) -> str:
-    """A value in a message."""
+    """The text of a value in a message."""
     text = printable(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def listed(values: Sequence[Any]) -> str:
-    """Values in a message, the middle left out where there are many."""
+    """The text of some values in a message, with the middle omitted if there are many."""
     if len(values) == 1:
         return shown(values[0])
     if len(values) <= _SHOWN:

@@ -1,4 +1,4 @@
-"""What every rule can do."""
+"""The interface of rules."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -10,61 +10,61 @@ __all__ = ["SymbolicRule"]
 
 @runtime_checkable
 class SymbolicRule(Protocol):
-    """A rule over the symbols of k inputs that are seen together.
+    """A rule over the symbols of k inputs that are observed together.
 
-    A *world* gives each symbol one of c values. A rule says which worlds agree with an observed
-    outcome, and
+    A *world* assigns one of c values to each symbol. A rule defines which worlds agree with an
+    observed outcome, and
 
-        log P(outcome | x_1, ..., x_k) = log Σ_{worlds that agree} Π_i p(y_i | x_i),
+        log P(outcome | x_1, ..., x_k) = log Σ_{worlds that agree} Π_i p(y_i | x_i).
 
-    the symbolic term of Sansone & Manhaeve (TMLR 2025), which is the semantic loss of Xu et al.
-    (ICML 2018) up to its sign.
+    This is the symbolic term of Sansone & Manhaeve, TMLR 2025, https://arxiv.org/abs/2401.00873. Up
+    to its sign it is the semantic loss of Xu et al., ICML 2018, https://arxiv.org/abs/1711.11157.
 
     Attributes:
-        n_symbols: k.
-        n_values: c.
-        values: of a symbol, as users have them; value j is cluster j.
-        outcomes: all that can be observed, in the order of their codes.
+        n_symbols: the number of symbols, k.
+        n_values: the number of values of each symbol, c.
+        values: the values of a symbol in the user's terms; value j is cluster j.
+        outcomes: all possible outcomes, in the order of their codes.
     """
 
     @property
     def n_symbols(self) -> int:
-        """Inputs that are seen together, k."""
+        """The number of symbols, k."""
         ...
 
     @property
     def n_values(self) -> int:
-        """Values of each symbol, c."""
+        """The number of values of each symbol, c."""
         ...
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """The values of a symbol as users have them, in the order of the clusters."""
+        """The values of a symbol in the user's terms, in the order of the clusters."""
         ...
 
     @property
     def outcomes(self) -> tuple[Any, ...]:
-        """All outcomes that can be observed, in the order of their codes."""
+        """All possible outcomes, in the order of their codes."""
         ...
 
     def encode(self, outcomes: Sequence[Any]) -> Tensor:
-        """Codes of outcomes as users have them: m values -> int64 (m,).
+        """The codes of m outcomes in the user's terms, int64, (m,).
 
         Raises:
-            RuleError: a value is no outcome of the rule, or no world agrees with it.
+            RuleError: if a value is not an outcome of the rule, or no world agrees with it.
         """
         ...
 
     def log_probability(self, log_posteriors: Tensor, codes: Tensor) -> Tensor:
-        """Log P(outcome | x_1, ..., x_k) in nats: (..., m, k, c) and (..., m) -> (..., m).
+        """The log-probability log P(outcome | x_1, ..., x_k) in nats, (..., m).
 
-        It is -inf, with gradients of zero, where all worlds that agree have probability 0.
+        It is -inf, with gradients of zero, if all worlds that agree have probability 0.
 
         Args:
-            log_posteriors: log p(y_i | x_i), normalised over the last dimension.
-            codes: of the outcomes; all leading dimensions share them where they have fewer.
+            log_posteriors: log p(y_i | x_i), normalised over the last dimension, (..., m, k, c).
+            codes: codes of the outcomes, (..., m); missing leading dimensions are broadcast.
 
         Raises:
-            RuleError: other numbers of symbols or values than the rule's.
+            RuleError: if the number of symbols or values is not that of the rule.
         """
         ...

@@ -1,4 +1,4 @@
-"""The run folder: what a training was made from, what it left, and what is found in it."""
+"""The run folder: the files of a training, its checkpoints, predictions and diagnosis."""
 
 from gedi.runs.folder import Run
 

@@ -1,7 +1,7 @@
-"""The checkpoints of a training: the last few, each whole, the newest good one found again.
+"""The checkpoints of a training: the last few are kept, and the newest intact one is loaded.
 
-A checkpoint is a zip archive of plain tensors, numbers and strings, as `torch.save` writes it. It
-is read with `weights_only`, so that nothing in it can run, and after its checksums are tested.
+A checkpoint is a zip archive of plain tensors, numbers and strings, written by `torch.save`. Its
+checksums are verified before it is read, with `weights_only`, so that it cannot run code.
 """
 
 import pickle
@@ -24,51 +24,53 @@ _NAME = re.compile(r"\d{9}\.pt")
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints in a folder, by iteration.
+    """The checkpoints in a folder, named by iteration.
 
     Args:
-        folder: theirs alone; made with the first one.
-        keep: how many of the last ones stay.
+        folder: a folder for checkpoints only; created with the first one.
+        keep: number of checkpoints to keep.
     """
 
     folder: Path
     keep: int = 3
 
     def files(self) -> list[Path]:
-        """All of them, the oldest first."""
+        """All checkpoint files, the oldest first."""
         if not self.folder.is_dir():
             return []
         return sorted(file for file in self.folder.iterdir() if _NAME.fullmatch(file.name))
 
     def save(self, iteration: int, state: dict[str, Any]) -> None:
-        """Write one, and remove those that are too many.
+        """Write a checkpoint, and remove the oldest if there are more than `keep`.
 
         Args:
-            iteration: iterations done, at most nine digits of them.
-            state: tensors, numbers, strings, and lists and dicts of them.
+            iteration: number of iterations done, with at most nine digits.
+            state: tensors, numbers and strings, in lists and dicts.
 
         Raises:
-            OSError: if it cannot be written, as on a full disk; the others are as they were.
+            OSError: if it cannot be written, for example on a full disk; other checkpoints stay.
         """
         self.folder.mkdir(exist_ok=True)
-        for left in self.folder.glob(partial_name("*")):  # by a training that was killed here
+        for left in self.folder.glob(
+            partial_name("*")
+        ):  # by a training that was killed while it wrote
             left.unlink()
         with beside(self.folder / f"{iteration:09}.pt") as partial:
             try:
                 torch.save(state, partial)
-            except RuntimeError as error:  # of PyTorch's writer, on a full disk
+            except RuntimeError as error:  # raised by PyTorch on a full disk
                 raise OSError(" ".join(str(error).split())) from error
         for old in self.files()[: -self.keep]:
             old.unlink()
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The newest that is whole, and what is wrong with those after it.
+        """Read the newest intact checkpoint.
 
         Returns:
-            The state, None if there is no checkpoint; and one sentence for each damaged file.
+            The state, or None if there is no checkpoint; and an error for each newer, damaged file.
 
         Raises:
-            RunError: if there are checkpoints, and all are damaged.
+            RunError: if there are checkpoints, but all are damaged.
         """
         damaged: list[str] = []
         for file in reversed(self.files()):
@@ -86,14 +88,14 @@ def _read(file: Path) -> dict[str, Any]:
         refuse_special(file)
         with zipfile.ZipFile(file) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise RunError(f"{file}: is damaged: it is compressed, as no checkpoint is")
+                raise RunError(f"{file}: is damaged: it is compressed, which checkpoints never are")
             broken = archive.testzip()
         if broken is not None:
             raise RunError(f"{file}: is damaged: {broken} fails its checksum")
         state = torch.load(file, map_location="cpu", weights_only=True)
     except RunError:
         raise
-    # What torch and zipfile are known to raise for files cut short or overwritten.
+    # Errors that torch and zipfile raise for truncated or overwritten files.
     except (
         OSError,
         RuntimeError,
@@ -108,5 +110,5 @@ def _read(file: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RunError(f"{file}: is damaged: {reason}") from error
     if not isinstance(state, dict):
-        raise RunError(f"{file}: is damaged: it holds no state of a training")
+        raise RunError(f"{file}: is damaged: it contains no state of a training")
     return state

@@ -1,13 +1,14 @@
-"""What a run folder tells of its training, from symptom to setting."""
+"""The diagnosis of a training from its run folder: symptoms, and settings to change."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gedi.errors import RunError
-from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, gap_symptoms, symptoms
+from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, symptoms
 from gedi.runs import Run
 from gedi.settings import method_name
 from gedi.training.guard import Intervention
@@ -16,14 +17,14 @@ __all__ = ["Diagnosis", "diagnose"]
 
 
 class Diagnosis(NamedTuple):
-    """What was found.
+    """What is wrong with a training.
 
     Attributes:
-        method: in the words of the paper.
-        iterations: trained so far.
-        ended: what ended the training: max_iter, max_time, converged or diverged; None if it has
-            not.
-        symptoms: the gravest first.
+        method: name of the method in the paper.
+        iterations: number of iterations so far.
+        ended: why the training ended: max_iter, max_time, converged or diverged; None if it has
+            not ended.
+        symptoms: the most severe first.
     """
 
     method: str
@@ -33,9 +34,9 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(run: Run) -> Diagnosis:
-    """Read a run, and tell what is the matter with it.
+    """Read a run folder and look for symptoms.
 
-    Of a training that has not ended, what its history tells.
+    If the training has not ended, only its history is used.
 
     Raises:
         RunError: if the folder cannot be read.
@@ -43,11 +44,13 @@ def diagnose(run: Run) -> Diagnosis:
     settings = run.settings()
     history = run.history()
     result = run.result()
+    failure = run.failure()
     signs = Signs(
         method=method_name(settings),
         history=history,
         interventions=_interventions(history),
-        failure=run.failure(),
+        failure=failure,
+        ended=None if failure else "interrupted",
     )
     if result:
         prior = run.load_model().log_prior.exp().double().numpy()
@@ -55,13 +58,10 @@ def diagnose(run: Run) -> Diagnosis:
             signs = _signs(signs.method, history, result, prior)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f"{run.path / 'result.json'}: is damaged: {error!r}") from error
-    iterations = history.get("iteration", np.zeros(1))
-    return Diagnosis(
-        signs.method,
-        int(iterations[-1]) if np.isfinite(iterations[-1]) else 0,
-        _ending(signs),
-        [*gap_symptoms(signs), *symptoms(signs)],
-    )
+    last = history.get("iteration", np.zeros(1))[-1]
+    iterations = int(last) if np.isfinite(last) else 0
+    signs = replace(signs, iterations=iterations, max_iter=settings.max_iter)
+    return Diagnosis(signs.method, iterations, _ending(signs), list(symptoms(signs)))
 
 
 def _ending(signs: Signs) -> str | None:
@@ -71,9 +71,9 @@ def _ending(signs: Signs) -> str | None:
 
 
 def _interventions(history: Mapping[str, NDArray[np.float64]]) -> list[str]:
-    """What the history tells of the guard, as long as there is no result."""
+    """The number of interventions in the history, for a training without a result."""
     counts = history.get("interventions", np.zeros(1))
-    return [f"the guard stepped in {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
+    return [f"the guard intervened {counts[-1]:.0f} times so far"] if counts[-1] > 0 else []
 
 
 def _signs(
@@ -82,11 +82,11 @@ def _signs(
     result: Mapping[str, Any],
     prior: NDArray[np.float64],
 ) -> Signs:
-    """What result.json adds.
+    """Signs of a training that has ended, from result.json.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, OverflowError: for anything else than a
-            training writes.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: if the
+            content is not what a training writes.
     """
     sizes = np.array(result["cluster_sizes"], np.int64)
     if sizes.shape != prior.shape:
@@ -104,4 +104,10 @@ def _signs(
         n_not_finite=int(result.get("not_finite", 0)),
         collapse_gap=float(result["collapse_gap"]),
         ended=str(result["ended"]),
+        regret=_regret(result),
     )
+
+
+def _regret(result: Mapping[str, Any]) -> float | None:
+    regret = result.get("metrics", {}).get("regret")
+    return None if regret is None else float(regret)

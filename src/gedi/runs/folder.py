@@ -1,17 +1,18 @@
 """The run folder: settings, metrics, weights, a checkpoint and a report.
 
-    run.json           what was trained on, and by which version
-    settings.yaml      every setting, resolved; can be given to `gedi train --config`
+    run.json           the data, and the format of the folder
+    settings.yaml      every setting, resolved; an input for `gedi train --config`
     metrics.csv        the history; also under tensorboard/
-    like.safetensors   what an earlier model says of some points, if it gave its numbers
-    checkpoints/       all that is needed to go on, the last few times it was saved
-    model.safetensors  the model to use
-    result.json        what ended the training, and what was found
-    report.html        the same, to look at
-    failure.txt        why the training was given up, if it was
-    features.safetensors   the network whose features `gedi evaluate` compared samples in, if it did
+    like.safetensors   predictions of the earlier run, if cluster numbers are kept (--like)
+    checkpoints/       the last few states from which the training can continue
+    model.safetensors  the trained model
+    result.json        why the training ended, and what it found
+    report.html        the same as a page
+    failure.txt        why the training diverged, if it did
+    features.safetensors   the feature network of `gedi evaluate`, if it trained one
 
-Files are written beside and renamed, so none is ever half there. Nothing that is read can run code.
+Each file is written under a temporary name and then renamed, so that it is never incomplete. No
+file that is read can run code.
 """
 
 import csv
@@ -37,10 +38,10 @@ from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
-from gedi.settings import CompleteSettings, Settings, complete, from_dict, learns_density
+from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
-from gedi.training.numbering import Reference, recall
+from gedi.training.numbering import Reference
 from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
@@ -53,7 +54,7 @@ _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
 _LONGEST_FAILURE = 2000  # characters
-_CSV_BYTES = 100  # that Python takes for a byte of CSV, at worst: empty values
+_CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ class Run:
 
     Args:
         path: the folder.
-        source: where its data came from.
-        n_features: d.
+        source: where the data came from.
+        n_features: number of features, d.
         feature_names: names of the columns; empty for arrays and images.
-        image_shape: (C, H, W) if the points are images.
-        groups: where groups that obey a rule came from, if they were trained on.
-        like: the earlier run whose numbers its clusters get, if there is one.
-        plugins: what plug-ins brought to it.
+        image_shape: (C, H, W) if the points are images, else None.
+        groups: where the groups under a rule came from; None without groups.
+        like: folder of the earlier run whose cluster numbers are kept; None without one.
+        plugins: the plug-ins that the training uses.
     """
 
     path: Path
@@ -92,23 +93,27 @@ class Run:
         like: Reference | None = None,
         overwrite: bool,
     ) -> Self:
-        """Make a new run folder.
+        """Create a run folder.
 
         Raises:
-            RunError: if the folder holds something and is not to be overwritten, or is no run.
+            RunError: if the folder is not empty and `overwrite` is false, is not a run, or cannot
+                be created.
         """
         if _is_taken(path):
             if not overwrite:
                 raise RunError(
-                    f"{path}: exists already; choose another --out, or add --overwrite to lose it"
+                    f"{path}: already exists: choose another --out, or add --overwrite to replace "
+                    "it"
                 )
             if not (path / "run.json").is_file():
-                raise RunError(f"{path}: is not a run folder, so it is not overwritten")
+                raise RunError(
+                    f"{path}: is not a run folder, so it is not overwritten: choose another --out"
+                )
             _clear(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"{path}: cannot be made: {error.strerror}") from error
+            raise RunError(f"{path}: cannot be created: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
         run = cls(
             path,
@@ -120,7 +125,7 @@ class Run:
             None if like is None else like.name,
             _plugins(source, settings),
         )
-        # Absolute, so that the run is found again from any folder.
+        # Absolute paths, so that the data are found from any working directory.
         run._write_json(
             "run.json",
             {
@@ -144,13 +149,16 @@ class Run:
         """Read a run folder.
 
         Raises:
-            RunError: if it is none, or cannot be read.
+            RunError: if the folder is not a run, or cannot be read.
         """
         if not path.is_dir():
-            raise RunError(f"{path}: expected a run folder, as `gedi train` makes one; not found")
+            raise RunError(
+                f"{path}: expected a run folder, as written by `gedi train`, but there is no such "
+                "folder"
+            )
         file = path / "run.json"
         if not file.is_file():
-            raise RunError(f"{path}: is not a run folder: it holds no run.json")
+            raise RunError(f"{path}: is not a run folder: it contains no run.json")
         try:
             check_within(path)
             facts = _facts(json_of(file))
@@ -159,23 +167,23 @@ class Run:
         return cls(path, *facts)
 
     def require(self, *groups: Group) -> None:
-        """Check that what plug-ins brought to the training is there.
+        """Check that the plug-ins of the training are installed.
 
         Args:
-            groups: of entry points that matter now; without any, all of them.
+            groups: groups of entry points to check; all of them if none are given.
 
         Raises:
-            PluginError: naming the distribution to install.
+            PluginError: if one is missing; it names the distribution to install.
         """
         refuse_missing(self.plugins, str(self.path), groups or GROUPS)
 
     def custom(self, dataset: Dataset) -> Custom:
-        """What was brought to the training beside its settings.
+        """What the training uses in addition to its settings: groups, or an earlier run.
 
         Raises:
-            DataError: the groups cannot be read any more, or not with these data.
-            RuleError: nor their rule.
-            RunError: nor what an earlier model says of the data.
+            DataError: if the groups cannot be read, or do not fit the data.
+            RuleError: if their rule cannot be read.
+            RunError: if the predictions of the earlier run cannot be read.
         """
         if self.like is not None:
             return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
@@ -184,7 +192,7 @@ class Run:
         return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
 
     def settings(self) -> CompleteSettings:
-        """The settings of the training, with nothing left open.
+        """The settings of the training, all resolved.
 
         Raises:
             RunError: if they cannot be read.
@@ -192,12 +200,12 @@ class Run:
         file = self.path / "settings.yaml"
         if not file.is_file():
             raise RunError(
-                f"{file}: is missing, as when a training is killed before it began; train again "
-                "with --overwrite"
+                f"{file}: is missing, probably because the training was killed before it began: "
+                "train again with --overwrite"
             )
         try:
             settings = complete(from_dict(yaml_of(file)))
-        except (OSError, ValueError) as error:  # a SettingsError as well
+        except (OSError, ValueError) as error:  # includes SettingsError
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
         return settings
@@ -215,7 +223,7 @@ class Run:
             writer.writerow(record)
 
     def write_metrics(self, records: list[Record]) -> None:
-        """Write metrics.csv anew, as when a training goes on from an earlier point."""
+        """Replace metrics.csv, for example when a training continues from a checkpoint."""
         text = io.StringIO(newline="")
         if records:
             writer = csv.DictWriter(text, fieldnames=list(records[0]))
@@ -224,7 +232,7 @@ class Run:
         self._write_text("metrics.csv", text.getvalue())
 
     def history(self) -> dict[str, NDArray[np.float64]]:
-        """Read metrics.csv: its columns by name, (records,); empty where nothing is recorded.
+        """Read the columns of metrics.csv, each (records,), by name; empty if there are no records.
 
         Raises:
             RunError: if it cannot be read.
@@ -234,9 +242,9 @@ class Run:
             return {}
         try:
             refuse_special(file)
-            check_room(_CSV_BYTES * file.stat().st_size, "what it may hold")
+            check_room(_CSV_BYTES * file.stat().st_size, "what it may contain")
             text = file.read_text(encoding="utf-8")
-            # A training that is killed may leave half a line.
+            # A training that is killed may leave an incomplete last line.
             lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
             table = np.array([[float(value) for value in line] for line in lines[1:]], np.float64)
             columns = table.reshape(len(lines) - 1, len(lines[0])).T if lines[1:] else ()
@@ -248,7 +256,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Those of the training."""
+        """The checkpoints of the training."""
         return Checkpoints(self.path / _CHECKPOINTS)
 
     # --- model
@@ -261,57 +269,17 @@ class Run:
         """Read model.safetensors.
 
         Raises:
-            RunError: if there is none, or it does not fit the settings.
-            PluginError: if encoder or method are of a plug-in that is not there.
+            RunError: if there is no model yet, or it does not fit the settings.
+            PluginError: if the encoder or the method needs a plug-in that is not installed.
         """
         self.require("gedi.encoders", "gedi.methods")
         file = self.path / "model.safetensors"
         if not file.is_file():
             raise RunError(
-                f"{self.path}: holds no model.safetensors yet; `gedi resume {self.path}` goes on"
+                f"{self.path}: contains no model.safetensors yet: continue the training with "
+                f"`gedi resume {self.path}`"
             )
         return load_trained(file, self.settings(), self.image_shape or (self.n_features,))
-
-    def recall(self, dataset: Dataset, *, seed: int) -> Reference:
-        """What the model of this run says of other data, for a training to number clusters alike.
-
-        Args:
-            dataset: the data.
-            seed: which of its points.
-
-        Raises:
-            DataError: if they are not what this run was trained on.
-            RunError: if the model cannot be read.
-        """
-        if dataset.image_shape != self.image_shape:
-            raise DataError(
-                f"{self.path}: was trained on {_kind(self.image_shape)}, and {dataset.name} has "
-                f"{_kind(dataset.image_shape)}, so clusters cannot keep their numbers"
-            )
-        return recall(
-            self.load_model(),
-            dataset.x,
-            seed=seed,
-            limit=self._energy_limit(),
-            names=dataset.feature_names,
-            known_names=self.feature_names,
-            name=str(self.path),
-        )
-
-    def _energy_limit(self) -> float:
-        """Beyond Tukey's fence of the energies of the training data, in nats.
-
-        Raises:
-            RunError: if result.json is damaged.
-        """
-        try:
-            energies = self.result().get("energies", {}).get("data")
-            if energies is None or not learns_density(self.settings()):
-                return math.inf
-            low, _, high = map(float, energies)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise RunError(f"{self.path / 'result.json'}: is damaged: {error!r}") from error
-        return high + 1.5 * (high - low)
 
     # --- result
 
@@ -320,7 +288,7 @@ class Run:
         self._write_json("result.json", result)
 
     def result(self) -> dict[str, Any]:
-        """Read result.json; empty where the training has not ended.
+        """Read result.json; empty if the training has not ended.
 
         Raises:
             RunError: if it cannot be read.
@@ -333,15 +301,15 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: cannot be read: {error}") from error
         if not isinstance(content, dict):
-            raise RunError(f"{file}: cannot be read: expected names with values")
+            raise RunError(f"{file}: cannot be read: expected a JSON object")
         return content
 
     def save_failure(self, reason: str) -> None:
-        """Write why the training was given up."""
+        """Write why the training diverged."""
         self._write_text(_FAILURE, reason + "\n")
 
     def failure(self) -> str | None:
-        """Why the training was given up; None if it was not, or has ended since.
+        """Why the training diverged; None if it did not, or has ended since.
 
         Raises:
             RunError: if it cannot be read.
@@ -365,24 +333,24 @@ class Run:
         skip_bad: bool = False,
         watch: Watch | None = None,
     ) -> Dataset:
-        """Other data for the trained model: the columns, or the size, it was trained on.
+        """Read other data with the columns, or the size of images, that the model was trained on.
 
         Raises:
-            DataError: if they cannot be read, or have another number of features.
+            DataError: if they cannot be read, or have a different number of features.
         """
         dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
         self._check_features(path, dataset.x.shape[1])
         return dataset
 
     def new_rows(self, path: str) -> Rows | None:
-        """The rows of other data for the trained model, where they can be read some at a time.
+        """Open the rows of other data for the trained model, to be read in blocks.
 
         Returns:
-            The rows; None where only `new_data` reads them: images, archives, built-in sets, and
-            tables where the training was on points without names of columns.
+            The rows; None if only `new_data` can read the data: images, archives, built-in sets,
+            and tables if the model was trained on data without column names.
 
         Raises:
-            DataError: if they lack columns, or have another number of features.
+            DataError: if columns are missing, or the number of features is different.
         """
         rows = open_rows(path, self.feature_names)
         if rows is not None:
@@ -392,8 +360,8 @@ class Run:
     def _check_features(self, path: str, n_features: int) -> None:
         if n_features != self.n_features:
             raise DataError(
-                f"{path}: expected {self.n_features} features, as {self.path} was trained on, "
-                f"got {n_features}"
+                f"{path}: expected {self.n_features} features, like the training data of "
+                f"{self.path}, got {n_features}"
             )
 
     def other_data(
@@ -405,7 +373,7 @@ class Run:
         skip_bad: bool = False,
         watch: Watch | None = None,
     ) -> Dataset:
-        """Data of any shape, read as those of the training were.
+        """Read data of any shape in the same way as the training data.
 
         Raises:
             DataError: if they cannot be read.
@@ -439,21 +407,15 @@ class Run:
         self._write_text(name, json.dumps(content, indent=2) + "\n")
 
 
-def _kind(image_shape: tuple[int, int, int] | None) -> str:
-    if image_shape is None:
-        return "rows of numbers"
-    return f"images of {' × '.join(map(str, image_shape))}"
-
-
 def _is_taken(path: Path) -> bool:
-    """Whether something is there already, beside what a killed training left before it began."""
+    """Whether the path exists, apart from a folder left by a training killed before it began."""
     if not path.is_dir():
         return path.exists()
     return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
 
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
-    """Who brings what is not built in."""
+    """The plug-ins that bring the data set, the encoder, the method or views."""
     data = find("gedi.data", source.data) if is_plugged(source.data) else None
     return (*([] if data is None else [data]), *plugins_used(settings))
 
@@ -470,26 +432,24 @@ _Facts = tuple[
 
 
 def _facts(content: Any) -> _Facts:
-    """What run.json holds: the source, features and shape of the data, groups, and more.
-
-    In the order of the fields of `Run`.
+    """Read the content of run.json: all fields of `Run` except `path`, in their order.
 
     Raises:
-        ValueError: for anything else than `Run.create` writes.
+        ValueError: if it is not what `Run.create` writes.
     """
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError(f"expected names with values, and the format {_FORMAT}")
+        raise ValueError(f"expected a JSON object of format {_FORMAT}")
     source, d = Source.of_json(content.get("source")), content.get("n_features")
     names, shape = content.get("feature_names"), content.get("image_shape")
     if type(d) is not int or d < 1:
         raise ValueError("n_features: expected a whole number of at least 1")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("feature_names: expected a list of text")
+        raise ValueError("feature_names: expected a list of strings")
     if names and len(names) != d:
-        raise ValueError(f"feature_names: expected none or {d}, got {len(names)}")
+        raise ValueError(f"feature_names: expected none or {d} names, got {len(names)}")
     groups, like = _groups(content.get("groups")), content.get("like")
     if like is not None and not isinstance(like, str):
-        raise ValueError("like: expected the path of an earlier run, as text")
+        raise ValueError("like: expected the path of an earlier run, as a string")
     brought = plugins_of(content.get("plugins", []))
     if shape is None:
         return source, d, tuple(names), None, groups, like, brought
@@ -508,14 +468,14 @@ def _groups(content: Any) -> GroupSource | None:
         for name, value in content.items()
     )
     if not texts or content.keys() != {"groups", "rule", "outcome"}:
-        raise ValueError("groups: expected texts as groups, rule and outcome")
+        raise ValueError("groups: expected strings as groups, rule and outcome")
     return GroupSource(**content)
 
 
 def _clear(path: Path) -> None:
-    """Remove what a run left, and nothing else.
+    """Remove the files of a run, and nothing else.
 
-    But for run.json, which is replaced: a folder that a kill leaves here is still a run's.
+    run.json stays until it is replaced, so that the folder remains a run if this is interrupted.
     """
     for name in (
         "settings.yaml",

@@ -1,10 +1,10 @@
-"""A file made in parts, so that work that was interrupted goes on with the next part.
+"""A file that is written in parts, so that an interrupted command can continue.
 
-    .NAME.parts/key             what the parts are made from
-    .NAME.parts/000003-65536    a part and its number of rows
-    NAME                        all of them joined, once all are there
+    .NAME.parts/key             identifies the input of the parts
+    .NAME.parts/000003-65536    part 3, with its number of rows
+    NAME                        all parts joined, once they are complete
 
-Each is written under another name and renamed, so none is ever incomplete.
+Each file is written under a temporary name and then renamed, so that it is never incomplete.
 """
 
 import shutil
@@ -33,13 +33,13 @@ class PartFiles:
         return self.target.with_name(f".{self.target.name}.parts")
 
     def begin(self, key: str) -> int:
-        """Keep the parts if they were made from the same, and remove them otherwise.
+        """Keep the existing parts if they were made from the same input, else discard them.
 
         Args:
             key: everything that the parts depend on.
 
         Returns:
-            The number of parts that are kept.
+            The number of parts that are already there.
         """
         file = self.folder / "key"
         if not file.is_file() or file.read_text(encoding="utf-8") != key:
@@ -51,24 +51,24 @@ class PartFiles:
 
     @property
     def n_rows(self) -> int:
-        """The number of rows in all parts."""
+        """Number of rows in all parts."""
         return sum(int(part.name.partition("-")[2]) for part in self._parts())
 
     def add(self, n_rows: int, write: Callable[[Path], object]) -> None:
-        """Make the next part.
+        """Write the next part.
 
         Args:
-            n_rows: the number of rows in it.
-            write: writes it to the path that it is given.
+            n_rows: number of rows in the part.
+            write: writes the part to a given path.
         """
         with beside(self.folder / f"{len(self._parts()):06d}-{n_rows}") as partial:
             write(partial)
 
     def finish(self, join: Callable[[Sequence[Path], Path], object]) -> None:
-        """Make the file from the parts, and remove them.
+        """Join the parts into the file, and remove them.
 
         Args:
-            join: writes the contents of the paths that it is given first to the last.
+            join: joins the files in its first argument into the path in its second.
         """
         whole = self.folder / "whole"
         join(self._parts(), whole)
@@ -80,6 +80,6 @@ class PartFiles:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _parts(self) -> list[Path]:
-        """The parts from the first one up to the first that is missing."""
+        """The parts from the first one up to the first gap."""
         found = sorted(self.folder.glob("[0-9]*-*[0-9]"))
         return [part for i, part in enumerate(found) if int(part.name.partition("-")[0]) == i]

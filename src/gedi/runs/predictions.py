@@ -1,8 +1,8 @@
-"""What a model says of many points, written to a table part by part.
+"""Predictions for many points, written to a table in parts.
 
-Parts have a fixed number of rows, whatever pieces the points come in, so that the numbers are those
-that `TrainedModel.predict` gives for all points together, to the last bit. Of points in files a run
-that was killed goes on after the last whole part, and ends with the file of one that was not.
+Parts have a fixed number of rows, however the points are read, so that the numbers are bitwise
+equal to those of `TrainedModel.predict` for all points at once. If the points are in files, an
+interrupted command continues after the last complete part, and the resulting file is the same.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ SUFFIXES = (".csv", ".parquet")
 Watch = Callable[[float], object]
 
 _FORMAT = 1
-_DIGITS = 6  # of probabilities in text
+_DIGITS = 6  # of probabilities in .csv files
 
 
 def predict_to_file(
@@ -43,28 +43,28 @@ def predict_to_file(
 ) -> int:
     """Write a table with a line for each point: its cluster, probabilities and log-density.
 
-    Images from a folder have the path of their file in a first column. In a .csv file probabilities
-    have six digits; in a .parquet file, whose row groups are the parts, all of them.
+    For images from a folder, the first column is the path of the file. Probabilities have six
+    digits in a .csv file, and full precision in a .parquet file, whose row groups are the parts.
 
         rows = open_rows("large.parquet", features=["a", "b"])
         predict_to_file(trained, rows, Path("clusters.parquet"))
 
     Args:
         trained: the model.
-        points: those in files are read some at a time, and a killed run goes on with them.
+        points: rows in files are read in blocks, and an interrupted command can continue.
         target: the file to write, .csv or .parquet.
-        watch: called with the share of the points that is read.
-        names: of the clusters, for a column `name`; none without.
+        watch: called with the share of the points read so far.
+        names: names of the clusters for a column `name`; without names there is no such column.
 
     Returns:
-        How many points there are.
+        The number of points.
 
     Raises:
-        DataError: for points that the model cannot see; nothing is left behind then.
-        RunError: if the table cannot be written; what there is of it is kept, to go on.
+        DataError: if points cannot be read or are not valid; no file is left behind.
+        RunError: if the table cannot be written; its parts are kept, to continue.
     """
     parts = PartFiles(target)
-    if isinstance(points, Dataset):  # nothing tells whether parts are of the same points
+    if isinstance(points, Dataset):  # the parts may be of other points
         parts.discard()
     try:
         n_done = parts.begin(_key(trained, points, target, names))
@@ -83,8 +83,8 @@ def predict_to_file(
         raise
     except OSError as error:
         raise RunError(
-            f"{target}: cannot be written ({error.strerror}): what is there is kept in "
-            f"{parts.folder}, and the same command goes on with it"
+            f"{target}: cannot be written ({error.strerror}): finished parts are kept in "
+            f"{parts.folder}; make room, and run the same command again to continue"
         ) from error
     finally:
         if isinstance(points, Dataset):
@@ -102,7 +102,7 @@ def _blocks(points: Rows | Dataset, first_row: int, watch: Watch) -> Iterator[Va
 
 
 def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Sequence[str]) -> str:
-    """All that the parts of the table hang on; of points in memory nothing is known."""
+    """Everything that the parts depend on, except points in memory."""
     return json.dumps(
         {
             "format": _FORMAT,
@@ -119,7 +119,7 @@ def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Seq
 
 
 def _fingerprint(trained: TrainedModel) -> str:
-    """A number that changes with every bit of what predictions are computed from."""
+    """A hash of the model and of everything else that predictions are computed from."""
     found = hashlib.sha256(repr(trained.model).encode())
     tensors = {
         **trained.model.state_dict(),
@@ -147,10 +147,10 @@ def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -
 
 
 def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:
-    """Write a part in the kind of the target."""
+    """Write a part in the format of the target."""
     if not _is_csv(target):
         if "file" in frame:
-            # Names may hold bytes that are no text, and a column of text may not.
+            # File names may contain bytes that are not valid text; Parquet columns may not.
             names = [
                 name.encode(errors="surrogateescape").decode(errors="replace")
                 for name in frame["file"]
@@ -160,7 +160,7 @@ def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> No
         return
     shown = [name for name in frame.columns if str(name).startswith("probability_")]
     frame = frame.assign(**{name: frame[name].round(_DIGITS) for name in shown})
-    # Names of files may hold bytes that are no text; they are written as they are.
+    # File names may contain bytes that are not valid text; they are written unchanged.
     frame.to_csv(file, index=False, header=header, errors="surrogateescape")
 
 

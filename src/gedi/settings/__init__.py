@@ -1,4 +1,4 @@
-"""Settings of a training, typed, without torch, so that help comes at once."""
+"""Typed settings of a training; torch is not imported, so that `gedi --help` is fast."""
 
 from gedi.settings.complete import CompleteSettings, complete
 from gedi.settings.schema import (

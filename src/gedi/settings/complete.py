@@ -1,8 +1,8 @@
-"""Settings in which nothing is left open: what a plan decides, and what run folders hold.
+"""Complete settings, in which every default is decided; plans and run folders hold them.
 
-They are the classes of `gedi.settings.schema` with narrower types, so that whoever reads them needs
-no second default. `None` stays only where it is a value of its own: no limit of time, a noise that
-follows the step size, views of images where there are no images.
+They are the classes of `gedi.settings.schema` with narrower types, so that code that reads them
+needs no further defaults. `None` remains only as a value of its own: no time limit, a noise that
+follows the step size, views of images for data that are not images.
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightChoice(WeightSettings):
-    """Weights of the bound, all of them numbers; `max_contrast` None is no bound."""
+    """Complete weights of the bound; a `max_contrast` of None is no limit."""
 
     gen: float
     prior: float
@@ -43,7 +43,7 @@ class WeightChoice(WeightSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderChoice(EncoderSettings):
-    """The network; `hidden` is empty for kinds that have widths of their own."""
+    """Complete settings of the network; `hidden` is empty for kinds with fixed widths."""
 
     kind: str
     hidden: list[int]
@@ -52,7 +52,7 @@ class EncoderChoice(EncoderSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class VeraChoice(VeraSettings):
-    """The amortised sampler."""
+    """Complete settings of the amortised sampler."""
 
     latents: int
     n_importance: int
@@ -60,7 +60,7 @@ class VeraChoice(VeraSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerChoice(SamplerSettings):
-    """Chains, and what else makes negatives."""
+    """Complete settings of the sampler."""
 
     n_steps: int
     every: int
@@ -70,7 +70,7 @@ class SamplerChoice(SamplerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewChoice(ViewSettings):
-    """Views; strengths of those of images are None where the points are vectors."""
+    """Complete settings of the views; strengths of views of images are None for vectors."""
 
     adversarial: float
     neighbours: int
@@ -78,7 +78,7 @@ class ViewChoice(ViewSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RestartChoice(RestartSettings):
-    """Trainings side by side."""
+    """Complete settings of the restarts."""
 
     n: int
     kmeans: int
@@ -91,7 +91,7 @@ class RestartChoice(RestartSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CompleteSettings(Settings):
-    """All settings of a training, with nothing left open."""
+    """Complete settings of a training."""
 
     n_clusters: int
     batch_size: int
@@ -106,10 +106,10 @@ class CompleteSettings(Settings):
 
 
 def complete(settings: Settings) -> CompleteSettings:
-    """The same settings, as complete ones.
+    """The same settings as complete settings.
 
     Raises:
-        SettingsError: naming the first setting that is open.
+        SettingsError: if a setting is not decided; the message names it.
     """
     if settings.encoder.hidden is None and settings.encoder.kind not in (None, "mlp"):
         settings = replace(settings, encoder=replace(settings.encoder, hidden=[]))
@@ -117,7 +117,7 @@ def complete(settings: Settings) -> CompleteSettings:
 
 
 def _narrowed(kind: type[T], group: Any, path: str) -> T:
-    """One group of settings, and those below it, as the complete kind."""
+    """One group of settings, and the groups in it, as the complete class."""
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for each in fields(kind):  # type: ignore[arg-type]
@@ -125,6 +125,9 @@ def _narrowed(kind: type[T], group: Any, path: str) -> T:
         if is_dataclass(value):
             value = _narrowed(hint, value, f"{name}.")
         elif value is None and type(None) not in get_args(hint):
-            raise SettingsError(f"setting {name}: is left open, which a training decides")
+            raise SettingsError(
+                f"setting {name}: expected a value, got null, which only the plan of a training "
+                "replaces"
+            )
         values[each.name] = value
     return kind(**values)

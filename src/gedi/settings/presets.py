@@ -1,4 +1,4 @@
-"""How strong the views of images are, for each kind of images; the one place for these numbers."""
+"""The strengths of the views of images, for each kind of images."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,7 +7,7 @@ __all__ = ["NEUTRAL", "PresetKind", "changes_images", "preset"]
 
 PresetKind = Literal["digits", "natural"]
 
-# What leaves images as they are, by the names that `ViewSettings` and `ImageViews` share.
+# Strengths that leave images unchanged; the names are those of `ViewSettings` and `ImageViews`.
 NEUTRAL: dict[str, float] = {
     "rotate": 0.0,
     "shift": 0.0,
@@ -22,7 +22,7 @@ NEUTRAL: dict[str, float] = {
     "pixel_noise": 0.0,
 }
 
-# What differs from it. Aspects count only where images are cropped.
+# Only strengths that are not neutral. The aspect has an effect only if images are cropped.
 _PRESETS: dict[PresetKind, dict[str, float]] = {
     "digits": {"rotate": 15.0, "shift": 0.1, "zoom": 0.2, "shear": 25.0, "aspect": 1.2},
     "natural": {"crop": 0.2, "aspect": 4 / 3, "flip": 0.5, "jitter": 0.5, "grey": 0.2},
@@ -30,16 +30,17 @@ _PRESETS: dict[PresetKind, dict[str, float]] = {
 
 
 def preset(kind: PresetKind) -> dict[str, float]:
-    """Settings of `ImageViews` for a kind of images, to be passed on as keyword arguments.
+    """The strengths for a kind of images, as keyword arguments of `ImageViews`.
 
     Args:
-        kind: "digits" for written signs: as slanted, narrow and wide as hands write them, but not
-            mirrored, which makes other signs of them; "natural" for photographs of about 32 pixels:
-            SimCLR's settings for CIFAR-10 (Chen et al., ICML 2020, appendix B.9), which do without
-            blur, but with crops of at least a fifth.
+        kind: "digits" for written characters, whose slant and width vary as in handwriting; they
+            are not mirrored, which would change their meaning. "natural" for photographs of about
+            32 pixels: the settings of SimCLR for CIFAR-10, without blur (Chen et al., ICML 2020,
+            appendix B.9, https://arxiv.org/abs/2002.05709), but with crops of at least a fifth of
+            the area.
 
     Raises:
-        ValueError: for any other kind.
+        ValueError: if the kind is unknown.
     """
     if kind not in _PRESETS:
         raise ValueError(f"expected one of {', '.join(_PRESETS)}, got {kind!r}")
@@ -47,6 +48,6 @@ def preset(kind: PresetKind) -> dict[str, float]:
 
 
 def changes_images(strengths: Mapping[str, float]) -> bool:
-    """Whether views of these strengths, one for each name of `NEUTRAL`, differ from the images."""
-    # Another aspect comes only with a crop.
+    """Whether views with these strengths, one for each name of `NEUTRAL`, change the images."""
+    # The aspect alone has no effect without a crop.
     return any(strengths[name] != NEUTRAL[name] for name in NEUTRAL if name != "aspect")

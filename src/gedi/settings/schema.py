@@ -1,7 +1,8 @@
-"""All settings of a training, typed, with their defaults; no torch here, so help comes at once.
+"""All settings of a training, typed, with their defaults.
 
-The command line and YAML files use these names. `None` means: chosen from the data, as the text
-beside it says.
+The command line and YAML files use these names, and `gedi train --help-all` shows these docstrings.
+`None`, or null, means that the value is chosen from the data as documented. torch is not imported,
+so that help is fast.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,19 +40,23 @@ SamplerKind = Literal["langevin", "vera"]
 
 @dataclass(frozen=True)
 class WeightSettings:
-    """Weights of the bound w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE.
+    """Weights of the terms: w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence EVIDENCE.
 
     `--weights.inv 0 --weights.prior 0` is JEM without labels, `--weights.gen 0` is GEDI no gen.
 
     Args:
-        gen: w_gen, log-likelihood. Null: min(1, 4 / d) for d features, 40 / d for convolutional
-            networks.
-        inv: w_inv, agreement between views.
-        prior: w_prior, balance of the clusters. Null: rises with the number of clusters c, from 1.
-        evidence: w_evidence, of known classes or of a rule over groups; 1 where nothing is known.
-        max_contrast: nats between the mean energies of chains and data at which GEN ceases to
-            pull, and beyond which it pulls back. Null: sqrt(d) for convolutional networks, which
-            run away otherwise, else nowhere.
+        gen: the weight of the log-likelihood. Raise it for a better density, lower it if trainings
+            diverge; 0 trains clusters only. Null: min(1, 4 / d) for d features, 40 / d for
+            convolutional networks.
+        inv: the weight of the agreement between views. Raise it if boundaries are fuzzy.
+        prior: the weight of the balance of the clusters. Raise it if clusters are unused or one is
+            too big. Null: increases with the number of clusters, from 1.
+        evidence: the weight of known classes, or of a rule over groups. It must be 1 if neither is
+            given.
+        max_contrast: the difference between the mean energies of chains and data, in nats, at which
+            the gradient of GEN becomes zero; it changes its sign above. Lower it if energies
+            diverge. Null: sqrt(d) for convolutional networks, which would diverge otherwise, else
+            no limit.
     """
 
     gen: float | None = None
@@ -66,11 +71,13 @@ class EncoderSettings:
     """The network.
 
     Args:
-        kind: mlp; or for images conv (small), resnet8, resnet18; or one of a plug-in. Null: conv
-            for images of 16 pixels and more a side unless `hidden` is given, else mlp.
-        hidden: widths of an mlp's layers. Null: [100, 100] for up to 32 features, else [512, 512].
-        base: start the energy from the Gaussian of the data instead of from nothing. Null: above
-            two dimensions, where chains need to be led to the data.
+        kind: mlp; for images also conv (small), resnet8 or resnet18; or the name of a plug-in.
+            Larger networks are for many images and a GPU. Null: conv for images of at least 16
+            pixels a side unless `hidden` is given, else mlp.
+        hidden: the widths of the layers of an mlp. Null: [100, 100] for up to 32 features, else
+            [512, 512].
+        base: add the log-density of a Gaussian fitted to the data to the model, so that chains
+            start near the data. Null: true above two dimensions.
     """
 
     kind: EncoderKind | str | None = None
@@ -80,15 +87,16 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class VeraSettings:
-    """The amortised sampler, where sampler.kind is vera.
+    """The amortised sampler, used if sampler.kind is vera.
 
     Args:
-        latents: how many Gaussian numbers a sample is made from. Null: one for each feature, at
-            least 2 and at most 64.
-        learning_rate: of its Adam.
-        entropy_weight: weight of its entropy against the energy; below 1 its samples are sharper
-            than the density.
-        n_importance: latents with which the score of a sample is estimated. Null: 20, 5 for images.
+        latents: the number of latent variables from which a sample is generated. Null: one for each
+            feature, at least 2 and at most 64.
+        learning_rate: the learning rate of its Adam optimiser.
+        entropy_weight: the weight of its entropy relative to the energy. Below 1, samples are
+            sharper than the density.
+        n_importance: the number of latents to estimate the score of a sample. More is more precise
+            and slower. Null: 20, or 5 for images.
     """
 
     latents: int | None = None
@@ -99,30 +107,37 @@ class VeraSettings:
 
 @dataclass(frozen=True)
 class SamplerSettings:
-    """Where GEN's negatives come from, and how the chains move.
+    """The source of the negatives (samples of the model) for GEN, and the moves of the chains.
 
     Args:
-        kind: langevin: from the chains; or vera: from a network that learns to sample, in which
-            case few chains move in training, and GEN waits until one restart is chosen.
-        step_size: Langevin step ε, in whitened coordinates; adapted when target_acceptance is set.
-        n_steps: Langevin steps when the chains move. Null: 10 for convolutional networks, else 4.
-        every: iterations from one move of the chains to the next. GEN takes part when they move,
-            with so many times its weight, and VERA takes a step. Null: 5 for convolutional
-            networks, else 1.
-        metropolis: accept or refuse each step, so that the samples' law is exact.
-        target_acceptance: share of accepted steps to adapt ε to. Null: ε stays.
-        noise: σ of a step. Null: sqrt(2 ε), temperature 1. JEM's habit is smaller (with metropolis
-            false).
-        max_gradient: longest drift of a step. Null: not shortened.
-        precondition: let steps follow the covariance of the data.
-        boundary: at the walls of the box: reject, reflect (without precondition) or clamp (without
-            metropolis).
-        jumps: jumps between data points when the chains move, tested by Metropolis.
-        n_anchors: data points that jumps, and local scales of the views, refer to.
-        buffer_size: chains kept. Null: as many as the batch has points.
-        buffer_dtype: in which they rest; float16 takes half the memory, and rounds them by at most
-            1/2048 of their values.
-        reinit: probability that a chain is started anew.
+        kind: langevin draws negatives by Langevin chains; vera draws them from a network that
+            learns to sample. With vera, few chains move during the training, and GEN is added after
+            one restart is chosen.
+        step_size: the Langevin step size ε in whitened coordinates; the initial value if
+            target_acceptance is set.
+        n_steps: the number of Langevin steps in each move of the chains. Raise it if samples look
+            like noise or trainings diverge. Null: 10 for convolutional networks, else 4.
+        every: the number of iterations from one move of the chains, or one step of vera, to the
+            next. GEN is used in these iterations only, with its weight multiplied by this number.
+            Raise it to save time. Null: 5 for convolutional networks, else 1.
+        metropolis: accept or reject each step by a Metropolis test, so that the distribution of the
+            chains is exact.
+        target_acceptance: the share of accepted steps to which ε is adapted. Null: ε is fixed.
+        noise: the standard deviation σ of the noise in a step, with metropolis false. Smaller
+            values give sharper samples, as in JEM. Null: sqrt(2 ε), temperature 1.
+        max_gradient: the largest norm of the gradient in a step; longer ones are shortened. Null:
+            no limit.
+        precondition: scale the steps by the covariance of the data.
+        boundary: what happens at the walls of the box: reject the step, reflect it (with
+            precondition false) or clamp it to the box (with metropolis false).
+        jumps: the number of jumps between data points in each move of the chains, each with a
+            Metropolis test. They keep the masses of separate clusters right.
+        n_anchors: the number of data points that jumps, and local scales of the views, refer to.
+        buffer_size: the number of chains in the replay buffer. Lower it if chains are stale. Null:
+            the batch size.
+        buffer_dtype: the dtype in which chains are stored. float16 halves the memory, with a
+            relative rounding error of at most 1/2048.
+        reinit: the probability that a chain is restarted. Raise it if chains are stale.
         vera: the amortised sampler.
     """
 
@@ -146,34 +161,42 @@ class SamplerSettings:
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """The views T(x'|x): equal shares of the batch for each kind whose strength is not zero.
+    """The views: random small changes of a point that should not change its cluster.
 
-    Of images, one kind is all of the preset's changes one after the other, in the order below.
+    Each kind whose strength is not zero gets an equal share of the batch. For images, the changes
+    of the preset are one kind, applied in the order below. Choose views that change only what
+    should not matter for the clusters.
 
     Args:
-        noise: tables: length of Gaussian noise, in units of the local scale.
-        dropout: tables: share of features that take the value of another point.
-        adversarial: length of the worst-case change, in units of the local scale. Null: 0.18, for
-            images of 16 pixels and more a side 0.15; 0 for images under barlow-twins and swav,
-            which compare two views of one kind.
-        neighbours: so many nearest data points are views of each other; 0 for none. Null: 10, but 0
-            for images of 16 pixels and more a side, and all those under barlow-twins and swav.
-        preset: images: digits (written signs) or natural (photographs); decides what is null
-            below. Null: natural for images of three channels, else digits.
-        rotate: images: largest rotation in degrees. Null: by the preset.
-        shift: images: largest shift, as a share of the image. Null: by the preset.
-        zoom: images: largest change of width, and of height, as a share. Null: by the preset.
-        shear: images: largest shear in degrees. Null: by the preset.
-        crop: images: least share of the area that is kept and enlarged; 1 keeps all. Null: by the
+        noise: tables: the length of Gaussian noise, in units of the local scale, which is the
+            distance to near neighbours.
+        dropout: tables: the share of features that take the value of another point. For tables in
+            which single features should not decide the cluster.
+        adversarial: the length of the change that affects the prediction most, in units of the
+            local scale. Null: 0.18, or 0.15 for images of at least 16 pixels a side; 0 for images
+            with barlow-twins and swav, which compare two views of the same kind.
+        neighbours: the number of nearest data points that are views of a point; 0 for none. Null:
+            10, but 0 for images of at least 16 pixels a side, and for all images with barlow-twins
+            and swav.
+        preset: images: digits (written characters) or natural (photographs); determines the values
+            below that are null. Null: natural for images of three channels, else digits.
+        rotate: images: the largest rotation, in degrees. Null: from the preset.
+        shift: images: the largest shift, as a share of the image. Null: from the preset.
+        zoom: images: the largest change of the width, and of the height, as a share. Null: from the
             preset.
-        aspect: images: largest ratio of the sides of what is kept. Null: by the preset.
-        flip: images: probability of mirroring left to right. Null: by the preset.
-        jitter: images of three channels: strength of the change of colour. Null: by the preset.
-        grey: images of three channels: probability of losing the colour. Null: by the preset.
-        blur: images: largest standard deviation of the blur, in pixels. Null: by the preset.
-        pixel_noise: images: standard deviation of the noise on pixels scaled to [-1, 1]. Null: by
-            the preset.
-        own: names of views of plug-ins, beside the others.
+        shear: images: the largest shear, in degrees. Null: from the preset.
+        crop: images: the smallest share of the area that is kept and enlarged; 1 keeps all of it.
+            Null: from the preset.
+        aspect: images: the largest aspect ratio of the kept part. Null: from the preset.
+        flip: images: the probability of mirroring left to right. Null: from the preset.
+        jitter: images of three channels: the strength of the change of colour. Null: from the
+            preset.
+        grey: images of three channels: the probability of the conversion to grey. Null: from the
+            preset.
+        blur: images: the largest standard deviation of the blur, in pixels. Null: from the preset.
+        pixel_noise: images: the standard deviation of the noise, for pixels scaled to [-1, 1].
+            Null: from the preset.
+        own: the names of views from plug-ins, which are added to the others.
     """
 
     noise: float = 0.5
@@ -197,24 +220,26 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class RestartSettings:
-    """Trainings side by side, the best of which goes on.
+    """Several trainings from different starts, of which the best one is continued.
 
     Args:
-        n: how many. Null: 6 with k-means, 5 after score matching, 4 if the networks are large;
-            else 4 for small networks, 8 for large ones, and 3 for convolutional ones.
-        kmeans: so many of them start from k-means. Null: a third, rounded up, and one after score
-            matching; none for images, whose distances mean little, and where an encoder or
-            classes are given.
-        iterations: when the best is chosen, by the collapse gap. Null: 600 for small networks,
-            300 after score matching, else 450 (convolutional ones: 250), and at most a third of
-            max_iter.
-        gen: whether GEN takes part before the choice. Null: for small networks, whose chains are
-            cheap; for large ones GEN joins the chosen one.
-        warmup: with GEN, every second one starts with so many iterations of GEN alone. Null: half
-            of `iterations`.
-        ramp: iterations over which terms that start late come in. Null: a third of `iterations`.
-        score_matching: steps of denoising score matching in GEN's place before the first
-            iteration, from which energies know the data. Null: two thirds of `iterations` for
+        n: the number of trainings. Raise it if clusters differ between seeds. Null: 6 with
+            k-means, 5 after score matching, 4 if the networks are large; without k-means, 4 for
+            small networks, 8 for large ones and 3 for convolutional ones.
+        kmeans: the number of trainings that start from the clusters of k-means. Null: a third of
+            them, rounded up, but 1 after score matching; 0 for images, whose pixel distances mean
+            little, and if an encoder or classes are given.
+        iterations: the iteration at which the best training is chosen, by its collapse gap. Null:
+            600 for small networks, 300 after score matching, else 450 (250 for convolutional
+            networks), and at most a third of max_iter.
+        gen: use GEN before the choice. Null: true for small networks, whose chains are cheap; for
+            large ones, GEN is added after the choice.
+        warmup: if GEN is used before the choice, the number of iterations in which every second
+            training uses GEN only. Null: half of `iterations`.
+        ramp: the number of iterations over which the weights of terms that start late increase.
+            Null: a third of `iterations`.
+        score_matching: the number of steps of denoising score matching before the first iteration,
+            which fit the energy to the data without chains. Null: two thirds of `iterations` for
             small networks without base, up to two dimensions, unless clusters have names; else 0.
     """
 
@@ -232,42 +257,48 @@ class Settings:
     """Settings of a training.
 
     Args:
-        method: gedi (JEM and GEDI no gen by its weights), or for comparison barlow-twins or swav,
-            whose loss takes the place of INV, alone; they have no density. Or one of a plug-in.
-        n_clusters: number of clusters c. Null: known for sets with a name, such as moons and mnist.
-        prior: shares of the clusters that PRIOR aims at, c positive numbers; or `learned`: they
-            start equal, or as k-means says, and follow the clusters found. Null: equal.
-        max_iter: iterations at most.
-        max_time: seconds at most. Null: no limit.
-        tol: gain in bound and gap (nats) that counts as progress.
-        patience: iterations without progress after which the training winds down and ends.
-        batch_size: points, and chains, an iteration. Null: 400 in two dimensions, else 256.
-        learning_rate: of Adam. Null: 4e-3 for small networks, 3e-3 for conv, 2e-3 for large mlps,
-            1e-3 for the others.
-        gen_slowdown: factor of the learning rate while GEN takes part. Null: a quarter for JEM and
-            for convolutional networks, else 1.
-        decay: share of the training, at its end, over which the learning rate falls to zero.
-        data_noise: size of the noise that smooths the data for GEN: of images in scaled units, of
-            tables relative to the covariance of the data. Null: 0.1 for images, 0.3 with
-            convolutional networks; for tables the width of likeliest kernels, less the more points
-            there are; 0 up to two dimensions.
-        seed: of all random numbers.
-        device: auto, cpu or cuda.
-        precision: 32-true; or bf16-mixed, in which the encoder computes in bfloat16 while it is
-            trained, and energies, steps and weights stay in float32: for GPUs.
-        compile: compile the network and the gradients of the chains (torch.compile). It takes
-            minutes at the start, so it is for long trainings on a GPU.
-        cuda_graph: launch chains, gradients and optimizer of an iteration as one CUDA graph. Null:
-            on a GPU, with one process, unless the encoder is your own, labels or rules are given,
-            or the sampler is vera.
-        rename: let clusters change numbers, at evaluations, where a rule over groups finds that
-            likelier.
-        evaluate_every: iterations between evaluations.
-        weights: of the bound's terms.
+        method: gedi, which includes JEM and GEDI no gen by its weights; for comparison barlow-twins
+            or swav, whose loss replaces INV and which have no density; or the name of a plug-in.
+        n_clusters: the number of clusters. Null: known for named data sets, such as moons and
+            mnist.
+        prior: the shares of the clusters that PRIOR aims at. A list of positive numbers, one for
+            each cluster, if you know them; `learned` for shares that start equal, or from k-means,
+            and follow the clusters found. Null: equal shares.
+        max_iter: the largest number of iterations. Raise it if the collapse gap is still improving
+            at the end.
+        max_time: the largest time in seconds. Null: no limit.
+        tol: the smallest improvement of bound and gap, in nats, that counts as progress.
+        patience: the number of iterations without progress after which the training ends.
+        batch_size: the number of points, and of chains, in an iteration. Null: 400 in two
+            dimensions, else 256.
+        learning_rate: the learning rate of Adam. Lower it if trainings diverge. Null: 4e-3 for
+            small networks, 3e-3 for conv, 2e-3 for large mlps, 1e-3 for other networks.
+        gen_slowdown: a factor of the learning rate in the part of the training that uses GEN. Null:
+            a quarter for JEM and for convolutional networks, else 1.
+        decay: the share of the training, at its end, over which the learning rate decreases to
+            zero.
+        data_noise: the standard deviation of the noise that smooths the data for GEN, for images in
+            scaled units, for tables relative to the covariance of the data. Raise it if the density
+            overfits or has peaks without data. Null: 0.1 for images, 0.3 with convolutional
+            networks; for tables the width of a kernel density, which is smaller for more points; 0
+            up to two dimensions.
+        seed: the seed of all random numbers; change it to see how much depends on chance.
+        device: auto, cpu or cuda; auto uses a GPU if there is one.
+        precision: 32-true; or bf16-mixed for GPUs, in which the encoder computes in bfloat16 during
+            the training, while energies, chains and weights stay in float32.
+        compile: compile the network and the gradients of the chains by torch.compile. This takes
+            minutes at the start, so use it for long trainings on a GPU.
+        cuda_graph: launch the chains, gradients and optimizer step of an iteration as one CUDA
+            graph, which is faster. Null: true on a GPU with one process, unless the encoder is your
+            own, labels or rules are given, or the sampler is vera.
+        rename: permute the numbers of the clusters at evaluations if this makes the outcomes of a
+            rule over groups more likely.
+        evaluate_every: the number of iterations between evaluations.
+        weights: weights of the terms in the bound.
         encoder: the network.
-        sampler: the chains, and what else makes negatives.
+        sampler: the source of negatives, and the moves of the chains.
         views: small changes that should not change the cluster.
-        restarts: trainings side by side.
+        restarts: several trainings from different starts.
     """
 
     method: MethodKind | str = "gedi"
@@ -297,7 +328,7 @@ class Settings:
 
 
 def method_name(settings: Settings) -> str:
-    """The method, in the words of the paper; of a plug-in by its own name."""
+    """The name of the method in the paper, or that of a plug-in."""
     weights, known = settings.weights, {"barlow-twins": "Barlow Twins", "swav": "SwAV"}
     if settings.method != "gedi":
         return known.get(settings.method, settings.method)
@@ -307,17 +338,21 @@ def method_name(settings: Settings) -> str:
 
 
 def learns_density(settings: Settings) -> bool:
-    """Whether such a training, resolved, gives a density to sample from and to score by."""
+    """Whether a training learns a density, from which points can be drawn and scored.
+
+    Args:
+        settings: complete settings.
+    """
     return settings.weights.gen != 0
 
 
 class Range(NamedTuple):
-    """What a number may be.
+    """The range of a number.
 
     Attributes:
         low: the smallest value.
         high: the largest value.
-        words: the same for messages, after "expected".
+        words: the range in words, for messages after "expected".
     """
 
     low: float
@@ -325,24 +360,29 @@ class Range(NamedTuple):
     words: str
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value that is no number, or outside the range.
+        """Check that a value is a number in the range.
+
+        Args:
+            name: the name of the value in the error message.
+            value: the value.
 
         Raises:
-            SettingsError: naming what it is, what is expected and what came.
+            SettingsError: if it is not; the message says what was expected and what came.
         """
         if not _is_number(value) or not self.low <= value <= self.high:
             raise SettingsError(f"{name}: expected {self.words}, got {_shown(value)}")
 
 
 def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
-    """Refuse values that no training could use.
+    """Check the types and values of all settings.
 
     Args:
-        settings: resolved or not.
-        called: names by which users know settings, where these are others.
+        settings: complete settings, or settings of a user.
+        called: other names of settings for error messages, such as the parameters of an estimator.
 
     Raises:
-        SettingsError: naming the setting, what is expected and what came.
+        SettingsError: if a training could not use a value; the message names the setting, what was
+            expected and what came.
     """
     called = called or {}
     _check_types(settings, called)
@@ -367,19 +407,19 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
     weights = settings.weights
     if settings.n_clusters == 1 and (weights.inv != 0 or weights.prior != 0):
         raise SettingsError(
-            "setting n_clusters: expected at least 2 clusters, got 1; for a density alone set "
-            "weights.inv and weights.prior to 0"
+            "setting n_clusters: expected at least 2 clusters, got 1; for a density without "
+            "clusters set weights.inv and weights.prior to 0"
         )
     _check_sampler(settings.sampler)
 
 
 def _label(name: str, called: Mapping[str, str]) -> str:
-    """What a setting is called in a message."""
+    """The name of a setting in a message."""
     return called.get(name, f"setting {name}")
 
 
 def _check_types(group: Any, called: Mapping[str, str], path: str = "") -> None:
-    """Refuse values of the wrong type, in this group of settings and in those below."""
+    """Check the types of all values in a group of settings, and in the groups in it."""
     hints = get_type_hints(type(group))
     for known in fields(group):
         name, value, hint = path + known.name, getattr(group, known.name), hints[known.name]
@@ -391,7 +431,7 @@ def _check_types(group: Any, called: Mapping[str, str], path: str = "") -> None:
         if (isinstance(value, str) and value in named) or (value is None and type(None) in kinds):
             continue
         if str in kinds and isinstance(value, str):
-            continue  # perhaps of a plug-in, which is told where it is looked up
+            continue  # perhaps the name of a plug-in, which is checked when it is looked up
         if kinds[0] not in _TYPES:
             raise SettingsError(
                 f"{_label(name, called)}: expected one of {', '.join(named)}; got {_shown(value)}"
@@ -403,10 +443,10 @@ def _check_types(group: Any, called: Mapping[str, str], path: str = "") -> None:
 
 
 def _shown(value: object) -> str:
-    """The beginning of a value; a file may hold one as long as it likes."""
+    """A value in a message, shortened because values from files may be long."""
     try:
         return _BRIEF.repr(value)
-    except ValueError:  # Python writes no number of thousands of digits
+    except ValueError:  # Python refuses to print numbers of thousands of digits
         return f"a {type(value).__name__} of too many digits"
 
 
@@ -422,7 +462,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-# By type: what fits, and what is expected in words.
+# For each type, a check of values and the expected values in words.
 _TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), "true or false"),
     int: (_is_whole, "a whole number"),
@@ -448,8 +488,8 @@ def _check_sampler(sampler: SamplerSettings) -> None:
     exact = sampler.metropolis
     if exact and sampler.noise is not None:
         raise SettingsError(
-            "setting sampler.noise: expected null with sampler.metropolis true, as the test is for "
-            f"temperature 1; got {sampler.noise}"
+            "setting sampler.noise: expected null with sampler.metropolis true, because the test "
+            f"is for temperature 1; got {sampler.noise}"
         )
     wrong = {
         "reject": not exact,
@@ -537,10 +577,13 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def from_dict(tree: dict[str, Any]) -> Settings:
-    """Settings from nested plain values, as a YAML file holds them.
+    """Settings from nested dictionaries of plain values, such as those of a YAML file.
+
+    Args:
+        tree: values by the names of settings.
 
     Raises:
-        SettingsError: for a key that does not exist, a group that is not one, or a value of the
+        SettingsError: if a name does not exist, a group is not a dictionary, or a value has the
             wrong type.
     """
     settings: Settings = _build(Settings, tree, "")

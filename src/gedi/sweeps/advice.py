@@ -1,14 +1,14 @@
-"""How many clusters? What trainings on halves of the data say about their number.
+"""A suggested number of clusters, from trainings on halves of the data.
 
-If a number of clusters is in the data, another half of the data gives the same clusters: the
-adjusted Rand index between two trainings is near 1. And the clusters carry information about points
-that they were not trained on, at most log c nats:
+If the data have c clusters, trainings on different halves find the same ones: the adjusted Rand
+index between two trainings is near 1. In addition, the clusters carry information about points that
+were not trained on, at most log c nats:
 
     told = log c - gap,
 
-with the collapse gap on the other half. Up to the number that is in the data, `told` grows as much
-as log c does. Beyond it, boundaries run through clusters: points near them change sides under the
-views, other halves place them elsewhere, and `told` stops growing.
+where the collapse gap is measured on the other half. Up to the number of clusters in the data,
+`told` grows as fast as log c. Beyond it, boundaries cut through clusters: points near a boundary
+change sides under the views, each half places the boundary elsewhere, and `told` stops growing.
 """
 
 import math
@@ -108,15 +108,17 @@ def advise(rows: Sequence[Row]) -> Advice:
         rows: of a sweep, in ascending order of the number of clusters.
     """
     if len(rows) < 2:
-        return Advice(None, "Not clear: one number alone compares with nothing. Try several.")
+        return Advice(None, "Not clear: one number cannot be compared with others. Try several.")
     if any(row.n_cells < 2 for row in rows):
-        return Advice(None, "Not clear yet: some numbers were trained only once. Go on.")
+        return Advice(
+            None, "Not clear yet: some numbers were trained only once. Continue the sweep."
+        )
     place = next(k for k in range(len(rows)) if _largest_gain(rows[k], rows[k + 1 :]) < _REAL)
     best, finer = rows[place], rows[place + 1 :]
     evidence = (
-        f"{best.n_clusters} clusters tell {best.told:.2f} nats of a point that was not trained on, "
-        f"of at most {math.log(best.n_clusters):.2f}, and trainings on other halves of the data "
-        f"agree to {best.stability:.2f} (adjusted Rand index)"
+        f"{best.n_clusters} clusters carry {best.told:.2f} nats of information about a point that "
+        f"was not trained on, of at most {math.log(best.n_clusters):.2f}, and trainings on "
+        f"different halves of the data agree with an adjusted Rand index of {best.stability:.2f}"
     )
     if not finer:
         return Advice(
@@ -127,24 +129,26 @@ def advise(rows: Sequence[Row]) -> Advice:
         stable = max(rows, key=lambda row: row.stability)
         return Advice(
             None,
-            f"Not clear: beyond {best.n_clusters} little is gained, but {evidence}; for clusters "
-            f"that are in the data that is too little. What is found again best is "
-            f"{stable.n_clusters}, to {stable.stability:.2f}. There may be no clusters of about "
-            "equal size; else try longer trainings, a prior that is learned, or other views.",
+            f"Not clear: more than {best.n_clusters} clusters gain little, but {evidence}; that is "
+            f"too little for clusters that are in the data. The most stable number is "
+            f"{stable.n_clusters}, with an index of {stable.stability:.2f}. Perhaps there are no "
+            "clusters of similar size; otherwise try longer trainings, a learned prior, or other "
+            "views.",
         )
     rivals = [row.n_clusters for row in finer if _gain(best, row) > _IDLE]
     if rivals:
         numbers = phrases.sentence_list(map(str, [best.n_clusters, *rivals]))
         return Advice(
             None,
-            f"Not clear between {numbers}: {evidence}, and finer clusters tell somewhat more. "
-            "Choose by what the groups are for, and look at their members.",
+            f"Not clear between {numbers}: {evidence}, and finer clusters carry somewhat more. "
+            "Look at the members of the groups, and choose by what you need them for.",
         )
     return Advice(
         best.n_clusters,
-        f"{best.n_clusters} stands out among the numbers tried: {evidence}; finer clusters tell "
-        "hardly more. That supposes clusters as large as the prior says, and views that leave them "
-        "alone; it does not say that the groups mean anything: look at their members.",
+        f"{best.n_clusters} stands out among the numbers tried: {evidence}; finer clusters carry "
+        "hardly more. This assumes that clusters have the sizes of the prior and that views do not "
+        "change clusters. Whether the groups mean anything is another question: look at their "
+        "members.",
     )
 
 

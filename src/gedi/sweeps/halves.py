@@ -61,7 +61,9 @@ def check_sweep(n_points: int, n_clusters: Sequence[int], n_parts: int) -> list[
             f"n_clusters: expected whole numbers of at least 2, got {list(n_clusters)}"
         )
     if n_parts < 2:
-        raise SettingsError(f"n_parts: expected at least 2, whose clusters compare, got {n_parts}")
+        raise SettingsError(
+            f"n_parts: expected at least 2, so that clusters can be compared, got {n_parts}"
+        )
     if n_points // 2 < wanted[-1]:
         raise DataError(
             f"expected at least {2 * wanted[-1]} points for {wanted[-1]} clusters in each half, "

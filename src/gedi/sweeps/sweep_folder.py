@@ -36,7 +36,7 @@ TITLES = (
     "used",
     "agreement",
     "least",
-    "told (nats)",
+    "information (nats)",
     "of log c",
     "gap",
     "log p (nats)",
@@ -63,12 +63,12 @@ class SweepFolder:
             asked: data and settings, as plain values.
 
         Raises:
-            RunError: if it holds something else, or cannot be created.
+            RunError: if it contains something else, or cannot be created.
         """
         file = path / "asked.json"
         wanted = json.loads(json.dumps(asked))
         if path.exists() and not file.is_file() and (path.is_file() or any(path.iterdir())):
-            raise RunError(f"{path}: holds something, but no sweep; choose another --out")
+            raise RunError(f"{path}: is not empty and not a sweep: choose another --out")
         try:
             (path / _CELLS).mkdir(parents=True, exist_ok=True)
             check_within(path)
@@ -77,8 +77,8 @@ class SweepFolder:
             raise RunError(f"{path}: cannot be used: {error}") from error
         if known != wanted:
             raise RunError(
-                f"{path}: is a sweep of other data or settings than are asked for now; choose "
-                "another --out, or remove the folder"
+                f"{path}: is a sweep of other data or settings: choose another --out, or "
+                "remove the folder"
             )
         _write_json(file, wanted)
         return cls(path)
@@ -97,7 +97,9 @@ class SweepFolder:
             try:
                 cell = _cell(json_of(file), n_points)
             except (OSError, ValueError) as error:
-                raise RunError(f"{file}: cannot be read: {error}; remove it") from error
+                raise RunError(
+                    f"{file}: cannot be read: {error}; remove it, and run the sweep again"
+                ) from error
             found[cell.n_clusters, cell.part] = cell
         return found
 
@@ -146,14 +148,15 @@ class SweepFolder:
         pictures = [
             chart(
                 told,
-                alt="Nats told of unseen points, under log c, over the number of clusters",
-                caption="What clusters tell of points that were not trained on; dashed: at most",
+                alt="Information about unseen points in nats, and log c, by number of clusters",
+                caption="Information about points that were not trained on; dashed: the maximum, "
+                "log c",
                 size=(4.6, 3.2),
             ),
             chart(
                 stability,
-                alt="Adjusted Rand index between trainings, over the number of clusters",
-                caption="How far trainings on different halves agree",
+                alt="Adjusted Rand index between trainings, by number of clusters",
+                caption="Agreement of trainings on different halves",
                 size=(4.6, 3.2),
             ),
         ]
@@ -195,7 +198,7 @@ def _cell(content: Any, n_points: int) -> Cell:
     """
     names = ("n_clusters", "part", "n_unseen")
     if not isinstance(content, dict) or any(type(content.get(name)) is not int for name in names):
-        raise ValueError(f"expected names with values, and whole numbers as {', '.join(names)}")
+        raise ValueError(f"expected a JSON object with whole numbers as {', '.join(names)}")
     gap, log_density = content.get("collapse_gap"), content.get("log_density")
     if not isinstance(gap, float) or not isinstance(log_density, float | None):
         raise ValueError("expected numbers as collapse_gap and log_density")

@@ -218,8 +218,9 @@ def plan(
     n_clusters = settings.n_clusters or dataset.n_classes
     if n_clusters is None:
         raise SettingsError(
-            "setting n_clusters: expected how many clusters to look for, such as --n-clusters 5; "
-            "docs/estimators.md compares several numbers without labels"
+            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
+            "--n-clusters 5 on the command line; docs/estimators.md compares several numbers "
+            "without labels"
         )
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")

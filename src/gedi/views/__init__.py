@@ -1,4 +1,4 @@
-"""Views T(x'|x): small changes of a point that should not change its cluster."""
+"""Views T(x'|x): random small changes of a point that should not change its cluster."""
 
 from gedi.views.vectors import (
     FeatureDropout,

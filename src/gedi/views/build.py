@@ -1,4 +1,4 @@
-"""The views of a training, from its settings and the data."""
+"""Building the views of a training from its settings and the data."""
 
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from gedi.views.vectors import (
 
 __all__ = ["REFERENCES", "build_views", "together"]
 
-REFERENCES = 2000  # points among which neighbours are looked for
+REFERENCES = 2000  # points among which neighbours are searched
 _LOCAL = 10  # the local scale is the distance to this neighbour among the anchors
 
 
@@ -32,18 +32,19 @@ def build_views(
     *,
     n_anchors: int,
 ) -> list[View]:
-    """Each kind of view that the settings ask for.
+    """Build one view of each kind whose strength in the settings is not zero.
 
     Args:
         chosen: settings of the views.
-        data: points in random order, scaled, (n, d); neighbours and local scales refer to the first
+        data: scaled points in random order, (n, d); neighbours and local scales refer to the first
             of them.
-        image_shape: (C, H, W) if the points are flattened images.
-        scaling: between the units of views of plug-ins and the network's.
-        n_anchors: points that local scales refer to.
+        image_shape: (C, H, W) if the points are flattened images, else None.
+        scaling: the scaling between the user's units, which views of plug-ins use, and those of the
+            network.
+        n_anchors: the number of points that local scales refer to.
 
     Raises:
-        PluginError: if a view is a plug-in's that is not installed.
+        PluginError: if a view comes from a plug-in that is not installed.
     """
     reference = data[:REFERENCES]
     local = LocalScale(data[:n_anchors], _LOCAL)
@@ -66,5 +67,5 @@ def build_views(
 
 
 def together(views: list[View]) -> View:
-    """Several views as one: each sees an equal share of the batch."""
+    """Combine several views into one, in which each view gets an equal share of the batch."""
     return views[0] if len(views) == 1 else Split(views)

@@ -1,4 +1,4 @@
-"""Images in other colours, each in its own way; red, green and blue in [0, 1]."""
+"""Random changes of colour, for images of red, green and blue in [0, 1]."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 @dataclass(frozen=True)
 class Jitter:
-    """Brightness, contrast, saturation and hue, in this order, of some images (SimCLR's colours).
+    """Random changes of brightness, contrast, saturation and hue, in this order, as in SimCLR.
 
     Args:
-        strength: s; the first three change by up to a share of 0.8 s, the hue by up to 0.2 s of
-            the circle.
-        probability: that an image is changed.
+        strength: the strength s. Brightness, contrast and saturation change by up to a share of
+            0.8 s, and the hue by up to 0.2 s of the colour circle.
+        probability: the probability that an image is changed.
     """
 
     strength: float
@@ -40,13 +40,13 @@ class Jitter:
 
 
 def greyed(images: Tensor, generator: Generator, probability: float) -> Tensor:
-    """Images (n, 3, H, W), each without its colour with a probability."""
+    """Convert each of the images (n, 3, H, W) to grey with a probability."""
     chance = torch.rand(len(images), device=images.device, generator=generator)
     grey = _grey(images).expand_as(images)
     return torch.where((chance < probability)[:, None, None, None], grey, images)
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Luminance, (n, 3, H, W) -> (n, 1, H, W)."""
+    """The luminance, (n, 3, H, W) -> (n, 1, H, W)."""
     red, green, blue = (images[:, k : k + 1] for k in range(3))
     return _LUMINANCE[0] * red + _LUMINANCE[1] * green + _LUMINANCE[2] * blue

@@ -1,4 +1,4 @@
-"""Images turned, shifted, stretched, sheared and cropped, each anew, in one resampling."""
+"""Random rotations, shifts, zooms, shears and crops of images, in one resampling."""
 
 import math
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ __all__ = ["Geometry", "mirrored"]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Small affine changes, then a crop, for every image of a batch anew.
+    """A small affine change, then a crop, drawn independently for every image of a batch.
 
-    Where something is uncovered, pixels of the border are repeated. Both changes together are one
-    affine map from the pixels of the view to those of the image, so that images lose sharpness
+    Pixels outside the image repeat those of its border. Change and crop are combined into one
+    affine map from the pixels of the view to those of the image, so that images are resampled only
     once, and nothing is read back from the device.
 
     Args:
-        rotate: largest rotation, in degrees.
-        shift: largest shift, as a share of the image.
-        zoom: largest change of width and, independently, of height, as a share.
-        shear: largest shear, in degrees.
-        crop: least share of the area that is kept, and then enlarged to the whole image.
-        aspect: largest ratio of the sides of what is kept, either way.
+        rotate: the largest rotation, in degrees.
+        shift: the largest shift, as a share of the image.
+        zoom: the largest change of the width and, independently, of the height, as a share.
+        shear: the largest shear, in degrees.
+        crop: the smallest share of the area that is kept, and then enlarged to the whole image.
+        aspect: the largest aspect ratio of the kept part, as width / height or height / width.
     """
 
     rotate: float = 0.0
@@ -41,19 +41,20 @@ class Geometry:
         return grid_sample(images, grid, padding_mode="border", align_corners=False)
 
     def _changed(self, images: Tensor, generator: Generator) -> Tensor:
-        """From places in changed images to places in those given, (n, 3, 3), sides from -1 to 1.
+        """Matrices (n, 3, 3) from positions in changed images to positions in the given ones.
 
-        A point goes to R S K x + t: sheared, stretched, turned, shifted. This is the way back.
+        Coordinates range from -1 to 1. The change maps x to R S K x + t with a shear K, a zoom S, a
+        rotation R and a shift t; this is its inverse.
         """
         n, _, height, width = images.shape
         draw = _Uniform(n, images, generator)
         angle = draw(math.radians(self.rotate))
         slope = draw(math.radians(self.shear)).tan()
         across, down = 1 + draw(self.zoom), 1 + draw(self.zoom)
-        right, below = draw(2 * self.shift), draw(2 * self.shift)  # sides are two long
+        right, below = draw(2 * self.shift), draw(2 * self.shift)  # sides have length 2
         cos, sin = angle.cos(), angle.sin()
-        ratio = height / width  # rotations and shears are those of square pixels
-        # S⁻¹ R⁻¹, and K⁻¹ before it.
+        ratio = height / width  # rotations and shears refer to square pixels
+        # S⁻¹ R⁻¹, then K⁻¹ from the left.
         xx, xy = cos / across, sin * ratio / across
         yx, yy = -sin / ratio / down, cos / down
         xx, xy = xx - slope * ratio * yx, xy - slope * ratio * yy
@@ -66,7 +67,7 @@ class Geometry:
         return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
     def _cropped(self, images: Tensor, generator: Generator) -> Tensor:
-        """From places in the enlarged part to places in the image it is from, (n, 3, 3)."""
+        """Matrices (n, 3, 3) from positions in the enlarged part to those in the whole image."""
         draw = _Uniform(len(images), images, generator)
         if self.crop == 1:
             return torch.eye(3, dtype=images.dtype, device=images.device)
@@ -84,7 +85,7 @@ class Geometry:
 
 
 def mirrored(images: Tensor, generator: Generator, probability: float) -> Tensor:
-    """Images (n, C, H, W), each left to right with a probability."""
+    """Mirror each of the images (n, C, H, W) left to right with a probability."""
     chance = torch.rand(len(images), device=images.device, generator=generator)
     return torch.where((chance < probability)[:, None, None, None], images.flip(-1), images)
 

@@ -1,7 +1,8 @@
-"""Views of images, as contrastive learning uses them, for a whole batch at once on its device.
+"""Views of images as in contrastive learning, computed for a whole batch on its device.
 
-Small affine changes, then crop, mirror, colour, blur and noise: what SimCLR (Chen et al., ICML
-2020) found to matter, in its order. Each change is drawn anew for every image.
+A small affine change is followed by crop, mirroring, colour, blur and noise, in the order of SimCLR
+(Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709). Each change is drawn independently for
+every image.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,37 +19,41 @@ from gedi.views.vectors import Posterior
 __all__ = ["ImageViews"]
 
 Step = Callable[[Tensor, Generator], Tensor]
-"""From images (n, C, H, W) in [0, 1] to such images."""
+"""A random change of images (n, C, H, W) in [0, 1]."""
 
 
 class ImageViews:
-    """Moved, cropped, mirrored, recoloured, blurred and noisy images; a step left at 0 is left out.
+    """Moved, cropped, mirrored, recoloured, blurred and noisy images.
 
-    Images are in [-1, 1], and so are their views. The steps of colour are for three channels
-    (red, green, blue) and left out for all others. Where a rotation or a shift uncovers something,
-    pixels of the border are repeated.
+    Changes of strength 0 are omitted. Images and their views have values in [-1, 1]. The changes of
+    colour apply to images of three channels (red, green, blue) only. Pixels outside the image
+    repeat those of its border.
 
     Args:
-        image_shape: (C, H, W) of the images that the points are, flattened.
-        rotate: largest rotation, in degrees.
-        shift: largest shift, as a share of the image.
-        zoom: largest change of width and, independently, of height, as a share.
-        shear: largest shear, in degrees.
-        crop: least share of the area that is kept, and then enlarged to the whole image; 1 leaves
-            images whole.
-        aspect: largest ratio of the sides of what is kept, either way; at least 1.
-        flip: probability of mirroring left to right.
-        jitter: s; brightness, contrast and saturation change by up to a share of 0.8 s, hue by up
-            to 0.2 s of the circle (SimCLR's strength of colour).
-        jitter_probability: of the change of colour.
-        grey: probability of losing the colour.
-        blur: largest standard deviation of the Gaussian blur, in pixels; the least a tenth of it.
-        blur_probability: of the blur.
-        pixel_noise: standard deviation of the Gaussian noise on every pixel, on the scale of
+        image_shape: the shape of the images, (C, H, W); points are flattened images.
+        rotate: the largest rotation, in degrees.
+        shift: the largest shift, as a share of the image.
+        zoom: the largest change of the width and, independently, of the height, as a share.
+        shear: the largest shear, in degrees.
+        crop: the smallest share of the area that is kept, and then enlarged to the whole image; 1
+            keeps all of it.
+        aspect: the largest aspect ratio of the kept part, as width / height or height / width; at
+            least 1.
+        flip: the probability of mirroring left to right.
+        jitter: the strength s of the change of colour, as in SimCLR. Brightness, contrast and
+            saturation change by up to a share of 0.8 s, the hue by up to 0.2 s of the colour
+            circle.
+        jitter_probability: the probability of the change of colour.
+        grey: the probability of the conversion to grey.
+        blur: the largest standard deviation of the Gaussian blur, in pixels; the smallest is a
+            tenth of it.
+        blur_probability: the probability of the blur.
+        pixel_noise: the standard deviation of the Gaussian noise on every pixel, for values in
             [-1, 1].
 
     Raises:
-        ValueError: for a share or probability outside [0, 1], or another number out of range.
+        ValueError: if a share or a probability is outside [0, 1], or another number is out of
+            range.
     """
 
     def __init__(
@@ -111,8 +116,8 @@ class ImageViews:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
-        # Colours are defined on [0, 1].
+        """The views of points, (..., n, d) -> (..., n, d)."""
+        # The changes of colour are defined on [0, 1].
         images = (x.reshape(-1, *self.image_shape) + 1) / 2
         for step in self.steps:
             images = step(images, generator)
@@ -131,12 +136,12 @@ def _colours(jitter: float, probability: float, grey: float) -> Iterator[Step]:
 
 
 class _Blur:
-    """A Gaussian blur of some images, each with its own width."""
+    """A Gaussian blur of each image with a probability, with random widths."""
 
     def __init__(self, image_shape: tuple[int, int, int], blur: float, probability: float) -> None:
         from kornia.augmentation import RandomGaussianBlur  # noqa: PLC0415 - slow to import
 
-        # Two standard deviations to either side, or as far as padding by reflection reaches.
+        # Two standard deviations to each side, or as far as padding by reflection allows.
         reach = max(1, round(2 * blur))
         height, width = (2 * min(reach, side - 1) + 1 for side in image_shape[1:])
         self.blur = RandomGaussianBlur((height, width), (blur / 10, blur), p=probability)

@@ -1,8 +1,8 @@
-"""Views: T(x'|x), small changes that should not change the cluster.
+"""Views of vectors: random small changes that should not change the cluster.
 
 A view is called as `view(x, *, posterior, generator, index)` with points (..., n, d) and returns
-points of the same shape, on the same device. The adversarial one needs the model's posterior, the
-user's positives need the points' places in the data; the others ignore both.
+points of the same shape on the same device. `VirtualAdversarial` uses the posterior of the model,
+and `Positives` uses the indices of the points in the data; the other views ignore both.
 """
 
 import math
@@ -49,19 +49,20 @@ class View(Protocol):
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         ...
 
 
 class LocalScale:
-    """The distance that counts as small at a point: that between neighbours around it.
+    """The local scale r(x): the distance between neighbours around a point.
 
-    r(x) is the distance from the reference point nearest to x to its k-th nearest fellow. A fixed
-    random subset of the data as reference keeps it cheap, and independent of the amount of data.
+    r(x) is the distance from the reference point nearest to x to the k-th nearest neighbour of that
+    reference point. With a fixed random subset of the data as reference points, its cost does not
+    depend on the number of points.
 
     Args:
-        reference: reference points, (m, d).
-        k: which neighbour; lowered to m - 1 where there are fewer.
+        reference: the reference points, (m, d).
+        k: the number of the neighbour; at most m - 1 is used.
 
     Attributes:
         median: the median of r over the reference points.
@@ -74,18 +75,18 @@ class LocalScale:
         self.median = float(self.radii.median())
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., n, d) -> (..., n)."""
+        """The local scale r(x) at each point, (..., n, d) -> (..., n)."""
         radii: Tensor = self.radii[_similarity(x, self.reference).argmax(-1)]
         return radii
 
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """x' = x + s r(x) ξ / sqrt(d): noise whose length is about s r(x).
+    """Gaussian noise of a length of about s r(x), x' = x + s r(x) ξ / sqrt(d) with ξ ~ N(0, I).
 
     Args:
-        scale: s.
-        local: r.
+        scale: the length of the noise in units of the local scale, s.
+        local: the local scale r, such as `LocalScale`.
     """
 
     scale: float
@@ -99,21 +100,21 @@ class GaussianNoise:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
         return x + length * _randn_like(x, generator) / math.sqrt(x.shape[-1])
 
 
 @dataclass(frozen=True)
 class FeatureDropout:
-    """x' = x, but each feature is with probability p that of another point.
+    """A view in which each feature takes the value of a random other point with probability p.
 
-    Features that are dropped take values from the data instead of zero, so that x' stays where
-    each feature alone is plausible (Bahri et al., ICLR 2022).
+    Values are taken from the data instead of being set to zero, so that each feature of x' alone is
+    plausible (Bahri et al., ICLR 2022, https://arxiv.org/abs/2106.15147).
 
     Args:
-        rate: p.
-        reference: the points that values come from, (m, d).
+        rate: the probability p.
+        reference: the points that values are taken from, (m, d).
     """
 
     rate: float
@@ -127,7 +128,7 @@ class FeatureDropout:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         dropped = torch.rand(x.shape, device=x.device, generator=generator) < self.rate
         row = torch.randint(len(self.reference), x.shape, device=x.device, generator=generator)
         return torch.where(
@@ -137,15 +138,17 @@ class FeatureDropout:
 
 @dataclass(frozen=True)
 class VirtualAdversarial:
-    """The view in which the prediction changes most: x' = x + s r(x) g / |g|.
+    """The view that changes the prediction most, x' = x + s r(x) g / |g|.
 
-    g is the gradient of CE(p(y|x), p(y|x + δ)) at a small random δ: one step of the power method
-    for its largest curvature (Miyato et al., TPAMI 2019; for clustering: Hu et al., ICML 2017).
-    It needs no knowledge of the data, and pushes cluster boundaries to where points are few.
+    g is the gradient of CE(p(y|x), p(y|x + δ)) at a small random δ, which is one step of the power
+    method for the direction of the largest curvature. It needs no knowledge of the data, and moves
+    cluster boundaries to regions with few points. Source: Miyato et al., TPAMI 2019,
+    https://arxiv.org/abs/1704.03976; for clustering Hu et al., ICML 2017,
+    https://arxiv.org/abs/1702.08720.
 
     Args:
-        scale: s.
-        local: r.
+        scale: the length of the change in units of the local scale, s.
+        local: the local scale r, such as `LocalScale`.
     """
 
     scale: float
@@ -159,7 +162,7 @@ class VirtualAdversarial:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
         with torch.enable_grad():
             start = 0.1 * length * normalize(_randn_like(x, generator), dim=-1)
@@ -173,13 +176,14 @@ class VirtualAdversarial:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """x' = one of the k points nearest to x, itself excluded.
+    """A random one of the k nearest neighbours of x.
 
-    What keeps a cluster from being cut where the data are dense, in tables as well as in images.
+    It keeps cluster boundaries out of dense regions, in tables as well as in images.
 
     Args:
-        reference: the points to choose from, (m, d), m > k; data, or a subset of them.
-        k: how many neighbours.
+        reference: the points among which neighbours are searched, (m, d) with m > k; the data, or a
+            subset of them.
+        k: the number of neighbours.
     """
 
     reference: Tensor
@@ -193,9 +197,9 @@ class Neighbour:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         nearest = _similarity(x, self.reference).topk(self.k + 1, -1).indices
-        # The nearest is x itself where x is a reference point; leaving it out always is simpler.
+        # If x is a reference point, the nearest is x itself. It is simplest to omit it always.
         rank = torch.randint(
             1, self.k + 1, (*x.shape[:-1], 1), device=x.device, generator=generator
         )
@@ -203,14 +207,14 @@ class Neighbour:
 
 
 class Positives:
-    """x' = one of the points that the user says belong with x; x itself where there is none.
+    """A random one of the points that the user paired with x; x itself if there is none.
 
     Args:
         data: all points, (n, d).
-        pairs: places of points that belong together, (m, 2); each counts both ways.
+        pairs: indices of points that belong together, (m, 2); pairs are symmetric.
 
     Raises:
-        ValueError: when it is called for points that are not from the data.
+        ValueError: when it is called without the indices of the points.
     """
 
     def __init__(self, data: Tensor | Points, pairs: Tensor) -> None:
@@ -229,9 +233,12 @@ class Positives:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         if index is None:
-            raise ValueError("positives are known for the data of the training only")
+            raise ValueError(
+                "expected the indices of the points, got None: positives are known only for the "
+                "data of the training"
+            )
         counts = self.counts[index]
         rank = torch.rand(index.shape, device=x.device, generator=generator) * counts
         place = self.starts[index] + rank.long().clamp_max(counts - 1).clamp_min(0)
@@ -240,16 +247,16 @@ class Positives:
 
 
 class Own:
-    """A function of the user's: from a batch in the user's units to one of the same shape.
+    """A view given by a function of the user, which works in the user's units.
 
     Args:
-        function: tensors (n, *input_shape) to the same; it may draw from torch's global random
-            state, which is lent to it for the time of the call.
-        scaling: between the user's units and the network's.
-        input_shape: of one point, (d,) or (C, H, W).
+        function: maps a tensor (n, *input_shape) to one of the same shape. It may draw from torch's
+            global random state, which is seeded from the generator during the call.
+        scaling: the scaling between the user's units and those of the network.
+        input_shape: the shape of one point, (d,) or (C, H, W).
 
     Raises:
-        ValueError: where the function returns another shape.
+        ValueError: when it is called, if the function returns another shape.
     """
 
     def __init__(
@@ -270,24 +277,24 @@ class Own:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         shift, scale = self.scaling.shift.to(x), self.scaling.scale.to(x)
         own = (x * scale + shift).reshape(-1, *self.input_shape)
         with lent_random_state(x, generator):
             seen = torch.as_tensor(self.function(own))
         if seen.shape != own.shape:
             raise ValueError(
-                f"view {self.function!r}: expected a batch of shape {tuple(own.shape)} as it was "
-                f"given, got {tuple(seen.shape)}"
+                f"view {self.function!r}: expected a batch of shape {tuple(own.shape)}, the "
+                f"shape that it was given, got {tuple(seen.shape)}"
             )
         return (seen.to(x).reshape(x.shape) - shift) / scale
 
 
 def plugged_view(name: str) -> Callable[[Tensor], Tensor]:
-    """A plug-in's view: a function for `Own`.
+    """The view of a plug-in, as a function for `Own`.
 
     Raises:
-        PluginError: if there is no such plug-in, it cannot be loaded, or it is no function.
+        PluginError: if the plug-in is not installed, cannot be loaded, or is not a function.
     """
     found = plugins.load("gedi.views", name, setting="setting views.own")
     if not callable(found):
@@ -299,10 +306,10 @@ def plugged_view(name: str) -> Callable[[Tensor], Tensor]:
 
 
 class Split:
-    """Equal shares of the batch seen through different views.
+    """A view that applies different views to equal shares of the batch.
 
     Args:
-        views: one view for each share; without any, points are their own views.
+        views: one view for each share; without any, points are returned unchanged.
     """
 
     def __init__(self, views: Sequence[View]) -> None:
@@ -316,7 +323,7 @@ class Split:
         generator: Generator,
         index: Tensor | None = None,
     ) -> Tensor:
-        """(..., n, d) -> (..., n, d)."""
+        """The views of points, (..., n, d) -> (..., n, d)."""
         if not self.views:
             return x
         n = len(self.views)
@@ -332,12 +339,12 @@ class Split:
 
 
 def _similarity(x: Tensor, reference: Tensor) -> Tensor:
-    """A number that falls with the distance to each reference point, (..., n, d) -> (..., n, m)."""
+    """A number that decreases with the distance to each reference point, (..., n, m)."""
     return x @ reference.T - 0.5 * reference.square().sum(-1)
 
 
 def _safe_log(probabilities: Tensor) -> Tensor:
-    """Logarithm with a floor, as a posterior may underflow to zero."""
+    """The logarithm with a lower bound, because a posterior may underflow to zero."""
     return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
 
 

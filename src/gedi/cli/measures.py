@@ -1,4 +1,4 @@
-"""What `gedi evaluate --measure` measures: each measure is checked first, and all are run then."""
+"""The measures of `gedi evaluate --measure`: all are checked first, then all are run."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,7 +7,7 @@ import torch
 from jsonargparse import Namespace
 from torch import Generator
 
-from gedi.cli.telling import tell_detection, tell_figures, tell_findings
+from gedi.cli.summaries import print_detection, print_figures, print_findings
 from gedi.data.dataset import Dataset, Values
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.evaluation.generation import require_torchmetrics
@@ -24,18 +24,17 @@ from gedi.runs import Run
 from gedi.settings import learns_density
 from gedi.training.trained import TrainedModel
 
-__all__ = ["Measure", "measured"]
+__all__ = ["Measure", "run_measures"]
 
 Measure = Literal["clustering", "embedding", "generation", "ood"]
 
-# Samples take long, scores do not.
-_SAMPLES = 1000
-_POINTS = 5000
+_SAMPLES = 1000  # for generation, where drawing takes long
+_POINTS = 5000  # for ood
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A run, its model, and the data it is measured on."""
+    """A run, its model, and the data to measure it on."""
 
     run: Run
     trained: TrainedModel
@@ -43,20 +42,23 @@ class _Task:
     options: Namespace
 
     def generator(self) -> Generator:
-        """A fresh one for each measure, so that none hangs on which others are asked for."""
+        """A new generator for each measure, so that figures do not depend on other measures."""
         return Generator().manual_seed(self.options.seed)
 
 
-def measured(
+def run_measures(
     run: Run, trained: TrainedModel, dataset: Dataset, options: Namespace
 ) -> dict[str, Any]:
-    """Measure, print, and return the figures by measure.
+    """Run the measures that the options ask for, and print their figures.
 
     Args:
         run: the run.
         trained: its model.
-        dataset: what it is measured on.
-        options: of the command.
+        dataset: the data to measure it on.
+        options: the options of the command.
+
+    Returns:
+        The figures of each measure, by its name.
 
     Raises:
         GediError: before anything is measured, if one of the measures is not possible.
@@ -64,7 +66,7 @@ def measured(
     wanted = list(dict.fromkeys(options.measure))
     _check_options(options, wanted)
     task = _Task(run, trained, dataset, options)
-    # In this order all that can be refused is refused before what takes long.
+    # These checks come first, so that nothing long runs before an error.
     embedded = _embedding_data(task) if "embedding" in wanted else None
     outliers = _outliers(task) if "ood" in wanted else {}
     network = _feature_network(task) if "generation" in wanted else None
@@ -91,8 +93,8 @@ def _check_options(options: Namespace, wanted: list[Measure]) -> None:
     for name, measures in needs.items():
         if options[name] is not None and not set(measures) & set(wanted):
             raise SettingsError(
-                f"--{name.replace('_', '-')}: is for --measure {' or '.join(measures)}, got "
-                f"{', '.join(wanted)}: leave it out, or measure that"
+                f"--{name.replace('_', '-')}: only for --measure {' or '.join(measures)}, got "
+                f"--measure {' '.join(wanted)}: leave it out, or add that measure"
             )
     if options.n_samples is not None and options.n_samples < 4:
         raise SettingsError(f"--n-samples: expected at least 4, got {options.n_samples}")
@@ -103,7 +105,7 @@ def _check_options(options: Namespace, wanted: list[Measure]) -> None:
 def _clustering(task: _Task) -> dict[str, Any]:
     named = task.run.groups is not None
     findings = find(task.trained, task.dataset, task.run.settings(), named=named)
-    tell_findings(findings)
+    print_findings(findings)
     return {
         "collapse gap": findings.collapse_gap,
         "cluster sizes": findings.sizes.tolist(),
@@ -115,17 +117,17 @@ def _clustering(task: _Task) -> dict[str, Any]:
 
 
 def _embedding_data(task: _Task) -> tuple[Dataset, Dataset, str]:
-    """What the classifiers are fitted to, what is scored, and words for it."""
+    """The data to fit classifiers to, the data to score them on, and a description of both."""
     train, test = task.run.source.read(), task.dataset
     for data in (train, test):
         if data.labels is None:
             raise DataError(
-                f"{data.name} has no labels, which --measure embedding compares with: give them "
-                "with --label, in training and here"
+                f"{data.name} has no labels, but --measure embedding compares with labels: give "
+                "--label, both to `gedi train` and here"
             )
     if len(train.x) != len(test.x) or not (train.x == test.x).all():
-        return train, test, f"fitted to training points, scored on {len(test.x)} others"
-    # A point would be its own nearest neighbour.
+        return train, test, f"fitted to the training points, scored on {len(test.x)} others"
+    # Scored on the training points, each point would be its own nearest neighbour.
     order = torch.randperm(len(train.x), generator=task.generator()).numpy()
     half = len(order) // 2
     parts = train.subset(order[:half]), train.subset(order[half:])
@@ -134,7 +136,7 @@ def _embedding_data(task: _Task) -> tuple[Dataset, Dataset, str]:
 
 def _embedding(task: _Task, train: Dataset, test: Dataset, words: str) -> dict[str, Any]:
     found = embedding_measures(task.trained, train, test, generator=task.generator())
-    tell_figures(f"Embedding, {words}", found)
+    print_figures(f"Embedding, {words}", found)
     return {**found, "note": words}
 
 
@@ -145,11 +147,11 @@ def _feature_network(task: _Task) -> FeatureNetwork:
     if not learns_density(task.run.settings()):
         raise RunError(
             f"{task.run.path}: was trained without GEN, so it has no density to draw samples from: "
-            "--measure generation is for models that have one"
+            "--measure generation needs a model with weights.gen above 0"
         )
     if task.dataset.image_shape is None:
         raise DataError(
-            f"{task.dataset.name}: --measure generation compares images, but these are vectors"
+            f"{task.dataset.name}: --measure generation compares images, but these data are vectors"
         )
     require_torchmetrics()
     return feature_network(task.run, task.options.features, task.dataset, task.generator())
@@ -162,12 +164,12 @@ def _generation(task: _Task, network: FeatureNetwork) -> dict[str, Any]:
     found = generation_measures(
         task.trained, task.dataset, network.net, n=n, n_steps=n_steps, generator=task.generator()
     )
-    known = "of unknown accuracy here"
+    known = "whose accuracy on these images is unknown"
     if network.accuracy is not None:
-        known = f"which is right for {network.accuracy:.1%} of these images"
-    tell_figures(
-        f"Generation: {n} samples, {n_steps} rounds each, against {n} images, in the features of "
-        f"{network.name}, {known}",
+        known = f"which classifies {network.accuracy:.1%} of these images correctly"
+    print_figures(
+        f"Generation: {n} samples after {n_steps} rounds each, compared with {n} images by the "
+        f"features of {network.name}, {known}",
         found,
     )
     return {
@@ -189,22 +191,22 @@ def _outliers(task: _Task) -> dict[str, Values]:
         data = task.run.other_data(path, skip_bad=task.options.skip_bad)
         name = name or data.name
         if name in others:
-            raise SettingsError(f"--against: two sets are called {name!r}: give them as NAME=PATH")
+            raise SettingsError(f"--against: two sets are called {name!r}: name them, as NAME=PATH")
         others[name] = data
     n = task.options.n_samples or _POINTS
     outliers = outlier_sets(task.dataset, others, n=n, generator=task.generator())
     if not outliers:
         raise DataError(
-            f"{task.dataset.name} is no set of images to make outliers from: give sets of them "
-            "with --against"
+            f"{task.dataset.name} is not a set of images from which outliers could be made: give "
+            "sets of outliers with --against"
         )
     return outliers
 
 
 def _named(text: str) -> tuple[str | None, str]:
-    """Name and path of NAME=PATH; without a name, None."""
+    """The name and the path in NAME=PATH; the name is None if the text is only a path."""
     name, equals, path = text.partition("=")
-    # Names on the hub and paths may hold the sign too, after a slash.
+    # After a slash, the sign belongs to a path or to a name on the hub.
     if not equals or not name or "/" in name:
         return None, text
     return name, path
@@ -213,8 +215,10 @@ def _named(text: str) -> tuple[str | None, str]:
 def _detection(task: _Task, outliers: dict[str, Values]) -> dict[str, Any]:
     test = some_of(task.dataset, task.options.n_samples or _POINTS, task.generator())
     found = detection_measures(task.trained, test, outliers)
-    words = f"Out of distribution: {len(test.x)} points against sets of at most as many"
+    words = f"Out of distribution: {len(test.x)} points against sets of at most that size"
     if not learns_density(task.run.settings()):
-        words += "; without GEN, log density and approximate mass are by-products"
-    tell_detection(words, found)
+        words += (
+            "; without GEN, the model was not trained to estimate log density and approximate mass"
+        )
+    print_detection(words, found)
     return found

@@ -1,7 +1,7 @@
-"""What a training leaves on disk while it runs: metrics, events and checkpoints.
+"""Metrics, TensorBoard events and checkpoints, written to the run folder during training.
 
-A disk that is full costs what cannot be written, and never the training: it is told once, tried
-again each time, and what was whole before stays whole.
+If the disk is full, the training continues: a warning is printed once, writing is tried again each
+time, and files that were complete before stay complete.
 """
 
 import time
@@ -18,32 +18,32 @@ from gedi.runs import Run
 from gedi.training.hooks import Hook, Record
 from gedi.training.session import Session
 
-__all__ = ["CHECKPOINT_SECONDS", "Keeper"]
+__all__ = ["CHECKPOINT_SECONDS", "RunWriter"]
 
 CHECKPOINT_SECONDS = 30.0
 
 
-class Keeper(Hook):
-    """Writes into the run folder of a session, from `with` on.
+class RunWriter(Hook):
+    """Writes the progress of a session to its run folder. Use it in a `with` statement.
 
     Args:
-        run: its folder.
-        console: where trouble is told.
-        every: seconds from one checkpoint to the next; 0 is after every iteration.
+        run: the run folder.
+        console: where warnings and interventions of the guard are printed.
+        every: seconds between checkpoints; 0 saves one after every iteration.
     """
 
     def __init__(self, run: Run, console: Console, every: float = CHECKPOINT_SECONDS) -> None:
         self.run, self.console, self.every = run, console, every
         self.saved = time.monotonic()
         self.metrics_are_whole = False
-        self.troubles: set[str] = set()
+        self.warned: set[str] = set()
         self.interventions = 0
         self.board: SummaryWriter | None = None
 
     def begin(self, session: Session) -> None:
-        """Go on from where a session is."""
+        """Start at the current iteration of a session."""
         self.interventions = len(session.controller.guard.interventions)
-        with self._told("tensorboard"):
+        with self._warns_if_unwritable("tensorboard"):
             self.board = SummaryWriter(
                 str(self.run.path / "tensorboard"), purge_step=session.state.iteration or None
             )
@@ -57,34 +57,34 @@ class Keeper(Hook):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._told("tensorboard"):
+        with self._warns_if_unwritable("tensorboard"):
             if self.board is not None:
                 self.board.close()
 
     def save(self, session: Session) -> bool:
-        """Write a checkpoint now; whether that went well."""
+        """Write a checkpoint now. Returns whether it could be written."""
         state, saved = session.state_dict(), False
-        with self._told("the checkpoint"):
+        with self._warns_if_unwritable("the checkpoint"):
             self.run.checkpoints.save(session.state.iteration, state)
             saved = True
         self.saved = time.monotonic()
         return saved
 
     def on_iteration(self, session: Session) -> None:
-        """Write a checkpoint where it is time to."""
+        """Write a checkpoint if it is time for one."""
         if anywhere(time.monotonic() - self.saved >= self.every):
             self.save(session)
 
     def on_record(self, session: Session, record: Record) -> None:
-        """Write a row of the history, and say what the guard did."""
-        with self._told("metrics.csv"):
+        """Write a row of the history, and print what the guard did."""
+        with self._warns_if_unwritable("metrics.csv"):
             if self.metrics_are_whole:
-                self.metrics_are_whole = False  # until the row is
+                self.metrics_are_whole = False  # until the row is written
                 self.run.append_metrics(record)
             else:
                 self.run.write_metrics(session.history)
             self.metrics_are_whole = True
-        with self._told("tensorboard"):
+        with self._warns_if_unwritable("tensorboard"):
             if self.board is not None:
                 _to_board(self.board, record)
         done = session.controller.guard.interventions
@@ -93,19 +93,19 @@ class Keeper(Hook):
         self.interventions = len(done)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Tell once of what cannot be written, and go on."""
+    def _warns_if_unwritable(self, what: str) -> Iterator[None]:
+        """Print one warning if something cannot be written, and continue."""
         try:
             yield
         except OSError as error:
-            if what not in self.troubles:
+            if what not in self.warned:
                 self.console.print(
                     f"warning: {what} cannot be written: {error.strerror or error}; the training "
-                    "goes on, and what was written before stays",
+                    "continues, and files written before are kept",
                     markup=False,
                     soft_wrap=True,
                 )
-            self.troubles.add(what)
+            self.warned.add(what)
             if what == "tensorboard":
                 self.board = None
 

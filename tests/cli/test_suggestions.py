@@ -3,7 +3,7 @@
 import pytest
 
 from gedi.cli import main
-from gedi.cli.wording import worded
+from gedi.cli.suggestions import with_suggestion
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_what_was_meant_is_told(arguments, words, capsys):
 
 
 def test_other_messages_are_one_line_and_not_without_end():
-    assert worded("one\n  two.", [], {}) == "one two"
-    assert len(worded("x" * 10_000, [], {})) < 600
+    assert with_suggestion("one\n  two.", [], {}) == "one two"
+    assert len(with_suggestion("x" * 10_000, [], {})) < 600

@@ -1,4 +1,4 @@
-"""How a training on the command line is asked to stop, and does so in time."""
+"""Stopping a training by a signal or at a deadline."""
 
 import signal
 import time
@@ -8,18 +8,22 @@ from types import FrameType
 
 __all__ = ["stoppable"]
 
-_PATIENCE = 3.0  # seconds that an iteration may take to end; schedulers kill soon after they ask
+_PATIENCE = 3.0  # seconds for the current iteration to end; schedulers kill soon after SIGTERM
 
 
 @contextmanager
 def stoppable(deadline: float) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C, SIGTERM or the deadline (of `time.monotonic`) end a training.
+    """Let Ctrl-C, SIGTERM or a deadline end a training.
 
-    It ends between two iterations, where its state can be saved. A second signal, or an iteration
-    that takes longer than schedulers wait, ends it at once: the last checkpoint stands.
+    The training ends between two iterations, when its state can be saved. A second signal, or an
+    iteration that takes more than 3 seconds to end, raises KeyboardInterrupt at once, and the last
+    checkpoint remains.
+
+    Args:
+        deadline: time of `time.monotonic` at which to stop; infinite for never.
 
     Yields:
-        Whether it should end, to be asked after every iteration.
+        A function that returns whether to stop. Call it after every iteration.
     """
     asked = False
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
@@ -34,7 +38,7 @@ def stoppable(deadline: float) -> Iterator[Callable[[], bool]]:
 
     def is_asked() -> bool:
         if asked:
-            signal.setitimer(signal.ITIMER_REAL, 0)  # what follows is the saving
+            signal.setitimer(signal.ITIMER_REAL, 0)  # saving may take longer
         return asked or time.monotonic() > deadline
 
     for number in numbers:

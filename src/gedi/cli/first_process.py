@@ -1,4 +1,4 @@
-"""Of several processes that run one command, one speaks."""
+"""Messages of the first process only, where several run one command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -13,14 +13,14 @@ __all__ = ["notes_of_first"]
 
 @contextmanager
 def notes_of_first(devices: int, nodes: int) -> Iterator[Console]:
-    """Keep what other processes than the first would write on standard error to themselves.
+    """Discard what processes other than the first write to standard error.
 
     Args:
-        devices: processes on each machine.
-        nodes: machines.
+        devices: number of processes on each machine.
+        nodes: number of machines.
 
     Yields:
-        The console for it.
+        A console on standard error.
     """
     if is_first(devices * nodes):
         yield Console(stderr=True)

@@ -1,4 +1,4 @@
-"""A training on the command line: from its start, or its last checkpoint, to its report."""
+"""A training on the command line, from its first iteration or last checkpoint to its report."""
 
 import math
 import shlex
@@ -10,10 +10,10 @@ import numpy as np
 from rich.console import Console
 
 from gedi import report
-from gedi.cli.keeping import CHECKPOINT_SECONDS, Keeper
-from gedi.cli.stopping import stoppable
-from gedi.cli.telling import tell
-from gedi.data.dataset import Dataset, constant_features, counting_columns
+from gedi.cli.run_writer import CHECKPOINT_SECONDS, RunWriter
+from gedi.cli.signals import stoppable
+from gedi.cli.summaries import note_useless_columns, print_summary
+from gedi.data.dataset import Dataset
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.evaluation.symptoms import quartiles_of
@@ -27,29 +27,38 @@ from gedi.training.numbering import Numbering
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
 
-__all__ = ["INTERRUPTED", "drive", "follow", "quoted", "taken_up", "train_to_end"]
+__all__ = [
+    "INTERRUPTED",
+    "follow_first_process",
+    "resume_session",
+    "shell_quoted",
+    "train_and_report",
+    "train_to_end",
+]
 
-INTERRUPTED = 130  # as shells have it: 128 + SIGINT
+INTERRUPTED = 130  # exit code, as shells define it: 128 + SIGINT
 
 
-def drive(
+def train_and_report(
     run: Run, session: Session, dataset: Dataset, *, every: float = CHECKPOINT_SECONDS
 ) -> int:
-    """Train to the end, and write all that belongs in the run folder."""
+    """Train to the end, write model, result and report to the run folder, and print a summary.
+
+    Args:
+        run: the run folder.
+        session: the training.
+        dataset: its data.
+        every: seconds between checkpoints.
+
+    Returns:
+        The exit code: 0, or `INTERRUPTED`.
+
+    Raises:
+        DivergenceError: if the training diverges and cannot be saved.
+        RunError: if a file cannot be written.
+    """
     console = Console(stderr=True)
-    for feature in constant_features(dataset.x) if dataset.image_shape is None else ():
-        name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
-        where = "" if len(dataset.x) == dataset.n_rows else " in the sample"
-        console.print(
-            f"note: {printable(name)} is constant{where}, so it tells nothing", markup=False
-        )
-    for name in counting_columns(dataset):
-        console.print(
-            f"note: {printable(name)} only counts the rows, as identities do: leave it out with "
-            "--drop, if it should not matter",
-            markup=False,
-            soft_wrap=True,
-        )
+    note_useless_columns(dataset, console)
     fit = train_to_end(run, session, console, every=every)
     if fit is None:
         return INTERRUPTED
@@ -63,12 +72,16 @@ def drive(
         _write_result(run, fit, findings)
     except OSError as error:
         raise _unwritable(run, error) from error
-    tell(fit, findings, run.path)
+    print_summary(fit, findings, run.path)
     return 0
 
 
-def follow(session: Session) -> int:
-    """What other processes than the first do of a training: their share, and nothing on disk."""
+def follow_first_process(session: Session) -> int:
+    """Take part in a training as a process other than the first, which writes all files.
+
+    Returns:
+        The exit code: 0, `INTERRUPTED`, or 2 if the first process failed and reports the error.
+    """
     crew = session.crew
     with crew.failures_told():
         crew.advice = from_first(crew.advice)
@@ -81,21 +94,21 @@ def follow(session: Session) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (DivergenceError, RunError):
-        if crew.is_led:  # by a process that tells the same
+        if crew.is_led:  # by a process that reports the error
             return 2
         raise
     return 0
 
 
 class _Follower(Hook):
-    """Takes part when the first process saves."""
+    """Contributes its state when the first process saves a checkpoint."""
 
     def on_iteration(self, session: Session) -> None:
-        if anywhere(False):  # the first process says when
+        if anywhere(False):  # the first process decides when
             session.state_dict()
 
 
-def taken_up(
+def resume_session(
     run: Run,
     dataset: Dataset,
     console: Console,
@@ -104,29 +117,29 @@ def taken_up(
     devices: int = 1,
     nodes: int = 1,
 ) -> Session:
-    """The session of a run folder as its last whole checkpoint has it; fresh if there is none.
+    """Return the session of a run at its last intact checkpoint, or at its start if it has none.
 
     Args:
-        run: the folder.
-        dataset: what it trains on.
-        console: where damaged checkpoints are told.
-        custom: what was brought to the training beside its settings.
-        devices: processes on each machine; need not be as many as there were.
-        nodes: machines.
+        run: the run folder.
+        dataset: the data.
+        console: where damaged checkpoints are reported.
+        custom: what the training uses in addition to its settings, such as groups.
+        devices: number of processes on each machine; may differ from the interrupted training.
+        nodes: number of machines.
 
     Raises:
-        RunError: if there are checkpoints and all are damaged, or they do not fit the settings.
+        RunError: if all checkpoints are damaged, or the newest does not fit settings and data.
     """
     session = start(dataset, run.settings(), custom=custom, devices=devices, nodes=nodes)
     saved, damaged = run.checkpoints.load()
     for trouble in damaged:
         console.print(
-            f"warning: {trouble}; the one before it is used", markup=False, soft_wrap=True
+            f"warning: {trouble}; the checkpoint before it is used", markup=False, soft_wrap=True
         )
     if saved is not None:
         try:
             session.load_state_dict(saved)
-        # What states of another shape make of it: other names, types, sizes.
+        # Raised for states with other names, types or sizes.
         except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{run.checkpoints.folder}: does not fit the settings or the data of the run: "
@@ -147,46 +160,47 @@ def train_to_end(
     deadline: float = math.inf,
     every: float = CHECKPOINT_SECONDS,
 ) -> Fit | None:
-    """Train, keeping metrics and checkpoints, and in the end the model.
+    """Train, write metrics and checkpoints meanwhile, and the model at the end.
 
-    Ctrl-C, SIGTERM or the deadline (of `time.monotonic`) end it between two iterations.
+    Ctrl-C, SIGTERM or the deadline stop the training between two iterations.
 
     Args:
-        run: the folder.
-        session: what to train.
+        run: the run folder.
+        session: the training.
         console: where progress is shown.
-        deadline: when to stop.
-        every: seconds from one checkpoint to the next.
+        deadline: time of `time.monotonic` at which to stop.
+        every: seconds between checkpoints.
 
     Returns:
-        The training that has ended, or None if it was stopped before.
+        The finished training, or None if it was interrupted.
 
     Raises:
-        RunError: if the model cannot be written, or another process of the training is gone.
+        DivergenceError: if the training diverges and cannot be saved.
+        RunError: if the model cannot be written, or another process of the training has ended.
     """
     crew = session.crew
     with crew.failures_told():
         crew.advice = from_first(
-            "the last checkpoint stands: go on, with as many processes as there are, with: "
-            f"gedi resume {quoted(run.path)}"
+            "the last checkpoint is kept: continue, with any number of processes, with: "
+            f"gedi resume {shell_quoted(run.path)}"
         )
-    with stoppable(deadline) as is_asked, Keeper(run, console, every) as keeper:
-        keeper.begin(session)
+    with stoppable(deadline) as is_asked, RunWriter(run, console, every) as writer:
+        writer.begin(session)
         try:
             with Progress(console) as progress:
-                ended = session.train([keeper, progress, StopWhen(is_asked)])
+                ended = session.train([writer, progress, StopWhen(is_asked)])
             with crew.failures_told():
-                kept = keeper.save(session)
+                kept = writer.save(session)
         except DivergenceError as error:
             run.save_failure(str(error))
             raise
-        except KeyboardInterrupt:  # within an iteration, whose state is no place to go on from
+        except KeyboardInterrupt:  # within an iteration, so its state cannot be saved
             ended = kept = False
     if not ended:
-        which = "its checkpoint is kept" if kept else "the last checkpoint stands"
+        which = "a checkpoint was saved" if kept else "the last checkpoint is kept"
         console.print(
             f"Interrupted after {session.state.iteration} iterations; {which}. "
-            f"Go on with: gedi resume {quoted(run.path)}",
+            f"Continue with: gedi resume {shell_quoted(run.path)}",
             markup=False,
             soft_wrap=True,
         )
@@ -209,13 +223,13 @@ def _numbers(numbering: Numbering) -> dict[str, Any]:
 
 def _unwritable(run: Run, error: OSError) -> RunError:
     return RunError(
-        f"{run.path}: cannot be written to: {error.strerror or error}; make room, and go on with: "
-        f"gedi resume {quoted(run.path)}"
+        f"{run.path}: cannot be written to: {error.strerror or error}; make room, and "
+        f"continue with: gedi resume {shell_quoted(run.path)}"
     )
 
 
-def quoted(path: str | Path) -> str:
-    """As a shell takes it."""
+def shell_quoted(path: str | Path) -> str:
+    """Quote a path for a shell."""
     return shlex.quote(printable(str(path)))
 
 
@@ -224,9 +238,9 @@ def _next_steps(run: Run) -> list[str]:
     if run.image_shape is not None and Path(run.source.data).is_dir():
         data = "FOLDER"
     return [
-        f"gedi evaluate {quoted(run.path)}",
-        f"gedi predict {quoted(run.path)} {quoted(data)} --out clusters.csv",
-        f"gedi sample {quoted(run.path)} -n 64 --out samples.npz",
+        f"gedi evaluate {shell_quoted(run.path)}",
+        f"gedi predict {shell_quoted(run.path)} {shell_quoted(data)} --out clusters.csv",
+        f"gedi sample {shell_quoted(run.path)} -n 64 --out samples.npz",
     ]
 
 

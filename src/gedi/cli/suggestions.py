@@ -1,21 +1,21 @@
-"""What the parser says of a wrong option, in the words of those who typed it."""
+"""Clear messages for mistyped commands, options and values, with what may have been meant."""
 
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["worded"]
+__all__ = ["with_suggestion"]
 
-_LONGEST = 500  # characters of a message, which repeats the value
+_LONGEST = 500  # characters of a message, which may repeat a long value
 
 
-def worded(message: str, arguments: Iterable[str], options: dict[str, set[str]]) -> str:
-    """A message of the parser in one line, with what may have been meant.
+def with_suggestion(message: str, arguments: Iterable[str], options: dict[str, set[str]]) -> str:
+    """Reword a message of the parser in one line, and add "did you mean" if a name is close.
 
     Args:
-        message: of the parser.
-        arguments: what was typed.
-        options: the options of each command, by its name.
+        message: the message of the parser.
+        arguments: what the user typed.
+        options: the options of each command, by the name of the command.
     """
     text = " ".join(message.split()).rstrip(".")
     typed = list(arguments)
@@ -53,7 +53,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _short(text: str) -> str:
-    """The text without the middle of a value without end."""
+    """The text, without its middle if it is long."""
     if len(text) <= _LONGEST:
         return text
     return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"

@@ -1,0 +1,151 @@
+"""Results on standard output, and notes about the data on standard error."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gedi.data.dataset import Dataset, constant_features, counting_columns
+from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
+from gedi.evidence.group_files import GroupSource
+from gedi.evidence.groups import Groups
+from gedi.printable import printable
+from gedi.report.content import ENDINGS
+from gedi.report.findings import Findings
+from gedi.training.numbering import told as numbering_sentence
+from gedi.training.session import Fit
+
+__all__ = [
+    "note_groups",
+    "note_skipped",
+    "note_streamed",
+    "note_useless_columns",
+    "print_detection",
+    "print_figures",
+    "print_findings",
+    "print_summary",
+]
+
+
+def print_summary(fit: Fit, findings: Findings, path: Path) -> None:
+    """Print why the training ended, what it found, and where the report is."""
+    console = Console(highlight=False)
+    console.print(
+        f"Training ended after {fit.iterations} iterations and {fit.seconds:.0f} s, "
+        f"because {ENDINGS[fit.ended]}."
+    )
+    if fit.candidates:
+        console.print(
+            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: its collapse "
+            "gap was the smallest."
+        )
+    if fit.numbering is not None:
+        console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
+    print_findings(findings)
+    report = printable(str(path / "report.html"))
+    console.print(f"Report: {report}", markup=False, soft_wrap=True)
+
+
+def note_skipped(dataset: Dataset) -> None:
+    """Print how many images could not be read, if any."""
+    if dataset.n_skipped:
+        images, were = ("image", "was") if dataset.n_skipped == 1 else ("images", "were")
+        print(
+            f"note: {dataset.n_skipped} {images} could not be read and {were} left out",
+            file=sys.stderr,
+        )
+
+
+def note_streamed(dataset: Dataset) -> None:
+    """Print that scaling, noise and report use only a sample of the rows, where they do."""
+    if len(dataset.x) < dataset.n_rows:
+        print(
+            f"note: {dataset.n_rows:,} rows are streamed; scaling, noise and report use "
+            f"{len(dataset.x):,} of them, chosen at random",
+            file=sys.stderr,
+        )
+
+
+def note_groups(source: GroupSource, groups: Groups) -> None:
+    """Print how groups were understood, since --outcome is easily forgotten."""
+    m, k = groups.rows.shape
+    outcome = source.outcome
+    observed = (
+        "without --outcome, the rule is taken to hold for every group"
+        if outcome is None
+        else f"the observed outcome is in column {outcome}"
+    )
+    note = f"note: {m} groups of {k} inputs each, under the rule {source.rule}; {observed}"
+    print(printable(note), file=sys.stderr)
+
+
+def note_useless_columns(dataset: Dataset, console: Console) -> None:
+    """Print which columns are constant, or only count the rows."""
+    if dataset.image_shape is None:
+        for feature in constant_features(dataset.x):
+            name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
+            where = "" if len(dataset.x) == dataset.n_rows else " in the sample"
+            _note(console, f"{name} is constant{where}, so it carries no information")
+    for name in counting_columns(dataset):
+        _note(
+            console,
+            f"{name} only counts the rows, like an ID: if it should not matter, leave it out with "
+            "--drop",
+        )
+
+
+def _note(console: Console, text: str) -> None:
+    console.print(f"note: {printable(text)}", markup=False, soft_wrap=True)
+
+
+def print_findings(findings: Findings) -> None:
+    """Print the shares of the clusters, the collapse gap, and everything else measured."""
+    console = Console(highlight=False)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    shares = findings.sizes / findings.sizes.sum()
+    table.add_row("clusters", ", ".join(f"{share:.1%}" for share in shares))
+    table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats, {_verdict(findings)}")
+    for name, value in findings.metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    for name, energies in findings.energies.items():
+        table.add_row(f"energy of {name}", f"{np.mean(energies):.2f} nats")
+    console.print(table)
+
+
+def print_figures(heading: str, figures: Mapping[str, float]) -> None:
+    """Print named figures under a heading."""
+    console = Console(highlight=False)
+    console.print(f"{printable(heading)}:", markup=False, soft_wrap=True)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+
+
+def print_detection(heading: str, figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print a line for each score and set of outliers, under a heading."""
+    console = Console(highlight=False)
+    console.print(f"{printable(heading)}:", markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in ("score", "outliers", "AUROC", "AUPR", "FPR95"):
+        table.add_column(name, justify="left" if name in ("score", "outliers") else "right")
+    for score, sets in figures.items():
+        for name, found in sets.items():
+            # Users name the sets, and names may look like rich's markup.
+            table.add_row(
+                score, escape(printable(name)), *(f"{value:.4f}" for value in found.values())
+            )
+    console.print(table)
+
+
+def _verdict(findings: Findings) -> str:
+    """What the collapse gap means."""
+    if findings.collapse_gap <= GOOD_GAP:
+        return "clusters are confident, stable under the views and balanced"
+    if findings.collapse_gap <= FAIR_GAP:
+        return "some points are uncertain, unstable under the views or out of balance"
+    return "do not trust these clusters"
