@@ -9,7 +9,7 @@ from gedi.partitions import best_partition
 
 
 def spirals(rng):
-    turn = np.sqrt(rng.random((3, 150))) * 2 * np.pi + 1.5
+    turn = np.sqrt(np.tile(np.linspace(0.05, 1, 150), (3, 1))) * 7
     angle = turn + np.array([0, 2, 4])[:, None] * np.pi / 3
     x = np.stack([turn * np.cos(angle), turn * np.sin(angle)], -1).reshape(-1, 2)
     return x + 0.05 * rng.normal(size=x.shape), np.repeat([0, 1, 2], 150)

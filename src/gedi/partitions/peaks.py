@@ -51,9 +51,9 @@ def prominent_peaks(
 def _climb(
     graph: sparse.csr_matrix, height: NDArray[np.float64], least: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A spanning tree (n - 1, 2) and the prominence of the merge that each edge is, (n - 1,).
+    """A tree on the rows (n - 1, 2), and the prominence of the merge that each edge is, (n - 1,).
 
-    It is 0 where a single row joins the peak of its densest neighbour.
+    An edge connects two peaks, or a row to its densest neighbour with prominence 0.
     """
     n = len(height)
     order = np.argsort(-height, kind="stable")
@@ -69,7 +69,7 @@ def _climb(
             top, low = sorted((_find(root, i), _find(root, j)), key=rank.__getitem__)
             if top == low:
                 continue
-            edges.append((i, j))
+            edges.append((i, j) if low == i else (low, top))
             rise = (height[low] - height[i]) * size[low] if size[low] >= least else 0.0
             prominence.append(float(rise))
             root[low] = top
