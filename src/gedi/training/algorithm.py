@@ -76,7 +76,7 @@ class TrainingState:
         return tuple(self.buffer.positions.shape[:-2])
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of all processes as plain tensors and numbers, readable without running code."""
+        """The state of all processes in plain tensors and numbers, safe to read."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -319,7 +319,7 @@ def _batch(
 ) -> tuple[Tensor | None, Tensor]:
     """The places (*members, n) and the points (*members, n, d) of a batch drawn with replacement.
 
-    Points of a stream are drawn without replacement and have no places.
+    Points of a stream are drawn in its own order and have no places.
     """
     shape = (*state.members, algorithm.batch_size)
     if isinstance(data, Stream):

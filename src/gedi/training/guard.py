@@ -197,7 +197,7 @@ class Guard:
     def _astray(self, vitals: Vitals) -> str | None:
         """Why a training has diverged; None if it has not."""
         if not all(math.isfinite(value) for value in asdict(vitals).values()):
-            return "values were no numbers"
+            return "values were not finite"
         if abs(vitals.contrast) > self.limit:
             return f"the contrast was {vitals.contrast:.3g} nats, above {self.limit:.3g}"
         if vitals.energy > _ENERGY:

@@ -1,10 +1,10 @@
 """Hooks watch a training; only `gedi.training.controller` changes it.
 
-class Printer(Hook):
-def on_record(self, session, record):
-print(record["iteration"], record["gap"])
+    class Printer(Hook):
+        def on_record(self, session, record):
+            print(record["iteration"], record["gap"])
 
-session.train([Printer()])
+    session.train([Printer()])
 """
 
 from __future__ import annotations
