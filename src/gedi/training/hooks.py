@@ -1,10 +1,12 @@
-"""Hooks watch a training; only `gedi.training.controller` changes it.
+"""Hooks watch a training.
 
     class Printer(Hook):
         def on_record(self, session, record):
             print(record["iteration"], record["gap"])
 
     session.train([Printer()])
+
+They do not change it; only `gedi.training.controller` does.
 """
 
 from __future__ import annotations
