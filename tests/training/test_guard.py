@@ -253,9 +253,9 @@ def test_where_all_chains_move_none_is_stale():
 
 
 def test_an_intervention_says_what_was_done():
-    done = Intervention(150, "rolled back", "values were no numbers", 0.25)
+    done = Intervention(150, "rolled back", "values were not finite", 0.25)
     assert str(done) == (
-        "at iteration 150, as values were no numbers, the training went back to its last good "
+        "at iteration 150, as values were not finite, the training went back to its last good "
         "state, with fresh chains and 0.25 of the learning rate"
     )
 

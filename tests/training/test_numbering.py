@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from gedi.data.dataset import Dataset
 from gedi.errors import DataError, RunError, SettingsError
 from gedi.training.custom import Custom
-from gedi.training.numbering import Reference, matched, recall, told
+from gedi.training.numbering import Reference, describe, matched, recall
 from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
@@ -35,7 +35,7 @@ def test_new_clusters_get_the_free_numbers_the_largest_first():
     assert numbering.order.tolist() == [1, 3, 2, 0]
     assert numbering.former.tolist() == [0, 1, -1, -1]
     assert numbering.overlap[:2] == pytest.approx([50 / 60, 45 / 60])
-    assert told(numbering) == (
+    assert describe(numbering) == (
         "Numbers of clusters as in : kept, with their overlap from 0 to 1: 0 (0.83), 1 (0.75); "
         "new, or another than before: 2, 3."
     )
@@ -45,7 +45,7 @@ def test_with_fewer_clusters_a_high_number_moves_and_it_is_told():
     before = np.repeat([0, 1, 2], 20)
     numbering = matched(hard(before, 3)[20:], hard(np.repeat([0, 1], 20), 2), "old")
     assert numbering.former.tolist() == [2, 1] and numbering.order.tolist() == [1, 0]
-    said = told(numbering)
+    said = describe(numbering)
     assert "2 is now 0 (1.00)" in said and "gone: 0." in said and "kept" in said and "old" in said
 
 
@@ -116,7 +116,7 @@ def test_a_training_takes_over_the_numbers(earlier, caplog):
         assert fit.numbering.former.tolist() == [0, 1] and fit.numbering.overlap.min() > 0.8
         np.testing.assert_array_equal(fit.trained.predict(dataset.x).clusters,
                                       said[:, order].argmax(1))  # fmt: skip
-    assert caplog.messages[-1] == told(fit.numbering)
+    assert caplog.messages[-1] == describe(fit.numbering)
 
 
 def test_clusters_have_one_kind_of_name_only():

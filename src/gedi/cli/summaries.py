@@ -16,7 +16,7 @@ from gedi.evidence.groups import Groups
 from gedi.printable import printable
 from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
-from gedi.training.numbering import told as numbering_sentence
+from gedi.training.numbering import describe as numbering_sentence
 from gedi.training.session import Fit
 
 __all__ = [

@@ -14,7 +14,7 @@ from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.measures import Detection
 from gedi.report.findings import Findings
 from gedi.settings import method_name
-from gedi.training.numbering import told
+from gedi.training.numbering import describe
 from gedi.training.session import Fit
 from gedi.training.trained import TrainedModel
 
@@ -205,7 +205,7 @@ def report_content(
 
 
 def _numbers(fit: Fit) -> dict[str, str]:
-    return {} if fit.numbering is None else {"like": told(fit.numbering)}
+    return {} if fit.numbering is None else {"like": describe(fit.numbering)}
 
 
 def _history(fit: Fit) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""How a training is planned, built, run and watched; `gedi.training.session` is the way through."""
+"""Trainings: how they are planned, built, run and monitored; start with `gedi.training.session`."""

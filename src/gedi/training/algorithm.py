@@ -1,4 +1,4 @@
-"""Algorithm 1, and nothing else."""
+"""Algorithm 1 of the paper."""
 
 import math
 import time
@@ -36,24 +36,25 @@ __all__ = ["Algorithm", "TrainingState", "train"]
 
 @dataclass
 class TrainingState:
-    """All that an iteration changes; a checkpoint holds exactly this.
+    """Everything that an iteration changes; a checkpoint holds exactly this.
 
-    Of several processes each has chains and random numbers of its own; all else is the same.
+    Each of several processes has its own chains and random numbers; everything else is the same.
 
     Attributes:
         model: the network θ; its parameters may have leading member dimensions.
-        average: its running average in weight space, the one that is kept in the end.
+        average: the running average of the weights, which is kept in the end.
         optimizer: Adam over θ.
-        sampler: what makes the negatives: the moves of the chains, with their adapted step size,
+        sampler: the source of negatives: the moves of the chains, with their adapted step size,
             or an amortised sampler with its optimizer.
         buffer: the chains.
         log_prior: log π, (*members, c); restarts may differ in it, and it may be learned.
         generator: the only source of randomness.
-        iteration: iterations done.
-        seconds: time spent in them.
         horizon: the iteration at which the training ends; convergence brings it closer.
-        learning_rate_factor: of the learning rate; the guard lowers it.
-        max_contrast: where GEN's pull ends, beside that of the weights; set by the guard.
+        iteration: the number of iterations done.
+        seconds: the time spent in them.
+        learning_rate_factor: factor of the learning rate; the guard lowers it.
+        max_contrast: the contrast in nats above which GEN no longer raises it, in addition to the
+            limit in the weights; the guard sets it.
     """
 
     model: EnergyClassifier
@@ -71,11 +72,11 @@ class TrainingState:
 
     @property
     def members(self) -> tuple[int, ...]:
-        """Leading dimensions of everything: () or (k,)."""
+        """The leading dimensions of all tensors: () or (k,)."""
         return tuple(self.buffer.positions.shape[:-2])
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain tensors and numbers, readable without running code, of all processes."""
+        """The state of all processes in plain tensors and numbers, safe to read."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -92,10 +93,10 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state.
+        """Restore a saved state.
 
-        Where it is of another number of processes, random numbers start anew: from a seed that the
-        generator of its first process draws.
+        If it was saved by another number of processes, the random numbers start again from a seed
+        that the generator of the first saved process draws.
         """
         for name in ("model", "average", "optimizer", "sampler"):
             getattr(self, name).load_state_dict(state[name])
@@ -103,7 +104,7 @@ class TrainingState:
         self.log_prior = state["log_prior"].to(self.log_prior.device)
         generators = state["generator"].view(-1, state["generator"].shape[-1])
         as_many = len(generators) == n_processes()
-        # A copy, as PyTorch reads past the end of a state that starts within its storage.
+        # This is a copy: PyTorch reads past the end of a state that starts within its storage.
         self.generator.set_state(generators[rank() if as_many else 0].clone())
         if not as_many:
             seed = torch.randint(2**32, (), device=self.generator.device, generator=self.generator)
@@ -120,23 +121,25 @@ class Algorithm:
     """The fixed ingredients of Algorithm 1.
 
     Args:
-        view: T(x'|x).
-        weights: of the terms.
-        box: where p(x) lives.
-        schedule: learning rate and clustering weight over time.
-        batch_size: points, and as many chains, of each process in an iteration.
-        learning_rate: Adam's, before the schedule.
-        prior_rate: share of its way to the mean posterior that π goes in each iteration, once there
-            is one network; 0 keeps it.
+        view: the views T(x'|x).
+        weights: the weights of the terms.
+        box: the region on which p(x) is defined.
+        schedule: the learning rate and the weights of the terms over time.
+        batch_size: the number of points, and of chains, of each process in an iteration.
+        learning_rate: Adam's learning rate before the schedule.
+        prior_rate: the share of the distance to the mean posterior that π moves in each iteration
+            once a single network is left; 0 keeps π.
         smoothing: the noise with which GEN sees the data.
-        average_decay: decay of the average in weight space.
-        gen_every: iterations from one with GEN to the next, in which it counts as often.
-        max_time: seconds after which the training has ended; None for no limit.
-        compile: compile the network, and its energy as the chains see it.
-        cuda_graph: capture what follows the views, chains, gradients and Adam, as a CUDA graph.
-        evidence: what is known of some inputs, such as labels; None for nothing.
-        method: from a batch to the terms.
-        rows: places of the points that batches are drawn from, (m,); None is all of them.
+        average_decay: the decay of the average of the weights.
+        gen_every: GEN takes part in every `gen_every`-th iteration, with a weight as many times
+            larger.
+        max_time: the time limit in seconds; None means no limit.
+        compile: whether to compile the network and the energy that the chains use.
+        cuda_graph: whether to capture everything after the views (chains, gradients and Adam) as a
+            CUDA graph.
+        evidence: knowledge about some inputs, such as labels; None if there is none.
+        method: computes the terms from a batch.
+        rows: places of the points from which batches are drawn, (m,); None means all points.
     """
 
     view: View
@@ -158,7 +161,7 @@ class Algorithm:
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
-        # By the time that one network is left, every warm-up is over.
+        # When a single network is left, every warm-up is over.
         clustering: float | Tensor = 1.0
         if state.members and state.iteration < self.schedule.settled:
             clustering = self.schedule.clustering(state.iteration, state.log_prior.device)
@@ -175,7 +178,7 @@ class Algorithm:
         return self.learning_rate * factor * state.learning_rate_factor
 
     def progress(self, state: TrainingState) -> float:
-        """Share of the training that is done, by iterations or by time, whichever is further."""
+        """The completed share of the training, by iterations or by time, whichever is larger."""
         by_time = 0.0 if self.max_time is None else state.seconds / self.max_time
         return max(state.iteration / state.horizon, by_time)
 
@@ -192,12 +195,12 @@ def train(
     """Maximise the bound: Algorithm 1 of Sansone & Manhaeve (TMLR 2025).
 
     Args:
-        fabric: device, precision and processes.
-        state: where to start; advanced in place.
+        fabric: the device, the precision and the processes.
+        state: the state to start from; it is advanced in place.
         data: all points, (n, d), on the fabric's device, or a stream of them.
         algorithm: the fixed ingredients.
-        until: the iteration to pause at, before the end of the training.
-        observe: called after each iteration; true pauses the training.
+        until: the iteration at which to pause before the end of the training; None for no pause.
+        observe: called after each iteration; the training pauses if it returns True.
     """
     model, optimizer = set_up(fabric, state.model, state.optimizer, state.buffer.chains[..., :1, :])
     energy = analytic_energy(state.model)
@@ -223,11 +226,11 @@ def train(
         start = time.perf_counter()
         weights = algorithm.weights_at(state)
         learning_rate = algorithm.learning_rate_at(state)
-        # JEM has no use for views, GEDI no gen none for chains.
+        # Without INV no views are needed, and without GEN no chains.
         needs_views = algorithm.weights.inv != 0
         needs_chains = bool(weights.gen != 0)
 
-        # 1. A batch and its views, and inputs of which something is known.
+        # 1. Draw a batch, its views, and inputs with evidence.
         index, x = _batch(data, algorithm, state)
         view = (
             algorithm.view(x, posterior=state.model.posterior, generator=generator, index=index)
@@ -242,7 +245,7 @@ def train(
             else algorithm.evidence.draw(state.members, generator)
         )
 
-        # 2 and 3. Negatives, gradients, and one step.
+        # 2 and 3. Draw negatives, compute the gradients, and take one step.
         terms = ascend(
             x, view, weights, learning_rate, needs_chains=needs_chains, observed=observed
         )
@@ -275,8 +278,8 @@ def _ascend(
     state: TrainingState,
     algorithm: Algorithm,
 ) -> Terms:
-    """Steps 2 and 3 of an iteration."""
-    # 2. Advance the chains and put them back, or ask the amortised sampler; GEN sees the data
+    """Carry out steps 2 and 3 of an iteration."""
+    # 2. Advance the chains and put them back, or use the amortised sampler; GEN sees the data
     # with a little noise.
     generator = state.generator
     negatives = (
@@ -290,12 +293,12 @@ def _ascend(
         else None
     )
 
-    # 3. The gradients of the terms, and one step of Adam on their sum.
+    # 3. Compute the gradients of the terms, and take one step of Adam on their sum.
     drawn = {"draws_of_base": True} if isinstance(state.sampler, BaseDraws) else {}
     terms = algorithm.method.terms(
         model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed, **drawn
     )
-    # All graphs write gradients to the same places.
+    # All graphs write the gradients to the same memory.
     optimizer.zero_grad(set_to_none=not algorithm.cuda_graph)
     fabric.backward(terms.loss(weights))
     group = state.optimizer.param_groups[0]
@@ -306,7 +309,7 @@ def _ascend(
 
 
 def _places(state: TrainingState) -> tuple[int, ...]:
-    """Where in memory that lies which the guard, or a checkpoint, may exchange."""
+    """The memory addresses of the tensors that the guard or a checkpoint may replace."""
     moments = tree_leaves(list(state.optimizer.state.values()))
     return tuple(each.data_ptr() for each in (state.log_prior, state.buffer.positions, *moments))
 
@@ -314,9 +317,9 @@ def _places(state: TrainingState) -> tuple[int, ...]:
 def _batch(
     data: Tensor | Points | Stream, algorithm: Algorithm, state: TrainingState
 ) -> tuple[Tensor | None, Tensor]:
-    """Points drawn with replacement: their places (*members, n), and they (*members, n, d).
+    """The places (*members, n) and the points (*members, n, d) of a batch drawn with replacement.
 
-    Those of a stream come without, and have no places.
+    Points of a stream are drawn in its own order and have no places.
     """
     shape = (*state.members, algorithm.batch_size)
     if isinstance(data, Stream):
@@ -330,6 +333,6 @@ def _batch(
 
 @torch.no_grad()
 def _follow(state: TrainingState, x: Tensor, rate: float) -> Tensor:
-    """The next log π, that of (1 - rate) π + rate mean_j p(y|x_j), (..., c)."""
+    """The next log π: the log of (1 - rate) π + rate mean_j p(y|x_j), (..., c)."""
     found = log_marginal(state.model(x))
     return torch.logaddexp(state.log_prior + math.log1p(-rate), found + math.log(rate))

@@ -1,11 +1,11 @@
-"""The energy of a multilayer perceptron with its gradient written out.
+"""The energy of a multilayer perceptron with an explicit gradient.
 
-Chains ask for ∇E(x) thousands of times and for nothing else. For E = -logsumexp_y f_y it is
+The chains evaluate ∇E(x) thousands of times and nothing else. For E = -logsumexp_y f_y it is
 
     ∇E(x) = -J_1ᵀ S_1 J_2ᵀ S_2 ... W p(y|x) - ∇b(x),
 
-products with the transposed weights and derivatives of the activations S at the inputs that the way
-forwards left behind: the same numbers as automatic differentiation gives, without its graph.
+where S are the derivatives of the activations at the inputs kept from the forward pass. The numbers
+are those of automatic differentiation, without its graph.
 """
 
 import torch
@@ -27,7 +27,7 @@ class AnalyticEnergy(WithGradient):
     """E(x) of a model with an MLP as encoder, (*members, n, d) -> (*members, n), and its gradient.
 
     Args:
-        model: the energy follows its weights as they are trained, in the memory that they have.
+        model: the model; the energy shares its weights in memory and follows their training.
     """
 
     def __init__(self, model: EnergyClassifier) -> None:
@@ -73,7 +73,7 @@ class AnalyticEnergy(WithGradient):
 
 
 def analytic_energy(model: EnergyClassifier) -> Energy:
-    """E(x) with its gradient written out where that is known, else as it is."""
+    """E(x) with an explicit gradient where the model has one, otherwise the model's own energy."""
     known = (
         type(model) is EnergyClassifier
         and type(model.encoder) is MLP

@@ -15,14 +15,14 @@ __all__ = ["check_compiler", "compiled", "compiled_energy"]
 
 
 def check_compiler(device: torch.device) -> None:
-    """Refuse to compile for a CPU without a C++ compiler, of which torch makes use.
+    """Check that torch finds the C++ compiler that it needs to compile for a CPU.
 
     Raises:
         SettingsError: if there is none.
     """
     if device.type == "cpu" and compiler() is None:
         raise SettingsError(
-            "setting compile: expected a C++ compiler, g++ or clang++, but none is to be found: "
+            "setting compile: expected a C++ compiler, g++ or clang++, but none was found: "
             "install one, or set compile to false"
         )
 
@@ -31,8 +31,9 @@ def compiled(network: nn.Module, *, graphs: bool = True) -> Callable[[Tensor], T
     """The network, compiled when it is first called, for each shape of its input.
 
     Args:
-        network: parameters and all; they are shared.
-        graphs: on a GPU, replay each pass as a CUDA graph; not where it is a part of one.
+        network: the network; the compiled one shares its parameters.
+        graphs: whether to replay each pass as a CUDA graph on a GPU; False if the pass is itself
+            part of a graph.
     """
     is_cuda = any(parameter.is_cuda for parameter in network.parameters())
     mode = "reduce-overhead" if is_cuda and graphs else None
@@ -41,21 +42,21 @@ def compiled(network: nn.Module, *, graphs: bool = True) -> Callable[[Tensor], T
 
 
 def compiled_energy(model: EnergyClassifier, *, graphs: bool = True) -> Energy:
-    """E(x) of a model, (..., n, d) -> (..., n), with compiled gradients by the points alone.
+    """E(x) of a model, (..., n, d) -> (..., n), with compiled gradients with respect to x.
 
     Args:
-        model: the energy follows its weights as they are trained.
+        model: the model; the energy follows the training of its weights.
         graphs: see `compiled`.
     """
     frozen = copy.deepcopy(model).requires_grad_(False)
     for parameter, trained in zip(frozen.parameters(), model.parameters(), strict=True):
-        parameter.data = trained.data  # one memory for both
+        parameter.data = trained.data  # both share the memory
     network = compiled(frozen, graphs=graphs)
 
     def energy(x: Tensor) -> Tensor:
         if graphs:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        # The next replay of a graph writes where this one did: let value and gradient be copies.
+        # The next replay of the graph overwrites this result, so value and gradient are copies.
         logits = 1.0 * network(1.0 * x)
         return -torch.logsumexp(logits, -1)
 

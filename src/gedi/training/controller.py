@@ -1,4 +1,4 @@
-"""What steers a training: it cures divergence, renumbers clusters, and moves the end closer."""
+"""The controller of a training: it handles divergence, renumbers clusters and ends it early."""
 
 import math
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ __all__ = ["Controller", "Look"]
 
 @dataclass(frozen=True)
 class Look:
-    """What was measured at an evaluation.
+    """The measurements of an evaluation.
 
     Attributes:
-        terms: of the bound, on fixed points.
-        measured: gap and energies, by name.
-        vitals: what the guard watches.
-        renamed: clusters that changed their numbers; None where none may.
+        terms: the terms of the bound on fixed points.
+        measured: the gap and the energies in nats, by name.
+        vitals: the values that the guard watches.
+        renamed: the number of clusters that were renumbered; None if renumbering is off.
     """
 
     terms: Terms
@@ -34,17 +34,17 @@ class Look:
 
 @dataclass
 class Controller:
-    """Changes the state of a training where that is needed; nothing else does between iterations.
+    """Changes the state of a training between iterations where needed; nothing else changes it.
 
     Args:
         algorithm: the ingredients of the training.
         monitor: measures the average model.
-        guard: takes a training that diverges back to its last good state.
-        plateau: the rule of convergence.
-        renaming: lets clusters change their numbers; None leaves them.
+        guard: returns a diverging training to its last good state.
+        plateau: the convergence rule.
+        renaming: renumbers clusters; None leaves their numbers as they are.
 
     Attributes:
-        converged: whether the rule of convergence has applied.
+        converged: whether the convergence rule has applied.
     """
 
     algorithm: Algorithm
@@ -58,7 +58,7 @@ class Controller:
         """Check the state, renumber its clusters, measure it, and see whether it still improves.
 
         Raises:
-            DivergenceError: if the training diverged, past all cures.
+            DivergenceError: if the training still diverges after all cures.
         """
         self.guard.check(state)
         vitals = self.guard.vitals
@@ -72,7 +72,7 @@ class Controller:
         return Look(terms, measured, vitals, renamed)
 
     def _bring_end_closer(self, state: TrainingState) -> None:
-        """Leave only as many iterations as the decay of the learning rate takes."""
+        """Shorten the training to the iterations that the decay of the learning rate takes."""
         level = 1 - self.algorithm.schedule.decay
         if level > 0:
             state.horizon = min(state.horizon, math.ceil(state.iteration / level))
@@ -80,7 +80,7 @@ class Controller:
             state.horizon = state.iteration
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: plain values only."""
+        """The plain values that are needed to continue."""
         plateau = self.plateau
         return {
             "plateau": [plateau.best, plateau.best_iteration, self.converged],
@@ -88,6 +88,6 @@ class Controller:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from saved values."""
+        """Continue from saved values."""
         self.plateau.best, self.plateau.best_iteration, self.converged = saved["plateau"]
         self.guard.load_state_dict(saved["guard"])

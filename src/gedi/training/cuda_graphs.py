@@ -1,7 +1,7 @@
-"""CUDA graphs: thousands of small kernels, launched as one.
+"""CUDA graphs: thousands of small kernels launched as one.
 
-An iteration is a few thousand kernels, most of them in the steps of the chains, and a GPU waits
-for each to be launched longer than it computes. Captured once and replayed, they wait for nothing.
+An iteration has a few thousand kernels, most of them in the steps of the chains, and a GPU waits
+longer for their launches than it computes. A captured graph replays them without these waits.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,21 +16,22 @@ __all__ = ["OneAhead", "Replayed"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_WARM = 3  # calls before a capture: libraries choose their kernels, optimizers make their moments
+_WARM = 3  # calls before a capture: libraries select kernels, optimizers allocate their moments
 
 
 class Replayed(Generic[P, R]):
     """A function on a GPU that is captured as a CUDA graph, and replayed from then on.
 
-    Tensors among its arguments are copied to where the graph reads them, floats too, as tensors;
-    by anything else, and by the shapes, graphs are told apart. All else that the function reads or
-    changes has to stay where it is in memory. The first calls compute as usual: each call counts
-    once, captured or not. What is returned is overwritten by the next call.
+    Tensors and floats among its arguments are copied to the memory that the graph reads. There is
+    one graph for each combination of shapes and of the other arguments. Everything else that the
+    function reads or changes must stay at its place in memory. The first calls run without a graph;
+    every call runs the function exactly once. The next call overwrites the returned tensors.
 
     Args:
-        function: without waiting for the GPU.
-        generator: that it draws from.
-        places: where in memory what it depends on lies; where that changes, it is captured again.
+        function: a function that does not wait for the GPU.
+        generator: the generator that it draws from.
+        places: returns the memory addresses of what it depends on; if they change, the function is
+            captured again.
     """
 
     def __init__(
@@ -42,13 +43,13 @@ class Replayed(Generic[P, R]):
         self._function = function
         self._generator = generator
         self._places = places
-        # One for all, as gradients remember on which they were computed.
+        # All captures share one stream, because gradients remember the stream that computed them.
         self._stream = torch.cuda.Stream(generator.device)  # type: ignore[no-untyped-call]
         self._captures: dict[Hashable, _Capture] = {}
         self._known: Hashable = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The function of these arguments."""
+        """Call the function with these arguments."""
         leaves, structure = tree_flatten((args, kwargs))
         places = self._places()
         if places != self._known:
@@ -64,14 +65,14 @@ class Replayed(Generic[P, R]):
             return self._function(*own_args, **own_kwargs)
 
         result: R = capture(leaves, compute)
-        # The first calls may have made what it depends on, such as the moments of an optimizer.
+        # The first calls may have allocated tensors, such as the moments of an optimizer.
         if not capture.is_ready:
             self._known = self._places()
         return result
 
 
 class _Capture:
-    """One graph, with what it reads."""
+    """One graph and the tensors that it reads."""
 
     def __init__(self, leaves: list[Any], generator: Generator, stream: torch.cuda.Stream) -> None:
         self._generator = generator
@@ -103,7 +104,7 @@ class _Capture:
         return self._result
 
     def _warm(self, compute: Callable[[list[Any]], Any]) -> Any:
-        """As usual, but on the stream of the capture."""
+        """Compute without a graph, on the stream of the capture."""
         current = torch.cuda.current_stream(self._generator.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -113,13 +114,13 @@ class _Capture:
 
 
 class OneAhead:
-    """Lets a loop run one iteration ahead of the device, no further.
+    """Lets a loop run at most one iteration ahead of the device.
 
-    So the device never waits, and the loop's clock tells the device's time. On a CPU nothing is
-    ever ahead.
+    The device then never waits, and the clock of the loop agrees with that of the device. On a CPU
+    this does nothing.
 
     Args:
-        device: that computes.
+        device: the device that computes.
     """
 
     def __init__(self, device: torch.device) -> None:

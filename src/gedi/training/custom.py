@@ -1,4 +1,4 @@
-"""What a user brings to a training that settings, being plain values, cannot hold."""
+"""Objects and arrays of the user that settings, which are plain values, cannot hold."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ __all__ = ["Custom"]
 
 @dataclass(frozen=True)
 class Custom:
-    """Objects and arrays beside the settings; all of them optional.
+    """Objects and arrays in addition to the settings; all of them are optional.
 
     Args:
-        encoder: the network below the head, in place of the MLP.
-        method: in place of the one that the settings name.
-        views: functions from a batch (n, *input_shape) in the user's units to one like it, beside
-            the views of the settings.
-        positives: pairs of rows that belong together, (m, 2), as one more view.
+        encoder: the network below the head; it replaces the built-in encoder.
+        method: the method; it replaces the one that the settings name.
+        views: functions from a batch (n, *input_shape) in the user's units to a batch of the same
+            shape, in addition to the views of the settings.
+        positives: pairs of rows that belong together, (m, 2), as an additional view.
         classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
-        groups: points that are seen together and obey a rule, in place of classes.
-        previous: a trained model to go on from.
-        like: what an earlier model says of some of the points; clusters get its numbers.
+        groups: points that are seen together and obey a rule; they replace classes.
+        previous: a trained model to continue from.
+        like: the predictions of an earlier model for some points; the clusters get its numbers.
     """
 
     encoder: nn.Module | None = None
@@ -44,11 +44,11 @@ class Custom:
     like: Reference | None = None
 
     def chosen_method(self, settings: Settings) -> Method:
-        """The method that is trained with.
+        """The method of the training.
 
         Raises:
-            PluginError: if it is given by a name that nobody brings.
-            SettingsError: if it is an object with the name of one of ours.
+            PluginError: if the settings name a method that no plug-in provides.
+            SettingsError: if the method is an object with the name of a built-in one.
         """
         if self.method is None:
             return method_of(settings.method)
@@ -64,12 +64,12 @@ class Custom:
 
     @property
     def known_share(self) -> float:
-        """Inputs of which something is known in an iteration, as a share of the batch."""
+        """The number of inputs with evidence in an iteration, as a share of the batch size."""
         if self.groups is not None:
             return GROUP_SHARE
         return 0.0 if self.classes is None else LABEL_SHARE
 
     @property
     def names_clusters(self) -> bool:
-        """Whether clusters have meanings, and so places, from the start."""
+        """Whether clusters have meanings, and therefore fixed numbers, from the start."""
         return self.classes is not None or self.groups is not None

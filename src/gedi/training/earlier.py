@@ -1,4 +1,4 @@
-"""What the model in a run folder says of other data, for a training to number clusters alike."""
+"""Predictions of the model in a run folder, by which another training numbers its clusters."""
 
 import math
 from pathlib import Path
@@ -16,22 +16,22 @@ __all__ = ["holds_run", "recall_run"]
 
 
 def holds_run(path: Path) -> bool:
-    """Whether a folder is that of a run."""
+    """Whether a folder holds a run."""
     return (path / "run.json").is_file()
 
 
 def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
-    """What the model of a run says of other data.
+    """The predictions of the model of a run for up to 5,000 points of other data.
 
     Args:
         path: the folder of the run.
         dataset: the data.
-        seed: which of its points.
+        seed: determines which of its points are used.
 
     Raises:
         DataError: if the data are not like those that the run was trained on.
         RunError: if the run cannot be read, or has no model yet.
-        PluginError: if encoder or method are of a plug-in that is not installed.
+        PluginError: if the encoder or the method belongs to a plug-in that is not installed.
     """
     file = path / "model.safetensors"
     try:
@@ -72,7 +72,7 @@ def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
 
 
 def _fence(low: float, _: float, high: float) -> float:
-    """Tukey's fence above quartiles of energies, in nats."""
+    """Tukey's upper fence for the quartiles of the energies, in nats."""
     return high + 1.5 * (high - low)
 
 

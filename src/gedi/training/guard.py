@@ -1,16 +1,17 @@
-"""The guard against divergence: it watches a training, prevents, cures, and in the end gives up.
+"""The guard against divergence: it prevents it, cures it, and in the end gives up.
 
-Joint energy models fail in one way above all: GEN lowers the energy of the data and raises that of
-the chains faster than the chains can follow, until energies are no numbers any more. The contrast
-between the two says so long before. So the guard looks at means over the last iterations, and
+Joint energy models usually fail in one way: GEN lowers the energy of the data and raises that of
+the chains faster than the chains can follow, until the energies are no longer finite. The contrast
+between the two grows long before. The guard therefore watches means over the last iterations:
 
-- prevents: a contrast on its way out is held, so that GEN's pull on it ends (see `restrained`);
-- cures: from the last good state, with fresh chains, half the learning rate and step size, and the
-  random numbers that come next instead of those that led astray;
-- gives up after a number of cures, and says what to change.
+- It prevents divergence: it bounds a growing contrast, so that GEN no longer raises it (see
+  `restrained`).
+- It cures divergence: it returns to the last good state, with fresh chains, half the learning rate,
+  half the step size, and new random numbers.
+- It gives up after a number of cures and reports what to change.
 
-Chains themselves are kept from blowing up where they are moved: by the Metropolis test, a step
-size that follows the acceptance, and walls that throw back.
+The moves themselves keep the chains from diverging: by the Metropolis test, by a step size that
+follows the acceptance rate, and by reflection at the walls of the box.
 """
 
 import copy
@@ -31,11 +32,11 @@ from gedi.training.algorithm import Algorithm, TrainingState
 __all__ = ["Guard", "Intervention", "Vitals"]
 
 _EVERY = 50  # iterations from one check to the next
-_MOST = 8  # cures; each halves the learning rate
-_HELD = 0.25  # of the largest contrast, from where on it is held
-_ENERGY = 1e6  # nats; from there on float32 tells energies apart by no less than 0.06
+_MOST = 8  # the most cures; each halves the learning rate
+_HELD = 0.25  # share of the largest contrast above which the contrast is bounded
+_ENERGY = 1e6  # nats; above this, float32 energies have a resolution of 0.06 nats or worse
 _WALLS = 0.5  # share of the chains' coordinates on a wall
-_STALE = 256  # chains whose energy tells how stale the buffer is
+_STALE = 256  # chains whose energy measures how stale the buffer is
 
 Action = Literal["held", "fresh chains", "rolled back"]
 _PARTS = ("model", "average", "optimizer", "sampler", "buffer")
@@ -43,16 +44,16 @@ _PARTS = ("model", "average", "optimizer", "sampler", "buffer")
 
 @dataclass(frozen=True)
 class Vitals:
-    """What the guard watches; of several networks the worst.
+    """The values that the guard watches; for several networks, those of the worst one.
 
     Attributes:
-        contrast: mean energy of samples less that of data, in nats.
-        energy: the largest of the mean energy of data and those of chains, in nats; the latter by
-            what the last step left, also in the average of the weights.
-        gradient_norm: of the loss by all parameters.
-        on_walls: share of the chains' coordinates on a wall of the box.
-        staleness: mean energy of chains in the buffer less that of those just moved, in nats; 0
-            where all are moved each time.
+        contrast: the mean energy of samples minus that of data, in nats.
+        energy: the largest absolute mean energy, in nats: of the data, and of the chains under the
+            current weights and under their average.
+        gradient_norm: the norm of the gradient of the loss over all parameters.
+        on_walls: the share of the chains' coordinates on a wall of the box.
+        staleness: the mean energy of chains in the buffer minus that of those just moved, in nats;
+            0 if every iteration moves all chains.
     """
 
     contrast: float
@@ -64,13 +65,13 @@ class Vitals:
 
 @dataclass(frozen=True)
 class Intervention:
-    """One thing the guard did.
+    """An action of the guard.
 
     Attributes:
-        iteration: after which.
+        iteration: the iteration after which the guard acted.
         action: what it did.
         reason: why, in words.
-        learning_rate_factor: of the learning rate from then on.
+        learning_rate_factor: the factor of the learning rate from then on.
     """
 
     iteration: int
@@ -93,13 +94,13 @@ class Guard:
 
     Args:
         algorithm: its fixed ingredients.
-        every: iterations from one check to the next.
+        every: the number of iterations between checks.
 
     Attributes:
-        limit: of the contrast, in nats: far above what energies of points differ by, which grows
-            with the root of their dimension.
-        interventions: all that was done.
-        vitals: as of the last check; None before the first.
+        limit: the limit of the contrast, in nats: far above the differences between energies of
+            points, which grow with the square root of their dimension.
+        interventions: all actions of the guard so far.
+        vitals: the values at the last check; None before the first.
     """
 
     def __init__(self, algorithm: Algorithm, every: int = _EVERY) -> None:
@@ -112,17 +113,17 @@ class Guard:
         self._good: dict[str, Any] = {}
 
     def begin(self, state: TrainingState) -> None:
-        """Take a state for good: that of a start, or of the restart that goes on."""
+        """Accept a state as good: the first one, or that of the chosen restart."""
         self._seen = []
         self._good = _parts_of(state)
 
     def watch(self, state: TrainingState, terms: Terms) -> None:
-        """Note the terms of an iteration, and check now and then; `state` may be changed.
+        """Record the terms of an iteration, and check every `every` iterations; may change `state`.
 
         Raises:
-            DivergenceError: if it is past all cures.
+            DivergenceError: if the training still diverges after all cures.
         """
-        # Kept on the device, so that nothing waits for it.
+        # The terms stay on the device, so that nothing waits for them.
         rest = terms.inv + terms.prior + terms.evidence
         self._seen.append(torch.stack([terms.gen, terms.energy + 0 * terms.gen, rest]).detach())
         if state.iteration % self.every == 0:
@@ -130,10 +131,10 @@ class Guard:
 
     @torch.no_grad()
     def check(self, state: TrainingState) -> None:
-        """Look at the iterations since the last check, and intervene where it takes it.
+        """Examine the iterations since the last check, and intervene if necessary.
 
         Raises:
-            DivergenceError: if it is past all cures.
+            DivergenceError: if the training still diverges after all cures.
         """
         if not self._seen:
             return
@@ -154,11 +155,11 @@ class Guard:
                 state, "fresh chains", f"those in the buffer had {staleness:.3g} nats too many"
             )
         if abs(contrast) <= hold:
-            self._good = {}  # not both at once, as they take memory
+            self._good = {}  # the old copy is freed first, to save memory
             self._good = _parts_of(state)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: tensors, numbers and strings only."""
+        """The tensors, numbers and strings that are needed to continue."""
         return {
             "seen": list(self._seen),
             "good": _with_chains(self._good, gathered),
@@ -167,7 +168,7 @@ class Guard:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take up a saved guard."""
+        """Restore a saved guard."""
         self._seen = [seen.to(self.algorithm.box.low.device) for seen in saved["seen"]]
         self._good = _with_chains(saved["good"], share_of)
         self.interventions = [Intervention(**each) for each in saved["interventions"]]
@@ -175,11 +176,11 @@ class Guard:
 
     def _vitals(self, state: TrainingState) -> Vitals:
         seen = torch.stack(self._seen)  # (iterations, 3, *members)
-        # GEN counts as many times more as it is rarer.
+        # Where GEN takes part in every k-th iteration only, its mean is k times too small.
         contrast = self.algorithm.gen_every * seen[:, 0].mean(0)
         energy = self.algorithm.gen_every * seen[:, 1].mean(0)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # what is no number shows
+        norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # NaN if any is
         box, chains = self.algorithm.box, state.buffer.chains
         on_walls = ((chains <= box.low) | (chains >= box.high)).float().mean()
         some = chains[..., :_STALE, :]
@@ -190,13 +191,13 @@ class Guard:
         worst = contrast.flatten()[contrast.abs().argmax()]
         energies = torch.stack([energy, of_chains, state.average.energy(some).mean(-1)])
         values = [worst, energies.abs().amax(), norm, on_walls, staleness.amax()]
-        # One view of it in all processes, so that all do the same.
+        # All processes see the same values, so that all act alike.
         return Vitals(*mean(torch.stack([value.float() for value in values])).tolist())
 
     def _astray(self, vitals: Vitals) -> str | None:
-        """Why a training is past prevention; None if it is not."""
+        """Why a training has diverged; None if it has not."""
         if not all(math.isfinite(value) for value in asdict(vitals).values()):
-            return "values were no numbers"
+            return "values were not finite"
         if abs(vitals.contrast) > self.limit:
             return f"the contrast was {vitals.contrast:.3g} nats, above {self.limit:.3g}"
         if vitals.energy > _ENERGY:
@@ -219,7 +220,7 @@ class Guard:
                 "defaults (metropolis, noise null), a smaller weights.gen, or more data_noise"
             )
         for name in _PARTS:
-            # A copy, as optimizers take over tensors as they are.
+            # These are copies, because optimizers keep the tensors that they are given.
             getattr(state, name).load_state_dict(copy.deepcopy(self._good[name]))
         state.log_prior = self._good["log_prior"].clone()
         state.learning_rate_factor /= 2
@@ -241,7 +242,7 @@ def _parts_of(state: TrainingState) -> dict[str, Any]:
 
 
 def _with_chains(good: dict[str, Any], change: Callable[[Tensor, int], Tensor]) -> dict[str, Any]:
-    """The parts with other chains: those of all processes, or of this one."""
+    """The parts with the chains of all processes, or with those of this one."""
     if not good:
         return good
     return {**good, "buffer": {"positions": change(good["buffer"]["positions"], -2)}}

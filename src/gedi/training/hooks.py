@@ -1,10 +1,12 @@
-"""Hooks: what watches a training. Hooks read; `gedi.training.controller` steers.
+"""Hooks watch a training.
 
-class Printer(Hook):
-def on_record(self, session, record):
-print(record["iteration"], record["gap"])
+    class Printer(Hook):
+        def on_record(self, session, record):
+            print(record["iteration"], record["gap"])
 
-session.train([Printer()])
+    session.train([Printer()])
+
+They do not change it; only `gedi.training.controller` does.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Hook", "Record", "StopWhen"]
 
 Record = dict[str, float]
-"""One row of the history: `iteration`, `seconds`, terms, gap, energies and rates as numbers."""
+"""A row of the history: `iteration`, `seconds`, terms, gap, energies and rates as numbers."""
 
 
 class Hook:
-    """Watches a training; each method does nothing until a subclass says otherwise."""
+    """Watches a training; each method does nothing unless a subclass overrides it."""
 
     def on_record(self, session: Session, record: Record) -> None:
         """Called with each new row of the history."""
@@ -31,20 +33,20 @@ class Hook:
         """Called after each iteration."""
 
     def stops(self) -> bool:
-        """Whether the training should pause; asked after each iteration."""
+        """Whether the training should pause; called after each iteration."""
         return False
 
 
 class StopWhen(Hook):
-    """Pauses a training when a function says so.
+    """Pauses a training when a function returns True.
 
     Args:
-        asked: called after each iteration.
+        asked: the function; called after each iteration.
     """
 
     def __init__(self, asked: Callable[[], bool]) -> None:
         self.asked = asked
 
     def stops(self) -> bool:
-        """Whether the function says so."""
+        """Whether the function returns True."""
         return self.asked()

@@ -1,4 +1,4 @@
-"""From a plan and the data to the ingredients of Algorithm 1, and to a fresh state of it."""
+"""The ingredients of Algorithm 1, and its first state, built from a plan and the data."""
 
 import copy
 import math
@@ -42,33 +42,35 @@ from gedi.views.build import REFERENCES, build_views, together
 
 __all__ = ["MEASURED", "MONITORED", "REPORTED", "Ingredients", "build_ingredients", "fresh_state"]
 
-REPORTED = 10_000  # points on which the end result is measured
-MONITORED = 2000  # points on which the gap is watched
-MEASURED = 20_000  # points that the base is the Gaussian of
-_HELD_OUT, _MOST_HELD_OUT = 5, 2000  # every fifth point, of many 2,000
-_PRIOR_RATE = 0.005  # with which a learned π follows the posterior: within some 200 iterations
-_NAMED = 500  # inputs of groups that numbers of clusters are judged by
-_MARGIN = 0.1  # of the data's range, between data and the walls of the box
+REPORTED = 10_000  # points on which the final result is measured
+MONITORED = 2000  # points on which the gap is monitored
+MEASURED = 20_000  # points to which the Gaussian of the base is fitted
+_HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
+_PRIOR_RATE = 0.005  # a learned π follows the posterior within about 200 iterations
+_NAMED = 500  # inputs of groups on which numbers of clusters are compared
+_MARGIN = 0.1  # distance between the data and the walls of the box, as a share of the data's range
 
 
 @dataclass(frozen=True)
 class Ingredients:
-    """Everything that a training needs and that stays as it is.
+    """Everything that a training needs and does not change.
 
     Attributes:
         scaling: from the user's units to the network's.
-        data: all points, on the device, or in the file they are mapped from; of a stream a sample.
-        batches: where an iteration draws its points: the data, or a stream.
+        data: all points, on the device or in the file from which they are mapped; for a stream, a
+            sample.
+        batches: the source of the points of an iteration: the data or a stream.
         algorithm: the fixed ingredients of Algorithm 1.
-        monitor: what the training is measured by.
-        sample: places of up to 10,000 points at random, on which the end result is measured.
-        log_prior: log π that the training starts from, (c,), on the CPU.
-        anchors: data points that jumps and local scales refer to, (m, d).
-        bandwidth: of the kernels around the anchors.
+        monitor: measures the training.
+        sample: places of up to 10,000 random points on which the final result is measured.
+        log_prior: log π at the start, (c,), on the CPU.
+        anchors: data points to which jumps and local scales refer, (m, d), scaled.
+        bandwidth: the bandwidth of the kernels around the anchors.
         renaming: finds new numbers for clusters that a rule has named, or None.
-        base: the density under the energy, or None.
-        partition: what the network starts from, or None.
-        held_out: points that the residual of a base is judged by, (m, d); none with chains.
+        base: the density to which the energy is relative, or None.
+        partition: the partition from which the network starts, or None.
+        held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
+            chains.
     """
 
     scaling: Scaling
@@ -89,10 +91,10 @@ class Ingredients:
 def build_ingredients(
     plan: Plan, dataset: Dataset, custom: Custom, device: torch.device
 ) -> Ingredients:
-    """Scale the data and build each concept from the plan.
+    """Scale the data and build all ingredients from the plan.
 
     Args:
-        plan: of the training.
+        plan: the plan of the training.
         dataset: the points; labels are not looked at.
         custom: what the user brings that settings cannot hold.
         device: where the training runs.
@@ -170,15 +172,16 @@ def build_ingredients(
 def fresh_state(
     plan: Plan, parts: Ingredients, custom: Custom, members: tuple[int, ...] = ()
 ) -> TrainingState:
-    """A state in which no iteration is done, drawn from the seed; of several processes its part.
+    """The state before the first iteration, drawn from the seed.
 
-    All is drawn on the CPU, so that a seed means the same start on every device.
+    Each of several processes gets its share of the chains. Everything is drawn on the CPU, so that
+    a seed gives the same start on every device.
 
     Args:
-        plan: of the training.
+        plan: the plan of the training.
         parts: its ingredients.
-        custom: what the user brings that settings cannot hold.
-        members: () for one network, (k,) for k side by side.
+        custom: the user's objects and arrays that settings cannot hold.
+        members: () for one network, (k,) for k networks side by side.
     """
     settings, device, previous = plan.settings, parts.data.device, custom.previous
     generator = Generator().manual_seed(settings.seed)
@@ -188,7 +191,7 @@ def fresh_state(
         n = settings.restarts.kmeans
 
         def fresh(drawing: Generator) -> EnergyClassifier:
-            # Without the base, which all logits share: it does not depend on the cluster.
+            # The base is left out: all logits share it, so it does not change the clusters.
             return planned_model(plan, custom, None, members=(n,), generator=drawing)
 
         shares = kmeans_starts(
@@ -218,7 +221,7 @@ def fresh_state(
         dtype=getattr(torch, settings.sampler.buffer_dtype),
         generator=Generator(device).manual_seed(settings.seed),
     )
-    # Chains are drawn as for one process, and each keeps its share.
+    # All chains are drawn as for one process, and each process keeps its share.
     buffer.positions = share_of(buffer.positions, -2)
     return TrainingState(
         model=model,
@@ -242,7 +245,7 @@ def planned_model(
     members: tuple[int, ...] = (),
     generator: Generator,
 ) -> EnergyClassifier:
-    """The network as it is trained: with the head of the method, in the precision of the plan."""
+    """The network in training: with the head of the method, in the precision of the plan."""
     settings, method = plan.settings, plan.method
     half = settings.precision == "bf16-mixed"
     return build_model(
@@ -261,9 +264,9 @@ def planned_model(
 
 @dataclass(frozen=True)
 class _ChainStart:
-    """Draws new chains: from the base, or all over the box; inside it, or they could not move.
+    """Draws new chains from the base, folded into the box, or uniformly from the box.
 
-    A training that goes on has them where those of the previous one ended.
+    A training that continues from a model draws from the last chains of that model.
     """
 
     box: Box
@@ -318,7 +321,7 @@ def _sampler(
 
 
 def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Custom) -> list[View]:
-    """Views of the settings, then functions and pairs of the user's."""
+    """The views of the settings, then the user's functions and pairs."""
     shape, n_anchors = plan.data, plan.settings.sampler.n_anchors
     some = data[order[: max(affordable(REFERENCES, data.n_features), n_anchors)]]
     views = build_views(
@@ -337,10 +340,10 @@ def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Cu
 def _base(
     plan: Plan, data: Tensor, previous: TrainedModel | None
 ) -> tuple[GaussianBase | MixtureBase | None, SpectralMatrix | None]:
-    """The Gaussian of the data with their noise, and the shape of the noise.
+    """The base of the data with noise, and the shape of the noise.
 
-    Noise in a table follows the covariance of the data, since along a direction in which they
-    hardly vary the same noise would be large.
+    The noise in a table follows the covariance of the data: isotropic noise would be large along
+    directions in which they hardly vary.
     """
     noise = plan.settings.data_noise
     if plan.settings.sampler.kind == "base" and previous is None:
@@ -360,7 +363,10 @@ def _base(
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:
-    """Labels name clusters from the start, one by one; a rule may be content with wrong names."""
+    """The search for new numbers where there is a rule, which wrong numbers may satisfy too.
+
+    Labels name each cluster from the start, so that none is needed.
+    """
     if custom.groups is None or weights.evidence == 0:
         return None
     n = max(1, _NAMED // custom.groups.rule.n_symbols)
@@ -392,14 +398,14 @@ def _scaling(dataset: Dataset, *, robust: bool) -> Scaling:
 
 
 def _streamed_corners(dataset: Dataset, scaling: Scaling, device: torch.device) -> Tensor | None:
-    """Least and greatest values of a stream, (2, d), scaled, NaN where its files do not say."""
+    """The least and greatest values of a stream, (2, d), scaled; NaN where they are unknown."""
     if not isinstance(dataset, StreamedDataset):
         return None
     return scaling(np.stack([dataset.shards.low, dataset.shards.high])).to(device)
 
 
 def _box(data: Points, noise: float, corners: Tensor | None) -> Box:
-    """Wide enough that data and their noise meet no wall, also where a feature is constant."""
+    """A box so wide that the data with noise reach no wall, even if a feature is constant."""
     low, high = data.box(0.0)
     if corners is not None:
         low, high = torch.fmin(low, corners[0]), torch.fmax(high, corners[1])

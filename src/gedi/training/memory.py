@@ -1,7 +1,8 @@
-"""How much memory a training takes at its peak, from its plan alone, and whether it is there.
+"""The peak memory of a training, computed from its plan, and a check that it is available.
 
-The sum of what is held all along and of the largest of what comes and goes; `peak_memory` says how
-each is counted, and docs/reliability.md what was measured. In float32, with 4 bytes a number.
+The peak is the memory that is held throughout, plus the largest of the phases. `peak_memory` shows
+how each is counted, and docs/reliability.md compares it with measurements. Numbers are float32, 4
+bytes each.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,19 +21,19 @@ from gedi.views.build import REFERENCES
 
 __all__ = ["LIBRARIES", "Memory", "fits", "peak_memory"]
 
-LIBRARIES = 480 * 2**20  # torch for CPUs and what else is imported; other builds take more
+LIBRARIES = 480 * 2**20  # torch for CPUs and the other imports; other builds take more
 
-_LOADED = 175 * 2**20  # by libraries at their first use, Fabric's among them
-_LOADED_FOR_VIEWS = 60 * 2**20  # by kornia
+_LOADED = 175 * 2**20  # loaded by libraries at their first use, including Fabric's
+_LOADED_FOR_VIEWS = 60 * 2**20  # loaded by kornia
 _NUMBER = 4
 _EXACT = 8
-_KERNELS = 1000  # points whose distances decide the noise
+_KERNELS = 1000  # points whose distances determine the noise
 _WHOLE, _LEADING = 256, 128  # eigenvectors of the base
 _GRID = 65_536  # points of a grid at a time
 _ESTIMATED = 4096  # points for log Z of the restarts
-_DRAWN, _INSIDE = 1024, 4096  # points that annealing starts from
-_SMALL = 50_000  # numbers of a network with many chains
-_CHAINS = (2048, 512)  # of annealing, for small networks and large ones
+_DRAWN, _INSIDE = 1024, 4096  # points from which annealing starts
+_SMALL = 50_000  # numbers in a network below which annealing uses many chains
+_CHAINS = (2048, 512)  # chains of annealing, for small networks and for large ones
 _LOWER: Mapping[str, str] = {
     "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
     "points to watch and refer to": "take fewer features",
@@ -48,12 +49,12 @@ _LOWER: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by what takes them.
+    """The memory of a training in bytes, by purpose.
 
     Args:
-        held: all along.
-        phases: one after the other, above what is held; network and data are there in all but the
-            first.
+        held: the memory that is held throughout.
+        phases: the additional memory of each phase, one after the other; the network does not
+            exist yet in the first.
     """
 
     held: Mapping[str, int]
@@ -61,29 +62,29 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """At the peak."""
+        """Bytes at the peak."""
         return sum(self.held.values()) + max(self.phases.values())
 
     @property
     def parts(self) -> dict[str, int]:
-        """What takes memory at the peak, the largest first."""
+        """Bytes at the peak by purpose, the largest first."""
         name = max(self.phases, key=lambda phase: self.phases[phase])
         parts = {**self.held, name: self.phases[name]}
         return dict(sorted(parts.items(), key=lambda part: -part[1]))
 
 
 def fits(plan: Plan, *, free: Callable[[torch.device], Free | None] | None = None) -> None:
-    """Refuse a training that cannot fit into memory.
+    """Check that a training fits into memory.
 
-    Where the system does not say how much there is, nothing is refused. On the CPU the processes
+    If the system does not report its memory, every training is accepted. On the CPU the processes
     of one machine share its memory.
 
     Args:
-        plan: of the training; its data are in memory already.
-        free: finds what memory is left on a device; `free_memory` if None.
+        plan: the plan of the training, whose data are already in memory.
+        free: finds the free memory of a device; `free_memory` if None.
 
     Raises:
-        SettingsError: with what is needed, what there is, and what to lower.
+        SettingsError: if it does not fit, with the needed and the free memory and what to lower.
     """
     data = plan.data
     room = (free or free_memory)(torch.device("cuda" if plan.on_cuda else "cpu"))
@@ -113,14 +114,14 @@ def _gibibytes(size: int) -> str:
 
 
 def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
-    """Bytes that one process of a training takes at most.
+    """The most memory that one process of a training takes.
 
-    Not counted is the sampler of VERA.
+    VERA's sampler is not counted.
 
     Args:
-        plan: of the training. Of CUDA graphs, iterations with chains and those without are two, and
-            each keeps what it makes.
-        libraries: what the process takes before there are data.
+        plan: the plan of the training. With CUDA graphs, iterations with chains and those without
+            are separate graphs, and each keeps its own memory.
+        libraries: bytes that the process takes before it loads data.
     """
     settings, data, network = plan.settings, plan.data, plan.network
     n, d, is_image = data.n_points, data.n_features, data.image_shape is not None
@@ -143,14 +144,14 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
         + data.buffered,
         "points to watch and refer to": watched + references + anchors,
     }
-    # model, average, gradient and two moments of Adam; all but the gradient again for the guard's
-    # last good state, and for the best of the restarts.
+    # The model, its average, the gradient and two moments of Adam; all but the gradient again for
+    # the guard's last good state, and for the best of the restarts.
     copies = 9 * members + (4 if members > 1 else 0)
     bases = 11 * d * k if with_base else 0
     buffer = (2 * members + (members > 1)) * n_chains * d
     resting = 2 if settings.sampler.buffer_dtype == "float16" else _NUMBER
     networks = _NUMBER * (copies * network.parameters + bases) + resting * buffer
-    # The covariance, whole or what it does to some vectors, which an iteration has five times.
+    # The covariance, either the whole matrix or its products with some vectors, held five times.
     covariance = _EXACT * d * (2 * d if d <= _WHOLE else 5 * _LEADING)
     preparing = (covariance + measured if with_base else 0) + (
         4 * _EXACT * min(n, _KERNELS) ** 2 if kernels else 0
@@ -176,7 +177,7 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     return Memory(
         held,
         {
-            # Before there are networks.
+            # This phase ends before there are networks.
             "covariance and kernels": max(0, preparing - networks),
             "k-means": starting,
             "iteration": iteration,
@@ -190,14 +191,14 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
 
 
 def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
-    """The largest of what an iteration makes: views, moves of chains, gradients of the terms."""
+    """Bytes of the largest part of an iteration: views, moves of chains, or gradients."""
     settings, network, d = plan.settings, plan.network, plan.data.n_features
     points = members * batch
     gen = gen and settings.weights.gen != 0
     anchors = settings.sampler.n_anchors
-    # x and its view are there while chains move; a chain has positions, gradients and proposals.
+    # x and its view are held while chains move; a chain has positions, gradients and proposals.
     chains = points * (2 * d + 10 * d + network.kept + 2 * network.passing + 4 * anchors)
-    # Distances to all references, and squares of these.
+    # These are the distances to all references, and their squares.
     views = points * (2 * d + 2 * REFERENCES // 3) + d * REFERENCES
     inputs = 1 + (settings.weights.inv != 0) + plan.known_share
     if gen:
@@ -207,7 +208,7 @@ def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
 
 
 def _normalizer(plan: Plan) -> int:
-    """Of a grid in one or two dimensions, else of annealing; convolutional networks have none."""
+    """Bytes for log Z: by a grid up to two dimensions, else by annealing; 0 with convolutions."""
     settings, network, d = plan.settings, plan.network, plan.data.n_features
     if is_convolutional(settings.encoder.kind):
         return 0

@@ -1,4 +1,4 @@
-"""A training seen from outside: the bound and the gap on fixed points under fixed views."""
+"""Measurements during a training: the bound and the gap on fixed points under fixed views."""
 
 from dataclasses import dataclass, field
 
@@ -14,22 +14,22 @@ from gedi.views import View
 
 __all__ = ["Monitor", "Plateau"]
 
-_PART = 200  # points at a time: several large networks on all of them take more than the data
+_PART = 200  # points at a time: several large networks on all points need too much memory
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """Measures a model on fixed points under views that are the same every time.
+    """Measures a model on fixed points under the same views every time.
 
-    Of several processes each has its share of the points, and what is measured is that of them all.
+    Each of several processes has its share of the points; the measurements are means over all.
 
     Args:
-        x: the fixed points, (n, d).
-        view: T(x'|x).
-        seed: of the views.
-        index: places of the points in the data, (n,); None where they are others.
-        evidence: what is known of some inputs.
-        smoothing: the noise with which GEN sees the data, and energies of data are told.
+        x: the fixed points, (n, d), scaled.
+        view: the views T(x'|x).
+        seed: the seed of the views.
+        index: places of the points in the data, (n,); None if they are not in the data.
+        evidence: knowledge about some inputs; None if there is none.
+        smoothing: the noise that is added to the data for GEN and for their energies.
     """
 
     x: Tensor
@@ -43,7 +43,7 @@ class Monitor:
     def measure(
         self, model: EnergyClassifier, chains: Tensor, log_prior: Tensor
     ) -> tuple[Terms, dict[str, Tensor]]:
-        """The terms, and what else tells how the training goes; one value for each member.
+        """The terms, the gap and the energies, each of shape (*members,).
 
         Args:
             model: the network, with or without members.
@@ -51,7 +51,7 @@ class Monitor:
             log_prior: log π, (c,) or (*members, c).
 
         Returns:
-            The terms, and `gap`, `energy_data`, `energy_samples` in nats.
+            The terms, and `gap`, `energy_data` and `energy_samples` by name, all in nats.
         """
         generator, noise = (
             torch.Generator(self.x.device).manual_seed(seed) for seed in (self.seed, self.seed + 1)
@@ -72,7 +72,8 @@ class Monitor:
                 smoothed_logits[..., part, :] = model(self.smoothing(x, noise))
         inv = mean(invariance(view_logits, logits))
         prior = prior_agreement(logits, log_prior)
-        # As GEN sees them, or they would not compare with samples.
+        # The data have the noise that GEN sees; without it their energies and those of samples
+        # would not be comparable.
         energy_data = energy_of_logits(smoothed_logits).mean(-1)
         energy_samples = model.energy(chains).mean(-1)
         energy_data, energy_samples = means(energy_data, energy_samples)
@@ -90,15 +91,18 @@ class Monitor:
 
 @dataclass
 class Plateau:
-    """The convergence rule: no gain for a while.
+    """The convergence rule: a training has converged when its loss stops falling.
 
-    The loss it follows is -w_inv INV - w_prior PRIOR - w_evidence EVIDENCE + w_gen |contrast|,
-    which falls while the clusters get better and while the samples get closer to the data.
+        loss = -w_inv INV - w_prior PRIOR - w_evidence EVIDENCE + w_gen |contrast|
+
+    The loss falls while the clusters improve and while the samples approach the data.
 
     Args:
-        weights: of the bound.
-        tol: the gain that counts, in nats.
-        patience: iterations without one.
+        weights: the weights of the bound.
+        tol: the least decrease that counts, in nats.
+        patience: the number of iterations without such a decrease.
+        best: the lowest loss so far, in nats.
+        best_iteration: the iteration at which it was reached.
     """
 
     weights: Weights
@@ -108,7 +112,7 @@ class Plateau:
     best_iteration: int = 0
 
     def reached(self, iteration: int, terms: Terms) -> bool:
-        """Whether there was no gain in the last `patience` iterations."""
+        """Whether the loss did not fall by `tol` in the last `patience` iterations."""
         loss = -float(terms._replace(gen=-terms.gen.abs()).bound(self.weights))
         if loss < self.best - self.tol:
             self.best, self.best_iteration = loss, iteration

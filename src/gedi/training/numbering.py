@@ -1,18 +1,18 @@
 """Numbering: clusters get the numbers that an earlier model gave them.
 
-Numbers of clusters are names without meaning, so a second training, of data that have grown, gives
-others. Here they are matched: two clusters are the same where they share most of their points,
+The numbers of clusters are arbitrary, so a second training on more data numbers them differently.
+This module matches them. Two clusters are the same if they share most of their points,
 
-    shared_ij = Σ_x w(x) [x is in i of old and in j],    w(x) = max_y p_old(y|x) max_y p(y|x),
+    shared_ij = Σ_x w(x) [x is in old i and in new j],    w(x) = max_y p_old(y|x) max_y p(y|x),
     overlap_ij = shared_ij / (old_i + new_j - shared_ij),
 
-and the Hungarian method pairs them so that the most is shared in all. Points count as far as both
-models are sure of them; a product of all posteriors instead would find fuzzy clusters unlike
-themselves. Any pair that overlaps by more than a half is in that pairing whatever the others are,
-and only such a pair counts as the same cluster (Hennig, Computational Statistics & Data Analysis
-52, 2007, calls the others dissolved).
+and the Hungarian method pairs them so that the sum of shared_ij is largest. Points count in
+proportion to the certainty of both models; with a product of all posteriors, fuzzy clusters would
+not match themselves. Any pair that overlaps by more than a half is in that pairing, and only such a
+pair counts as the same cluster (Hennig, Computational Statistics & Data Analysis 52, 2007, calls
+the others dissolved).
 
-Points unlike all that the earlier model has seen are left out, as it calls them something, too.
+Points that the earlier model does not know are left out, because it puts them in some cluster too.
 """
 
 import copy
@@ -32,21 +32,21 @@ from gedi.errors import DataError
 from gedi.model import renumber_head
 from gedi.training.trained import TrainedModel
 
-__all__ = ["Numbering", "Reference", "aligned", "matched", "recall", "told"]
+__all__ = ["Numbering", "Reference", "aligned", "describe", "matched", "recall"]
 
-_POINTS = 5_000  # that are compared
-_FEWEST = 0.05  # share of them that has to be known for known and unknown to be told apart
-_SAME = 0.5  # overlap
+_POINTS = 5_000  # points that are compared
+_FEWEST = 0.05  # if a smaller share of them is known, all are used
+_SAME = 0.5  # overlap above which two clusters are the same
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What an earlier model says of some points.
+    """The predictions of an earlier model for some points.
 
     Args:
         rows: their places in the data, (m,).
         posteriors: p_old(y|x), (m, c_old).
-        name: of the earlier model, for reports.
+        name: the name of the earlier model, for reports.
     """
 
     rows: NDArray[np.int64]
@@ -56,14 +56,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Numbering:
-    """Which cluster is which of the earlier model's.
+    """The correspondence between the clusters of a model and those of an earlier one.
 
     Attributes:
-        order: the place that each cluster had in the network before it got its number, (c,).
+        order: the place of each cluster in the network before it got its number, (c,).
         former: the number of the same cluster in the earlier model, -1 where there is none, (c,).
-        overlap: with the cluster it was paired with, from 0 to 1, (c,).
-        n_before: c_old.
-        name: of the earlier model.
+        overlap: the overlap with the paired cluster, from 0 to 1, (c,).
+        n_before: the number of clusters of the earlier model, c_old.
+        name: the name of the earlier model.
     """
 
     order: NDArray[np.int64]
@@ -83,16 +83,17 @@ def recall(
     known_names: Sequence[str] = (),
     name: str = "before",
 ) -> Reference:
-    """What an earlier model says of up to 5,000 points that it knows, at random.
+    """The predictions of an earlier model for up to 5,000 random points that it knows.
 
     Args:
         trained: the earlier model.
         x: points in the user's units, (n, d).
-        seed: which of them.
-        limit: energy, in nats, above which points are unlike those that it was trained on.
-        names: of the columns of x; may be empty.
-        known_names: of the columns that the model was trained on, in any order; may be empty.
-        name: of the model, for reports.
+        seed: determines the random points.
+        limit: the energy in nats above which the model does not know a point.
+        names: the names of the columns of x; may be empty.
+        known_names: the names of the columns that the model was trained on, in any order; may be
+            empty.
+        name: the name of the model, for reports.
 
     Raises:
         DataError: for points that the model cannot read.
@@ -104,7 +105,7 @@ def recall(
     points = np.asarray(x[rows] if columns is None else x[rows][:, columns])
     prediction = trained.predict(points)
     known = trained.box.contains(trained.scaling(points)).numpy() & (prediction.energy <= limit)
-    if known.mean() < _FEWEST:  # then that tells nothing
+    if known.mean() < _FEWEST:  # too few to rely on
         known[:] = True
     return Reference(rows[known], prediction.probabilities[known], name)
 
@@ -112,7 +113,7 @@ def recall(
 def _columns(
     n: int, n_known: int, names: Sequence[str], known_names: Sequence[str], name: str
 ) -> list[int] | None:
-    """Places of the columns that the earlier model reads; None where they are all, in order."""
+    """Places of the columns that the earlier model reads; None for all columns in order."""
     if names and known_names:
         missing = [column for column in known_names if column not in names]
         if missing:
@@ -130,15 +131,15 @@ def _columns(
 
 
 def matched(before: NDArray[np.floating], now: NDArray[np.floating], name: str = "") -> Numbering:
-    """Number clusters as an earlier model did, where they are the same.
+    """Give clusters the numbers of the same clusters of an earlier model.
 
-    A pair keeps its number if there is one of that number; all others get the free ones, from the
+    A pair keeps its number if that is below c; all other clusters get the free numbers, from the
     largest cluster to the smallest.
 
     Args:
         before: p_old(y|x) of points, (m, c_old).
         now: p(y|x) of the same points, (m, c).
-        name: of the earlier model.
+        name: the name of the earlier model.
     """
     n_before, n_now = before.shape[1], now.shape[1]
     shared = np.zeros((n_before, n_now))
@@ -167,9 +168,12 @@ def aligned(
     """A trained model whose clusters have the numbers of an earlier one.
 
     Args:
-        trained: on the CPU; it is not changed.
-        reference: what the earlier model says of some of the data.
-        data: what the model was trained on, scaled.
+        trained: the model, on the CPU; it is not changed.
+        reference: the predictions of the earlier model for some of the data.
+        data: the scaled points that the model was trained on.
+
+    Returns:
+        The renumbered model, and the correspondence of its clusters to the earlier ones.
     """
     z = data[torch.from_numpy(reference.rows).to(data.device)].cpu()
     now = torch.cat([trained.model.posterior(part) for part in torch.split(z, 500)])
@@ -179,8 +183,8 @@ def aligned(
     return replace(trained, model=model, log_prior=trained.log_prior[order]), numbering
 
 
-def told(numbering: Numbering) -> str:
-    """In a sentence: which clusters are those of before, and how sure that is."""
+def describe(numbering: Numbering) -> str:
+    """A sentence on which clusters correspond to earlier ones, with their overlap."""
     same = numbering.former == np.arange(len(numbering.former))
     parts = []
     if same.any():

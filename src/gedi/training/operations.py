@@ -1,9 +1,9 @@
-"""What operations a computation consists of: their arithmetic, their bytes, and the products alone.
+"""The operations of a computation: their arithmetic, their bytes, and the products alone.
 
-Arithmetic is counted as torch.utils.flop_counter does: two operations for each multiplication and
-addition of a matrix product or a convolution, and none for all else. Bytes are those of the
-tensors that each operation takes and gives, once each, as if nothing stayed in a cache; views of a
-tensor move nothing.
+Arithmetic follows torch.utils.flop_counter: it counts two operations for each multiplication and
+addition of a matrix product or a convolution, and none for anything else. The bytes are those of
+the inputs and outputs of each operation, once each, as if there were no cache; a view of a tensor
+moves none.
 """
 
 import math
@@ -21,20 +21,20 @@ from torch.utils.flop_counter import flop_registry
 __all__ = ["Recorder", "Tick", "Work", "clock_of"]
 
 Tick = Callable[[], float]
-"""A clock: seconds since some time or other."""
+"""A clock: seconds since an arbitrary time."""
 
 _ACTIVATIONS = ("silu", "silu_backward")
 
 
 @dataclass
 class Work:
-    """What was computed.
+    """The recorded operations.
 
     Attributes:
-        flops: operations of products and convolutions.
-        bytes: taken and given by all operations.
-        products: the products and convolutions, each to be called again.
-        activations: the activations and their derivatives, likewise.
+        flops: the arithmetic operations of products and convolutions.
+        bytes: the bytes of the inputs and outputs of all operations.
+        products: the products and convolutions, as functions that repeat them.
+        activations: the activations and their derivatives, as functions that repeat them.
     """
 
     flops: int = 0
@@ -44,7 +44,7 @@ class Work:
 
     @torch.no_grad()
     def floor(self, tick: Tick) -> float:
-        """Seconds that the products alone take now, on tensors of the same shapes."""
+        """The seconds that the products alone take now, on tensors of the same shapes."""
         start = tick()
         for call in self.products:
             call()
@@ -52,14 +52,14 @@ class Work:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Within it, every operation is written down, under the part that was entered last.
+    """A context that records every operation under the part that was entered last.
 
     Args:
-        part: the one to begin with.
+        part: the first part.
 
     Attributes:
-        works: what was computed, by part.
-        part: that was entered last.
+        works: the recorded operations, by part.
+        part: the part that was entered last.
     """
 
     def __init__(self, part: str) -> None:
@@ -69,7 +69,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._stand_ins: dict[Any, Tensor] = {}
 
     def enter(self, part: str) -> None:
-        """What follows belongs to this part."""
+        """Record the following operations under this part."""
         self.part = part
 
     def __torch_dispatch__(
@@ -79,7 +79,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Compute as usual, and write down."""
+        """Compute as usual, and record the operation."""
         named = dict(kwargs or {})
         result = func(*args, **named)
         work, packet = self.works.setdefault(self.part, Work()), func._overloadpacket
@@ -96,8 +96,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _again(
         self, func: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Callable[[], object]:
-        """The same call on tensors that are like those of now, which are not kept."""
-        # By its plain name, where it has one: that way is a few microseconds shorter.
+        """The same call on stand-ins of the present tensors, which are not kept."""
+        # A call by its name in torch, where there is one, is a few microseconds faster.
         call = getattr(torch, name, func)
         own_args, own_named = tree_map_only(Tensor, self._stand_in, (args, named))
         return lambda: call(*own_args, **own_named)
@@ -105,21 +105,21 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _stand_in(self, like: Tensor) -> Tensor:
         key = (like.shape, like.stride(), like.dtype, like.device)
         if key not in self._stand_ins:
-            # Where a dimension is one number repeated, so it is here.
+            # A dimension that repeats one number does so in the stand-in, too.
             shape = [1 if step == 0 else n for n, step in zip(*key[:2], strict=True)]
             made = torch.empty_strided(shape, like.stride(), dtype=like.dtype, device=like.device)
-            # Without the generator that anything else draws from, and far from zero and infinity.
+            # The values use no shared random numbers, and are neither tiny nor huge.
             count = torch.arange(made.numel(), device=like.device).remainder(7).reshape(shape)
             self._stand_ins[key] = made.copy_(0.1 * (count - 3)).expand(like.shape)
         return self._stand_ins[key]
 
 
 def clock_of(device: torch.device, *, processor: bool = False) -> Tick:
-    """What tells when the device has done what it was told.
+    """A clock that waits until the device has finished its work.
 
     Args:
-        device: that computes.
-        processor: tell the time that the processor has spent on this process, over all threads.
+        device: the device that computes.
+        processor: whether to measure the processor time of this process over all threads instead.
     """
     if processor:
         return time.process_time
@@ -136,6 +136,6 @@ def clock_of(device: torch.device, *, processor: bool = False) -> Tick:
 def _bytes(value: object) -> int:
     if not isinstance(value, Tensor):
         return 0
-    # Where a dimension is one number repeated, memory has it once.
+    # A dimension that repeats one number holds it once in memory.
     sizes = zip(value.shape, value.stride(), strict=True)
     return value.itemsize * math.prod(n for n, step in sizes if step != 0)

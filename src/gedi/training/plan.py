@@ -1,11 +1,11 @@
-"""The plan of a training: every default decided, once, before anything is built.
+"""The plan of a training, in which every default is decided before anything is built.
 
     plan = gedi.plan(dataset, settings)
     print(plan)
 
-What the user leaves open in the settings depends on the data (how many points, how many features,
-images or not), on the method and on what is known of some points. `plan` decides all of it, so that
-nobody after it decides anything again. A plan cannot change, and holds no open setting.
+The best values of the settings that the user leaves open depend on the data (the number of points
+and of features, images or not), on the method and on the evidence for some points. `plan` decides
+all of them, and no later code decides them again. A plan is immutable and has no open setting.
 """
 
 import math
@@ -51,33 +51,33 @@ __all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
 
 T = TypeVar("T")
 
-_KERNELS = 1000  # points that the width of kernels is read from
-_BY_HEART = 1000  # points that a network learns by heart
+_KERNELS = 1000  # points from which the width of kernels is estimated
+_BY_HEART = 1000  # points that a network memorises
 _LEAST_NOISE = 0.01
-_CONVOLVED = 16  # pixels a side, from where on networks are convolutional
-_SMALL = 50_000  # parameters; below, several networks side by side cost little more than one
+_CONVOLVED = 16  # pixels per side from which the default network is convolutional
+_SMALL = 50_000  # parameters below which several networks cost little more than one
 _ADVERSARIAL, _NEIGHBOURS = 0.18, 10  # the first in units of the local scale
-# At twice this, fours and nines of MNIST share their clusters, as one's worst change is the other.
-# And to be among the nearest in pixels means little: with neighbours clusters stay blurred.
+# At twice this strength, fours and nines of MNIST share clusters, since the worst change of one is
+# the other. Neighbours in pixels mean little: with them, clusters of images stay blurred.
 _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
-_FEW_FEATURES = 100  # up to which a partition of the pool is kept
-_SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from chance
+_FEW_FEATURES = 100  # the most features with which the training is held to the pool's partition
+_SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from random weights
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
 @dataclass(frozen=True)
 class DataShape:
-    """What a plan needs to know of the data.
+    """The facts about the data that a plan depends on.
 
     Attributes:
-        name: of the data set.
-        n_rows: points that are trained on.
-        n_points: points at hand: all of them, or the sample of a stream.
-        input_shape: of one point, (d,) or (C, H, W).
-        itemsize: bytes of a number, 1 for images of bytes.
-        in_file: whether the points stay in the file that they are mapped from.
-        buffered: bytes that a stream holds besides its sample.
-        is_stream: whether the rows are read while the training runs.
+        name: the name of the data set.
+        n_rows: the number of points in the training.
+        n_points: the number of points in memory: all of them, or the sample of a stream.
+        input_shape: the shape of one point, (d,) or (C, H, W).
+        itemsize: the bytes of a number, 1 for images of bytes.
+        in_file: whether the points stay in the file from which they are mapped.
+        buffered: the bytes that a stream holds in addition to its sample.
+        is_stream: whether the rows are read during the training.
     """
 
     name: str
@@ -91,7 +91,7 @@ class DataShape:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "DataShape":
-        """That of a data set."""
+        """The shape of a data set."""
         n, d = dataset.x.shape
         stream = isinstance(dataset, StreamedDataset)
         return cls(
@@ -107,12 +107,12 @@ class DataShape:
 
     @property
     def n_features(self) -> int:
-        """D."""
+        """The number of features, d."""
         return math.prod(self.input_shape)
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """(C, H, W) if the points are images."""
+        """(C, H, W) if the points are images, otherwise None."""
         if len(self.input_shape) != 3:
             return None
         channels, height, width = self.input_shape
@@ -124,15 +124,16 @@ class Plan:
     """Everything that is decided before a training begins.
 
     Attributes:
-        settings: complete: the user's, and what was chosen where they are open.
-        method: from a batch to the terms.
+        settings: the user's settings, completed with the chosen defaults.
+        method: computes the terms from a batch.
         data: the shape of the data.
         network: the size of one network.
-        known_share: inputs of which something is known in an iteration, as a share of the batch.
+        known_share: the number of inputs with evidence in an iteration, as a share of the batch
+            size.
         on_cuda: whether the training runs on CUDA devices.
         cuda_graph: whether iterations are launched as CUDA graphs.
-        devices: processes on each machine.
-        nodes: machines.
+        devices: the number of processes on each machine.
+        nodes: the number of machines.
     """
 
     settings: CompleteSettings
@@ -152,7 +153,7 @@ class Plan:
 
     @property
     def multiplications(self) -> int:
-        """The number of multiplications in an iteration, about, from which threads are decided."""
+        """The approximate number of multiplications in an iteration; it decides the threads."""
         return self.network.parameters * self.settings.batch_size * self.settings.restarts.n
 
     def __str__(self) -> str:
@@ -191,10 +192,14 @@ def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
 
 
 def default_prior_weight(n_clusters: int) -> float:
-    """w_prior for w_inv = 1: 1 for two clusters, 1.3 for three, 4 for ten, 13 for a hundred.
+    """The default w_prior for w_inv = 1: 1 + 7.7 (t - 1), where t is the balance threshold.
 
-    1 + 7.7 (t - 1), where t is the balance threshold: well above it for many clusters, where a
-    batch otherwise still slides into one of them, and not so far that balance drowns all else.
+    This is 1 for two clusters, 1.3 for three, 4 for ten, and 13 for a hundred. With many clusters
+    it is well above the threshold, where a batch could still collapse into one of them, but not so
+    large that balance outweighs the other terms.
+
+    Args:
+        n_clusters: the number of clusters.
     """
     return 1 + 7.7 * (balance_threshold(n_clusters) - 1)
 
@@ -210,16 +215,16 @@ def plan(
     """Decide everything that the settings leave open.
 
     Args:
-        dataset: the points; labels are not looked at.
-        settings: what the user chose.
-        custom: what the user brings that settings cannot hold.
-        devices: processes on each machine.
-        nodes: machines.
+        dataset: the points; their labels are not used.
+        settings: the settings that the user chose.
+        custom: the user's objects and arrays that settings cannot hold.
+        devices: the number of processes on each machine.
+        nodes: the number of machines.
 
     Raises:
-        SettingsError: for settings that contradict each other, the data or the machine.
-        DataError: for fewer points than clusters.
-        PluginError: for an encoder or a method of a plug-in that is not installed.
+        SettingsError: if settings contradict each other, the data or the machine.
+        DataError: if there are fewer points than clusters.
+        PluginError: if the encoder or the method belongs to a plug-in that is not installed.
     """
     check(settings)
     shape = DataShape.of(dataset)
@@ -260,7 +265,7 @@ def plan(
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
     if decided.data_noise is None and decided.sampler.kind == "base":
-        decided = replace(decided, data_noise=0.0)  # held-out points keep its density smooth
+        decided = replace(decided, data_noise=0.0)  # its residual is fitted to held-out points instead
     if decided.data_noise is None:
         noise = _noise(dataset, convolved=is_convolutional(encoder.kind))
         decided = replace(decided, data_noise=noise)
@@ -289,7 +294,7 @@ def _decided(
     encoder: EncoderChoice,
     n_parameters: int,
 ) -> Settings:
-    """The settings with all that does not have to be read from the points themselves."""
+    """The settings with all defaults that do not depend on the values of the points."""
     d, kind = shape.n_features, encoder.kind
     convolved = is_convolutional(kind)
     small = not convolved and n_parameters < _SMALL
@@ -362,7 +367,7 @@ def _encoder(
 def _sampler_kind(
     settings: Settings, method: Method, shape: DataShape, custom: Custom
 ) -> SamplerKind:
-    """Chains, unless draws of the base are asked for, or it goes on from a model of such."""
+    """The sampler: chains, unless draws of the base are set, or used by the previous model."""
     if settings.sampler.kind == "base":
         _check_base_draws(settings, method, shape)
     if settings.sampler.kind is not None:
@@ -373,7 +378,7 @@ def _sampler_kind(
 
 
 def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> None:
-    """Refuse draws of the base where there is no such base, or no use for it."""
+    """Refuse draws of the base if there is no such base, or no use for it."""
     reasons = {
         "vectors, but these are images": shape.image_shape is not None,
         "a method of ours with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
@@ -396,8 +401,8 @@ def _network(
 ) -> NetworkSize:
     """The size of one network.
 
-    Ours are built without storage. A module of the user's or of a plug-in may not run without, so
-    it is measured as it is.
+    Built-in networks are built without storage. A module of the user or of a plug-in may need
+    storage, so it is built as usual.
     """
     module = custom.encoder
     if module is None and is_plugged(encoder.kind):
@@ -419,28 +424,28 @@ def _on_cuda(settings: Settings) -> bool:
     """Whether the training runs on CUDA devices.
 
     Raises:
-        SettingsError: if they are asked for and there are none.
+        SettingsError: if they are set and there are none.
     """
     is_there = torch.cuda.is_available()
     if settings.device == "cuda" and not is_there:
-        raise SettingsError("setting device: expected a CUDA device, but none is to be found")
+        raise SettingsError("setting device: expected a CUDA device, but none was found")
     return settings.device != "cpu" and is_there
 
 
 def _cuda_graph(
     settings: CompleteSettings, custom: Custom, on_cuda: bool, n_processes: int
 ) -> bool:
-    """Whether iterations become CUDA graphs: by default where nothing in them is the user's.
+    """Whether iterations become CUDA graphs: by default if all of their code is built in.
 
     Raises:
-        SettingsError: if they are asked for where they cannot be.
+        SettingsError: if they are set but not possible.
     """
     hindrances = {
         "the device is not cuda": not on_cuda,
         f"there are {n_processes} processes": n_processes > 1,
         "sampler.kind is vera": settings.sampler.kind == "vera",
         "something is known of some inputs": custom.names_clusters,
-        "it goes on from a trained model": custom.previous is not None,
+        "the training continues from a trained model": custom.previous is not None,
     }
     found = [reason for reason, holds in hindrances.items() if holds]
     if settings.cuda_graph and found:
@@ -452,7 +457,7 @@ def _cuda_graph(
 
 
 def _refuse_places(custom: Custom) -> None:
-    """Refuse what is known of rows by their places, which those of a stream do not have."""
+    """Refuse evidence that refers to the places of rows, which a stream does not keep."""
     known = {
         "labels": custom.classes,
         "groups that obey a rule": custom.groups,
@@ -467,7 +472,7 @@ def _refuse_places(custom: Custom) -> None:
 
 
 def _check_evidence(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
-    """Refuse names for clusters from two sides, and weights without anything to weigh."""
+    """Refuse two sources of numbers for the clusters, and weights of terms that are absent."""
     if custom.like is not None and (custom.names_clusters or isinstance(settings.prior, list)):
         raise SettingsError(
             "like: clusters have names already, by known classes, a rule, or a prior of their own; "
@@ -484,7 +489,7 @@ def _check_evidence(settings: Settings, weights: WeightSettings, custom: Custom)
 
 
 def _check_processes(settings: Settings, n_processes: int) -> None:
-    """Refuse points and chains that cannot be shared out equally, and what is for one process."""
+    """Refuse batches and chains that cannot be shared equally, and settings for one process."""
     sizes = {
         "batch_size": settings.batch_size or 0,
         "sampler.buffer_size": settings.sampler.buffer_size or 0,
@@ -492,7 +497,7 @@ def _check_processes(settings: Settings, n_processes: int) -> None:
     for name, size in sizes.items():
         if size % n_processes:
             raise SettingsError(
-                f"setting {name}: expected a multiple of the {n_processes} processes, who share it "
+                f"setting {name}: expected a multiple of the {n_processes} processes, which share it "
                 f"equally, got {size}"
             )
     if settings.compile and n_processes > 1:
@@ -507,18 +512,18 @@ def plan_views(
     *,
     two_views: bool = False,
 ) -> ViewChoice:
-    """Decide the strengths of the views; those of images stay open where there are none.
+    """Decide the strengths of the views; those of images stay open for tables.
 
-    Methods that compare two views of each image see them through the preset alone: what is near by
-    the network's own measure, or by that of pixels, is no part of them.
+    Methods that compare two views of each image use the preset alone, without adversarial views
+    and without neighbours.
 
     Args:
-        views: the user's.
+        views: the settings of the user.
         image_shape: (C, H, W); None for tables.
         two_views: whether the method compares two views.
 
     Raises:
-        SettingsError: for views that the data cannot have.
+        SettingsError: if the data cannot have one of the views.
     """
     if image_shape is None:
         _check_no_image_views(views)
@@ -564,7 +569,7 @@ def _check_no_colour(views: ViewSettings, n_channels: int) -> None:
 
 
 def _check_views(settings: Settings, shape: DataShape) -> None:
-    """Some kind of view that suits the data must be left, where views count."""
+    """Check that INV, if it takes part, has at least one view that suits the data."""
     views, image_shape = settings.views, shape.image_shape
     if image_shape is None:
         steps, crop = ["noise", "dropout"], ""
@@ -582,7 +587,7 @@ def _check_views(settings: Settings, shape: DataShape) -> None:
 
 
 def _check_restarts(settings: Settings) -> None:
-    """K-means starts some of them at most, and warm-ups must be over when the best is chosen."""
+    """Check that k-means starts at most all restarts, and that warm-ups end before the choice."""
     chosen, weights = settings.restarts, settings.weights
     clustering = weights.inv != 0 or weights.prior != 0
     if (chosen.kmeans or 0) > (chosen.n or 1):
@@ -608,8 +613,8 @@ def _weights(
     convolved: bool,
     by_contrast: bool,
 ) -> WeightSettings:
-    """Weights of zero for what the method does not give, unless they are asked for."""
-    # A contrast with draws of the base is bounded, whatever the features.
+    """The weights; they are zero for terms that the method does not give, unless set."""
+    # A contrast with draws of the base is bounded for any number of features.
     usual = 1.0 if by_contrast else _gen_weight(d, convolved=convolved)
     gen = usual if "gen" in method.gives else 0.0
     prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
@@ -620,9 +625,9 @@ def _weights(
         start=_or(chosen.start, 1.0 if d <= _FEW_FEATURES else 0.0),
     )
     if convolved and weights.gen != 0:
-        # About how much the energies of points differ from each other, as d squares add up to them.
+        # The energies of points, sums of d squares, differ from each other by about this much.
         weights = replace(weights, max_contrast=_or(weights.max_contrast, math.sqrt(d)))
-    # One that nobody has changed is nobody's wish.
+    # A weight at its default was not set by the user.
     unasked = "inv" not in method.gives and chosen.inv == WeightSettings().inv
     return replace(weights, inv=0.0) if unasked else weights
 
@@ -630,14 +635,14 @@ def _weights(
 def _check_method(
     settings: Settings, weights: WeightSettings, method: Method, custom: Custom
 ) -> None:
-    """Refuse what a method makes no use of, as it does not give the term that would."""
+    """Refuse settings that only affect terms which the method does not give."""
     uses = {
         "gen": {"weights.gen 0": weights.gen == 0, "encoder.base false": not settings.encoder.base},
         "inv": {"weights.inv 0": weights.inv == 0},
         "prior": {
             "weights.prior 0": weights.prior == 0,
             "prior null": settings.prior is None,
-            # The gap, by which the best is chosen, would mean nothing.
+            # The best restart is chosen by the gap, which has no meaning without PRIOR.
             "restarts.n 1": (settings.restarts.n or 1) == 1,
         },
         "evidence": {"no labels and no rules": not custom.names_clusters},
@@ -656,7 +661,10 @@ def _check_method(
 
 
 def _check_vera(settings: Settings, data: DataShape) -> None:
-    """One sampler learns one energy, and makes images by doubling their sides twice."""
+    """Check that VERA's sampler has one energy to learn, and images with sides it can produce.
+
+    It produces images by doubling their sides twice.
+    """
     restarts, shape = settings.restarts, data.image_shape
     if restarts.gen and (restarts.n or 1) > 1:
         raise SettingsError(
@@ -685,10 +693,11 @@ def _vera(chosen: VeraSettings, shape: DataShape) -> VeraSettings:
 
 
 def _gen_weight(n_features: int, *, convolved: bool) -> float:
-    """As the energies grow with the features; ten times that for convolutional networks.
+    """The default w_gen: it falls with the number of features, since the energies grow with it.
 
-    Those do not learn a density beside the other terms otherwise: on MNIST a tenth of it left the
-    distance of samples to images where the Gaussian under the energy has it.
+    It is ten times larger for convolutional networks, which would otherwise not learn a density
+    together with the other terms: on MNIST, with a tenth of it, samples were as far from images as
+    those of the Gaussian base.
     """
     return min(1.0, (40 if convolved else 4) / n_features)
 
@@ -698,11 +707,12 @@ def _learning_rate(kind: str, *, small: bool) -> float:
 
 
 def _gen_slowdown(weights: WeightSettings, *, convolved: bool) -> float:
-    """A quarter where GEN would otherwise run away from its chains.
+    """The factor of the learning rate under GEN: a quarter where GEN would outrun its chains.
 
-    That is where it is alone, as Adam then spends all of its step on it: at half, two of three
-    seeds on digits drifted away from the data. And it is in convolutional networks, where the
-    other terms are soon content: on MNIST at full rate energies reached millions of nats.
+    This happens where GEN is alone, since Adam then spends its whole step on it: at a factor of a
+    half, two of three seeds on digits drifted away from the data. It also happens in convolutional
+    networks, where the other terms converge early: on MNIST at the full rate, energies reached
+    millions of nats.
     """
     alone = weights.inv == 0 and weights.prior == 0
     return 0.25 if weights.gen != 0 and (alone or convolved) else 1.0
@@ -720,17 +730,18 @@ def _restarts(
     base: bool,
     sampler: SamplerKind | None,
 ) -> RestartSettings:
-    if custom.previous is not None:  # what was found already goes on, all terms at once
+    if custom.previous is not None:  # the previous model continues with all terms at once
         gen = weights.gen != 0
         return RestartSettings(
             False, 1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
     vera, by_contrast = sampler == "vera", sampler == "base"
     clustering = weights.inv > 0 or weights.prior != 0
-    # Distances of images mean little, an encoder is not to unlearn, and given classes have places.
+    # No k-means for images, whose distances mean little, for given encoders, which should not
+    # unlearn, and for known classes, whose numbers are fixed.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
-    # Where there is a base, chains start at the data; VERA's sampler follows one network; what is
-    # known of some points names the clusters, and the energy is not to settle before.
+    # No score matching with a base, where chains start at the data; with VERA, whose sampler
+    # follows one network; or with evidence, which should shape the clusters before the energy does.
     passed = base or vera or by_contrast or custom.names_clusters
     matches = small and not (passed or chosen.gen is False or chosen.score_matching == 0)
     matched = matches and weights.gen != 0
@@ -738,7 +749,7 @@ def _restarts(
     several = clustering and not (by_contrast and codes)
     n = chosen.n or (_starts(codes, kind, small=small, matched=matched) if several else 1)
     pool = _or(chosen.pool, by_contrast and codes and n == 1)
-    # Without clustering terms there is no gap to choose by.
+    # Without clustering terms there is no gap by which to choose.
     together = _or(chosen.gen, by_contrast or (small and not (vera and n > 1)))
     gen = weights.gen != 0 and (together or not clustering)
     kmeans = 1 if matched else math.ceil(n / 3)
@@ -758,11 +769,12 @@ def _restarts(
 
 
 def _starts(codes: bool, kind: str, *, small: bool, matched: bool) -> int:
-    """Networks side by side: large ones on tables take as much memory as the data.
+    """The number of networks trained side by side.
 
-    Of those that know the data from the start, one from k-means is enough.
+    Large networks on tables take as much memory as the data. Networks that start with score
+    matching need only one that starts from k-means.
     """
-    if kind != "mlp":  # these gain nothing by being side by side
+    if kind != "mlp":  # other networks are not faster side by side
         return 3
     if codes:
         return (5 if matched else 6) if small else 4
@@ -770,16 +782,15 @@ def _starts(codes: bool, kind: str, *, small: bool, matched: bool) -> int:
 
 
 def _noise(dataset: Dataset, *, convolved: bool) -> float:
-    """Of images a tenth of half their range, or three where networks are convolutional.
+    """The default noise of the data.
 
-    Convolutional energies of sharp images are so steep that the steps of the chains shrink to
-    nothing, and the energies run away: on MNIST within 1,500 iterations at 0.1.
+    For images it is a tenth of half their range, or three tenths for convolutional networks. Their
+    energies of sharp images are so steep that the steps of the chains shrink to nothing and the
+    energies diverge: on MNIST within 1,500 iterations at 0.1.
 
-    Of tables as wide as kernels around the points.
-
-    That is the width at which points are likeliest under kernels around all others, in whitened
-    coordinates: what a network that learns few points by heart should learn at most. It fades as
-    points outnumber what is learned by heart, and in one or two dimensions.
+    For tables it is the width at which points are likeliest under kernels around all others, in
+    whitened coordinates, which limits what a network can memorise of few points. It falls as the
+    number of points exceeds what a network memorises, and is 0 in one or two dimensions.
     """
     if dataset.image_shape is not None:
         return 0.3 if convolved else 0.1
@@ -795,7 +806,10 @@ def _noise(dataset: Dataset, *, convolved: bool) -> float:
 
 
 def _kind(settings: Settings, shape: DataShape, custom: Custom) -> str:
-    """Convolutions pay where images have some size; widths or a module given say otherwise."""
+    """The default kind: convolutional for images of 16 or more pixels per side, else an MLP.
+
+    Given widths or a given module make it an MLP, too.
+    """
     given = settings.encoder.hidden is not None or custom.encoder is not None
     small = shape.image_shape is None or min(shape.image_shape[1:]) < _CONVOLVED
     return "mlp" if small or given else "conv"

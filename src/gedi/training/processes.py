@@ -1,8 +1,8 @@
-"""Starting the processes of a training, and ending them all when one is gone.
+"""The start of the processes of a training, and their end when one of them has died.
 
-Fabric starts them, or finds those that torchrun or SLURM started. A process that waits for one that
-has died would do so until the time limit of its exchange, or for ever: so a thread in each looks
-after the others on its machine.
+Fabric starts them, or joins those that torchrun or SLURM started. A process that waits for a dead
+one would wait until its communication times out, or for ever. A thread in each process therefore
+watches the others on its machine.
 """
 
 import atexit
@@ -32,22 +32,20 @@ __all__ = ["Crew", "launched", "set_up"]
 
 _log = logging.getLogger("gedi.training.processes")
 
-_LONGEST = timedelta(minutes=10)  # that a process waits for another, as while that reads its data
-_LOOK = 0.5  # seconds between looks after the others
-_GRACE = 3.0  # seconds in which an exchange that failed tells of it
+_LONGEST = timedelta(minutes=10)  # the longest wait for another process, which may be reading data
+_LOOK = 0.5  # seconds between checks of the others
+_GRACE = 3.0  # seconds within which failed communication raises its error
 
 
 @dataclass
 class Crew:
-    """The processes of a training, as one of them sees them.
+    """The processes of a training, from the view of one of them.
 
     Args:
-        fabric: device and processes.
-        started: those that this one starts, as Fabric keeps them; it is emptied.
+        fabric: the device and the processes.
+        started: Fabric's own list of the processes that this one starts; it is emptied.
         parent: the process that started this one as part of the training; None if none did.
-
-    Attributes:
-        children: those that this one started.
+        children: the processes that this one started.
         advice: what to do when the others are gone, in words.
     """
 
@@ -58,11 +56,11 @@ class Crew:
     advice: str = "go on from its last checkpoint, with gedi resume"
 
     def trouble(self) -> str | None:
-        """What happened to another process on this machine; None if all is well."""
+        """What happened to another process on this machine; None if all are well."""
         if self.parent is not None and os.getppid() != self.parent:
             return "the first process of the training has ended before its time"
-        # Fabric looks after its children by killing all, and itself, without a word. Without any in
-        # its list it has nothing to do.
+        # When a child ends, Fabric kills all processes without a message. With an empty list it
+        # does nothing.
         while self.started:
             self.children.append(self.started.pop(0))
         for place, child in enumerate(self.children, 1):
@@ -73,15 +71,15 @@ class Crew:
 
     @property
     def is_led(self) -> bool:
-        """Whether another process on this machine is there to tell of failures."""
+        """Whether another process on this machine reports failures."""
         return self.parent is not None and os.getppid() == self.parent
 
     @contextmanager
     def failures_told(self) -> Iterator[None]:
-        """Say what happened where an exchange fails because a process is gone.
+        """Report what happened when communication fails because a process is gone.
 
         Raises:
-            RunError: in place of the error of the exchange.
+            RunError: in place of the error of the communication.
         """
         try:
             yield
@@ -94,7 +92,7 @@ class Crew:
     def _reason(self, error: RuntimeError) -> str | None:
         if n_processes() == 1:
             return None
-        deadline = time.monotonic() + _GRACE / 2  # it may take a moment to be gone
+        deadline = time.monotonic() + _GRACE / 2  # a process may take a moment to end
         while (trouble := self.trouble()) is None and time.monotonic() < deadline:
             time.sleep(_LOOK / 10)
         if trouble is not None:
@@ -104,7 +102,7 @@ class Crew:
         return f"the connection to another process was lost ({text[:200]})" if lost else None
 
     def look_after(self) -> None:
-        """From now on, end this process soon after another one is gone."""
+        """Start to watch the other processes, and end this one soon after another has died."""
         threading.Thread(target=self._look, name="look-after-processes", daemon=True).start()
         atexit.register(self._end)
 
@@ -114,8 +112,8 @@ class Crew:
                 return
             time.sleep(_LOOK)
         time.sleep(_GRACE)
-        # Here the main thread waits for what will not come, and cannot be woken.
-        # Without a handler it goes to standard error as it is.
+        # The main thread is still waiting for the other process, and nothing can wake it.
+        # Without a handler, this message goes to standard error unchanged.
         _log.critical("gedi: error: %s, so the training cannot go on; %s", trouble, self.advice)
         self._end()
         os._exit(2)
@@ -128,25 +126,25 @@ class Crew:
 def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: int) -> Crew:
     """Start the processes of a training, or join them.
 
-    Those on one machine are started by running the command of this process again. Of several
-    machines, each runs it, with MASTER_ADDR, MASTER_PORT and NODE_RANK in the environment, if
-    neither torchrun nor SLURM sets them.
+    The processes on one machine are started by running the command of this process again. With
+    several machines, run the command on each of them, with MASTER_ADDR, MASTER_PORT and NODE_RANK
+    in the environment unless torchrun or SLURM sets them.
 
     Args:
-        accelerator: what to train on.
-        devices: processes on each machine, each with a device of its own.
-        nodes: machines.
+        accelerator: the kind of device.
+        devices: the number of processes on each machine, each with its own device.
+        nodes: the number of machines.
 
     Raises:
-        SettingsError: if there are not so many devices, or torchrun or SLURM started another
+        SettingsError: if there are too few devices, or torchrun or SLURM started a different
             number of processes.
-        RunError: if they do not find each other.
+        RunError: if the processes do not find each other.
     """
-    # Takes a second, which those who only use a trained model need not wait for.
+    # The import takes a second, which is not needed to use a trained model.
     from lightning_fabric import Fabric  # noqa: PLC0415
 
     if devices * nodes == 1:
-        # Precision is the model's own concern, as chains use it as well as the loss.
+        # The model sets its own precision, because the chains use it as well as the loss.
         return Crew(Fabric(accelerator=accelerator, devices=1))
     on_cuda = accelerator != "cpu" and torch.cuda.is_available()
     if on_cuda and torch.cuda.device_count() < devices:
@@ -166,7 +164,7 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             strategy=DDPStrategy(
                 process_group_backend="cpu:gloo,cuda:nccl" if on_cuda else "gloo",
                 timeout=_LONGEST,
-                broadcast_buffers=False,  # they are constants
+                broadcast_buffers=False,  # the buffers are constants
             ),
         )
         crew = Crew(
@@ -176,7 +174,7 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
         )
         crew.look_after()
         fabric.launch()
-    except ValueError as error:  # of Fabric, where an environment says otherwise
+    except ValueError as error:  # from Fabric, if the environment contradicts the arguments
         raise SettingsError(f"--devices, --nodes: {' '.join(str(error).split())}") from error
     except torch.distributed.DistError as error:
         raise RunError(
@@ -189,23 +187,23 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
 def set_up(
     fabric: "Fabric", model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
 ) -> tuple[Any, Any]:
-    """Model and optimizer as Fabric wraps them, so that gradients are means over processes.
+    """The model and the optimizer wrapped by Fabric, so that gradients are means over processes.
 
-    DDP settles the layout of its sums in its first backward pass, and from three processes on
-    their last bits hang on it. So that pass is one that does not count, and a training that goes
-    on has the same bits.
+    DDP chooses the layout of its sums in its first backward pass, and with three or more processes
+    the last bits of the sums depend on it. The first pass is therefore discarded, so that a resumed
+    training gives the same bits.
 
     Args:
-        fabric: of the crew.
+        fabric: the device and the processes.
         model: the network.
-        optimizer: over its parameters.
+        optimizer: the optimizer of its parameters.
         example: a point, (*members, 1, d).
     """
     if n_processes() == 1:
         wrapped, optimizer = fabric.setup(model, optimizer)
         return wrapped, optimizer
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of another name for `broadcast_buffers`
+        warnings.simplefilter("ignore", FutureWarning)  # `broadcast_buffers` gets another name
         wrapped, optimizer = fabric.setup(model, optimizer)
     fabric.backward(wrapped(example).sum())
     optimizer.zero_grad(set_to_none=True)

@@ -1,10 +1,10 @@
-"""Where the time of a training goes, part by part, beside the products that no part can go without.
+"""The time of each part of a training, compared with the time of its products alone.
 
-A training runs for a few iterations, as it always does; only the clock is looked at where a part
-begins and ends. After each, the matrix products and convolutions of its parts run alone, at the
-same shapes and with the same threads: their floor. That of chains and jumps is what evaluations of
-energy and gradient take at least: the products of the network, and its activations once forward and
-once backward.
+A training runs for a few iterations as usual, and the clock is read where a part begins or ends.
+After each cycle, the matrix products and convolutions of the parts run alone, at the same shapes
+and with the same threads; their time is the floor of the part. The floor of chains and jumps is the
+least time of evaluations of energy and gradient: the products of the network, and its activations
+once forward and once backward.
 """
 
 import math
@@ -52,10 +52,10 @@ _VIEWS: dict[type[Any], str] = {
     Own: "own views",
 }
 _ORDER = (CHAINS, JUMPS, TERMS, *_VIEWS.values(), UPDATE, DATA, OVERHEAD)
-_PEAK = {"cpu": 1024, "cuda": 8192}  # rows and columns of the product whose speed is the peak
+_PEAK = {"cpu": 1024, "cuda": 8192}  # size of the square matrices whose product gives the peak
 
 Enter = Callable[[str], None]
-"""Called with the name of a part where it begins; it lasts until the next does."""
+"""A function that is called with the name of a part when it begins, which ends the last one."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Part:
     """A part of an iteration; all figures are means over the iterations of a cycle.
 
     Attributes:
-        seconds: of each cycle.
-        floor: seconds of its products alone, after each cycle; empty without products.
-        flops: operations of its matrix products and convolutions.
-        bytes: taken and given by all its operations, once each, as if there were no caches.
+        seconds: the seconds of the part in each cycle.
+        floor: the seconds of its products alone, after each cycle; empty without products.
+        flops: the arithmetic operations of its matrix products and convolutions.
+        bytes: the bytes of the inputs and outputs of its operations, as if there were no caches.
     """
 
     seconds: list[float]
@@ -76,13 +76,13 @@ class Part:
 
     @property
     def ratios(self) -> list[float]:
-        """Of its time to its floor, cycle by cycle."""
+        """The ratio of its time to its floor in each cycle."""
         return [a / b for a, b in zip(self.seconds, self.floor, strict=bool(self.floor))]
 
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of something, and how many samples they are for; None for a network."""
+    """The bytes of an object, and the number of samples it holds; None for a network."""
 
     bytes: int
     samples: int | None = None
@@ -90,16 +90,16 @@ class Size:
 
 @dataclass(frozen=True)
 class Profile:
-    """What was found of a training.
+    """The profile of a training.
 
     Attributes:
-        parts: of an iteration, by name; those that add up to it, and "iteration".
-        sizes: what lies in memory, by name.
-        cycle: iterations in a cycle; the chains move in one of them.
-        batch_size: points in an iteration, of each network.
-        members: networks side by side.
-        peak: operations a second of a large matrix product, the fastest of some.
-        threads: of the CPU.
+        parts: the parts of an iteration by name, and their sum, "iteration".
+        sizes: the objects in memory, by name.
+        cycle: the number of iterations in a cycle; the chains move in one of them.
+        batch_size: the number of points in an iteration, for each network.
+        members: the number of networks side by side.
+        peak: the operations per second of a large matrix product, the fastest of several.
+        threads: the number of CPU threads.
     """
 
     parts: dict[str, Part]
@@ -114,23 +114,23 @@ class Profile:
 def profile(
     session: Session, *, cycles: int = 10, restarts: bool = False, processor: bool = False
 ) -> Profile:
-    """Run a training for some cycles and look where the time goes; the session is used up.
+    """Run a training for some cycles and measure its parts; the session cannot be used afterwards.
 
     Args:
         session: a fresh training.
-        cycles: how many are looked at, after a first one that is not.
-        restarts: look at the restarts side by side, instead of the one network that goes on.
-        processor: count the processor's time instead of the clock's: what another process took
-            does not count then, and neither does waiting for a disk.
+        cycles: the number of measured cycles, after a first one that is not measured.
+        restarts: whether to measure the restarts side by side instead of a single network.
+        processor: whether to measure processor time instead of wall-clock time; it excludes the
+            time of other processes and of waiting for a disk.
 
     Raises:
-        SettingsError: for restarts where there is one network alone, no cycles, the processor's
-            time of a GPU, or a stream.
+        SettingsError: for `restarts` with a single network, fewer than one cycle, processor time
+            on a GPU, or a stream.
     """
     n = session.settings.restarts.n
     if isinstance(session.parts.batches, Stream):
         raise SettingsError(
-            "streaming: expected data in memory, as how long a stream takes hangs on its disk"
+            "streaming: expected data in memory, as the time of a stream depends on its disk"
         )
     if cycles < 1:
         raise SettingsError(f"cycles: expected at least 1, got {cycles}")
@@ -189,7 +189,7 @@ def _whole(parts: list[Part]) -> Part:
 
 
 def _begun(session: Session, members: tuple[int, ...]) -> TrainingState:
-    """A fresh state, at the start of a cycle from which on all terms of this phase take part."""
+    """A fresh state at the start of a cycle in which all terms of this phase take part."""
     state = fresh_state(session.plan, session.parts, session.custom, members)
     schedule = session.parts.algorithm.schedule
     late = max(schedule.warmups) if members else session.settings.restarts.iterations
@@ -208,16 +208,16 @@ def _run(
     energy: Energy | None = None,
     **changes: Any,
 ) -> None:
-    """Train for so many iterations, and call where a part begins and ends.
+    """Train for some iterations, and call `enter` where a part begins.
 
     Args:
-        session: whose training.
-        state: where to start.
+        session: the training.
+        state: the state to start from.
         enter: called with the name of each part.
-        n: iterations.
-        observe: called after each.
-        energy: that the sampler is given; None is the training's.
-        changes: of the algorithm.
+        n: the number of iterations.
+        observe: called after each iteration.
+        energy: the energy that the sampler uses; None means that of the training.
+        changes: changes to the algorithm.
     """
     algorithm = replace(session.parts.algorithm, max_time=None, cuda_graph=False, **changes)
     given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
@@ -248,7 +248,7 @@ def _run(
 def _around(
     enter: Enter, part: str, call: Callable[..., Any], then: str = OVERHEAD
 ) -> Callable[..., Any]:
-    """The same call as a part, after which another begins."""
+    """The same call as a part, followed by the part `then`."""
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         enter(part)
@@ -260,7 +260,7 @@ def _around(
 
 
 def _from_here(enter: Enter, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """The same call, at whose start the part begins."""
+    """The same call, which begins a part."""
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         enter(part)
@@ -270,7 +270,7 @@ def _from_here(enter: Enter, part: str, call: Callable[..., Any]) -> Callable[..
 
 
 class _Watched:
-    """A sampler, as a part; its jumps are one of their own."""
+    """A sampler as a part; its jumps are a separate part."""
 
     def __init__(self, sampler: Move, enter: Enter, energy: Energy | None) -> None:
         def sample(own: Energy, *args: Any, **kwargs: Any) -> Tensor:
@@ -283,7 +283,7 @@ class _Watched:
 
 
 class _WatchedPoints:
-    """Points, as a part."""
+    """Points whose reading is a part."""
 
     def __init__(self, points: Points, enter: Enter) -> None:
         self.device = points.device
@@ -299,32 +299,32 @@ class _WatchedPoints:
 
 
 class _Clock:
-    """Seconds by part."""
+    """A clock that adds up the seconds of each part."""
 
     def __init__(self, tick: Tick) -> None:
         self._tick = tick
         self.restart()
 
     def restart(self) -> None:
-        """From now on, with overhead."""
+        """Start again from zero, in the part "overhead"."""
         self._seconds: dict[str, float] = {}
         self._part, self._since = OVERHEAD, self._tick()
 
     def enter(self, part: str) -> None:
-        """End the present part and begin another."""
+        """End the current part and begin another."""
         since, self._since = self._since, self._tick()
         self._seconds[self._part] = self._seconds.get(self._part, 0.0) + self._since - since
         self._part = part
 
     def taken(self) -> dict[str, float]:
-        """Seconds by part since the start, up to where the present part began."""
+        """The seconds of each part since the start, without the current part."""
         return self._seconds
 
 
 def _recorded(
     session: Session, members: tuple[int, ...]
 ) -> tuple[dict[str, Work], dict[str, Size]]:
-    """What a cycle computes, by part, and what lies in memory meanwhile."""
+    """The operations of a cycle by part, and the sizes of the objects in memory."""
     algorithm = session.parts.algorithm
     state = _begun(session, members)
     model, sampler, every = state.model, state.sampler, algorithm.gen_every
@@ -378,7 +378,7 @@ def _recorded(
 
 @contextmanager
 def _kept(model: nn.Module) -> Iterator[dict[int, int]]:
-    """Bytes that are kept for the gradient of what is computed within, by their place in memory."""
+    """The bytes that the computations within keep for their gradients, by memory address."""
     places = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
 
@@ -401,7 +401,7 @@ def _floors(works: dict[str, Work], tick: Tick) -> dict[str, float]:
 
 
 def _peak(dtype: torch.dtype, device: torch.device, tick: Tick) -> float:
-    """Operations a second of a large matrix product, now."""
+    """The operations per second of a large matrix product at present."""
     n = _PEAK[device.type]
     a = torch.ones(n, n, dtype=dtype, device=device)
     start = tick()

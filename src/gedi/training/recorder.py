@@ -1,4 +1,4 @@
-"""The history of a training: one row of numbers for each evaluation. It reads the state only."""
+"""The history of a training: one row of numbers for each evaluation."""
 
 import torch
 from torch import Tensor
@@ -15,13 +15,13 @@ __all__ = ["record_of"]
 def record_of(
     algorithm: Algorithm, state: TrainingState, look: Look, n_interventions: int
 ) -> Record:
-    """A row of the history; of several networks it shows the one that leads.
+    """A row of the history; with several networks, that of the best one so far.
 
     Args:
         algorithm: the ingredients of the training.
-        state: of the training.
-        look: what was measured.
-        n_interventions: how often the guard has acted so far.
+        state: the state of the training; it is only read.
+        look: the measurements.
+        n_interventions: the number of actions of the guard so far.
     """
     terms, measured, vitals = look.terms, look.measured, look.vitals
     values = {
@@ -49,9 +49,9 @@ def record_of(
 
 
 def _rates(sampler: Move) -> dict[str, Tensor]:
-    """The share of moves of each kind that is accepted, and the step size.
+    """The acceptance rate of each kind of move, and the step size.
 
-    Of VERA also the energy of its negatives, and σ.
+    With VERA, also the energy of its negatives, and σ.
     """
     rates: dict[str, Tensor] = {}
     if isinstance(sampler, VeraSource):

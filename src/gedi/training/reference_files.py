@@ -1,4 +1,4 @@
-"""What an earlier model says of some points, in a file, so that a training that goes on has it."""
+"""The predictions of an earlier model in a file, so that a resumed training can read them."""
 
 from pathlib import Path
 
@@ -14,21 +14,21 @@ __all__ = ["load_reference", "save_reference"]
 
 
 def save_reference(reference: Reference, file: Path) -> None:
-    """Write rows and posteriors."""
+    """Write the rows and the posteriors of a reference."""
     posteriors = np.ascontiguousarray(reference.posteriors, np.float32)
     save_file({"rows": np.ascontiguousarray(reference.rows), "posteriors": posteriors}, file)
 
 
 def load_reference(file: Path, name: str, n_rows: int) -> Reference:
-    """Read what `save_reference` wrote.
+    """Read a file that `save_reference` wrote.
 
     Args:
-        file: where it is.
-        name: of the earlier model.
-        n_rows: of the data.
+        file: the path of the file.
+        name: the name of the earlier model.
+        n_rows: the number of rows of the data.
 
     Raises:
-        RunError: if it cannot be read, or is of other data.
+        RunError: if the file cannot be read, or belongs to other data.
     """
     try:
         refuse_special(file)

@@ -1,9 +1,9 @@
-"""Renaming: clusters get other numbers where that raises the bound.
+"""Renaming: clusters get other numbers if that raises the bound.
 
-GEN and INV are the same whatever the clusters are called; EVIDENCE and PRIOR are not. Where a rule
-names clusters after they have formed, two of them may have got each other's name, or a cluster that
-should be another one has taken a place in a row and moved all that follow. Gradients would have to
-dissolve clusters to put that right; a new order goes there in one step, up the same bound.
+GEN and INV do not depend on the numbers of the clusters; EVIDENCE and PRIOR do. Where a rule gives
+clusters their meaning after they have formed, two of them may have exchanged their numbers, or one
+may have taken a wrong place and shifted all that follow. Gradients would have to dissolve clusters
+to correct this; a new order corrects it in one step that raises the same bound.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from gedi.training.algorithm import TrainingState
 
 __all__ = ["Renaming", "likeliest_order", "moves_of", "renumber"]
 
-_GAIN = 1e-3  # nats that a move has to bring
-_MOST = 200  # moves tried at a time: all there are for up to 12 clusters
+_GAIN = 1e-3  # the least gain of a move, in nats
+_MOST = 200  # moves tried at a time: all of them for few clusters
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Renaming:
     """Looks for orders of the clusters that raise w_prior PRIOR + w_evidence EVIDENCE.
 
     Args:
-        evidence: what is known of some inputs, in batches as large as are to be looked at.
-        weights: of the bound.
+        evidence: knowledge about some inputs, in batches of the size that is compared.
+        weights: the weights of the bound.
     """
 
     evidence: Evidence
@@ -39,12 +39,12 @@ class Renaming:
 
     @torch.no_grad()
     def __call__(self, state: TrainingState) -> Tensor:
-        """Renumber the clusters of a state, if it is worth it.
+        """Renumber the clusters of a state if that raises the bound.
 
         Returns:
-            How many clusters have another number now, (*members,).
+            The number of clusters whose number changed, (*members,).
         """
-        # Of its own, so that the training's random numbers do not hang on how often this looks.
+        # A separate generator: the training's random numbers do not depend on these evaluations.
         generator = Generator(state.log_prior.device).manual_seed(state.iteration)
         observed = self.evidence.draw(state.members, generator)
         logits = state.model(observed.x)
@@ -63,12 +63,12 @@ class Renaming:
 
 
 def likeliest_order(bound: Callable[[Tensor], Tensor], logits: Tensor, moves: Tensor) -> Tensor:
-    """The order of the clusters to which moves lead, each the best of all, uphill.
+    """The order of the clusters found by taking the best move as long as it raises the bound.
 
     Args:
-        bound: from logits (*members, n, c) to nats, (*members,).
-        logits: as the clusters are numbered now, (*members, n, c).
-        moves: the orders that are tried after one another, (m, c).
+        bound: a function from logits (*members, n, c) to the bound in nats, (*members,).
+        logits: the logits under the present numbers, (*members, n, c).
+        moves: the orders that are compared in each step, (m, c).
 
     Returns:
         The old number of each cluster, (*members, c).
@@ -89,9 +89,13 @@ def likeliest_order(bound: Callable[[Tensor], Tensor], logits: Tensor, moves: Te
 
 
 def moves_of(n_clusters: int, seed: int) -> Tensor:
-    """Orders in which two clusters exchange places, or one goes elsewhere, (m, c).
+    """Orders in which two clusters exchange places, or one moves to another place, (m, c).
 
-    All of them, or as many at random as are affordable.
+    These are all of them for few clusters, otherwise a random sample.
+
+    Args:
+        n_clusters: the number of clusters, c.
+        seed: determines the sample.
     """
     pairs = list(permutations(range(n_clusters), 2)) if n_clusters**2 <= 2 * _MOST else None
     if pairs is None:
@@ -110,7 +114,7 @@ def _exchanged(n: int, i: int, j: int) -> tuple[int, ...]:
 
 
 def _moved(n: int, i: int, j: int) -> tuple[int, ...]:
-    """Those between move up or down."""
+    """The order in which cluster i takes place j, and those between shift by one."""
     order = list(range(n))
     order.insert(j, order.pop(i))
     return tuple(order)
@@ -118,10 +122,10 @@ def _moved(n: int, i: int, j: int) -> tuple[int, ...]:
 
 @torch.no_grad()
 def renumber(state: TrainingState, order: Tensor) -> None:
-    """Give clusters new numbers in the network, its average and Adam's moments; π stays.
+    """Renumber clusters in the network, its average and Adam's moments; π stays.
 
     Args:
-        state: changed in place.
+        state: the state; it is changed in place.
         order: the old number of each cluster, (*members, c).
     """
     for model in (state.model, state.average):

@@ -1,4 +1,4 @@
-"""Several trainings in one computation, the best of which goes on alone."""
+"""Restarts: several trainings in one computation, of which only the best continues."""
 
 import math
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ from gedi.training.algorithm import TrainingState
 
 __all__ = ["Candidate", "choose", "single"]
 
-_SAME_GAP = 0.01  # nats; what differences of the gap on a few thousand points do not tell apart
+_SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is known of one restart when the best is chosen.
+    """The measurements of a restart by which the best is chosen.
 
     Args:
-        warmup: its iterations of GEN alone.
-        gap: its collapse gap, in nats.
-        log_likelihood: of data, estimated, in nats; breaks ties. 0 where GEN took no part.
-        evidence: log-likelihood of what is known of some inputs, in nats; 0 if nothing is.
+        warmup: the number of iterations with GEN alone.
+        gap: the collapse gap, in nats.
+        log_likelihood: the estimated log-likelihood of the data, in nats, which breaks ties; 0 if
+            GEN took no part.
+        evidence: the log-likelihood of the evidence on some inputs, in nats; 0 without evidence.
     """
 
     warmup: int
@@ -33,21 +34,20 @@ class Candidate:
 
     @property
     def loss(self) -> float:
-        """The gap, and what is missing to certainty about what is known; inf if no number."""
+        """The gap minus the log-likelihood of the evidence, in nats; inf if it is not finite."""
         loss = self.gap - self.evidence
         return loss if math.isfinite(loss) else math.inf
 
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
-    """The place of the best: the least loss, or the likeliest of those whose loss is as good.
+    """The place of the best restart: that of the least loss, ties broken by the likelihood.
 
-    Where nothing is known, the loss is the gap. It comes first and needs no labels: clusters that
-    views cross, or that are out of balance, show in it, while the density may be as good with
-    wrong clusters.
+    Without evidence the loss is the gap, which needs no labels. It is large for clusters that views
+    cross and for clusters out of balance, whereas the density may be as good with wrong clusters.
 
     Args:
         candidates: all restarts.
-        by_likelihood: let the likelihood break ties; only where GEN took part.
+        by_likelihood: whether the likelihood breaks ties, within 0.01 nats; only if GEN took part.
     """
     if not by_likelihood:
         return min(range(len(candidates)), key=lambda k: candidates[k].loss)
@@ -58,12 +58,12 @@ def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
 
 @torch.no_grad()
 def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingState:
-    """Carry one member of a group over into a state without members, and return it.
+    """Copy one member of a group into a state without members, and return that state.
 
     Args:
-        group: the state of all.
-        alone: a fresh state of the same shapes without the leading dimension; overwritten.
-        index: the member to carry over.
+        group: the state of all members.
+        alone: a fresh state of the same shapes without the leading dimension; it is overwritten.
+        index: the member to copy.
     """
     member(group.model, alone.model, index)
     member(group.average, alone.average, index)
@@ -78,12 +78,12 @@ def single(group: TrainingState, alone: TrainingState, index: int) -> TrainingSt
 
 
 def _pick_moments(optimizer: dict[str, Any], index: int) -> dict[str, Any]:
-    """Adam's moments of one member; its count of steps is shared."""
+    """Adam's moments of one member; the count of steps is the same for all."""
 
     def pick(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        # Optimizers take over tensors as they are, and the group may go on.
+        # These are copies: optimizers keep the tensors they are given, and the group may continue.
         return (value[index] if value.ndim > 0 else value).clone()
 
     state = {

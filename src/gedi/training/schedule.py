@@ -1,4 +1,4 @@
-"""What changes with time: the learning rate and which terms take part."""
+"""The schedule of a training: its learning rate and the weights of its terms over time."""
 
 import math
 from dataclasses import dataclass
@@ -15,17 +15,18 @@ __all__ = ["Schedule", "planned_schedule"]
 class Schedule:
     """Factors in [0, 1] as functions of the iteration and of the progress of the training.
 
-    Whether clusters come out right can hang on the order of things: two rings separate only if
-    the energy has found them first (a warm-up by GEN alone), two moons only if it has not. So
-    each member of a group of restarts may have its own warm-up.
+    The clusters can depend on the order in which the terms start: two rings separate only if the
+    energy has found them first (a warm-up by GEN alone), two moons only if it has not. Each member
+    of a group of restarts may therefore have its own warm-up.
 
     Args:
-        warmups: iterations without the clustering terms, one entry for each member.
-        gen_start: iterations without GEN.
-        ramp: iterations over which terms that start late come in.
-        learning_rate_warmup: iterations over which the learning rate rises to its full value.
-        decay: share of the training, at its end, over which the learning rate falls to zero.
-        gen_slowdown: factor of the learning rate while GEN takes part.
+        warmups: the number of iterations without the clustering terms, for each member.
+        gen_start: the number of iterations without GEN.
+        ramp: the number of iterations over which terms that start late reach their full weight.
+        learning_rate_warmup: the number of iterations over which the learning rate rises to its
+            full value.
+        decay: the share of the training, at its end, over which the learning rate falls to zero.
+        gen_slowdown: the factor of the learning rate while GEN takes part.
     """
 
     warmups: tuple[int, ...] = (0,)
@@ -36,28 +37,28 @@ class Schedule:
     gen_slowdown: float = 1.0
 
     def clustering(self, iteration: int, device: torch.device | str = "cpu") -> Tensor:
-        """Factor of INV and PRIOR for each member, (members,)."""
+        """The factor of INV and PRIOR for each member, (members,)."""
         warmups = torch.tensor(self.warmups, dtype=torch.float32, device=device)
         ramped = (iteration + 1 - warmups) / max(self.ramp, 1)
         return torch.where(warmups == 0, 1.0, ramped.clamp(0, 1))
 
     @property
     def settled(self) -> int:
-        """The iteration from which on INV and PRIOR take their full part in all members."""
+        """The iteration from which INV and PRIOR have their full weight in all members."""
         return max((warmup + self.ramp for warmup in self.warmups if warmup), default=0)
 
     def gen(self, iteration: int) -> float:
-        """Factor of GEN."""
+        """The factor of GEN."""
         if self.gen_start == 0:
             return 1.0
         return min(max((iteration + 1 - self.gen_start) / max(self.ramp, 1), 0.0), 1.0)
 
     def learning_rate(self, iteration: int, progress: float) -> float:
-        """Factor of the learning rate: up, level, and down along half a cosine; less under GEN.
+        """The factor of the learning rate, which rises, stays level, and falls as half a cosine.
 
         Args:
-            iteration: iterations done.
-            progress: share of the training that is done, in [0, 1].
+            iteration: the number of iterations done.
+            progress: the completed share of the training, in [0, 1].
         """
         rise = min(1.0, (iteration + 1) / max(self.learning_rate_warmup, 1))
         falling = (progress - (1 - self.decay)) / self.decay if self.decay > 0 else 0.0
@@ -66,7 +67,7 @@ class Schedule:
 
 
 def planned_schedule(settings: CompleteSettings) -> Schedule:
-    """The schedule that the settings of a training ask for."""
+    """The schedule that the settings of a training define."""
     restarts, weights = settings.restarts, settings.weights
     clustering = weights.inv != 0 or weights.prior != 0
     warmup = restarts.warmup if restarts.gen and clustering else 0

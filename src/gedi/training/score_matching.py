@@ -1,9 +1,9 @@
-"""A start for the energy by denoising score matching, before any chain has moved.
+"""Denoising score matching, which gives the energy a start before any chain moves.
 
-Chains under an energy that knows nothing have a long way to the data, and the energy learns from
-them only as fast as they go. Score matching needs no chains: the slope of the energy at a noisy
-point is to lead back to where it came from. It takes GEN's place beside INV and PRIOR: alone it
-would settle the energy first, and clusters then cut across what the energy holds together.
+Under an untrained energy, chains have a long way to the data, and the energy learns from them only
+as fast as they move. Score matching needs no chains: the slope of the energy at a noisy point
+should lead back to the clean point. It replaces GEN and runs together with INV and PRIOR: alone it
+would fix the energy first, and clusters would then cut across its dense regions.
 """
 
 import time
@@ -20,19 +20,19 @@ __all__ = ["denoising_loss", "match_scores"]
 
 _WIDTH = 0.1  # σ, in units of the scaled data
 _LEARNING_RATE = 2e-3
-_MOST_TIME = 0.2  # of a training whose time is limited
+_MOST_TIME = 0.2  # the largest share of a training whose time is limited
 
 
 def denoising_loss(model: EnergyClassifier, x: Tensor, noise: Tensor, width: float) -> Tensor:
-    """E |σ ∇E(x + σ ξ) - ξ|², least where exp(-E) is the density of the noisy points, (...).
+    """The loss E |σ ∇E(x + σ ξ) - ξ|² of denoising score matching, (...).
 
-    Source: Vincent, Neural Computation 2011.
+    It is least if exp(-E) is the density of the noisy points (Vincent, Neural Computation 2011).
 
     Args:
-        model: with the energy E.
-        x: points, (..., n, d).
+        model: the model with the energy E.
+        x: points, (..., n, d), scaled.
         noise: ξ ~ N(0, I), (..., n, d).
-        width: σ.
+        width: σ, in units of the scaled data.
     """
     noisy = (x + width * noise).requires_grad_(True)
     (slope,) = torch.autograd.grad(model.energy(noisy).sum(), noisy, create_graph=True)
@@ -48,15 +48,15 @@ def match_scores(
     seed: int,
     in_place: bool = True,
 ) -> None:
-    """Fit a fresh state, all of its members, by so many steps of Adam.
+    """Fit all members of a fresh state by steps of Adam.
 
     Args:
-        state: whose networks, and their average, are changed; its time runs.
-        data: points, (n, d).
-        algorithm: with views, terms, and their weights at the first iteration.
-        n_steps: how many; fewer where the time of the training is limited.
-        seed: of the points and their noise; of several processes all do the same.
-        in_place: whether points have the places that views know them by.
+        state: the state; its networks, their average and its time are changed.
+        data: points, (n, d), scaled.
+        algorithm: the views, the terms, and their weights at the first iteration.
+        n_steps: the number of steps; fewer are taken if the time of the training is limited.
+        seed: the seed of the points and their noise, the same in all processes.
+        in_place: whether the points have the places that the views refer to.
     """
     device, shape = data.device, (*state.members, algorithm.batch_size)
     generator = Generator(device).manual_seed(seed)

@@ -56,8 +56,7 @@ from gedi.training.hooks import Hook, Record
 from gedi.training.ingredients import Ingredients, build_ingredients, fresh_state
 from gedi.training.memory import fits
 from gedi.training.monitor import Monitor, Plateau
-from gedi.training.numbering import Numbering, aligned
-from gedi.training.numbering import told as numbers_told
+from gedi.training.numbering import Numbering, aligned, describe
 from gedi.training.plan import Plan, plan
 from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
@@ -373,7 +372,7 @@ class Session:
         like = self.custom.like
         if like is not None:
             trained, numbering = aligned(trained, like, parts.data)
-            _log.info(numbers_told(numbering))
+            _log.info(describe(numbering))
         report = Monitor(
             parts.data[parts.sample],
             parts.algorithm.view,
