@@ -22,8 +22,8 @@ def prominent_peaks(
 ) -> NDArray[np.int64] | None:
     """Peaks of a density on a graph, joined until n_clusters of them are left (ToMATo).
 
-    Rows come from dense to thin, and each joins the peak of its densest neighbour. Where two peaks
-    meet at a row s, they merge, and the lower one p has the prominence
+    Rows are visited from dense to sparse, and each joins the peak of its densest neighbour. Where
+    two peaks meet at a row s, they merge, and the lower one p has the prominence
 
         (height_p - height_s) * (number of rows of p so far),   0 for fewer rows than `least`
 
@@ -31,7 +31,7 @@ def prominent_peaks(
     Journal of the ACM 2013, https://doi.org/10.1145/2535927, without the number of rows).
 
     Args:
-        graph: symmetric and connected (n, n); only which entries are stored counts.
+        graph: symmetric and connected (n, n); only the places of its stored entries are used.
         height: log-density (n,).
         n_clusters: the number of peaks.
         least: the least number of rows of a peak.
@@ -51,9 +51,9 @@ def prominent_peaks(
 def _climb(
     graph: sparse.csr_matrix, height: NDArray[np.float64], least: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A spanning tree (n - 1, 2) and the prominence of the merge that each edge is, (n - 1,).
+    """A spanning tree (n - 1, 2), and the prominence of the merge at each edge (n - 1,).
 
-    It is 0 where a single row joins the peak of its densest neighbour.
+    The prominence is 0 where a single row joins the peak of its densest neighbour.
     """
     n = len(height)
     order = np.argsort(-height, kind="stable")
@@ -78,7 +78,7 @@ def _climb(
 
 
 def _find(root: list[int], i: int) -> int:
-    """The peak that a row belongs to, with shorter ways for the next time."""
+    """The peak of a row; this shortens the path for the next call."""
     while root[i] != i:
         root[i] = root[root[i]]
         i = root[i]

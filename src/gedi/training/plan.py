@@ -265,7 +265,7 @@ def plan(
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
     if decided.data_noise is None and decided.sampler.kind == "base":
-        decided = replace(decided, data_noise=0.0)  # its residual is fitted to held-out points instead
+        decided = replace(decided, data_noise=0.0)  # held-out points limit its energy
     if decided.data_noise is None:
         noise = _noise(dataset, convolved=is_convolutional(encoder.kind))
         decided = replace(decided, data_noise=noise)
@@ -497,8 +497,8 @@ def _check_processes(settings: Settings, n_processes: int) -> None:
     for name, size in sizes.items():
         if size % n_processes:
             raise SettingsError(
-                f"setting {name}: expected a multiple of the {n_processes} processes, which share it "
-                f"equally, got {size}"
+                f"setting {name}: expected a multiple of the {n_processes} processes, which share "
+                f"it equally, got {size}"
             )
     if settings.compile and n_processes > 1:
         raise SettingsError(
