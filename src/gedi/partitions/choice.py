@@ -1,4 +1,4 @@
-"""The choice among partitions by agreement between methods and by neighbours kept together."""
+"""The choice among partitions: how well methods agree, and how few neighbours are separated."""
 
 from collections.abc import Sequence
 from itertools import product
