@@ -87,6 +87,6 @@ def test_a_density_alone_needs_no_views():
 
 def test_plugins_cannot_replace_built_in_names():
     stranger = replace(MINE, name="gedi")
-    with pytest.raises(SettingsError, match="method: gedi is the name of one of ours"):
+    with pytest.raises(SettingsError, match="method: gedi is the name of a built-in one"):
         Custom(method=stranger).chosen_method(Settings())
     assert Custom(method=BUILT_IN["swav"]).chosen_method(Settings()).name == "swav"

@@ -83,7 +83,7 @@ def test_what_the_plan_decides():
     [
         ({"weights": WeightSettings(gen=0.0)}, "a positive weights.gen"),
         ({"encoder": EncoderSettings(base=False)}, "encoder.base true or null"),
-        ({"method": "swav"}, "a method of ours with GEN"),
+        ({"method": "swav"}, "a built-in method with GEN"),
     ],
 )
 def test_draws_of_a_base_that_is_not_there_are_refused(changes, words):

@@ -80,8 +80,8 @@ time.sleep(100)
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2  # not 0, as after the sleep
-    told = "gedi: error: process 1 (counted from 0) ended with code 1, so the training cannot go on"
-    assert told in done.stderr and "go on\n" in done.stderr
+    error = "error: process 1 (counted from 0) ended with code 1, so the training cannot continue"
+    assert error in done.stderr and "go on\n" in done.stderr
     wait_for(lambda: is_gone(int(done.stdout)), 30)
 
 

@@ -1,4 +1,4 @@
-"""Partitions of a table into clusters: many by different ideas, and a choice without labels."""
+"""Partitions of a table into clusters by many methods, and a choice among them without labels."""
 
 from gedi.partitions.best import best_partition
 

@@ -1,4 +1,4 @@
-"""The choice among partitions by agreement between methods and by neighbours kept together."""
+"""The choice among partitions: how well methods agree, and how few neighbours are separated."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -14,8 +14,8 @@ from gedi.partitions.pool import Candidate
 __all__ = ["agreement", "choose", "consensus", "crossing", "gaussian_kind"]
 
 NEIGHBOURS = 5
-FAR_ROWS = 5  # clusters of fewer rows are far rows, ...
-FAR_SHARE = 1 / 200  # ... as are clusters of a smaller share of them
+FAR_ROWS = 5  # a cluster with fewer rows consists of far rows
+FAR_SHARE = 1 / 200  # so does a cluster with a smaller share of the rows
 SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
 
@@ -23,11 +23,11 @@ FOLDS = 5
 def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -> Candidate:
     """The best of some partitions into equally many clusters.
 
-    1. Candidates with a cluster of fewer than max(5, n / 200) rows are left out: these are far
-       rows. If all have one, those with the largest smallest cluster stay.
+    1. Candidates with a cluster of fewer than max(5, n / 200) rows are left out, because such
+       clusters are outliers. If all have one, those with the largest smallest cluster stay.
     2. If as many Gaussians as clusters describe held-out rows best (`gaussian_kind`), the mixture
-       of that kind with the greatest likelihood is taken.
-    3. Otherwise the candidate with the greatest consensus / (0.02 + crossing)^½ is.
+       of that kind with the greatest likelihood is chosen.
+    3. Otherwise the candidate with the greatest consensus / (0.02 + crossing)^½ is chosen.
 
     Args:
         z: rows (n, d) of standardised columns.
@@ -50,15 +50,16 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
 
 
 def agreement(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Adjusted Rand index of each two of m partitions, (m, n) -> (m, m).
+    """The adjusted Rand index of each pair of m partitions, (m, n) -> (m, m).
 
         ARI = ( Σ_ab C(n_ab, 2) - e ) / ( (A + B) / 2 - e ),   e = A B / C(n, 2),
 
-    n_ab the rows in both cluster a of one and b of the other, A = Σ_a C(n_a, 2), B = Σ_b C(n_b, 2)
-    (Hubert, Arabie, Journal of Classification 1985, https://doi.org/10.1007/BF01908075).
+    where n_ab is the number of rows in cluster a of one and b of the other, A = Σ_a C(n_a, 2) and
+    B = Σ_b C(n_b, 2) (Hubert, Arabie, Journal of Classification 1985,
+    https://doi.org/10.1007/BF01908075).
 
     Args:
-        labels: from 0.
+        labels: partitions (m, n), with labels from 0.
     """
     m, n = labels.shape
     c = int(labels.max()) + 1
@@ -73,7 +74,7 @@ def agreement(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     alone = both.diagonal()
     expected = np.outer(alone, alone) / (n * (n - 1) / 2)
     most = (alone[:, None] + alone) / 2
-    trivial = most == expected  # both are one cluster, or only single rows
+    trivial = most == expected  # both are one cluster, or all clusters are single rows
     return np.where(trivial, 1.0, (both - expected) / np.where(trivial, 1.0, most - expected))
 
 
@@ -83,8 +84,8 @@ def consensus(agreement: NDArray[np.float64], families: Sequence[str]) -> NDArra
         mean over the other families F of max_{j in F} agreement_ij;   0 without other families
 
     Args:
-        agreement: of each two partitions (m, m).
-        families: of each partition (m).
+        agreement: the adjusted Rand index of each pair of partitions (m, m).
+        families: the family of each partition (m).
     """
     family = np.array(families)
     names = np.unique(family)
@@ -94,7 +95,7 @@ def consensus(agreement: NDArray[np.float64], families: Sequence[str]) -> NDArra
 
 
 def crossing(index: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of neighbours in different clusters, over what it is for random labels.
+    """The share of neighbours in different clusters, relative to random labels.
 
         crossing = mean_{i, j near i}[ y_i ≠ y_j ] / ( 1 - Σ_y p_y² )
 
@@ -102,7 +103,7 @@ def crossing(index: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.
 
     Args:
         index: the neighbours of each row (n, k).
-        labels: partitions (m, n), from 0.
+        labels: partitions (m, n), with labels from 0.
 
     Returns:
         One number (m,) for each partition.

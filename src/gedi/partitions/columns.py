@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 __all__ = ["WIDE", "clipped", "standardised"]
 
-WIDE = 100  # columns above which distances and covariances say too little for most methods
+WIDE = 100  # columns above which distances and covariances are too uninformative for most methods
 
 REACH = 20.0
 CONSTANT = 1e-12

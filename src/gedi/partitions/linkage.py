@@ -1,4 +1,4 @@
-"""Clusters from trees: Ward, Genie, and the longest cuts between clusters of a least size."""
+"""Clusters from trees: Ward, Genie, and the longest cuts between clusters of a minimum size."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +67,14 @@ def genie(edges: NDArray[np.int64], n_clusters: int, limit: float) -> NDArray[np
 
 
 def _change(size: NDArray[np.float64], a: float, b: float) -> float:
-    """What Σ_{i<j} |s_i - s_j| gains when two clusters with a and b rows become one."""
+    """The change of Σ_{i<j} |s_i - s_j| when two clusters with a and b rows become one."""
     gained = np.abs(size - (a + b)).sum() - (a + b)
     lost = np.abs(size - a).sum() + np.abs(size - b).sum() - abs(a - b)
     return float(gained - lost)
 
 
 def longest_cuts(edges: NDArray[np.int64], n_clusters: int, least: int) -> NDArray[np.int64] | None:
-    """Single linkage with a least size: the longest edges with enough rows on both sides are cut.
+    """Single linkage with a minimum size: cut the longest edges with enough rows on both sides.
 
     Args:
         edges: a minimum spanning tree (n - 1, 2), the shortest edge first.
@@ -116,7 +116,7 @@ def _rooted(edges: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def _way_up(row: int, parent: NDArray[np.int64], top: NDArray[np.bool_]) -> list[int]:
-    """The rows above one, up to the uppermost of its part."""
+    """The rows above a row, up to the uppermost of its part."""
     path = [int(parent[row])]
     while not top[path[-1]]:
         path.append(int(parent[path[-1]]))

@@ -18,7 +18,7 @@ __all__ = ["Kind", "Mixture", "fitted", "k_means", "kinds", "merged"]
 Kind = Literal["full", "tied", "diag", "spherical"]
 DIAGONAL: tuple[Kind, ...] = ("diag", "spherical")
 
-VARIANCE = 1e-3  # added to each, of columns with variance 1
+VARIANCE = 1e-3  # added to each variance; the columns have variance 1
 TOLERANCE = 1e-3  # nats per row
 
 
@@ -29,7 +29,7 @@ class Mixture:
     Attributes:
         weights: π (c,).
         means: μ (c, d).
-        covariances: Σ (c, d, d), (1, d, d) if all are one, or their diagonals (c, d).
+        covariances: Σ (c, d, d), (1, d, d) if all share one, or their diagonals (c, d).
     """
 
     weights: NDArray[np.float64]
@@ -66,20 +66,20 @@ class Mixture:
 
 
 def kinds(n_columns: int) -> tuple[Kind, ...]:
-    """The kinds of covariances that are worth their time: diagonal ones above 100 columns."""
+    """The kinds of covariances to try: only diagonal ones above 100 columns."""
     return get_args(Kind) if n_columns <= WIDE else DIAGONAL
 
 
 def fitted(
     x: NDArray[np.float64], labels: NDArray[np.int64], kind: Kind, iterations: int = 50
 ) -> tuple[Mixture, NDArray[np.float64]]:
-    """EM from a partition, until an iteration gains less than 0.001 nats per row.
+    """Fit a mixture by EM from a partition, until an iteration gains under 0.001 nats per row.
 
     Args:
         x: rows (n, d), of standardised columns.
         labels: the partition (n,), from 0.
-        kind: what the covariances share, named as in scikit-learn.
-        iterations: the most that are made.
+        kind: the kind of covariances, named as in scikit-learn.
+        iterations: the most iterations.
 
     Returns:
         The mixture, and the responsibilities p(y|x_i) (n, c).
@@ -121,15 +121,15 @@ def _maximised(x: NDArray[np.float64], r: NDArray[np.float64], kind: Kind) -> Mi
 
 
 def merged(responsibility: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
-    """Clusters of several components: the two that overlap most are joined until few are left.
+    """Clusters of several components: the two that overlap most are joined repeatedly.
 
         overlap(a, b) = Σ_i r_ia r_ib ( 1 / Σ_i r_ia + 1 / Σ_i r_ib )
 
-    the chance that a row of one is drawn as the other's, both ways.
+    This is the probability that a row of a is assigned to b, plus that of the reverse.
 
     Args:
         responsibility: r (n, m) of m components.
-        n_clusters: how many are left.
+        n_clusters: the number of clusters that are left.
 
     Returns:
         Labels (n,), from 0.
@@ -146,15 +146,15 @@ def merged(responsibility: NDArray[np.float64], n_clusters: int) -> NDArray[np.i
 
 
 def k_means(x: NDArray[np.float64], n_clusters: int, restarts: int, seed: int) -> NDArray[np.int64]:
-    """Labels (n,) of the best of several k-means; fewer clusters where there are fewer rows.
+    """Labels (n,) of the best of several runs of k-means; fewer clusters if rows are copies.
 
     Args:
         x: rows (n, d), n at least n_clusters.
         n_clusters: the number of means.
-        restarts: how many are tried.
-        seed: determines them.
+        restarts: the number of runs.
+        seed: determines their starts.
     """
-    with warnings.catch_warnings():  # copies of fewer rows than clusters
+    with warnings.catch_warnings():  # fewer distinct rows than clusters
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = KMeans(n_clusters, n_init=restarts, random_state=seed).fit(x)
     return np.asarray(model.labels_, np.int64)

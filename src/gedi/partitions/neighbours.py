@@ -1,4 +1,4 @@
-"""Nearest neighbours, spanning tree and eigenmap: the graphs on which rows are near."""
+"""Graphs of nearby rows: nearest neighbours, spanning tree and eigenmap."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArra
     algorithm = "kd_tree" if x.shape[1] <= TREE_SEARCH else "brute"
     search = NearestNeighbors(n_neighbors=k + 1, algorithm=algorithm).fit(x)
     distance, index = search.kneighbors(x)
-    # A row is its own neighbour, though among copies not always the first, or not even found.
+    # A row is its own neighbour; among copies it may not be the first, or not be found at all.
     own = index == np.arange(n)[:, None]
     own[~own.any(1), -1] = True
     return distance[~own].reshape(n, k), index[~own].reshape(n, k)
@@ -96,7 +96,7 @@ def eigenmap(graph: sparse.csr_matrix, n_vectors: int, seed: int) -> NDArray[np.
 
     Args:
         graph: symmetric weights W (n, n).
-        n_vectors: how many, the smallest eigenvalue first.
+        n_vectors: the number of eigenvectors, the smallest eigenvalue first.
         seed: determines where the iteration starts.
     """
     n = graph.shape[0]
@@ -105,6 +105,6 @@ def eigenmap(graph: sparse.csr_matrix, n_vectors: int, seed: int) -> NDArray[np.
     if n <= max(DENSE, n_vectors + 1):
         return np.asarray(np.linalg.eigh(laplacian.toarray())[1][:, :n_vectors])
     start = np.random.default_rng(seed).standard_normal(n)
-    # Components of the graph give equal eigenvalues, of which Lanczos finds all by inversion only.
+    # Components of the graph give equal eigenvalues; Lanczos finds all of them only by inversion.
     _, vectors = eigsh(laplacian, k=n_vectors, sigma=-1e-3, which="LM", v0=start, tol=1e-6)
     return np.asarray(vectors)

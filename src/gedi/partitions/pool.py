@@ -28,7 +28,7 @@ class Candidate:
     """A partition and the method that found it.
 
     Attributes:
-        family: the idea behind the method; methods of one family agree for that reason alone.
+        family: the idea behind the method; methods of one family tend to agree.
         name: the method.
         labels: (n,), each of 0, 1, ..., c - 1 at least once.
         kind: the covariances, for a mixture with one component per cluster.
@@ -53,7 +53,7 @@ def candidates(z: NDArray[np.float64], n_clusters: int, seed: int) -> list[Candi
         seed: determines the starts of k-means and of the eigenvectors.
     """
     wide = z.shape[1] > WIDE
-    # A product of matrices is faster, but not exact between rows that nearly agree.
+    # A product of matrices is faster, but inexact for nearly equal rows.
     distance = euclidean_distances(z) if wide else squareform(pdist(z))
     distances, index = nearest(z, max(SPECTRAL + PEAKS))
     found = [*_central(z, distance, n_clusters, seed)]
@@ -76,7 +76,7 @@ def _candidate(
 def _central(
     z: NDArray[np.float64], distance: NDArray[np.float64], n_clusters: int, seed: int
 ) -> Iterator[Candidate]:
-    """Clusters around means: least squares."""
+    """Clusters with the least squares about their means."""
     yield _candidate("central", "k-means", k_means(z, n_clusters, 5, seed))
     labels = ward(squareform(distance, checks=False), n_clusters)
     yield _candidate("central", "Ward", labels)

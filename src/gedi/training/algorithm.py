@@ -49,7 +49,7 @@ class TrainingState:
         buffer: the chains.
         log_prior: log π, (*members, c); restarts may differ in it, and it may be learned.
         generator: the only source of randomness.
-        horizon: the iteration at which the training ends; convergence brings it closer.
+        horizon: the iteration at which the training ends; convergence lowers it.
         iteration: the number of iterations done.
         seconds: the time spent in them.
         learning_rate_factor: factor of the learning rate; the guard lowers it.

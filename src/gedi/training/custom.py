@@ -54,7 +54,7 @@ class Custom:
             return method_of(settings.method)
         name = self.method.name
         if name in BUILT_IN and self.method != BUILT_IN[name]:
-            raise SettingsError(f"method: {name} is the name of one of ours: give it another")
+            raise SettingsError(f"method: {name} is the name of a built-in one: give it another")
         return self.method
 
     @property

@@ -54,7 +54,7 @@ def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: cannot be read as a run: {error!r}") from error
     if not file.is_file():
-        raise RunError(f"{path}: holds no {file.name} yet; `gedi resume {path}` goes on")
+        raise RunError(f"{path}: holds no {file.name} yet; continue it with `gedi resume {path}`")
     if dataset.image_shape != image_shape:
         raise DataError(
             f"{path}: was trained on {_kind(image_shape)}, and {dataset.name} has "

@@ -96,7 +96,7 @@ def build_ingredients(
     Args:
         plan: the plan of the training.
         dataset: the points; labels are not looked at.
-        custom: what the user brings that settings cannot hold.
+        custom: the user's objects and arrays that settings cannot hold.
         device: where the training runs.
 
     Raises:
@@ -363,9 +363,9 @@ def _base(
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:
-    """The search for new numbers where there is a rule, which wrong numbers may satisfy too.
+    """The search for new numbers, or None without a rule.
 
-    Labels name each cluster from the start, so that none is needed.
+    Labels fix the number of each cluster from the start, but wrong numbers may satisfy a rule, too.
     """
     if custom.groups is None or weights.evidence == 0:
         return None

@@ -125,7 +125,7 @@ def _columns(
     if n != n_known:
         raise DataError(
             f"{name}: was trained on {n_known} features, and these data have {n}, so clusters "
-            "cannot keep their numbers; leave out `like`, or bring the data to that shape"
+            "cannot keep their numbers; leave out `like`, or change the data to that shape"
         )
     return None
 

@@ -382,7 +382,7 @@ def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> N
     """Refuse draws of the base if there is no such base, or no use for it."""
     reasons = {
         "vectors, but these are images": shape.image_shape is not None,
-        "a method of ours with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
+        "a built-in method with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
         "encoder.base true or null": settings.encoder.base is False,
         "a positive weights.gen": settings.weights.gen == 0,
     }
@@ -680,7 +680,7 @@ def _check_vera(settings: Settings, data: DataShape) -> None:
     if shape is not None and (shape[1] % 4 or shape[2] % 4):
         raise SettingsError(
             "setting sampler.kind: vera makes images whose sides are multiples of 4 pixels, got "
-            f"{shape[1]} x {shape[2]}; take langevin, or bring them to another size (--image-size)"
+            f"{shape[1]} x {shape[2]}; take langevin, or change their size (--image-size)"
         )
 
 

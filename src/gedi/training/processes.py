@@ -53,7 +53,7 @@ class Crew:
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     parent: int | None = None
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    advice: str = "go on from its last checkpoint, with gedi resume"
+    advice: str = "resume it from its last checkpoint with gedi resume"
 
     def trouble(self) -> str | None:
         """What happened to another process on this machine; None if all are well."""
@@ -87,7 +87,7 @@ class Crew:
             told = self._reason(error)
             if told is None:
                 raise
-            raise RunError(f"{told}, so the training cannot go on; {self.advice}") from error
+            raise RunError(f"{told}, so the training cannot continue; {self.advice}") from error
 
     def _reason(self, error: RuntimeError) -> str | None:
         if n_processes() == 1:
@@ -114,7 +114,7 @@ class Crew:
         time.sleep(_GRACE)
         # The main thread is still waiting for the other process, and nothing can wake it.
         # Without a handler, this message goes to standard error unchanged.
-        _log.critical("gedi: error: %s, so the training cannot go on; %s", trouble, self.advice)
+        _log.critical("gedi: error: %s, so the training cannot continue; %s", trouble, self.advice)
         self._end()
         os._exit(2)
 

@@ -1,10 +1,10 @@
-"""The way of a training: plan, fit in memory, build, train.
+"""A training from start to end: plan it, check its memory, build it, train.
 
-    session = start(dataset, settings)  # plan, fit in memory, build
+    session = start(dataset, settings)  # plan, check memory, build
     session.train()
     session.result().trained
 
-`fit` does all of it for an array.
+`fit` does all of this for an array.
 """
 
 import copy
@@ -72,10 +72,10 @@ Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 
 _log = logging.getLogger("gedi.training")
 
-_LEAST_SHARE = 0.05  # of max_time, that iterations get however long the set-up takes
-_END_SHARE = 0.1  # of what is left of max_time, for log Z and predictions
-_SMALL = 50_000  # numbers of a network that many chains cost seconds
-_ANNEALED = 150_000_000  # numbers of the network times temperatures of annealing
+_LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
+_END_SHARE = 0.1  # share of the remaining max_time for log Z and predictions
+_SMALL = 50_000  # numbers in a network below which annealing uses many chains
+_ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,17 @@ class Fit:
     """A training that has ended.
 
     Attributes:
-        trained: the model to use.
-        settings: complete: what was left open is decided.
+        trained: the trained model.
+        settings: the settings, with defaults for those that were left open.
         history: one record for each evaluation.
         candidates: the restarts when the best was chosen; empty if there was only one.
         chosen: the place of the best among them.
-        ended: what ended the training.
-        interventions: of the guard against divergence; empty if nothing was the matter.
-        collapse_gap: in nats, on up to 10,000 of the points under fixed views.
-        iterations: iterations done.
-        seconds: time spent in them.
-        numbering: which cluster is which of an earlier model's, if they were numbered like those.
+        ended: the reason why the training ended.
+        interventions: the actions of the guard against divergence; empty if it did not act.
+        collapse_gap: the collapse gap in nats, on up to 10,000 of the points under fixed views.
+        iterations: the number of iterations done.
+        seconds: the time spent in them.
+        numbering: the correspondence to the clusters of an earlier model; None if there is none.
     """
 
     trained: TrainedModel
@@ -118,22 +118,22 @@ def fit(
     custom: Custom = Custom(),
     hooks: Sequence[Hook] = (),
 ) -> Fit:
-    """Train on an array, or on what `gedi.load` or `gedi.load_stream` returns.
+    """Train on an array, or on a data set from `gedi.load` or `gedi.load_stream`.
 
         result = gedi.fit(x, n_clusters=3)
         result.trained.predict(x).clusters
 
     Args:
-        x: points, (n, d).
-        n_clusters: c.
-        image_shape: (C, H, W) if the rows are flattened images.
-        settings: everything else that is plain values.
-        custom: everything else that is not, such as an encoder of your own.
-        hooks: watch the training; see `gedi.training.hooks`.
+        x: points, (n, d), in any units, or a data set.
+        n_clusters: the number of clusters.
+        image_shape: (C, H, W) if the rows of the array are flattened images.
+        settings: all other settings, which are plain values.
+        custom: other objects and arrays, such as your own encoder.
+        hooks: observers of the training; see `gedi.training.hooks`.
 
     Raises:
-        DataError: for an array that cannot be trained on.
-        SettingsError: for settings that contradict each other or the data.
+        DataError: if the data cannot be used for a training.
+        SettingsError: if settings contradict each other or the data.
     """
     chosen = replace(settings or Settings(), n_clusters=n_clusters)
     if isinstance(x, Dataset):
@@ -153,19 +153,19 @@ def start(
     devices: int = 1,
     nodes: int = 1,
 ) -> "Session":
-    """Plan a training, see that it fits in memory, and build it.
+    """Plan a training, check that it fits into memory, and build it.
 
     Args:
-        dataset: the points; labels are not looked at.
-        settings: what the user chose; the rest is decided from the data.
-        custom: what the user brings that settings cannot hold.
-        devices: processes on each machine, each with a device of its own.
-        nodes: machines; see `gedi.training.processes.launched`.
+        dataset: the points; their labels are not used.
+        settings: the settings that the user chose; the others are decided from the data.
+        custom: the user's objects and arrays that settings cannot hold.
+        devices: the number of processes on each machine, each with its own device.
+        nodes: the number of machines; see `gedi.training.processes.launched`.
 
     Raises:
-        DataError: for data that cannot be trained on.
-        SettingsError: for settings that contradict each other, the data or the machine.
-        RunError: if the processes do not find each other, or see other data.
+        DataError: if the data cannot be used for a training.
+        SettingsError: if settings contradict each other, the data or the machine.
+        RunError: if the processes do not find each other, or their data differ.
     """
     begun = time.perf_counter()
     planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
@@ -177,18 +177,18 @@ def start(
 def build(
     planned: Plan, dataset: Dataset, custom: Custom = Custom(), *, begun: float | None = None
 ) -> "Session":
-    """Launch the processes of a plan and build what they train.
+    """Launch the processes of a plan and build their session.
 
     Args:
-        planned: what was decided.
+        planned: the plan.
         dataset: the points.
-        custom: what the user brings that settings cannot hold.
-        begun: `time.perf_counter()` when the work began, from which `max_time` counts; None is now.
+        custom: the user's objects and arrays that settings cannot hold.
+        begun: the `time.perf_counter()` from which `max_time` counts; None means now.
 
     Raises:
-        DataError: for data that cannot be trained on.
-        SettingsError: if there are not so many devices, or a compiler is missing.
-        RunError: if the processes do not find each other, or see other data.
+        DataError: if the data cannot be used for a training.
+        SettingsError: if there are too few devices, or a compiler is missing.
+        RunError: if the processes do not find each other, or their data differ.
     """
     begun = time.perf_counter() if begun is None else begun
     crew = launched(planned.settings.device, planned.devices, planned.nodes)
@@ -205,21 +205,21 @@ def build(
 
 
 class Session:
-    """A training that can be paused, saved, and taken up again.
+    """A training that can be paused, saved, and resumed.
 
-    With `devices` above 1 other processes run the script of this one again and take their share of
-    points and chains; settings mean the same, and so does what each of them returns. `train`,
-    `state_dict`, `disband` and `result` are to be called in all of them.
+    With several processes, each runs the same script and takes its share of points and chains.
+    Settings keep their meaning, and all processes return the same results. Call `train`,
+    `state_dict`, `disband` and `result` in all of them.
 
     Args:
-        planned: what was decided.
+        planned: the plan.
         parts: the ingredients, built from the plan.
-        custom: what the user brings that settings cannot hold.
+        custom: the user's objects and arrays that settings cannot hold.
         crew: the processes of the training.
 
     Attributes:
-        state: all that an iteration changes.
-        controller: what steers between iterations.
+        state: everything that an iteration changes.
+        controller: handles divergence, convergence and renumbering between iterations.
         history: one record for each evaluation.
         candidates: the restarts when the best was chosen; empty before, or if there is only one.
         chosen: the place of the best among them.
@@ -244,10 +244,10 @@ class Session:
         self._begun = False
 
     def limit_time(self, *, since: float) -> None:
-        """Leave the iterations what `max_time` leaves after the set-up, and before the end.
+        """Limit the iterations to the part of `max_time` between the set-up and the final steps.
 
         Args:
-            since: `time.perf_counter()` when the work began.
+            since: the `time.perf_counter()` when the work began.
         """
         limit = self.settings.max_time
         if limit is None:
@@ -260,16 +260,16 @@ class Session:
 
     @property
     def settings(self) -> CompleteSettings:
-        """Those of the plan."""
+        """The settings of the plan."""
         return self.plan.settings
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that speaks and writes files, if there are several."""
+        """Whether this is the one process that prints and writes files."""
         return rank() == 0
 
     def run(self, hooks: Sequence[Hook] = ()) -> Fit:
-        """Train to the end, or until a hook stops it."""
+        """Train to the end, or until a hook stops it, and return the result."""
         self.train(hooks)
         return self.result()
 
@@ -277,14 +277,14 @@ class Session:
         """Train to the end, or until a hook stops it.
 
         Args:
-            hooks: watch the training.
+            hooks: observers of the training.
 
         Returns:
-            Whether it has ended.
+            Whether the training has ended.
 
         Raises:
-            DivergenceError: if the training diverged, past all cures.
-            RunError: if another process of the training is gone.
+            DivergenceError: if the training still diverges after all cures.
+            RunError: if another process of the training has died.
         """
         with bounded_threads(self.plan.multiplications), self.crew.failures_told():
             self._match_scores()
@@ -313,7 +313,7 @@ class Session:
         )
 
     def _observe(self, state: TrainingState, terms: Terms, hooks: Sequence[Hook]) -> None:
-        """Between two iterations: steer, then record, then let the hooks see."""
+        """Check and record the training between two iterations, and call the hooks."""
         algorithm, controller = self.parts.algorithm, self.controller
         controller.guard.watch(state, terms)
         if state.iteration % self.settings.evaluate_every == 0 or algorithm.progress(state) >= 1:
@@ -327,9 +327,9 @@ class Session:
             hook.on_iteration(self)
 
     def disband(self) -> None:
-        """Let each of several processes be on its own, with all chains.
+        """Separate the processes; each of them keeps all chains.
 
-        The training is over by that, and can go on only from what `state_dict` gave before.
+        This ends the training. It can only continue from an earlier `state_dict`.
         """
         if n_processes() > 1:
             with self.crew.failures_told():
@@ -337,7 +337,7 @@ class Session:
             leave()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on, also with another number of processes: plain values only."""
+        """The plain values that are needed to continue, also with another number of processes."""
         batches = self.parts.batches
         return {
             "members": list(self.state.members),
@@ -350,7 +350,7 @@ class Session:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take up a saved session."""
+        """Restore a saved session."""
         self._begun = True
         self.state = self._fresh(tuple(saved["members"]))
         self.state.load_state_dict(saved["state"])
@@ -365,7 +365,7 @@ class Session:
         return fresh_state(self.plan, self.parts, self.custom, members)
 
     def result(self) -> Fit:
-        """What there is so far, as a finished training would be returned; disbands processes."""
+        """The result of the training so far; this separates the processes (see `disband`)."""
         self.disband()
         trained, numbering = self.trained_model(), None
         parts = self.parts
@@ -398,13 +398,13 @@ class Session:
         )
 
     def trained_model(self) -> TrainedModel:
-        """The average model with all that belongs to its use, on the CPU."""
+        """The average model with everything that is needed to use it, on the CPU."""
         state = self.state
         if state.members:  # interrupted before the best was chosen
             state = single(state, self._fresh(), self._best(self._measure()))
         box = self.parts.algorithm.box
         box = Box(box.low.cpu(), box.high.cpu())
-        # Copies: an interrupted training may go on, with its sampler still adapting.
+        # These are copies: an interrupted training may continue, and its sampler still adapts.
         model = copy.deepcopy(state.average).cpu().eval()
         model.encoder_dtype = None
         if isinstance(model, ResidualClassifier):
@@ -434,10 +434,11 @@ class Session:
         )
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
-        """Log Z by a grid where there is one, else by annealing.
+        """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
 
-        None without a density, and for convolutional networks: in the hundreds of dimensions of
-        their images annealing takes minutes for a value that is not to be trusted.
+        With draws of the base it is estimated from these. It is None without a density, and for
+        convolutional networks: in hundreds of dimensions annealing takes minutes for a value that
+        is not reliable.
         """
         if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
@@ -459,7 +460,7 @@ class Session:
         )
 
     def _match_scores(self) -> None:
-        """Let fresh energies know the data."""
+        """Start fresh energies by score matching, if the settings ask for it."""
         n_steps = self.settings.restarts.score_matching
         if n_steps and not self._begun:
             match_scores(
@@ -474,7 +475,7 @@ class Session:
         self._begun = True
 
     def _choose(self) -> None:
-        self.controller.guard.check(self.state)  # what goes on is taken for good
+        self.controller.guard.check(self.state)  # the chosen state is accepted as good
         self.candidates = from_first(self._measure())
         self.chosen = self._best(self.candidates)
         self.state = single(self.state, self._fresh(), self.chosen)
@@ -484,7 +485,7 @@ class Session:
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
-        """Gap and likelihood of every restart."""
+        """The gap, the likelihood and the evidence of every restart."""
         state, parts = self.state, self.parts
         terms, measured = parts.monitor.measure(state.average, state.buffer.chains, state.log_prior)
         likelihoods = torch.zeros_like(measured["gap"])
@@ -502,7 +503,7 @@ class Session:
         ]
 
     def _log_normalizers(self) -> Tensor:
-        """Log Z of every restart, roughly, (members,)."""
+        """A rough estimate of log Z of every restart, in nats, (members,)."""
         parts = self.parts
         box = parts.algorithm.box
         log_z, _ = importance_log_normalizer(
@@ -525,15 +526,15 @@ class Session:
 
 
 def _fingerprint(dataset: Dataset) -> str:
-    """Of the shape of the data and of up to 1,000 rows."""
+    """A hash of the shape of the data and of at least 1,000 rows, or all of fewer."""
     some = np.ascontiguousarray(dataset.x[:: max(1, len(dataset.x) // 1000)])
     return hashlib.sha256(repr(dataset.x.shape).encode() + some.tobytes()).hexdigest()
 
 
 def _temperatures(model: EnergyClassifier) -> int:
-    """Temperatures of annealing at most: large networks wait seconds for log Z, not minutes.
+    """The most temperatures of annealing, so that log Z of large networks takes seconds.
 
-    With fewer than it takes, the weights grow uneven and the result is not trusted.
+    If there are too few, the weights become uneven and the result is marked as unreliable.
     """
     return min(500, max(20, _ANNEALED // _n_values(model)))
 

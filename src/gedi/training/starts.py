@@ -1,8 +1,9 @@
-"""Networks that start from k-means instead of from chance.
+"""Networks that start from a partition of the data instead of random weights.
 
-Where clusters are of unequal size, networks with random weights settle on wrong partitions: PRIOR
-fills the clusters before INV has found them. Restarts that begin with a reasonable partition win
-only if their collapse gap says so: where k-means cuts through dense parts, views cross the cut.
+If clusters have unequal sizes, networks with random weights converge to wrong partitions, because
+PRIOR fills the clusters before INV has found them. Restarts that begin with a partition by k-means
+are chosen only if their collapse gap is the smallest: if k-means cuts through dense parts, views
+cross the cut.
 """
 
 import warnings
@@ -33,14 +34,14 @@ __all__ = [
     "pool_partition",
 ]
 
-CODED = 5000  # points that k-means sees
-_POOL_STEPS = 500  # of Adam, to learn a partition of any shape
-_CODED_STEPS = 200  # of Adam, to learn its codes; after them nine in ten points have theirs
+CODED = 5000  # points that are partitioned
+_POOL_STEPS = 500  # steps of Adam to learn a partition of any shape
+_CODED_STEPS = 200  # steps of Adam to learn the codes of k-means, for nine in ten points
 _PART = 500  # points embedded at a time
 
 
 class Codes(NamedTuple):
-    """A partition to start from.
+    """A partition by k-means from which networks start.
 
     Attributes:
         codes: the cluster of each point, (n,).
@@ -60,14 +61,14 @@ def kmeans_starts(
     fresh: Callable[[Generator], EnergyClassifier],
     generator: Generator,
 ) -> Tensor:
-    """Let the last networks of a model start from k-means, in place.
+    """Let the last n members of a model start from k-means, in place.
 
     Args:
-        settings: of the training.
+        settings: the settings of the training; n is `restarts.kmeans`.
         data: all points.
         log_prior: log π, (c,), on the CPU.
         model: all networks side by side, on the CPU.
-        fresh: makes as many networks as start from k-means, without a base; they learn the codes.
+        fresh: returns n networks without a base, which learn the partitions.
         generator: draws the points, the starts of k-means, weights and batches.
 
     Returns:
@@ -94,7 +95,7 @@ def kmeans_starts(
 
 
 class Partition(NamedTuple):
-    """Some points with their clusters, from which a training starts.
+    """Points and their clusters, from which a training starts.
 
     Attributes:
         x: the points, scaled, (m, d).
@@ -111,9 +112,9 @@ def pool_partition(n_clusters: int, data: Points, generator: Generator) -> Parti
     """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
     Args:
-        n_clusters: c.
+        n_clusters: the number of clusters, c.
         data: all points.
-        generator: draws points and partitions.
+        generator: draws the points and the seed of the partitions.
     """
     chosen = torch.randperm(len(data), generator=generator)[:CODED]
     x = data[chosen.to(data.device)]
@@ -132,7 +133,7 @@ def learn_partition(
     batch_size: int,
     generator: Generator,
 ) -> None:
-    """Train one network to know a partition: Adam on CE(code, p(y|x)), in place, on the CPU."""
+    """Train one network on a partition: Adam on CE(code, p(y|x)), in place, on the CPU."""
     x, codes = partition.x.cpu(), partition.codes.cpu()
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     for step in range(_POOL_STEPS):
@@ -144,44 +145,46 @@ def learn_partition(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     if isinstance(model, ResidualClassifier):
-        # Adam has made steps of the rounding errors in the gradient of what softmax cancels.
+        # Softmax ignores a shift of all logits, along which Adam has followed rounding errors.
         model.start_at_base()
 
 
 def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
-    """One run of k-means, its largest cluster where the prior is largest, and so on.
+    """The clusters of one run of k-means, with sizes in the order of the prior.
 
     Args:
         x: points (n, d), on the CPU.
         log_prior: log π, (c,).
-        generator: decides where k-means starts.
+        generator: draws the start of k-means.
     """
     from sklearn.cluster import KMeans  # noqa: PLC0415 - only trainings need it
 
     c = len(log_prior)
     seed = int(torch.randint(2**31, (), generator=generator))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of too few different points
+        warnings.simplefilter("ignore", ConvergenceWarning)  # too few distinct points
         found = KMeans(c, n_init=1, random_state=seed).fit_predict(x.numpy())
     counts = np.bincount(found, minlength=c)
     place = np.empty(c, dtype=np.int64)
     place[np.argsort(-counts, kind="stable")] = np.argsort(-log_prior.numpy(), kind="stable")
-    # Fewer different points than clusters leave some of them empty.
+    # Some clusters are empty if there are fewer distinct points than clusters.
     shares = torch.from_numpy(counts.clip(1)[np.argsort(place)]).double()
     return Codes(torch.from_numpy(place[found]), (shares / shares.sum()).log().float())
 
 
 @torch.no_grad()
 def kmeans_head(model: EnergyClassifier, x: Tensor, n_clusters: int, seed: int) -> EnergyClassifier:
-    """Give a single model the clusters that k-means finds in its embedding.
+    """A model with the clusters that k-means finds in the embedding of another.
 
-    The nearest of the middles m_y is where f_y = ⟨x, m_y⟩ - |m_y|² / 2 is largest: a linear head.
+    The nearest of the means m_y has the largest logit of a linear head on the embedding e,
+
+        f_y = ⟨e, m_y⟩ - |m_y|² / 2
 
     Args:
-        model: its head is replaced.
+        model: the model, without members; its head is left out.
         x: points, scaled, (n, d), on the CPU.
-        n_clusters: c.
-        seed: of k-means, the best of ten runs.
+        n_clusters: the number of clusters, c.
+        seed: the seed of k-means, of which the best of ten runs is used.
     """
     from sklearn.cluster import KMeans  # noqa: PLC0415 - only trainings need it
 
@@ -206,17 +209,17 @@ def fit_codes(
     batch_size: int,
     generator: Generator,
 ) -> None:
-    """Train each member to say its codes: Adam on CE(code, p(y|x)), in place.
+    """Train each member on its codes: Adam on CE(code, p(y|x)), in place.
 
-    Labels are smoothed by 0.05, so that no member is surer of its start than views can undo.
+    Labels are smoothed by 0.05, so that the members are not too certain for INV to correct.
 
     Args:
         model: a network with k members, on the CPU.
         x: points, (n, d).
         codes: the clusters that each member learns, (k, n).
-        n_steps: steps of Adam.
-        learning_rate: of Adam, level.
-        batch_size: points a step.
+        n_steps: the number of steps of Adam.
+        learning_rate: the constant learning rate of Adam.
+        batch_size: the number of points per step.
         generator: draws the batches.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
@@ -225,6 +228,6 @@ def fit_codes(
         logits = model(x[pick].expand(len(codes), -1, -1))
         loss = cross_entropy(logits.flatten(0, 1), codes[:, pick].flatten(), label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
-        # The mean is over all members; each is to have its own.
+        # The loss is a mean over all members; each needs the gradient of its own loss.
         (len(codes) * loss).backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -1,7 +1,7 @@
-"""A trained model as named tensors and back, for run folders and saved estimators.
+"""Files of trained models as named tensors, for run folders and saved estimators.
 
-Only tensors and plain numbers are written (safetensors), so nothing that is read can run code. The
-network is built only if its sizes, which settings tell, are those of the tensors.
+Only tensors and plain numbers are written (safetensors), so a file cannot run code when it is read.
+The network is built only if its sizes, which follow from the settings, fit the tensors.
 """
 
 import math
@@ -65,15 +65,15 @@ def load_trained(
     """Read the tensors of a trained model.
 
     Args:
-        file: as `save_trained` wrote it.
-        settings: resolved settings of the training.
-        input_shape: of one point, (d,) or (C, H, W).
-        encoder: the user's module, where the model was trained with one.
-        method: the user's, where the model was trained with one.
+        file: a file that `save_trained` wrote.
+        settings: the complete settings of the training.
+        input_shape: the shape of one point, (d,) or (C, H, W).
+        encoder: the user's module, if the model was trained with one.
+        method: the user's method, if the model was trained with one.
 
     Raises:
         RunError: if the file cannot be read, or does not fit the settings.
-        PluginError: if the settings name what only a plug-in brings, and it is not there.
+        PluginError: if the settings name a part of a plug-in that is not installed.
     """
     try:
         refuse_special(file)
@@ -90,22 +90,22 @@ def load_trained(
 
 
 def plugins_used(settings: Settings) -> tuple[Plugin, ...]:
-    """Who brings what resolved settings name and what is not built in."""
+    """The plug-ins that provide the parts which complete settings name."""
     kind, method = settings.encoder.kind, settings.method
     names: list[tuple[Group, str]] = [("gedi.views", name) for name in settings.views.own]
     if is_plugged(kind):
         names.append(("gedi.encoders", str(kind)))
-    if method not in BUILT_IN:  # nor a plug-in's, where it was given as an object
+    if method not in BUILT_IN:  # may also be an object of the user
         names.append(("gedi.methods", method))
     found = [find(group, name) for group, name in names]
     return tuple(plugin for plugin in found if plugin is not None)
 
 
 def _check_tensors(tensors: dict[str, Tensor], d: int) -> None:
-    """Refuse tensors of other shapes and types than `save_trained` writes, beside the modules'.
+    """Check the shapes and types of the tensors that do not belong to modules.
 
     Raises:
-        ValueError: naming the first of them.
+        ValueError: if one differs from those that `save_trained` writes; it names the first.
     """
     shapes: dict[str, tuple[int | None, ...]] = {
         **dict.fromkeys(("scaling.shift", "scaling.scale", "box.low", "box.high"), (d,)),
@@ -134,10 +134,10 @@ def _check_sizes(
     *,
     own: bool,
 ) -> None:
-    """Refuse settings of a network with more weights than the file holds.
+    """Check that the file holds as many weights as the settings require.
 
     Raises:
-        ValueError: if it has, or if they are for points of another kind.
+        ValueError: if it holds fewer, or if the settings are for points of another kind.
     """
     kind, n_clusters = settings.encoder.kind, settings.n_clusters
     if is_convolutional(kind) and len(input_shape) != 3:
@@ -155,7 +155,7 @@ def _check_sizes(
 def _blank_base(
     settings: CompleteSettings, d: int, tensors: dict[str, Tensor]
 ) -> GaussianBase | MixtureBase | None:
-    """A base of the shapes that the file holds, without its numbers."""
+    """A base with the shapes of the tensors in the file, but without their values."""
     if not settings.encoder.base:
         return None
     if settings.sampler.kind == "base":

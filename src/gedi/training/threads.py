@@ -1,8 +1,8 @@
-"""How many threads a training uses: one, where more would wait for each other longer than work.
+"""The number of threads of a training: one, if more would wait longer than they work.
 
-Operations of small networks last microseconds. Two threads then spend their time at barriers, and
-on a machine that does other work a barrier lasts as long as the other work does: trainings have
-taken fifty times as long as with one thread.
+Operations of small networks take microseconds. Two threads then spend their time at barriers, and
+on a busy machine a barrier lasts until the other work is done: trainings took up to fifty times as
+long as with one thread.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["bounded_threads"]
 
-_WORTH_THREADS = 2**27  # multiplications in an iteration, from where on more threads pay
+_WORTH_THREADS = 2**27  # multiplications in an iteration from which more threads are faster
 
 
 @contextmanager
@@ -21,7 +21,8 @@ def bounded_threads(multiplications: int) -> Iterator[None]:
     """Compute with one thread within, unless an iteration is large.
 
     Args:
-        multiplications: in an iteration, about: parameters times points times networks.
+        multiplications: the approximate number in an iteration: parameters times points times
+            networks.
     """
     before = torch.get_num_threads()
     if multiplications >= _WORTH_THREADS:

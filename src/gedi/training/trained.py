@@ -1,4 +1,4 @@
-"""What a training leaves: clusters, scores and samples for points in the user's units."""
+"""Trained models: clusters, scores and samples in the user's units."""
 
 import copy
 import math
@@ -25,18 +25,18 @@ from gedi.sampling import Energy, Move, evaluate
 __all__ = ["Prediction", "TrainedModel"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
-_PART_VALUES = 2**22  # of points that predictions are told of together, 32 MiB
+_PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
 _MOST_CHUNKS = 64
 
 
 class Prediction(NamedTuple):
-    """What the model says of n points.
+    """The predictions of a model for n points.
 
     Attributes:
         clusters: the most probable cluster, (n,).
         probabilities: p(y|x), (n, c).
         energy: E(x) in nats, in scaled units, (n,).
-        log_density: log p(x) in nats, in the user's units; up to a constant where Z is not known.
+        log_density: log p(x) in nats, in the user's units, (n,); up to a constant if Z is unknown.
     """
 
     clusters: NDArray[np.int64]
@@ -47,17 +47,17 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network with all that belongs to its use.
+    """A trained network with everything that is needed to use it.
 
     Args:
         model: the network, in evaluation mode.
-        scaling: from the user's units to the network's.
-        box: over which p(x) is normalised, in scaled units.
+        scaling: the scaling from the user's units to the network's.
+        box: the region over which p(x) is normalised, in scaled units.
         sampler: the moves of the chains.
-        chains: where the chains of the training ended, (m, d), scaled.
+        chains: the last positions of the chains of the training, (m, d), scaled.
         log_prior: log π, (c,).
-        normalizer: log Z in nats, in scaled units; None where no density was learned.
-        smoothing: the noise in the data that p(x) is the density of.
+        normalizer: log Z in nats, in scaled units; None if there is no estimate.
+        smoothing: the noise in the data whose density is p(x).
     """
 
     model: EnergyClassifier
@@ -71,12 +71,12 @@ class TrainedModel:
 
     @property
     def n_clusters(self) -> int:
-        """C."""
+        """The number of clusters, c."""
         return self.model.n_clusters
 
     @property
     def _log_z(self) -> float:
-        """Log Z; zero where it is not known, so that densities are up to a constant."""
+        """Log Z in nats; 0 if it is unknown, so that densities are up to a constant."""
         if self.normalizer is None or not math.isfinite(self.normalizer.value):
             return 0.0
         return self.normalizer.value
@@ -87,14 +87,14 @@ class TrainedModel:
         return self.scaling.log_det - self._log_z
 
     def energy_of(self, log_density: float) -> float:
-        """The energy in nats, in scaled units, of points of this log p(x) in the user's."""
+        """The energy in nats, in scaled units, of points with this log p(x) in the user's units."""
         return self._log_scale - log_density
 
     @cached_property
     def exact(self) -> EnergyClassifier:
-        """The network in float64, for what is told to the user.
+        """The network in float64, for the results that users see.
 
-        In float32, energies of the same point differ with the company it comes in.
+        In float32, the energy of a point depends on the other points in its batch.
         """
         return copy.deepcopy(self.model).double()
 
@@ -128,7 +128,7 @@ class TrainedModel:
 
     @property
     def part_rows(self) -> int:
-        """Points in each of `predict_parts`; hangs on the number of features alone."""
+        """The number of points in a part of `predict_parts`; depends on the features alone."""
         chunks = _PART_VALUES // (_CHUNK * self.box.low.numel())
         return _CHUNK * max(1, min(_MOST_CHUNKS, chunks))
 
@@ -137,16 +137,16 @@ class TrainedModel:
     ) -> Iterator[Prediction]:
         """Clusters and scores of any number of points, `part_rows` at a time.
 
-        They are those of `predict` to the last bit, as sums over many numbers hang on how many
-        points a network is given together, and here these are the same.
+        The results equal those of `predict` to the last bit: they depend on the number of points
+        that the network computes together, and both methods use the same parts.
 
             for part in trained.predict_parts(rows for rows, _ in open_rows("large.npy").blocks()):
                 ...
 
         Args:
-            blocks: points in the user's units, (k, d), any number in each.
-            first_row: the place of the first of them among all, a multiple of `part_rows` where a
-                prediction goes on; for errors.
+            blocks: points in the user's units, (k, d), with any k in each block.
+            first_row: the row of the first point among all, for errors; a multiple of `part_rows`
+                if a prediction continues.
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite, with the row.
@@ -169,7 +169,7 @@ class TrainedModel:
 
     @torch.no_grad()
     def embed(self, x: ArrayLike) -> NDArray[np.float64]:
-        """What the head sees of points (n, d) in the user's units: the encoder's output, (n, e).
+        """The encoder's output for points (n, d) in the user's units, (n, e).
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
@@ -178,9 +178,9 @@ class TrainedModel:
         return self._in_parts(self.exact.embed, points).numpy()
 
     def _in_parts(self, network: Callable[[Tensor], Tensor], x: Values) -> Tensor:
-        """The network's output for points in the user's units, some at a time."""
+        """The network's output for points in the user's units, computed in chunks."""
         first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
-        # Kept parts between freed ones would leave memory in pieces, more than the data in all.
+        # One tensor for all chunks: separate outputs would fragment the memory.
         outputs = first.new_empty(len(x), first.shape[1])
         outputs[:_CHUNK] = first
         for start in range(_CHUNK, len(x), _CHUNK):
@@ -199,9 +199,15 @@ class TrainedModel:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
-        Chains start where those of the training ended (those most of the cluster, for p(x|y)) and
-        take `n_steps` rounds of the sampler's moves. Where the data were smoothed by noise, the
-        noise is then taken out by its best guess.
+        Chains start at the last positions of the chains of the training (weighted by p(y|x) for
+        p(x|y)) and take `n_steps` rounds of the sampler's moves.
+
+        Args:
+            n: the number of points.
+            generator: draws the starts and the moves.
+            cluster: the cluster y of p(x|y); None means p(x).
+            n_steps: the number of rounds.
+            denoise: whether to remove the noise of the training from the points.
 
         Returns:
             Points (n, d) in the user's units and their most probable clusters (n,).
@@ -220,14 +226,14 @@ class TrainedModel:
         return self.scaling.inverse(z), clusters.numpy()
 
     def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
-        """Advance chains (n, d) in scaled units by rounds of the sampler's moves."""
+        """Advance chains (n, d) in scaled units by `n_steps` rounds of the sampler's moves."""
         chains = evaluate(energy, z)
         for _ in range(n_steps):
             chains = self.sampler.step(energy, chains, generator)
         return chains.x
 
     def denoise(self, z: Tensor) -> Tensor:
-        """Take the noise of the training out of samples, by its best guess.
+        """Remove the noise of the training from samples by subtracting its expectation.
 
         Args:
             z: points, scaled, (n, d).
