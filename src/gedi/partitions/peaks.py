@@ -51,9 +51,9 @@ def prominent_peaks(
 def _climb(
     graph: sparse.csr_matrix, height: NDArray[np.float64], least: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A spanning tree (n - 1, 2), and the prominence of the merge at each edge (n - 1,).
+    """A spanning tree (n - 1, 2) and the prominence of the merge that each edge is, (n - 1,).
 
-    The prominence is 0 where a single row joins the peak of its densest neighbour.
+    It is 0 where a single row joins the peak of its densest neighbour.
     """
     n = len(height)
     order = np.argsort(-height, kind="stable")
