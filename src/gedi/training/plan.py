@@ -265,7 +265,8 @@ def plan(
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
     if decided.data_noise is None and decided.sampler.kind == "base":
-        decided = replace(decided, data_noise=0.0)  # held-out points limit its energy
+        # Held-out points keep its density smooth.
+        decided = replace(decided, data_noise=0.0)
     if decided.data_noise is None:
         noise = _noise(dataset, convolved=is_convolutional(encoder.kind))
         decided = replace(decided, data_noise=noise)
