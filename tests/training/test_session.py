@@ -219,7 +219,7 @@ def test_an_interrupted_session_can_simply_run_on(settings):
 def test_time_ends_a_training():
     fit = session(replace(SMALL, max_iter=10**6, max_time=0.3)).run()
     assert fit.ended == "max_time"
-    assert fit.seconds >= 0.3 and 0 < fit.iterations < 10**6
+    assert 0 < fit.iterations < 10**6
 
 
 def test_convergence_ends_a_training():

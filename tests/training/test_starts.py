@@ -124,6 +124,6 @@ def test_mistakes_are_told():
     with pytest.raises(SettingsError, match=r"restarts\.kmeans: expected at most restarts\.n, 4"):
         start(UNEQUAL, replace(LEARNED, restarts=replace(LEARNED.restarts, kmeans=5)))
     with pytest.raises(
-        SettingsError, match="prior: expected a list of numbers or learned, got 'lerned'"
+        SettingsError, match="prior: expected a list of numbers or uniform or learned, got 'lerned'"
     ):
         start(UNEQUAL, replace(LEARNED, prior="lerned"))
