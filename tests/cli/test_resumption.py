@@ -52,7 +52,9 @@ def test_killed_trainings_end_with_the_same_bits():
     assert all(row["differences"] == [] for row in rows)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
     arguments = ["train", table, *SMALL, "--max-iter", "1000"]
     whole, broken = tmp_path / "whole", tmp_path / "broken run"
