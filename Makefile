@@ -45,6 +45,7 @@ release-check: $(READY)  ## build wheel and sdist, install each into an empty en
 		(cd dist && env/bin/gedi train moons --max-time 5 --out run --overwrite && \
 		env/bin/python -c "import gedi; gedi.GEDI") || exit 1; done
 	rm -rf dist/env dist/run
+	@echo "release-check: wheel and sdist install into empty environments, and train"
 
 fuzz: $(READY)  ## damaged files, strange settings and arrays for minutes, until something crashes
 	GEDI_FUZZ=20 $(BIN)/pytest tests/test_any_input.py
