@@ -11,7 +11,14 @@ from sklearn.metrics import adjusted_rand_score
 import gedi
 from gedi.data.dataset import Dataset
 from gedi.errors import SettingsError
-from gedi.settings import EncoderSettings, SamplerSettings, Settings, WeightSettings
+from gedi.settings import (
+    EncoderSettings,
+    RestartSettings,
+    SamplerSettings,
+    Settings,
+    WeightSettings,
+)
+from gedi.training.custom import Custom
 from gedi.training.hooks import StopWhen
 from gedi.training.plan import plan
 from gedi.training.session import start
@@ -89,6 +96,17 @@ def test_what_the_plan_decides():
 def test_draws_of_a_base_that_is_not_there_are_refused(changes, words):
     with pytest.raises(SettingsError, match=f"setting sampler.kind: base expects {words}"):
         plan(Dataset("heaps", heaps()[0]), replace(BASE, **changes))
+
+
+def test_a_pool_is_for_one_network_without_known_classes():
+    data = Dataset("heaps", heaps(120)[0])
+    pool = RestartSettings(pool=True, n=2)
+    with pytest.raises(SettingsError, match=r"restarts.pool: expected false with several networks"):
+        plan(data, replace(BASE, restarts=pool))
+    known = Custom(classes=np.zeros(120, dtype=np.int64))
+    with pytest.raises(SettingsError, match=r"restarts.pool: .* with known classes or groups"):
+        plan(data, replace(BASE, restarts=replace(pool, n=1)), known)
+    assert plan(data, BASE, known).settings.restarts.pool is False
 
 
 def test_images_have_no_mixture():

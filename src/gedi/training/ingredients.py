@@ -103,8 +103,8 @@ def build_ingredients(
         DataError: if all points are the same.
     """
     settings, previous = plan.settings, custom.previous
-    robust = settings.sampler.kind == "base"
-    scaling = _scaling(dataset, robust=robust) if previous is None else previous.scaling
+    by_contrast, weights = settings.sampler.kind == "base", settings.weights
+    scaling = _scaling(dataset, robust=by_contrast) if previous is None else previous.scaling
     data = Points(dataset.x, scaling, device)
     if data.are_all_the_same:
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
@@ -126,7 +126,6 @@ def build_ingredients(
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
-    by_contrast, weights = settings.sampler.kind == "base", settings.weights
     n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if by_contrast else 0
     w_evidence = weights.evidence
     if partition is not None and weights.start > 0:

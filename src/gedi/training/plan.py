@@ -261,6 +261,7 @@ def plan(
     if not custom.has_views:
         _check_views(decided, shape)
     _check_restarts(decided)
+    _check_pool(decided, custom)
     if decided.sampler.kind == "vera":
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
@@ -584,6 +585,22 @@ def _check_views(settings: Settings, shape: DataShape) -> None:
         raise SettingsError(
             f"settings views: expected one of {', '.join(steps)}, adversarial, neighbours above "
             f"zero{crop} for this kind of data, as weights.inv is not zero"
+        )
+
+
+def _check_pool(settings: Settings, custom: Custom) -> None:
+    """Refuse a pool for several networks, or where known points name the clusters already."""
+    if not settings.restarts.pool:
+        return
+    if settings.restarts.n != 1:
+        raise SettingsError(
+            "setting restarts.pool: expected false with several networks, because one starts from "
+            f"the best partition; got restarts.n {settings.restarts.n}"
+        )
+    if custom.names_clusters:
+        raise SettingsError(
+            "setting restarts.pool: expected false or null with known classes or groups, which "
+            "name the clusters already"
         )
 
 
