@@ -1,7 +1,6 @@
 """The choice among partitions: how well methods agree, and how few neighbours are separated."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +10,23 @@ from gedi.partitions.mixtures import Kind, fitted, k_means, kinds
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Candidate
 
-__all__ = ["agreement", "choose", "consensus", "crossing", "gaussian_kind"]
+__all__ = [
+    "NEIGHBOURS",
+    "agreement",
+    "choose",
+    "consensus",
+    "crossing",
+    "gaussian_kind",
+    "gaussian_peak",
+    "scores",
+]
 
 NEIGHBOURS = 5
 FAR_ROWS = 5  # a cluster with fewer rows consists of far rows
 FAR_SHARE = 1 / 200  # so does a cluster with a smaller share of the rows
 SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
+BEYOND = 3  # numbers of Gaussians above the best that gain nothing
 
 
 def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -> Candidate:
@@ -35,18 +44,33 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
         seed: determines the rows that are held out.
     """
     n_clusters = int(candidates[0].labels.max()) + 1
-    smallest = np.array([np.bincount(candidate.labels).min() for candidate in candidates])
-    least = min(max(FAR_ROWS, FAR_SHARE * len(z)), smallest.max())
-    allowed = smallest >= least
+    score = scores(nearest(z, NEIGHBOURS)[1], candidates)
     kind = gaussian_kind(z, n_clusters, seed)
-    mixtures = [c for c, a in zip(candidates, allowed, strict=True) if a and c.kind == kind]
+    allowed = zip(candidates, np.isfinite(score), strict=True)
+    mixtures = [c for c, is_allowed in allowed if is_allowed and c.kind == kind]
     if kind is not None and mixtures:
         return max(mixtures, key=lambda c: fitted(z, c.labels, kind, 10)[0].log_density(z).mean())
+    return candidates[int(score.argmax())]
+
+
+def scores(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """The scores (m,) of partitions into equally many clusters, in nats.
+
+        log consensus - ½ log(0.02 + crossing)
+
+    and minus infinity for those with a cluster of fewer than max(5, n / 200) rows, or than the
+    largest smallest cluster.
+
+    Args:
+        index: the neighbours of each row (n, k).
+        candidates: at least one.
+    """
+    smallest = np.array([np.bincount(candidate.labels).min() for candidate in candidates])
+    least = min(max(FAR_ROWS, FAR_SHARE * len(index)), smallest.max())
     labels = np.stack([candidate.labels for candidate in candidates])
     shared = consensus(agreement(labels), [candidate.family for candidate in candidates])
-    parted = crossing(nearest(z, NEIGHBOURS)[1], labels)
-    score = np.maximum(shared, 1e-3) / np.sqrt(0.02 + parted)
-    return candidates[int(np.where(allowed, score, -np.inf).argmax())]
+    score = np.log(np.maximum(shared, 1e-3)) - 0.5 * np.log(0.02 + crossing(index, labels))
+    return np.where(smallest >= least, score, -np.inf)
 
 
 def agreement(labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -129,27 +153,73 @@ def gaussian_kind(z: NDArray[np.float64], n_clusters: int, seed: int) -> Kind | 
         The best mixture's kind if its K is c and it gains two standard errors on one Gaussian,
         otherwise None.
     """
-    rng = np.random.default_rng(seed)
-    if len(z) > SUBSAMPLE:
-        z = z[rng.choice(len(z), SUBSAMPLE, replace=False)]
-    held_out = _held_out(z, n_clusters, rng.permutation(len(z)) % FOLDS, seed)
+    z, fold = _folds(z, seed)
+    numbers = {1, n_clusters, n_clusters + 1, n_clusters + 2, 2 * n_clusters, 3 * n_clusters}
+    most = min(max(len(z) // 6, n_clusters), len(z) - np.bincount(fold).max())
+    held_out = {
+        key: values
+        for k in sorted(k for k in numbers if k <= most)
+        for key, values in _held_out(z, k, fold, seed).items()
+    }
     mean = {key: values.mean() for key, values in held_out.items()}
     best = max(mean, key=mean.__getitem__)
     one = max((key for key in mean if key[0] == 1), key=mean.__getitem__)
-    gain = held_out[best] - held_out[one]
-    clear = best[0] == n_clusters and gain.mean() > 2 * gain.std() / np.sqrt(len(z))
+    clear = best[0] == n_clusters and _is_better(held_out[best], held_out[one])
     return best[1] if clear else None
 
 
+def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
+    """The number of Gaussians that clearly describes held-out rows best.
+
+    The mean log p(x) in five-fold cross-validation on at most 800 rows is compared for 1, 2, ...
+    Gaussians, until three more than the best gain nothing. If clusters are Gaussians, all smaller
+    numbers are clearly worse than the true one, and larger ones are no better. If they have other
+    shapes, more and more Gaussians gain less and less.
+
+    Args:
+        z: rows (n, d) of standardised columns.
+        most: the largest number of interest.
+        seed: determines the folds and the starts.
+
+    Returns:
+        The best number, if it gains more than two standard errors on each smaller one and is at
+        most `most`; otherwise None.
+    """
+    z, fold = _folds(z, seed)
+    limit = min(most + BEYOND, len(z) - int(np.bincount(fold).max()))
+    best: list[NDArray[np.float64]] = []  # log p(x_i) under 1, 2, ... Gaussians of the best kind
+    place = 0
+    for k in range(1, limit + 1):
+        best.append(max(_held_out(z, k, fold, seed).values(), key=np.mean))
+        if best[-1].mean() > best[place].mean():
+            place = k - 1
+        if k - 1 - place == BEYOND:
+            clear = all(_is_better(best[place], other) for other in best[:place])
+            return place + 1 if clear else None
+    return None
+
+
+def _folds(z: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """At most 800 of the rows, and the fold of each."""
+    rng = np.random.default_rng(seed)
+    if len(z) > SUBSAMPLE:
+        z = z[rng.choice(len(z), SUBSAMPLE, replace=False)]
+    return z, rng.permutation(len(z)) % FOLDS
+
+
+def _is_better(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Whether the mean of a is more than two standard errors above that of b, (n,)."""
+    gain = a - b
+    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
+
+
 def _held_out(
-    z: NDArray[np.float64], n_clusters: int, fold: NDArray[np.int64], seed: int
+    z: NDArray[np.float64], k: int, fold: NDArray[np.int64], seed: int
 ) -> dict[tuple[int, Kind], NDArray[np.float64]]:
-    """Log p(x_i) (n,) under the mixture fitted to the other folds, by number and kind."""
+    """Log p(x_i) (n,) under mixtures of k Gaussians fitted to the other folds, by k and kind."""
     n, d = z.shape
-    most = min(max(n // 6, n_clusters), n - np.bincount(fold).max())
-    numbers = {1, n_clusters, n_clusters + 1, n_clusters + 2, 2 * n_clusters, 3 * n_clusters}
     values: dict[tuple[int, Kind], NDArray[np.float64]] = {}
-    for k, f in product(sorted(k for k in numbers if k <= most), range(FOLDS)):
+    for f in range(FOLDS):
         rows, rest = z[fold != f], z[fold == f]
         start = k_means(rows, k, 2, seed)
         for kind in kinds(d):
