@@ -1,5 +1,6 @@
 """The choice among partitions: how well methods agree, and how few neighbours are separated."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,12 +14,13 @@ from gedi.partitions.pool import Candidate
 __all__ = [
     "NEIGHBOURS",
     "agreement",
+    "best_score",
     "choose",
     "consensus",
     "crossing",
     "gaussian_kind",
     "gaussian_peak",
-    "scores",
+    "least_rows",
 ]
 
 NEIGHBOURS = 5
@@ -26,6 +28,7 @@ FAR_ROWS = 5  # a cluster with fewer rows consists of far rows
 FAR_SHARE = 1 / 200  # so does a cluster with a smaller share of the rows
 SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
+STANDARD_ERRORS = 3.0  # by which the best number of Gaussians exceeds all smaller ones
 BEYOND = 3  # numbers of Gaussians above the best that gain nothing
 
 
@@ -44,33 +47,46 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
         seed: determines the rows that are held out.
     """
     n_clusters = int(candidates[0].labels.max()) + 1
-    score = scores(nearest(z, NEIGHBOURS)[1], candidates)
+    smallest = _smallest(candidates)
+    allowed = smallest >= min(least_rows(len(z)), smallest.max())
     kind = gaussian_kind(z, n_clusters, seed)
-    allowed = zip(candidates, np.isfinite(score), strict=True)
-    mixtures = [c for c, is_allowed in allowed if is_allowed and c.kind == kind]
+    mixtures = [c for c, a in zip(candidates, allowed, strict=True) if a and c.kind == kind]
     if kind is not None and mixtures:
         return max(mixtures, key=lambda c: fitted(z, c.labels, kind, 10)[0].log_density(z).mean())
-    return candidates[int(score.argmax())]
+    score = _scores(nearest(z, NEIGHBOURS)[1], candidates)
+    return candidates[int(np.where(allowed, score, -np.inf).argmax())]
 
 
-def scores(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """The scores (m,) of partitions into equally many clusters, in nats.
+def best_score(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> float:
+    """The greatest score of partitions without far rows as a cluster, in nats.
 
         log consensus - ½ log(0.02 + crossing)
 
-    and minus infinity for those with a cluster of fewer than max(5, n / 200) rows, or than the
-    largest smallest cluster.
-
     Args:
         index: the neighbours of each row (n, k).
-        candidates: at least one.
+        candidates: partitions into equally many clusters; minus infinity if none is left.
     """
-    smallest = np.array([np.bincount(candidate.labels).min() for candidate in candidates])
-    least = min(max(FAR_ROWS, FAR_SHARE * len(index)), smallest.max())
+    if not candidates:
+        return -np.inf
+    allowed = _smallest(candidates) >= least_rows(len(index))
+    return float(np.where(allowed, _scores(index, candidates), -np.inf).max())
+
+
+def _smallest(candidates: Sequence[Candidate]) -> NDArray[np.int64]:
+    """The number of rows in the smallest cluster of each partition (m,)."""
+    return np.array([np.bincount(candidate.labels).min() for candidate in candidates])
+
+
+def least_rows(n_rows: int) -> float:
+    """The number of rows below which a cluster consists of far rows."""
+    return max(FAR_ROWS, FAR_SHARE * n_rows)
+
+
+def _scores(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     labels = np.stack([candidate.labels for candidate in candidates])
     shared = consensus(agreement(labels), [candidate.family for candidate in candidates])
-    score = np.log(np.maximum(shared, 1e-3)) - 0.5 * np.log(0.02 + crossing(index, labels))
-    return np.where(smallest >= least, score, -np.inf)
+    parted = crossing(index, labels)
+    return np.asarray(np.log(np.maximum(shared, 1e-3)) - 0.5 * np.log(0.02 + parted))
 
 
 def agreement(labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -164,7 +180,7 @@ def gaussian_kind(z: NDArray[np.float64], n_clusters: int, seed: int) -> Kind | 
     mean = {key: values.mean() for key, values in held_out.items()}
     best = max(mean, key=mean.__getitem__)
     one = max((key for key in mean if key[0] == 1), key=mean.__getitem__)
-    clear = best[0] == n_clusters and _is_better(held_out[best], held_out[one])
+    clear = best[0] == n_clusters and _gain(held_out[best], held_out[one]) > 2
     return best[1] if clear else None
 
 
@@ -182,8 +198,8 @@ def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
         seed: determines the folds and the starts.
 
     Returns:
-        The best number, if it gains more than two standard errors on each smaller one and is at
-        most `most`; otherwise None.
+        The best number, if it gains more than three standard errors on each smaller one and is
+        at most `most`; otherwise None.
     """
     z, fold = _folds(z, seed)
     limit = min(most + BEYOND, len(z) - int(np.bincount(fold).max()))
@@ -194,7 +210,7 @@ def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
         if best[-1].mean() > best[place].mean():
             place = k - 1
         if k - 1 - place == BEYOND:
-            clear = all(_is_better(best[place], other) for other in best[:place])
+            clear = all(_gain(best[place], other) > STANDARD_ERRORS for other in best[:place])
             return place + 1 if clear else None
     return None
 
@@ -207,10 +223,10 @@ def _folds(z: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], NDAr
     return z, rng.permutation(len(z)) % FOLDS
 
 
-def _is_better(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether the mean of a is more than two standard errors above that of b, (n,)."""
+def _gain(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """The mean of a - b (n,) in standard errors."""
     gain = a - b
-    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
+    return float(gain.mean() / max(gain.std() / math.sqrt(len(gain)), 1e-12))
 
 
 def _held_out(

@@ -1,5 +1,6 @@
 """How many clusters a table has, and its partition into so many."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,8 +8,9 @@ from numpy.typing import NDArray
 
 from gedi import phrases
 from gedi.partitions.best import best_partition
-from gedi.partitions.choice import NEIGHBOURS, gaussian_peak, scores
+from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
 from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Pool
 
 __all__ = ["NumberOfClusters", "number_of_clusters"]
@@ -16,6 +18,7 @@ __all__ = ["NumberOfClusters", "number_of_clusters"]
 MARGIN = 0.1  # two scores that are closer are about equal
 SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
+FAR = 10  # times the distance to neighbours that all but a tenth of the rows have
 ROWS = 10  # rows per cluster at least
 FINER = 0.04  # of well separated clusters any union scores as well: prefer the finer partition
 
@@ -73,8 +76,9 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
 
         log consensus - ½ log(0.02 + crossing) + 0.04 log c
 
-    See `gedi.partitions.choice.choose`. Numbers from 2 to 15 are compared, on at most 1,500 rows;
-    while one of the two largest is the best, twice as many, with at least ten rows per cluster.
+    See `gedi.partitions.choice.choose`. Rows far from all others do not count. Numbers from 2 to
+    15 are compared, on at most 1,500 rows, and twice as many while one of the two largest is the
+    best, with at least ten rows per cluster.
 
     Args:
         x: rows (n, d), finite.
@@ -83,6 +87,7 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     z = standardised(clipped(x))
     if len(z) > SAMPLE:
         z = z[np.sort(np.random.default_rng(seed).choice(len(z), SAMPLE, replace=False))]
+    z = _without_far_rows(z)
     limit = min(len(np.unique(z, axis=0)) - 1, len(z) // ROWS, LAST)
     found: dict[int, float] = {}
     most = min(FIRST, limit)
@@ -102,12 +107,18 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     )
 
 
+def _without_far_rows(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rows that have enough others in reach to be a cluster, standardised again."""
+    if len(z) < 2:
+        return z
+    reach = nearest(z, math.ceil(least_rows(len(z))) - 1)[0][:, -1]
+    usual = np.quantile(reach, 0.9)
+    return standardised(z[reach <= FAR * usual]) if usual > 0 else z
+
+
 def _scored(z: NDArray[np.float64], numbers: range, seed: int) -> dict[int, float]:
     """The score of the best candidate, by number of clusters."""
     pool = Pool(z, numbers[-1], seed)
-    candidates = {c: pool.candidates(c) for c in numbers}
-    return {
-        c: float(scores(pool.neighbours[:, :NEIGHBOURS], found).max() + FINER * np.log(c))
-        for c, found in candidates.items()
-        if found
-    }
+    index = pool.neighbours[:, :NEIGHBOURS]
+    score = {c: best_score(index, pool.candidates(c)) + FINER * math.log(c) for c in numbers}
+    return {c: value for c, value in score.items() if value > -math.inf}
