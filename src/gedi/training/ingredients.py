@@ -35,7 +35,13 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import Partition, kmeans_starts, learn_partition, pool_partition
+from gedi.training.starts import (
+    Partition,
+    found_partition,
+    kmeans_starts,
+    learn_partition,
+    pool_partition,
+)
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -118,7 +124,11 @@ def build_ingredients(
     partition = None
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
-        partition = pool_partition(settings.n_clusters, data, drawing)
+        partition = (
+            pool_partition(settings.n_clusters, data, drawing)
+            if plan.found is None
+            else found_partition(plan.found, data)
+        )
     evidence = build_evidence(
         data,
         classes=custom.classes,

@@ -12,21 +12,26 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
-from gedi.partitions import best_partition
+from gedi.partitions import NumberOfClusters, best_partition, number_of_clusters
 from gedi.settings import CompleteSettings
 
 __all__ = [
     "CODED",
     "Codes",
+    "FoundNumber",
     "Partition",
+    "find_number",
     "fit_codes",
+    "found_partition",
     "kmeans_codes",
     "kmeans_head",
     "kmeans_starts",
@@ -121,8 +126,47 @@ def pool_partition(n_clusters: int, data: Points, generator: Generator) -> Parti
     seed = int(torch.randint(2**31, (), generator=generator))
     found = best_partition(x.cpu().double().numpy(), n_clusters, seed)
     codes = torch.from_numpy(found).long()
+    return Partition(x, codes.to(x.device), _log_shares(codes, n_clusters))
+
+
+class FoundNumber(NamedTuple):
+    """The number of clusters that was found, and the rows of the partition.
+
+    Attributes:
+        number: the number, its rivals, and the clusters of the rows.
+        rows: places of up to 5,000 points, (m,).
+    """
+
+    number: NumberOfClusters
+    rows: NDArray[np.int64]
+
+
+def find_number(x: Values, seed: int) -> FoundNumber:
+    """The number of clusters, and the partition of up to 5,000 points; see `gedi.partitions`.
+
+    Args:
+        x: points in the user's units, (n, d).
+        seed: determines the points, and the partitions.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:CODED])
+    return FoundNumber(number_of_clusters(np.asarray(x[rows], np.float64), seed), rows)
+
+
+def found_partition(found: FoundNumber, data: Points) -> Partition:
+    """The partition that came with the number of clusters.
+
+    Args:
+        found: of the same points.
+        data: all points.
+    """
+    codes = torch.from_numpy(found.number.labels).long()
+    x = data[torch.from_numpy(found.rows).to(data.device)]
+    return Partition(x, codes.to(x.device), _log_shares(codes, found.number.n_clusters))
+
+
+def _log_shares(codes: Tensor, n_clusters: int) -> Tensor:
     shares = torch.bincount(codes, minlength=n_clusters).clamp_min(1).double()
-    return Partition(x, codes.to(x.device), (shares / shares.sum()).log().float())
+    return (shares / shares.sum()).log().float()
 
 
 def learn_partition(
