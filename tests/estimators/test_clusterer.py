@@ -59,7 +59,7 @@ def test_learned_attributes_describe_the_training(fitted):
     assert fitted.n_features_in_ == 3 and fitted.input_shape_ == (3,)
     assert set(fitted.history_) >= {"iteration", "gen", "inv", "prior", "gap"}
     assert fitted.history_["iteration"][-1] == 400
-    np.testing.assert_allclose(fitted.prior_, 1 / 3)
+    np.testing.assert_allclose(fitted.prior_, 1 / 3, atol=0.01)
 
 
 def test_scores_are_higher_where_the_data_are(fitted):
@@ -122,8 +122,8 @@ def test_an_unfinished_training_says_so():
 
 
 def test_max_time_ends_the_training():
-    model = quick(max_iter=10**6, max_time=1.0).fit(X)
-    assert model.history_["seconds"][-1] < 3 and model.n_iter_ > 5
+    model = quick(max_iter=10**6, max_time=2.0).fit(X)
+    assert model.history_["seconds"][-1] < 2 and model.n_iter_ > 5
 
 
 def test_callbacks_see_the_history_and_can_end_the_training():

@@ -35,7 +35,7 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import Partition, kmeans_starts, learn_partition, pool_partition
+from gedi.training.starts import Partition, kmeans_starts, pool_partition
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -117,8 +117,12 @@ def build_ingredients(
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
     if settings.restarts.pool and previous is None:
-        drawing = Generator().manual_seed(settings.seed)
-        partition = pool_partition(settings.n_clusters, data, drawing)
+        partition = pool_partition(
+            settings.n_clusters,
+            data,
+            Generator().manual_seed(settings.seed),
+            prior=settings.prior if isinstance(settings.prior, list) else None,
+        )
     evidence = build_evidence(
         data,
         classes=custom.classes,
@@ -198,14 +202,6 @@ def fresh_state(
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
-    if parts.partition is not None:
-        learn_partition(
-            model,
-            parts.partition,
-            learning_rate=settings.learning_rate,
-            batch_size=settings.batch_size,
-            generator=generator,
-        )
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)

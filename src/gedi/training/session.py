@@ -62,7 +62,7 @@ from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
-from gedi.training.starts import kmeans_head
+from gedi.training.starts import kmeans_head, learn_partition
 from gedi.training.threads import bounded_threads
 from gedi.training.trained import TrainedModel
 
@@ -287,7 +287,7 @@ class Session:
             RunError: if another process of the training has died.
         """
         with bounded_threads(self.plan.multiplications), self.crew.failures_told():
-            self._match_scores()
+            self._prepare()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
                 if not _is_stopped(hooks):
@@ -459,20 +459,31 @@ class Session:
             generator=Generator().manual_seed(self.settings.seed),
         )
 
-    def _match_scores(self) -> None:
-        """Start fresh energies by score matching, if the settings ask for it."""
-        n_steps = self.settings.restarts.score_matching
-        if n_steps and not self._begun:
+    def _prepare(self) -> None:
+        """Let fresh networks learn the first partition, or start by score matching."""
+        if self._begun:
+            return
+        self._begun = True
+        settings, parts = self.settings, self.parts
+        if parts.partition is not None:
+            learn_partition(
+                self.state.model,
+                parts.partition,
+                learning_rate=settings.learning_rate,
+                batch_size=settings.batch_size,
+                generator=Generator().manual_seed(settings.seed),
+            )
+            self.state.average.load_state_dict(self.state.model.state_dict())
+        elif settings.restarts.score_matching:
             match_scores(
                 self.state,
-                self.parts.data,
-                self.parts.algorithm,
-                n_steps=n_steps,
-                seed=self.settings.seed,
-                in_place=not isinstance(self.parts.batches, Stream),
+                parts.data,
+                parts.algorithm,
+                n_steps=settings.restarts.score_matching,
+                seed=settings.seed,
+                in_place=not isinstance(parts.batches, Stream),
             )
-            self.controller.guard.begin(self.state)
-        self._begun = True
+        self.controller.guard.begin(self.state)
 
     def _choose(self) -> None:
         self.controller.guard.check(self.state)  # the chosen state is accepted as good
