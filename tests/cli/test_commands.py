@@ -45,6 +45,18 @@ def trained(table, tmp_path_factory):
     return folder, out, err
 
 
+def test_the_number_of_clusters_is_found_printed_and_reported(table, tmp_path):
+    folder = tmp_path / "run"
+    short = [*SMALL[2:], "--max-iter", "3"]
+    process = start("train", table, "--drop", "kind", *short, "--out", str(folder))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    found = "2 clusters were found in the data"
+    assert found in err and Run.open(folder).settings().n_clusters == 2
+    assert found in Run.open(folder).number
+    assert found in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def listing(folder):
     return sorted(str(path) for path in Path(folder).rglob("*"))
 

@@ -53,6 +53,22 @@ def test_clusters_are_found_and_numbered_by_size(fitted):
     assert np.array_equal(fitted.predict_proba(X).argmax(1), fitted.labels_)
 
 
+def test_the_number_of_clusters_is_found_by_default(tmp_path):
+    found = GEDI(max_iter=5, encoder=(16,), n_restarts=1, random_state=0).fit(X)
+    assert found.n_clusters == "auto" and found.n_clusters_ == 3
+    assert found.n_clusters_reason_ == "3 clusters were found in the data"
+    best = found.n_clusters_scores_["score"].argmax()
+    assert found.n_clusters_scores_["n_clusters"][best] == 3
+    found.save(tmp_path / "saved")
+    back = GEDI.load(tmp_path / "saved")
+    assert back.n_clusters_reason_ == found.n_clusters_reason_
+    np.testing.assert_array_equal(
+        back.n_clusters_scores_["score"], found.n_clusters_scores_["score"]
+    )
+    found.set_params(n_clusters=2).fit(X)
+    assert found.n_clusters_ == 2 and found.n_clusters_reason_ is None
+
+
 def test_learned_attributes_describe_the_training(fitted):
     assert fitted.n_iter_ == 400
     assert 0 <= fitted.collapse_gap_ < 0.3
@@ -392,8 +408,8 @@ def test_bad_input_is_refused(x, error, message):
     ("changes", "message"),
     [
         ({"n_clusters": 0}, "n_clusters: expected at least 1 cluster, got 0"),
-        ({"n_clusters": "3"}, "n_clusters: expected a whole number, got '3'"),
-        ({"n_clusters": 2.5}, "n_clusters: expected a whole number, got 2.5"),
+        ({"n_clusters": "3"}, "n_clusters: expected a whole number or auto, got '3'"),
+        ({"n_clusters": 2.5}, "n_clusters: expected a whole number or auto, got 2.5"),
         ({"max_iter": 0}, "max_iter: expected at least 1"),
         ({"max_iter": 1.5}, "max_iter: expected a whole number"),
         ({"contamination": 0.9}, "^contamination: expected a share above 0 and up to 0.5, got 0.9"),

@@ -48,6 +48,16 @@ def test_one_network_finds_the_moons_and_their_density(moons):
     assert moons.trained.predict(samples).log_density.mean() > -1
 
 
+def test_a_training_starts_from_the_partition_that_came_with_the_number():
+    settings = replace(BASE, n_clusters="auto", max_iter=1)
+    session = start(Dataset("moons", MOONS.astype(np.float32)), settings)
+    found, partition = session.plan.found, session.parts.partition
+    assert found.number.n_clusters == 2
+    np.testing.assert_array_equal(partition.codes, found.number.labels)
+    back = session.parts.scaling.inverse(partition.x)
+    np.testing.assert_allclose(back, MOONS[found.rows], atol=1e-4)
+
+
 def test_what_is_saved_gives_the_same_numbers(moons, tmp_path):
     save_trained(moons.trained, tmp_path / "model.safetensors")
     back = load_trained(tmp_path / "model.safetensors", moons.settings, (2,))

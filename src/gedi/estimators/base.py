@@ -311,7 +311,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows: NDArray[np.floating],
         input_shape: tuple[int, ...],
         *,
-        n_clusters: int,
+        n_clusters: int | str,
         prior: Any,
         custom: Custom,
     ) -> NDArray[np.int64]:
@@ -361,12 +361,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.log_normalizer_ = None if normalizer is None else normalizer.value
         self.log_normalizer_error_ = None if normalizer is None else normalizer.error
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
+        self._keep_number(fit)
         for name in ("former_clusters_", "overlaps_"):  # of an earlier fit
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
             self.former_clusters_ = fit.numbering.former
             self.overlaps_ = fit.numbering.overlap
+
+    def _keep_number(self, fit: Fit) -> None:
+        """Set the learned attributes about the number of clusters, for estimators that find it."""
 
     def _settings(
         self,

@@ -70,6 +70,7 @@ class ReportContent:
             clusters are shown by number.
         ended: what ended the training; see `gedi.evaluation.symptoms.Signs`.
         max_iter: number of iterations that were asked for; None if that is not known.
+        number: how the number of clusters was found; None if it was given.
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
@@ -116,6 +117,7 @@ class ReportContent:
     cluster_names: Sequence[str] = ()
     ended: str | None = None
     max_iter: int | None = None
+    number: str | None = None
 
 
 ENDINGS = {

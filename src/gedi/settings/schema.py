@@ -275,8 +275,9 @@ class Settings:
     Args:
         method: gedi, which includes JEM and GEDI no gen by its weights; for comparison barlow-twins
             or swav, whose loss replaces INV and which have no density; or the name of a plug-in.
-        n_clusters: the number of clusters. Null: known for named data sets, such as moons and
-            mnist.
+        n_clusters: the number of clusters; `auto` finds it from vectors, see `gedi.partitions`.
+            Null: known for named data sets, such as moons and mnist; the number of shares if
+            `prior` is a list; else auto.
         prior: the shares of the clusters that PRIOR aims at. A list of positive numbers, one for
             each cluster, if you know them; `uniform` for equal shares; `learned` for shares that
             start equal, or from the first partition, and follow the clusters found. Null: learned
@@ -319,7 +320,7 @@ class Settings:
     """
 
     method: MethodKind | str = "gedi"
-    n_clusters: int | None = None
+    n_clusters: int | Literal["auto"] | None = None
     prior: list[float] | Literal["uniform", "learned"] | None = None
     max_iter: int | None = None
     max_time: float | None = None
@@ -404,14 +405,14 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
     called = called or {}
     _check_types(settings, called)
     for name, value in _flat(asdict(settings)).items():
-        if value is not None and name in _RANGES:
+        if value is not None and value != "auto" and name in _RANGES:
             _RANGES[name].check(_label(name, called), value)
     if isinstance(settings.prior, (list, tuple)):
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
                 f"setting prior: expected positive shares, got {_shown(settings.prior)}"
             )
-        if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
+        if isinstance(settings.n_clusters, int) and len(settings.prior) != settings.n_clusters:
             raise SettingsError(
                 f"setting prior: expected {settings.n_clusters} shares, one for each cluster, "
                 f"got {len(settings.prior)}"

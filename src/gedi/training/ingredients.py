@@ -35,7 +35,7 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import Partition, kmeans_starts, pool_partition
+from gedi.training.starts import Partition, found_partition, kmeans_starts, pool_partition
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -117,11 +117,15 @@ def build_ingredients(
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
     if settings.restarts.pool and previous is None:
-        partition = pool_partition(
-            settings.n_clusters,
-            data,
-            Generator().manual_seed(settings.seed),
-            prior=settings.prior if isinstance(settings.prior, list) else None,
+        partition = (
+            pool_partition(
+                settings.n_clusters,
+                data,
+                Generator().manual_seed(settings.seed),
+                prior=settings.prior if isinstance(settings.prior, list) else None,
+            )
+            if plan.found is None
+            else found_partition(plan.found, data)
         )
     evidence = build_evidence(
         data,

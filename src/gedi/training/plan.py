@@ -46,6 +46,7 @@ from gedi.settings.complete import (
 )
 from gedi.settings.presets import NEUTRAL, changes_images, preset
 from gedi.training.custom import Custom
+from gedi.training.starts import FoundNumber, find_number
 
 __all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
 
@@ -134,6 +135,7 @@ class Plan:
         cuda_graph: whether iterations are launched as CUDA graphs.
         devices: the number of processes on each machine.
         nodes: the number of machines.
+        found: how the number of clusters was found; None if it was known.
     """
 
     settings: CompleteSettings
@@ -145,6 +147,7 @@ class Plan:
     cuda_graph: bool
     devices: int
     nodes: int
+    found: FoundNumber | None = None
 
     @property
     def n_processes(self) -> int:
@@ -169,6 +172,8 @@ class Plan:
             f"{_networks(settings, self.network)}; batches of {settings.batch_size}, "
             f"{settings.max_iter} iterations at most",
         ]
+        if self.found is not None:
+            lines.append(str(self.found.number))
         if settings.data_noise:
             unit = "the pixels' half range" if is_image else "the data's spread"
             lines.append(
@@ -230,13 +235,7 @@ def plan(
     check(settings)
     shape = DataShape.of(dataset)
     method = custom.chosen_method(settings)
-    n_clusters = settings.n_clusters or dataset.n_classes
-    if n_clusters is None:
-        raise SettingsError(
-            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
-            "--n-clusters 5 on the command line; docs/estimators.md compares several numbers "
-            "without labels"
-        )
+    n_clusters, found = _number(dataset, settings, custom)
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
@@ -284,7 +283,41 @@ def plan(
         cuda_graph=_cuda_graph(finished, custom, on_cuda, devices * nodes),
         devices=devices,
         nodes=nodes,
+        found=found,
     )
+
+
+def _number(
+    dataset: Dataset, settings: Settings, custom: Custom
+) -> tuple[int, FoundNumber | None]:
+    """The number of clusters, and how it was found unless it is known."""
+    known = _known_number(dataset, settings, custom)
+    if known is not None:
+        return known, None
+    _check_number_can_be_found(dataset, custom)
+    found = find_number(dataset.x, settings.seed)
+    return found.number.n_clusters, found
+
+
+def _known_number(dataset: Dataset, settings: Settings, custom: Custom) -> int | None:
+    if isinstance(settings.n_clusters, int):
+        return settings.n_clusters
+    if custom.previous is not None:
+        return custom.previous.n_clusters
+    if isinstance(settings.prior, list):
+        return len(settings.prior)
+    return dataset.n_classes if settings.n_clusters is None else None
+
+
+def _check_number_can_be_found(dataset: Dataset, custom: Custom) -> None:
+    """Refuse to look for clusters of images, whose distances mean little, and of symbols."""
+    if dataset.image_shape is not None or custom.names_clusters:
+        what = "images" if dataset.image_shape is not None else "clusters with a meaning"
+        raise SettingsError(
+            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
+            f"--n-clusters 5 on the command line; auto is not for {what}: `gedi sweep` compares "
+            "several numbers without labels"
+        )
 
 
 def _decided(

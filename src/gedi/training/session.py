@@ -45,6 +45,7 @@ from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
 from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
 from gedi.objective import Terms
+from gedi.partitions import NumberOfClusters
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
@@ -94,6 +95,7 @@ class Fit:
         iterations: the number of iterations done.
         seconds: the time spent in them.
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
+        number: how the number of clusters was found; None if it was known.
     """
 
     trained: TrainedModel
@@ -107,11 +109,12 @@ class Fit:
     iterations: int
     seconds: float
     numbering: Numbering | None = None
+    number: NumberOfClusters | None = None
 
 
 def fit(
     x: ArrayLike | Dataset,
-    n_clusters: int,
+    n_clusters: int | Literal["auto"] = "auto",
     *,
     image_shape: tuple[int, int, int] | None = None,
     settings: Settings | None = None,
@@ -125,7 +128,7 @@ def fit(
 
     Args:
         x: points, (n, d), in any units, or a data set.
-        n_clusters: the number of clusters.
+        n_clusters: the number of clusters; "auto" finds it from vectors.
         image_shape: (C, H, W) if the rows of the array are flattened images.
         settings: all other settings, which are plain values.
         custom: other objects and arrays, such as your own encoder.
@@ -395,6 +398,7 @@ class Session:
             iterations=self.state.iteration,
             seconds=self.state.seconds,
             numbering=numbering,
+            number=None if self.plan.found is None else self.plan.found.number,
         )
 
     def trained_model(self) -> TrainedModel:

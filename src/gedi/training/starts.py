@@ -17,17 +17,21 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
-from gedi.partitions import best_partition
+from gedi.partitions import NumberOfClusters, best_partition, number_of_clusters
 from gedi.settings import CompleteSettings
 
 __all__ = [
     "CODED",
     "Codes",
+    "FoundNumber",
     "Partition",
+    "find_number",
     "fit_codes",
+    "found_partition",
     "kmeans_codes",
     "kmeans_head",
     "kmeans_starts",
@@ -130,6 +134,42 @@ def pool_partition(
     if prior is not None:
         found = _ordered_as(found, np.asarray(prior))
     return Partition(x, torch.from_numpy(found).long().to(x.device), _log_shares(found, n_clusters))
+
+
+class FoundNumber(NamedTuple):
+    """The number of clusters that was found, and the rows of the partition.
+
+    Attributes:
+        number: the number, its rivals, and the clusters of the rows.
+        rows: places of up to 5,000 points, (m,).
+    """
+
+    number: NumberOfClusters
+    rows: NDArray[np.int64]
+
+
+def find_number(x: Values, seed: int) -> FoundNumber:
+    """The number of clusters, and the partition of up to 5,000 points; see `gedi.partitions`.
+
+    Args:
+        x: points in the user's units, (n, d).
+        seed: determines the points, and the partitions.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:CODED])
+    return FoundNumber(number_of_clusters(np.asarray(x[rows], np.float64), seed), rows)
+
+
+def found_partition(found: FoundNumber, data: Points) -> Partition:
+    """The partition that came with the number of clusters.
+
+    Args:
+        found: of the same points.
+        data: all points.
+    """
+    codes = found.number.labels
+    x = data[torch.from_numpy(found.rows).to(data.device)]
+    log_shares = _log_shares(codes, found.number.n_clusters)
+    return Partition(x, torch.from_numpy(codes).long().to(x.device), log_shares)
 
 
 def learn_partition(
