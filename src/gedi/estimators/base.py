@@ -191,7 +191,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return self.model_.outlier_scores(self._rows(X))
+        rows = self._rows(X)
+        return self.model_.outlier_scores(rows)
 
     def outlier_p_values(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """The share of training points that are at least as unusual as each point, (n,).
@@ -250,10 +251,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises:
             DataError: for images, and models of earlier versions.
         """
-        explanation = self.model_.explain_outliers(self._rows(X))
+        rows = self._rows(X)
+        explanation = self.model_.explain_outliers(rows)
         if not isinstance(X, pd.DataFrame):
             return explanation
-        return OutlierExplanation(*(pd.DataFrame(part, X.index, X.columns) for part in explanation))
+        frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
+        return OutlierExplanation(*frames)
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
         """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).

@@ -23,7 +23,7 @@ _NUMBERS = 2**20  # in a reference, at most
 _TRIMMED = 0.1  # share of the rows of a reference that are left out of it
 _HELD_OUT = 2000  # rows whose held-out energies are kept
 _LEAST = 1e-3  # distance in a column, in robust deviations, that is added to all distances
-_SAME = 1e-4  # of the k-th distance: a row closer than that is the point itself
+_SAME = 1e-3  # of the k-th distance: a row closer than that is the point itself
 _FAR = 1e30
 _PART = 1024  # points at a time, so that memory does not grow with their number
 _EXPLAINED = 64  # points at a time whose distances are kept by column
@@ -89,7 +89,9 @@ class Reference(nn.Module):
         kept = cls(rows=rows, shift=shift, scale=scale, reach=reach, **blank)
         distances = kept.nearest(rows).distances + d * _LEAST
         # The inverse of the mean of log(r_k / r_i) over the k - 1 nearest, averaged over rows.
-        slopes = (distances[:, -1:] / distances[:, :-1]).log().sum() / max(1, distances.shape[1] - 1)
+        slopes = (distances[:, -1:] / distances[:, :-1]).log().sum() / max(
+            1, distances.shape[1] - 1
+        )
         kept.dimension = (len(rows) / slopes).clamp(1, d) if slopes > 0 else x.new_tensor(float(d))
         kept.typical = kept.column_distances(rows)[0].mean(0)
         return kept
@@ -97,7 +99,7 @@ class Reference(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats, (n, d) -> (n,)."""
         r = self.nearest(x).distances.mean(1) + x.shape[1] * _LEAST
-        return self.dimension * (r / self.typical.sum()).log()
+        return self.dimension * (r / self.typical.to(x).sum()).log()
 
     def coordinates(self, x: Tensor) -> Tensor:
         """T(x), (n, d) -> (n, d)."""
@@ -132,11 +134,12 @@ class Reference(nn.Module):
             (a_j - ā_j) D log(r / r̄) / (r - r̄)
         """
         distances, places = self.column_distances(x)
-        r, typical = distances.sum(1), self.typical.sum()
+        usual = self.typical.to(x)
+        r, typical = distances.sum(1), usual.sum()
         ratio = r / typical - 1
         near = ratio.abs() < 1e-6  # where the quotient is its limit, 1 - ratio / 2
         slope = torch.where(near, 1 - ratio / 2, ratio.log1p() / torch.where(near, 1.0, ratio))
-        excess = (distances - self.typical) / typical
+        excess = (distances - usual) / typical
         return self.dimension * slope[:, None] * excess, places
 
 
@@ -202,7 +205,9 @@ class OutlierEnergy(nn.Module):
         own = groups.pop("", {})
         columns = dict.fromkeys(("shift", "scale", "reach", "typical"), (d,))
         for each in groups.values():
-            _check_shapes(each, {"rows": (len(each.get("rows", ())), d), "dimension": (), **columns})
+            _check_shapes(
+                each, {"rows": (len(each.get("rows", ())), d), "dimension": (), **columns}
+            )
         m = (len(own.get("held_out", ())),)
         _check_shapes(own, {"held_out": m, "clusters": m})
         return cls([Reference(**each) for _, each in sorted(groups.items())], **own)
@@ -215,7 +220,7 @@ class OutlierEnergy(nn.Module):
     def each(self, x: Tensor) -> Tensor:
         """The energies of the t references, (n, d) -> (t, n)."""
         parts = torch.split(_wide(x), _PART)
-        return torch.stack([torch.cat(list(map(one, parts))) for one in self.references])
+        return torch.stack([torch.cat([one(part) for part in parts]) for one in self._members()])
 
     def p_values(self, energy: Tensor, clusters: Tensor | None = None) -> Tensor:
         """The share of held-out rows that are at least as unusual, (n,), float64.
@@ -234,7 +239,7 @@ class OutlierEnergy(nn.Module):
         if clusters is None:
             return _p_values(self.held_out, energy)
         p = torch.ones_like(energy, dtype=torch.float64)
-        for cluster in clusters.unique():
+        for cluster in set(clusters.tolist()):
             inside = clusters == cluster
             p[inside] = _p_values(self.held_out[self.clusters == cluster], energy[inside])
         return p
@@ -253,12 +258,13 @@ class OutlierEnergy(nn.Module):
         return Explanation(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
     def _explain(self, x: Tensor) -> Explanation:
-        each = [one.contributions(x) for one in self.references]
-        neighbours = [
-            one.rows[places] for one, (_, places) in zip(self.references, each, strict=True)
-        ]
+        each = [one.contributions(x) for one in self._members()]
+        neighbours = [one.rows[at] for one, (_, at) in zip(self._members(), each, strict=True)]
         contributions = torch.stack([some for some, _ in each]).mean(0)
         return Explanation(contributions, torch.cat(neighbours, 1).median(1).values.to(x))
+
+    def _members(self) -> list[Reference]:
+        return list(self.references)  # type: ignore[arg-type]
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

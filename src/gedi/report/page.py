@@ -62,7 +62,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "feature_clusters": [] if is_image or is_plane else largest_clusters(content, rows),
         "feature_rows": [] if is_image or is_plane else feature_rows(content),
         "feature_pictures": [] if is_image or is_plane else feature_pictures(content),
-        "unlikely_rows": [] if is_image else unlikely_rows(content),
+        "unlikely_rows": unlikely_rows(content),
         "training": training_pictures(content),
         "stopped": content.stopped,
         "restart_columns": restart_columns(content.restarts),

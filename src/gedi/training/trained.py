@@ -352,5 +352,5 @@ def confidence(
         cluster_p_values: p-values of the points within their most probable cluster, (n,).
         alpha: share of the rows of a cluster.
     """
-    fits: NDArray[np.float64] = np.minimum(1.0, cluster_p_values / alpha)
-    return probabilities.max(1) * fits
+    sure: NDArray[np.float64] = probabilities.max(1) * np.minimum(1.0, cluster_p_values / alpha)
+    return sure
