@@ -90,7 +90,7 @@ def test_outliers_by_their_share_of_false_alarms(fitted):
         assert np.array_equal(fitted.predict_outliers(X, alpha=alpha) == -1, p <= alpha)
     assert np.array_equal(fitted.predict_outliers(X), fitted.predict_outliers(X, alpha=0.05))
     assert (fitted.outlier_p_values(X + 100) == 1 / 301).all()
-    with pytest.raises(ValueError, match="^alpha: expected a share above 0 and up to 0.5, got 2"):
+    with pytest.raises(ValueError, match=r"^alpha: expected a share above 0 and up to 0\.5, got 2"):
         fitted.predict_outliers(X, alpha=2)
 
 
@@ -99,7 +99,7 @@ def test_few_points_show_no_small_share(tmp_path):
     model.save(tmp_path / "model")
     back = GEDI.load(tmp_path / "model")
     assert model.offset_ == back.offset_ == -np.inf
-    with pytest.warns(UserWarning, match="15 training points cannot show that a share below 0.062"):
+    with pytest.warns(UserWarning, match=r"15 training points cannot show that a share below 0\.062"):
         assert (back.predict_outliers(X + 1e6) == 1).all()
     assert (back.predict_outliers(X + 1e6, alpha=0.1) == -1).all()
 
