@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import torch
 from scipy import sparse
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits, load_wine, make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import adjusted_rand_score
@@ -77,11 +77,24 @@ def test_contamination_is_the_share_of_outliers_among_points_like_those_of_the_t
     model = quick(contamination=contamination).fit(X[::2])
     verdict = model.predict_outliers(X[1::2])
     alarms = (verdict == -1).sum()
-    assert (
-        binom.ppf(0.001, 150, contamination / 2) <= alarms <= binom.ppf(0.999, 150, contamination)
-    )
+    low, high = binom.ppf(0.001, 150, contamination / 2), binom.ppf(0.999, 150, contamination)
+    assert low <= alarms <= high
     assert np.array_equal(verdict == -1, model.decision_function(X[1::2]) < 0)
     assert np.array_equal(verdict == -1, model.outlier_p_values(X[1::2]) <= contamination)
+
+
+@pytest.mark.parametrize(("data", "n"), [("wine", 120), ("normal", 150), ("normal", 12)])
+@pytest.mark.filterwarnings("ignore:no point is called an outlier:UserWarning")
+def test_the_threshold_holds_on_new_points(data, n):
+    rng = np.random.default_rng(1)
+    x = load_wine().data if data == "wine" else rng.normal(size=(1000, 10))
+    order = rng.permutation(len(x))
+    model = quick(n_clusters=2, contamination=0.05, max_iter=5).fit(x[order[:n]])
+    new = x[order[n:]]
+    alarms = (model.predict_outliers(new) == -1).sum()
+    # The alarms depend on the threshold, too, so that their law is beta-binomial.
+    rank = int(0.05 * (n + 1))
+    assert alarms <= (betabinom.ppf(0.999, len(new), rank, n + 1 - rank) if rank else 0)
 
 
 def test_outliers_by_their_share_of_false_alarms(fitted):
@@ -99,7 +112,7 @@ def test_few_points_show_no_small_share(tmp_path):
     model.save(tmp_path / "model")
     back = GEDI.load(tmp_path / "model")
     assert model.offset_ == back.offset_ == -np.inf
-    with pytest.warns(UserWarning, match=r"15 training points cannot show that a share below 0\.062"):
+    with pytest.warns(UserWarning, match=r"15 training points cannot show .* below 0\.062"):
         assert (back.predict_outliers(X + 1e6) == 1).all()
     assert (back.predict_outliers(X + 1e6, alpha=0.1) == -1).all()
 

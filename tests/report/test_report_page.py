@@ -453,15 +453,20 @@ def test_features_are_ordered_by_how_much_clusters_differ():
 
 def test_the_least_typical_rows_come_with_reasons(table, tmp_path):
     reasons = [[("mean smoothness", "1.00 (typical 0.10, +7.1 nats)")], []]
-    unusual = Unusual(np.array([17, 3]), np.array([-9.5, -4]), np.array([0.0017, 0.02]), reasons, 9)
+    scores, p, sure = np.array([[-9.5, -4], [0.0017, 0.02], [0.03, 1]])
+    unusual = Unusual(np.array([17, 3]), scores, p, sure, reasons, 9)
     changed = replace(table, unusual=unusual)
     first, second = feature_table.unlikely_rows(changed)
     assert (first.number, first.score, first.p_value) == (17, "-9.500", "0.0017")
-    assert first.standing_out == reasons[0] and second.number == 3
+    assert first.confidence == "0.030" and first.standing_out == reasons[0] and second.number == 3
     path = tmp_path / "report.html"
     write(path, changed)
     page = path.read_text()
-    assert "Least typical rows" in page and "typical 0.10, +7.1 nats" in page
+    assert (
+        "Least typical rows" in page
+        and "among 9 rows" in page
+        and "typical 0.10, +7.1 nats" in page
+    )
     assert feature_table.unlikely_rows(table) == []
 
 

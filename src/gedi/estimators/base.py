@@ -76,8 +76,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "adversarial", "neighbours" and, for images, "image", or names of plug-ins; functions
             that map a batch in the units of X to another one; or a list of both. None: chosen from
             the data, see `gedi.plan`.
-        contamination: share of points like those of the training that `predict_outliers` calls
-            outliers, if it is not given alpha. None: 0.05.
+        contamination: share of points like those of the training that fall below `offset_`, the
+            threshold of `predict_outliers` without alpha. None: 0.05.
         max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
         max_time: maximum number of seconds. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.

@@ -17,7 +17,7 @@ from gedi.report.findings import Findings
 from gedi.settings import method_name
 from gedi.training.numbering import describe
 from gedi.training.session import Fit
-from gedi.training.trained import TrainedModel
+from gedi.training.trained import Prediction, TrainedModel, confidence
 
 __all__ = ["ENDINGS", "Floats", "Integers", "ReportContent", "report_content"]
 
@@ -32,6 +32,7 @@ class Unusual(NamedTuple):
         rows: their places, (k,).
         scores: outlier scores in nats, (k,).
         p_values: shares of rows that are at least as unusual, (k,).
+        confidence: how sure the cluster is, see `gedi.GEDI.predict_confidence`, (k,).
         reasons: for each, the columns that make it unusual, and why.
         n_compared: m.
     """
@@ -39,6 +40,7 @@ class Unusual(NamedTuple):
     rows: Integers
     scores: Floats
     p_values: Floats
+    confidence: Floats
     reasons: list[list[tuple[str, str]]]
     n_compared: int
 
@@ -219,7 +221,7 @@ def report_content(
         next_steps=next_steps,
         confusion_clusters=order,
         outliers=findings.outliers,
-        unusual=_unusual(trained, dataset),
+        unusual=_unusual(trained, dataset, prediction),
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,
@@ -258,7 +260,7 @@ def _confusion(
     return (counts[:, order], dataset.class_names), order.tolist()
 
 
-def _unusual(trained: TrainedModel, dataset: Dataset) -> Unusual | None:
+def _unusual(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> Unusual | None:
     """The ten least typical rows of all, or of a sample of so many that it takes seconds."""
     if trained.outliers is None:
         return None
@@ -266,12 +268,15 @@ def _unusual(trained: TrainedModel, dataset: Dataset) -> Unusual | None:
     seen = np.linspace(0, n - 1, min(n, _COMPARED // d)).astype(np.int64)
     scores = trained.outlier_scores(dataset.x[seen])
     least = np.argsort(scores, kind="stable")[:_UNUSUAL]
-    x = dataset.x[seen[least]]
+    rows = seen[least]
+    x, scores = dataset.x[rows], scores[least]
+    within = trained.outlier_p_values(scores, prediction.clusters[rows])
     names = dataset.feature_names or [f"feature {j}" for j in range(d)]
     return Unusual(
-        rows=seen[least],
-        scores=scores[least],
-        p_values=trained.outlier_p_values(scores[least]),
+        rows=rows,
+        scores=scores,
+        p_values=trained.outlier_p_values(scores),
+        confidence=confidence(prediction.probabilities[rows], within),
         reasons=reasons(x, trained.explain_outliers(x), names),
         n_compared=len(seen),
     )

@@ -159,12 +159,12 @@ def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
             number=int(i),
             cluster=int(content.clusters[i]),
             color=colors[content.clusters[i]],
-            confidence=f"{content.confidence[i]:.3f}",
+            confidence=f"{sure:.3f}",
             score=phrases.number(score),
             p_value=f"{p:.2g}",
             standing_out=reasons,
         )
-        for i, score, p, reasons in zip(*unusual[:4], strict=True)
+        for i, score, p, sure, reasons in zip(*unusual[:5], strict=True)
     ]
 
 

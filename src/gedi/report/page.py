@@ -63,6 +63,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "feature_rows": [] if is_image or is_plane else feature_rows(content),
         "feature_pictures": [] if is_image or is_plane else feature_pictures(content),
         "unlikely_rows": unlikely_rows(content),
+        "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
         "training": training_pictures(content),
         "stopped": content.stopped,
         "restart_columns": restart_columns(content.restarts),
