@@ -22,6 +22,7 @@ from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.build import build_model, load_weights
 from gedi.model.mixture import MixtureBase
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
@@ -71,6 +72,8 @@ class Ingredients:
         partition: the partition from which the network starts, or None.
         held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
             chains.
+        outliers: how unusual points are, and the places of the points whose energies are held out;
+            None for images.
     """
 
     scaling: Scaling
@@ -86,6 +89,7 @@ class Ingredients:
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
     held_out: Tensor
+    outliers: tuple[OutlierEnergy, Tensor] | None
 
 
 def build_ingredients(
@@ -173,6 +177,7 @@ def build_ingredients(
         base=base,
         partition=partition,
         held_out=data[order[:n_held_out]],
+        outliers=_outliers(plan, data),
     )
 
 
@@ -359,6 +364,12 @@ def _base(
         return GaussianBase.fit(data, noise).to(data.device), None
     gaussian = GaussianBase.fit(data, 0.0).to(data.device)
     return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
+
+
+def _outliers(plan: Plan, data: Points) -> tuple[OutlierEnergy, Tensor] | None:
+    if plan.data.image_shape is not None:
+        return None
+    return OutlierEnergy.fit(data[:], Generator().manual_seed(plan.settings.seed))
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:

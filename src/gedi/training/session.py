@@ -38,6 +38,7 @@ from gedi.model import EnergyClassifier, ResidualClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
@@ -75,6 +76,7 @@ _log = logging.getLogger("gedi.training")
 
 _LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
 _END_SHARE = 0.1  # share of the remaining max_time for log Z and predictions
+_PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
 
@@ -435,7 +437,19 @@ class Session:
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
+            outliers=self._outliers(model),
         )
+
+    def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:
+        """The outlier energy with the clusters of its held-out points, on the CPU."""
+        if self.parts.outliers is None:
+            return None
+        outliers, places = self.parts.outliers
+        outliers, data = copy.deepcopy(outliers).cpu(), self.parts.data
+        parts = torch.split(data[places.to(data.device)].cpu(), _PART)
+        with torch.no_grad():
+            outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
+        return outliers
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
