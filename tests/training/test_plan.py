@@ -297,13 +297,15 @@ def test_processes_share_points_and_chains_equally():
 
 
 def test_a_plan_says_what_will_be_done_and_why():
-    said = str(plan(table(500, 6), Settings(n_clusters=3)))
+    chains = Settings(n_clusters=3, sampler=SamplerSettings(kind="langevin"))
+    said = str(plan(table(500, 6), chains))
     assert "table: 500 x 6, 3 clusters by GEDI" in said
     assert "6 networks, 2 of them from k-means, until iteration 600" in said
     assert "mlp-100-100 with 11,103 parameters" in said
     assert "noise of" in said and "because there are 500" in said
+    assert "from the best partition of a pool" in str(plan(table(500, 6), Settings(n_clusters=3)))
     one = str(plan(images(16), Settings(n_clusters=3, restarts=RestartSettings(n=1))))
-    assert "30 images of 1 x 16 x 16" in one and "one network, conv with" in one
+    assert "30 images of 1 x 16 x 16" in one and "one network: conv with" in one
 
 
 def test_a_plan_cannot_change():

@@ -118,7 +118,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             return reference_of(like, len(rows), seed)
         check_is_fitted(like)
         limit = math.inf
-        if learns_density(like.settings_):
+        if like.model_.outliers is None and learns_density(like.settings_):
             limit = like.model_.energy_of(like.offset_)
         return recall(
             like.model_,
@@ -131,7 +131,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Log p(x) - `offset_`: negative for outliers, (n,).
+        """`score_samples` - `offset_`: negative for outliers, (n,).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -139,10 +139,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         return self.score_samples(X) - self.offset_
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        """Mean log p(x) of points, in nats; see `score_samples`.
+        """Mean log p(x) of points, in nats; see `log_density`.
 
         Args:
             X: points (n, d), or images as they were fitted.
             y: not used.
         """
-        return float(self.score_samples(X).mean())
+        return float(self.log_density(X).mean())

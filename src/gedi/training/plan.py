@@ -188,7 +188,8 @@ def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
     widths = "".join(f"-{width}" for width in encoder.hidden)
     network = f"{encoder.kind}{widths} with {size.parameters:,} parameters"
     if restarts.n == 1:
-        return f"one network, {network}"
+        start = " that starts from the best partition of a pool" if restarts.pool else ""
+        return f"one network{start}: {network}"
     starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
     return (
         f"{restarts.n} networks{starts} until iteration {restarts.iterations}, then the one with "
@@ -402,27 +403,35 @@ def _encoder(
 def _sampler_kind(
     settings: Settings, method: Method, shape: DataShape, custom: Custom
 ) -> SamplerKind:
-    """The sampler: chains, unless draws of the base are set, or used by the previous model."""
-    if settings.sampler.kind == "base":
-        _check_base_draws(settings, method, shape)
-    if settings.sampler.kind is not None:
-        return settings.sampler.kind
-    previous = custom.previous
-    goes_on = previous is not None and isinstance(previous.model.base, MixtureBase)
-    return "base" if goes_on else "langevin"
+    """The source of negatives: draws of the base for vectors, chains where there is no such base.
+
+    A training that goes on from a model keeps the kind of its base. Encoders of the user, and
+    trainings with known classes or groups, do not start from a pool of partitions, and without
+    that start chains find better clusters.
+    """
+    kind = settings.sampler.kind
+    hindrances = _base_hindrances(settings, method, shape)
+    if kind == "base" and hindrances:
+        raise SettingsError(f"setting sampler.kind: base expects {hindrances[0]}")
+    if kind is not None:
+        return kind
+    if custom.previous is not None:
+        suits = isinstance(custom.previous.model.base, MixtureBase)
+    else:
+        own = custom.encoder is not None or is_plugged(settings.encoder.kind)
+        suits = not own and not custom.names_clusters
+    return "base" if suits and not hindrances else "langevin"
 
 
-def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> None:
-    """Refuse draws of the base if there is no such base, or no use for it."""
-    reasons = {
+def _base_hindrances(settings: Settings, method: Method, shape: DataShape) -> list[str]:
+    """What draws of the base expect but do not find; empty if they can be used."""
+    hindrances = {
         "vectors, but these are images": shape.image_shape is not None,
         "a built-in method with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
         "encoder.base true or null": settings.encoder.base is False,
         "a positive weights.gen": settings.weights.gen == 0,
     }
-    for expected, holds in reasons.items():
-        if holds:
-            raise SettingsError(f"setting sampler.kind: base expects {expected}")
+    return [expected for expected, holds in hindrances.items() if holds]
 
 
 def _network(
@@ -479,6 +488,7 @@ def _cuda_graph(
         "the device is not cuda": not on_cuda,
         f"there are {n_processes} processes": n_processes > 1,
         "sampler.kind is vera": settings.sampler.kind == "vera",
+        "sampler.kind is base": settings.sampler.kind == "base",
         "something is known of some inputs": custom.names_clusters,
         "the training continues from a trained model": custom.previous is not None,
     }
