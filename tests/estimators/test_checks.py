@@ -18,7 +18,7 @@ def short_trainings_may_stop_early():
 
 @parametrize_with_checks(
     [
-        GEDI(max_iter=20, encoder=(16,), n_restarts=1),
+        GEDI(n_clusters=3, max_iter=20, encoder=(16,), n_restarts=1),
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
     ]
 )
