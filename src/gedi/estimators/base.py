@@ -17,11 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset
-from gedi.data.values import value_range_of
+from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.hub import HubMixin
-from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
+from gedi.estimators.frames import frame_of, framed
+from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views, whole
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
@@ -97,6 +98,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_features_in_: number of features, d.
         feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
+        frame_: library, names and types of the columns of X, if X was a frame; otherwise None.
         n_iter_: number of iterations done.
         history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
         interventions_: what the guard against divergence did, one sentence each; usually none.
@@ -185,9 +187,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         return np.where(self.score_samples(X) < self.offset_, -1, 1)
 
-    def sample(
-        self, n_samples: int = 1, *, cluster: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def sample(self, n_samples: int = 1, *, cluster: int | None = None) -> tuple[Any, NDArray[Any]]:
         """Points drawn from p(x), or from p(x|y) of one cluster.
 
         With a fixed `random_state`, every call returns the same points.
@@ -198,16 +198,21 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Returns:
             Points (n_samples, d), or images as they were fitted, and their clusters (n_samples,).
+            If a frame was fitted, the points are a frame of the same library, with the types of
+            its columns: whole numbers are rounded.
 
         Raises:
             ValueError: for fewer than one sample, or a cluster that does not exist.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"expected n_samples of at least 1, got {n_samples}")
+        n = whole(n_samples, "n_samples", 1)
+        if cluster is not None:
+            cluster = whole(cluster, "cluster", 0)
         generator = Generator().manual_seed(seed_of(self.random_state))
-        x, clusters = self.model_.sample(n_samples, generator=generator, cluster=cluster)
-        return x.reshape(n_samples, *self.input_shape_), self._names(clusters)
+        x, clusters = self.model_.sample(n, generator=generator, cluster=cluster)
+        frame = getattr(self, "frame_", None)
+        shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
+        return shaped, self._names(clusters)
 
     # --- storage
 
@@ -275,6 +280,11 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ],
         )
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     # --- training
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
@@ -285,8 +295,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        rows: NDArray[np.floating] = validate_data(self, flatten(x)[0], dtype=_FLOATS, reset=False)
-        return rows
+        return self._finite(flatten(x)[0], dtype=_FLOATS, reset=False)
 
     def _prediction(self, x: Any) -> Prediction:
         rows = self._rows(x)
@@ -297,10 +306,13 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows, shape = flatten(x)
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
-        rows = validate_data(
-            self, rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on()
-        )
+        rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())
         return rows, shape or (rows.shape[1],)
+
+    def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:
+        """Points as scikit-learn checks them, and refused with the column if not finite."""
+        rows: NDArray[np.floating] = validate_data(self, x, ensure_all_finite=False, **checks)
+        return checked_rows(rows, "X", names=list(getattr(self, "feature_names_in_", ())))
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "model_")
@@ -334,13 +346,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "X",
             rows,
             image_shape=image_shape,
-            value_range=None if image_shape is None else value_range_of(np.asarray(x)),
+            value_range=None if image_shape is None else value_range_of(rows),
         )
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
+        self.frame_ = frame_of(x)
         self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
         _warn(fit)
         return prediction.clusters

@@ -29,8 +29,9 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence E_labelled[ log p(y|x) ]
 
     The clusters are the classes: labelled points name them, and all points shape them. Unknown
-    labels are -1, as in scikit-learn's semi-supervised learning. If all labels are -1 or 1, these
-    are taken for two classes, as one class alone leaves nothing to classify.
+    labels are missing (None, NaN or NA) or -1, as in scikit-learn's semi-supervised learning. If
+    all known labels are -1 or 1, these are taken for two classes, as one class alone leaves nothing
+    to classify.
 
     Args:
         w_evidence: weight of the labels.
@@ -62,7 +63,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
-            y: class of each point, of any type, or -1 if it is not known, (n,).
+            y: class of each point, of any type, or None, NaN, NA or -1 if it is not known, (n,).
             positives: rows that belong to the same class; see `gedi.GEDI.fit`.
 
         Raises:
@@ -153,28 +154,67 @@ class EncodedLabels(NamedTuple):
 
 
 def encode_labels(y: Any) -> EncodedLabels:
-    """Split labels into known classes and unknown ones, which are -1 (or "-1" among strings).
+    """Split labels into known classes and unknown ones.
+
+    Unknown are -1, "-1" and missing values: None, NaN, NA of pandas and null of polars.
 
     Raises:
-        ValueError: for labels that are missing, continuous, or all unknown.
+        ValueError: for labels that are continuous or infinite, or all unknown.
     """
     if y is None:
         raise DataError(
             "GEDIClassifier requires y to be passed, but the target y is None; use GEDI if no "
             "label is known"
         )
-    labels = column_or_1d(y, warn=True)
-    labels = _check_y(labels) if labels.dtype.kind in "fc" else labels
-    unknown = np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
-    known = np.array(labels[~unknown].tolist()) if labels.dtype == object else labels[~unknown]
+    labels, missing = _labels(y)
+    if labels.dtype.kind in "fc":
+        _check_y(labels[~missing])
+    unknown = missing | np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
+    known = _alike(labels[~unknown])
     if len(known) == 0:
-        raise DataError("y: every label is -1, unknown; use GEDI if no label is known")
+        raise DataError(
+            "y: every label is -1 or missing, so unknown; use GEDI if no label is known"
+        )
     check_classification_targets(known)
-    if unknown.any() and len(np.unique(known)) == 1:  # the coding of two classes as -1 and 1
-        known, unknown = labels, np.zeros_like(unknown)
+    if (unknown & ~missing).any() and len(np.unique(known)) == 1:  # two classes, coded -1 and 1
+        unknown = missing
+        known = _alike(labels[~unknown])
     classes, found = np.unique(known, return_inverse=True)
     codes = np.full(len(labels), -1, dtype=np.int64)
     codes[~unknown] = found
-    if labels.dtype == object:
+    if labels.dtype == object and classes.dtype.kind == "U":
         classes = classes.astype(object)
     return EncodedLabels(classes, codes)
+
+
+def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Labels (n,), and which of them are missing, (n,)."""
+    import pandas as pd  # noqa: PLC0415
+
+    if hasattr(y, "detach"):
+        y = y.detach().cpu().numpy()
+    if np.ma.isMaskedArray(y):
+        return column_or_1d(np.asarray(y)), np.ma.getmaskarray(y).ravel()
+    if isinstance(y, (list, tuple)) and any(each is None or each != each for each in y):
+        y = np.array(y, dtype=object)  # an array of text would hold 'nan'
+    elif hasattr(y, "to_pandas") and (hasattr(y, "to_pylist") or hasattr(y, "to_list")):
+        listed = y.to_pylist() if hasattr(y, "to_pylist") else y.to_list()
+        y = np.array(listed, dtype=object)
+    if isinstance(y, (pd.Series, pd.Categorical)) and not isinstance(y.dtype, np.dtype):
+        y = np.asarray(y, dtype=object)
+    labels = column_or_1d(y, warn=True)
+    return labels, np.asarray(pd.isna(labels), dtype=bool)
+
+
+def _alike(labels: NDArray[Any]) -> NDArray[Any]:
+    """Objects as an array of their own type.
+
+    Raises:
+        DataError: for text together with numbers.
+    """
+    if labels.dtype != object:
+        return labels
+    values = labels.tolist()
+    if len({isinstance(value, str) for value in values}) > 1:
+        raise DataError("y: expected labels of one type, got text together with other values")
+    return np.array(values)

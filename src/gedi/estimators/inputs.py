@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,19 @@ from torch import Tensor
 
 from gedi import plugins
 from gedi.errors import DataError, SettingsError
+from gedi.estimators.frames import as_points
 from gedi.settings.presets import NEUTRAL
 from gedi.training.numbering import Reference
 
-__all__ = ["flatten", "image_shape_of", "pairs_of", "reference_of", "seed_of", "split_views"]
+__all__ = [
+    "flatten",
+    "image_shape_of",
+    "pairs_of",
+    "reference_of",
+    "seed_of",
+    "split_views",
+    "whole",
+]
 
 _MOST_LABELS = 2_000
 _REFERENCES = 5_000
@@ -30,16 +40,25 @@ _VIEWS = {
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Images as rows; anything else unchanged, for scikit-learn to check.
+    """Points as rows that scikit-learn can check; images flattened.
 
     Args:
-        x: points (n, d), or images (n, H, W) or (n, C, H, W).
+        x: points (n, d), or images (n, H, W) or (n, C, H, W), in any container of `as_points`.
 
     Returns:
         The rows, and the shape of one image, or None.
+
+    Raises:
+        DataError: for anything that `as_points` refuses.
     """
-    if isinstance(x, (list, tuple)) and len(x) and np.ndim(x[0]) >= 2:
+    if (
+        isinstance(x, (list, tuple))
+        and len(x)
+        and not isinstance(x[0], Tensor)
+        and np.ndim(x[0]) >= 2
+    ):
         x = np.asarray(x)
+    x = as_points(x)
     shape = getattr(x, "shape", ())
     if len(shape) not in (3, 4):
         return x, None
@@ -178,4 +197,20 @@ def seed_of(random_state: Any) -> int:
     """A seed: the number itself, or one that is drawn from the state."""
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int32).max))
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def whole(value: Any, name: str, least: int) -> int:
+    """A whole number that is at least so large.
+
+    Raises:
+        DataError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        hint = f": pass {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        raise DataError(f"{name}: expected a whole number, got {value!r}{hint}")
+    if value < least:
+        raise DataError(f"{name}: expected at least {least}, got {value}")
+    return int(value)
