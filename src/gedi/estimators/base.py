@@ -20,8 +20,8 @@ from gedi.data.dataset import Dataset
 from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
-from gedi.estimators.hub import HubMixin
 from gedi.estimators.frames import frame_of, framed
+from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views, whole
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled

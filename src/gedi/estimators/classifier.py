@@ -169,7 +169,8 @@ def encode_labels(y: Any) -> EncodedLabels:
     labels, missing = _labels(y)
     if labels.dtype.kind in "fc":
         _check_y(labels[~missing])
-    unknown = missing | np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
+    unknown = missing.copy()
+    unknown[~missing] = [label in (-1, "-1") for label in labels[~missing].tolist()]
     known = _alike(labels[~unknown])
     if len(known) == 0:
         raise DataError(
@@ -195,7 +196,7 @@ def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         y = y.detach().cpu().numpy()
     if np.ma.isMaskedArray(y):
         return column_or_1d(np.asarray(y)), np.ma.getmaskarray(y).ravel()
-    if isinstance(y, (list, tuple)) and any(each is None or each != each for each in y):
+    if isinstance(y, (list, tuple)):
         y = np.array(y, dtype=object)  # an array of text would hold 'nan'
     elif hasattr(y, "to_pandas") and (hasattr(y, "to_pylist") or hasattr(y, "to_list")):
         listed = y.to_pylist() if hasattr(y, "to_pylist") else y.to_list()

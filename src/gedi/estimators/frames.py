@@ -24,7 +24,7 @@ __all__ = ["as_points", "frame_of", "framed"]
 
 _SHOWN = 5  # columns in a message
 _ARRAYS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__")
-_DATES = ("datetime", "date", "period")
+_DATES = ("date", "period", "timestamp")
 _ARROW_DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)\[pyarrow\]")
 _DECIMAL = "decimal"  # the type of columns of `Decimal`, which pandas has no name for
 
@@ -57,7 +57,7 @@ def as_points(x: Any) -> Any:
         return _numbers(_named(frame))
     _refuse_others(x)
     if np.ma.isMaskedArray(x):
-        return x.filled(np.nan) if not np.ma.is_masked(x) else x.astype(float).filled(np.nan)
+        return np.ma.filled(x.astype(float), np.nan) if np.ma.is_masked(x) else np.ma.getdata(x)
     if isinstance(x, np.ndarray):
         return _of_array(x)
     return x
@@ -252,7 +252,8 @@ def _numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
     numbers: dict[Any, Any] = {}
     wrong: dict[Any, str] = {}
     for name, column in frame.items():
-        numbers[name], problem = _column(column)
+        is_sparse = isinstance(column.dtype, pd.SparseDtype)
+        numbers[name], problem = _column(pd.Series(np.asarray(column)) if is_sparse else column)
         if problem is not None:
             wrong[name] = problem
     if wrong:
@@ -271,23 +272,18 @@ def _column(column: "pd.Series") -> tuple[NDArray[np.float64] | None, str | None
     from pandas.api import types  # noqa: PLC0415
 
     kind = column.dtype
-    if isinstance(kind, pd.SparseDtype):
-        column = column.sparse.to_dense()
-        kind = column.dtype
     if types.is_timedelta64_dtype(kind) or str(kind).startswith("duration"):
         return column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan), None
     if types.is_complex_dtype(kind):
         return None, "complex numbers"
     if types.is_numeric_dtype(kind) or types.is_bool_dtype(kind):
         return column.to_numpy(np.float64, na_value=np.nan), None
-    if isinstance(kind, pd.CategoricalDtype):
-        return None, "categories"
     if types.is_object_dtype(kind) or types.is_string_dtype(kind):
         return _of_objects(column)
     name = str(kind)
-    if name.startswith((*_DATES, "timestamp")):
-        return None, "dates"
-    return None, f"values of type {name}"
+    if isinstance(kind, pd.CategoricalDtype):
+        return None, "categories"
+    return None, "dates" if name.startswith(_DATES) else f"values of type {name}"
 
 
 def _of_objects(column: "pd.Series") -> tuple[NDArray[np.float64] | None, str | None]:
@@ -334,21 +330,9 @@ def _typed(column: NDArray[np.floating], kind: str) -> "pd.Series":
     from pandas.api import types  # noqa: PLC0415
 
     numbers = pd.Series(column, dtype=np.float64)
-    if kind == _DECIMAL:
-        return pd.Series([Decimal(repr(value)) for value in column.tolist()], dtype=object)
-    decimals = _ARROW_DECIMAL.fullmatch(kind)
-    if decimals:
-        import pyarrow  # noqa: PLC0415
-
-        digits, places = map(int, decimals.groups())
-        exact = [Decimal(f"{value:.{places}f}") for value in column.tolist()]
-        return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, places)))
-    if kind.startswith("Sparse"):
-        return numbers
-    try:
-        dtype = pd.api.types.pandas_dtype(kind)
-    except (TypeError, ValueError):
-        return numbers
+    if kind == _DECIMAL or _ARROW_DECIMAL.fullmatch(kind):
+        return _of_decimals(column, kind)
+    dtype = pd.api.types.pandas_dtype(kind)
     if types.is_timedelta64_dtype(dtype) or kind.startswith("duration"):
         spans = pd.Series(pd.to_timedelta(column, unit="s"))
         return spans.astype(dtype)
@@ -360,4 +344,19 @@ def _typed(column: NDArray[np.floating], kind: str) -> "pd.Series":
         if int(high) > limits.max:  # by rounding, for numbers of 64 bits
             high = float(np.nextafter(high, 0))
         return numbers.round().clip(low, high).astype(np.dtype(limits.dtype)).astype(dtype)
-    return numbers.astype(dtype) if types.is_float_dtype(dtype) else numbers
+    is_float = types.is_float_dtype(dtype) and not kind.startswith("Sparse")
+    return numbers.astype(dtype) if is_float else numbers
+
+
+def _of_decimals(column: NDArray[np.floating], kind: str) -> "pd.Series":
+    """A column of `Decimal` objects, or of decimals of pyarrow."""
+    import pandas as pd  # noqa: PLC0415
+
+    parametric = _ARROW_DECIMAL.fullmatch(kind)
+    if parametric is None:
+        return pd.Series([Decimal(repr(value)) for value in column.tolist()], dtype=object)
+    import pyarrow  # noqa: PLC0415
+
+    digits, places = map(int, parametric.groups())
+    exact = [Decimal(f"{value:.{places}f}") for value in column.tolist()]
+    return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, places)))
