@@ -326,8 +326,18 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_clusters: int,
         prior: Any,
         custom: Custom,
+        weights: NDArray[np.float64] | None = None,
     ) -> NDArray[np.int64]:
         """Fit the model and set the learned attributes.
+
+        Args:
+            x: what the user gave.
+            rows: all points, (n, d).
+            input_shape: the shape of one point.
+            n_clusters: the number of clusters.
+            prior: the prior over the clusters.
+            custom: what settings cannot hold, for the points of positive weight.
+            weights: of all points, (n,); points of weight 0 take no part. None means 1 for all.
 
         Returns:
             The clusters of the points, (n,).
@@ -341,12 +351,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             method=self.method if isinstance(self.method, Method) else None,
             views=functions,
             previous=self.model_ if self._goes_on() else None,
+            weights=None if weights is None else weights[weights > 0],
         )
+        trained_on = rows if weights is None else rows[weights > 0]
         dataset = Dataset(
             "X",
-            rows,
+            trained_on,
             image_shape=image_shape,
-            value_range=None if image_shape is None else value_range_of(rows),
+            value_range=None if image_shape is None else value_range_of(trained_on),
         )
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
@@ -354,7 +366,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._keep(fit)
         self.input_shape_ = input_shape
         self.frame_ = frame_of(x)
-        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        self.offset_ = _quantile(prediction.log_density, self.contamination, weights)
         _warn(fit)
         return prediction.clusters
 
@@ -457,6 +469,17 @@ def _warn(fit: Fit) -> None:
             NormalizerWarning,
             stacklevel=4,
         )
+
+
+def _quantile(
+    values: NDArray[np.float64], share: float, weights: NDArray[np.float64] | None
+) -> float:
+    """The quantile of values (n,) with weights (n,), or None for equal ones."""
+    if weights is None:
+        return float(np.quantile(values, share))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return float(np.interp(share * weights.sum(), below, values[order]))
 
 
 class _Callbacks(Hook):

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
 
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
-from gedi.estimators.inputs import pairs_of
+from gedi.estimators.inputs import kept_pairs, pairs_of, weights_of
 from gedi.training.custom import Custom
 
 __all__ = ["GEDIClassifier", "encode_labels"]
@@ -35,6 +36,9 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
 
     Args:
         w_evidence: weight of the labels.
+        class_weight: weights of the classes, by class, or "balanced" for the inverse of their
+            shares among the labels; they multiply the weights of labelled points in all terms. A
+            dictionary is not stored by `save`.
         prior: shares of the classes; None: those among the labels, with ten points added to each.
         ...: those of `BaseGEDI`.
 
@@ -57,13 +61,22 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     """
 
     w_evidence: float = 1.0
+    class_weight: Any = None
 
-    def fit(self, X: Any, y: Any, *, positives: Any = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        positives: Any = None,
+    ) -> Self:
         """Train on points of which some are labelled.
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
             y: class of each point, of any type, or None, NaN, NA or -1 if it is not known, (n,).
+            sample_weight: weight of each point in all terms; see `gedi.GEDI.fit`.
             positives: rows that belong to the same class; see `gedi.GEDI.fit`.
 
         Raises:
@@ -77,7 +90,11 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
                 f"y: expected the classes {self.classes_.tolist()} of the fitted model, as "
                 f"warm_start is set, got {classes.tolist()}"
             )
-        counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + _SMOOTHING
+        weights = self._weights(sample_weight, rows, classes, codes)
+        kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
+        own = None if weights is None else (weights / weights[kept].mean())[codes >= 0]
+        known = np.bincount(codes[codes >= 0], own, minlength=len(classes))
+        counts = known + _SMOOTHING
         clusters = self._train(
             X,
             rows,
@@ -85,16 +102,40 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             n_clusters=len(classes),
             prior=counts / counts.sum() if self.prior is None else self.prior,
             custom=Custom(
-                positives=pairs_of(positives, len(rows)),
-                classes=codes,
+                positives=kept_pairs(pairs_of(positives, len(rows)), kept),
+                classes=codes[kept],
             ),
+            weights=weights,
         )
         self.classes_ = classes
         self.labels_ = classes[clusters]
         z = self.model_.scaling(rows).numpy()
         logits = self.model_.logits(rows).numpy()
-        self.temperature_ = neighbours_temperature(z, logits, codes, self.settings_.seed)
+        self.temperature_ = neighbours_temperature(
+            z[kept],
+            logits[kept],
+            codes[kept],
+            self.settings_.seed,
+            None if weights is None else weights[kept] / weights[kept].mean(),
+        )
         return self
+
+    def _weights(
+        self,
+        sample_weight: Any,
+        rows: NDArray[np.floating],
+        classes: NDArray[Any],
+        codes: NDArray[np.int64],
+    ) -> NDArray[np.float64] | None:
+        """The weights of points times those of their classes, (n,), or None if all are the same."""
+        if self.class_weight is None:
+            return weights_of(sample_weight, rows)
+        of_class = compute_class_weight(
+            self.class_weight, classes=classes, y=classes[codes[codes >= 0]]
+        )
+        points = np.ones(len(rows)) if sample_weight is None else weights_of(sample_weight, rows)
+        points = np.ones(len(rows)) if points is None else points
+        return weights_of(points * np.where(codes >= 0, of_class[codes], 1.0), rows)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(y|x) in nats, (n, c).

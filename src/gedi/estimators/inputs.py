@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
 from gedi import plugins
@@ -20,10 +21,12 @@ from gedi.training.numbering import Reference
 __all__ = [
     "flatten",
     "image_shape_of",
+    "kept_pairs",
     "pairs_of",
     "reference_of",
     "seed_of",
     "split_views",
+    "weights_of",
     "whole",
 ]
 
@@ -123,6 +126,44 @@ def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
     return pairs.astype(np.int64)
 
 
+def weights_of(sample_weight: Any, rows: NDArray[np.floating]) -> NDArray[np.float64] | None:
+    """The weights of points, (n,); None if all are the same.
+
+    Args:
+        sample_weight: a number for each point, or None.
+        rows: the points, (n, d).
+
+    Raises:
+        ValueError: for another shape, negative or infinite weights, or zeros alone.
+    """
+    if sample_weight is None:
+        return None
+    checked = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    weights: NDArray[np.float64] = np.array(checked)
+    if not weights.any():
+        raise DataError("sample_weight: expected a positive weight for some points, got 0 for all")
+    if (weights == weights[0]).all():
+        return None
+    weights /= weights.max()
+    return weights
+
+
+def kept_pairs(
+    pairs: NDArray[np.int64] | None, kept: NDArray[np.bool_]
+) -> NDArray[np.int64] | None:
+    """Pairs among the points that are kept, by their places among these, (m, 2); None if none.
+
+    Args:
+        pairs: pairs of rows, (m, 2), or None.
+        kept: mask of the points, (n,).
+    """
+    if pairs is None:
+        return None
+    places = np.cumsum(kept) - 1
+    among: NDArray[np.int64] = places[pairs[kept[pairs].all(1)]]
+    return among if len(among) else None
+
+
 def split_views(
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None,
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[Callable[[Tensor], Tensor], ...]]:
@@ -155,13 +196,14 @@ def split_views(
     return strengths, own, tuple(view for view in each if callable(view))
 
 
-def reference_of(like: Any, n: int, seed: int) -> Reference:
+def reference_of(like: Any, n: int, seed: int, kept: NDArray[np.bool_]) -> Reference:
     """The predictions of an earlier model for up to 5,000 random points.
 
     Args:
         like: labels (n,) of all points, -1 where they are unknown, or probabilities (n, c).
         n: number of points.
         seed: seed of the choice of points.
+        kept: mask of the points that are trained on, (n,).
 
     Raises:
         DataError: for anything else.
@@ -184,7 +226,8 @@ def reference_of(like: Any, n: int, seed: int) -> Reference:
         expected = f"labels from -1 to {_MOST_LABELS - 1}"
     if not fits.all():
         raise DataError(f"like: expected {expected}, got {values[~fits][0]:g}")
-    rows = np.flatnonzero(values.reshape(n, -1).max(1) >= 0)
+    values = values[kept]
+    rows = np.flatnonzero(values.reshape(len(values), -1).max(1) >= 0)
     if not len(rows):
         raise DataError("like: expected labels of some points, got -1 for all")
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:_REFERENCES])
