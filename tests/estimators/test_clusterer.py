@@ -480,3 +480,27 @@ def test_earlier_models_that_cannot_be_used(like, words):
 def test_an_earlier_model_of_other_columns(fitted):
     with pytest.raises(DataError, match="was trained on 3 features, and these data have 2"):
         quick(max_iter=2).fit(X[:, :2], like=fitted)
+
+
+@pytest.mark.parametrize("kind", ["langevin", "base"])
+def test_values_of_any_size_are_predicted_by_a_limit(kind):
+    model = quick(settings=Settings(sampler=SamplerSettings(kind=kind)), max_iter=20).fit(X)
+    far = np.array([[1e300, 0, 0], [-1e308, 1e308, 0], [1e160, 1e160, 1e160]])
+    assert np.isfinite(model.predict_proba(far)).all()
+    assert (model.score_samples(far) < model.score_samples(X).min() - 50).all()
+    assert np.array_equal(model.predict(far), model.predict(np.clip(far, -1e90, 1e90)))
+
+
+def test_a_column_that_is_constant_up_to_rounding_is_constant():
+    flag = np.arange(300) % 2 == 0
+    nearly = np.c_[X, np.where(flag, 0.3, 0.1 + 0.2)]
+    model = quick(max_iter=300).fit(nearly)
+    assert adjusted_rand_score(Y, model.labels_) > 0.9
+    same = quick(max_iter=300).fit(np.c_[X, np.full(300, 0.3)])
+    np.testing.assert_array_equal(model.score_samples(nearly), same.score_samples(nearly))
+
+
+def test_fewer_distinct_rows_than_clusters_are_said():
+    rows = X[np.arange(17) % 6]
+    with pytest.warns(ConvergenceWarning, match="6 distinct rows, fewer than the 10 clusters"):
+        quick(n_clusters=10, max_iter=5).fit(rows)

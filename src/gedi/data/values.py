@@ -40,7 +40,7 @@ def check_points(x: ArrayLike, n_features: int, *, first_row: int | None = None)
 def _array_of(x: ArrayLike) -> NDArray[np.generic]:
     """The array itself, or that of a tensor; masked values become NaN, which is refused."""
     if np.ma.is_masked(x):
-        return np.ma.asarray(x).astype(np.float64).filled(np.nan)
+        return np.asarray(np.ma.filled(np.ma.asarray(x).astype(np.float64), np.nan))
     return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
 
 

@@ -1,5 +1,6 @@
 """The base of all estimators: parameters, training, density, outliers, samples and storage."""
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,13 +17,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data.dataset import Dataset
+from gedi.data.dataset import Dataset, has_distinct_rows
 from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.frames import frame_of, framed
 from gedi.estimators.hub import HubMixin
-from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views, whole
+from gedi.estimators.inputs import (
+    flatten,
+    functions_of,
+    image_shape_of,
+    refuse_local_functions,
+    seed_of,
+    split_views,
+    whole,
+)
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
@@ -86,11 +95,11 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         learning_rate: learning rate of Adam. None: chosen from the data, see `gedi.plan`.
         warm_start: whether fit continues from the model of the last fit, with its scaling.
         random_state: seed of all random numbers; an integer fixes the result bit for bit on one
-            machine.
+            machine. Of a generator of numpy or torch, or a `RandomState`, the seed is drawn.
         device: "auto", "cpu" or "cuda".
         verbose: 1 shows the progress.
-        callbacks: functions that are called with each new row of the history, a dict; one that
-            returns true ends the training.
+        callbacks: a function, or several, that are called with each new row of the history, a
+            dict; one that returns true ends the training.
         settings: a `gedi.Settings` for everything that has no argument here; arguments take
             precedence.
 
@@ -131,7 +140,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     random_state: Any = None
     device: Any = "auto"
     verbose: int = 0
-    callbacks: Sequence[Callable[[Record], bool | None]] | None = None
+    callbacks: (
+        Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
+    ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
@@ -280,6 +291,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ],
         )
 
+    def __getstate__(self) -> Any:
+        # Copies keep functions as they are, and cloudpickle stores them.
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if caller != "copy" and "cloudpickle" not in caller:
+            refuse_local_functions(functions_of(self.callbacks), "callbacks")
+            refuse_local_functions(split_views(self.views)[2], "views")
+        return super().__getstate__()
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -368,6 +387,13 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.frame_ = frame_of(x)
         self.offset_ = _quantile(prediction.log_density, self.contamination, weights)
         _warn(fit)
+        if n_clusters > 1 and not has_distinct_rows(trained_on, n_clusters):
+            warnings.warn(
+                f"X has {len(np.unique(trained_on, axis=0))} distinct rows, fewer than the "
+                f"{n_clusters} clusters: some of them are empty; decrease n_clusters",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return prediction.clusters
 
     def _keep(self, fit: Fit) -> None:
@@ -436,7 +462,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return settings
 
     def _run(self, session: Session) -> Fit:
-        callbacks = _Callbacks(self.callbacks or ())
+        callbacks = _Callbacks(functions_of(self.callbacks))
         progress = Progress(Console(stderr=True), lines=True) if self.verbose else None
         hooks: list[Hook] = [callbacks] if progress is None else [callbacks, progress]
         with progress or nullcontext():

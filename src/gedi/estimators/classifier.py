@@ -144,7 +144,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             X: points (n, d), or images as they were fitted.
         """
         rows = self._rows(X)
-        logits = self.model_.logits(rows).numpy()
+        logits = self.model_.logits(rows, with_base=False).numpy()
         result: NDArray[np.float64] = log_softmax(logits / self.temperature_, axis=1)
         return result
 

@@ -1,11 +1,13 @@
 """The arguments of an estimator, converted to the arrays that the training expects."""
 
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
@@ -20,10 +22,12 @@ from gedi.training.numbering import Reference
 
 __all__ = [
     "flatten",
+    "functions_of",
     "image_shape_of",
     "kept_pairs",
     "pairs_of",
     "reference_of",
+    "refuse_local_functions",
     "seed_of",
     "split_views",
     "weights_of",
@@ -236,12 +240,45 @@ def reference_of(like: Any, n: int, seed: int, kept: NDArray[np.bool_]) -> Refer
     return Reference(rows, np.eye(int(values.max()) + 1)[values[rows].astype(np.int64)])
 
 
+def functions_of(callbacks: Any) -> list[Callable[..., Any]]:
+    """Callbacks as a list; one function is a list of one.
+
+    Raises:
+        SettingsError: for anything but functions.
+    """
+    if callbacks is None:
+        return []
+    each = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(each, Sequence) or not all(callable(function) for function in each):
+        raise SettingsError(f"callbacks: expected a function or a list of them, got {callbacks!r}")
+    return list(each)
+
+
+def refuse_local_functions(functions: Sequence[Any], name: str) -> None:
+    """Refuse functions that a pickle cannot hold.
+
+    Raises:
+        pickle.PicklingError: for a lambda, or a function that is defined within another one.
+    """
+    for function in functions:
+        try:
+            pickle.dumps(function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise pickle.PicklingError(
+                f"{name}: {getattr(function, '__qualname__', function)} cannot be pickled: define "
+                f"it with def at the top of a module, or leave it out with "
+                f"set_params({name}=None); cloudpickle can store it"
+            ) from error
+
+
 def seed_of(random_state: Any) -> int:
     """A seed: the number itself, or one that is drawn from the state."""
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(np.iinfo(np.int32).max))
+    if isinstance(random_state, torch.Generator):
+        return int(torch.randint(np.iinfo(np.int32).max, (), generator=random_state))
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
