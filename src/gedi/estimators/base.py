@@ -370,7 +370,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             method=self.method if isinstance(self.method, Method) else None,
             views=functions,
             previous=self.model_ if self._goes_on() else None,
-            weights=None if weights is None else weights[weights > 0],
+            weights=None if weights is None else _unequal(weights[weights > 0]),
         )
         trained_on = rows if weights is None else rows[weights > 0]
         dataset = Dataset(
@@ -495,6 +495,11 @@ def _warn(fit: Fit) -> None:
             NormalizerWarning,
             stacklevel=4,
         )
+
+
+def _unequal(weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Weights (n,), or None if they are all the same."""
+    return None if (weights == weights[0]).all() else weights
 
 
 def _quantile(

@@ -142,10 +142,10 @@ def weights_of(sample_weight: Any, rows: NDArray[np.floating]) -> NDArray[np.flo
     """
     if sample_weight is None:
         return None
+    if np.size(sample_weight) and not np.any(sample_weight):
+        raise DataError("sample_weight: expected a positive weight for some points, got 0 for all")
     checked = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     weights: NDArray[np.float64] = np.array(checked)
-    if not weights.any():
-        raise DataError("sample_weight: expected a positive weight for some points, got 0 for all")
     if (weights == weights[0]).all():
         return None
     weights /= weights.max()

@@ -107,7 +107,7 @@ def _point(desk: Desk, place: float) -> NDArray[np.float64]:
 def _viewer(desk: Desk, label: str, name: str) -> gr.Gallery | gr.Dataframe:
     if desk.has_images:
         gr.Markdown(label)
-        return gallery_of(9, 150, name)
+        return gallery_of(9, None, name)
     return gr.Dataframe(label=label, interactive=False, elem_id=name)
 
 

@@ -27,7 +27,7 @@ def clusters_panel(desk: Desk) -> None:
     gr.Markdown("### Clusters: choose one to see its points")
     overview: gr.Gallery | gr.Dataframe
     if desk.has_images:
-        overview = gallery_of(10, 340, "overview")
+        overview = gallery_of(10, None, "overview")
     else:
         with gr.Row(equal_height=True):
             overview = gr.Dataframe(interactive=False, wrap=True, elem_id="overview", scale=3)
@@ -47,10 +47,12 @@ def clusters_panel(desk: Desk) -> None:
             )
             gallery = _list_of(desk, 420, "gallery")
             gr.Markdown("### Its nearest points")
-            nearest = _list_of(desk, 260, "nearest")
+            nearest = _list_of(desk, None, "nearest")
         with gr.Column(scale=2, min_width=320):
             chosen = gr.Textbox(label="The chosen point", interactive=False, elem_id="chosen")
-            posterior = gr.Label(label="p(y|x)", num_top_classes=5, elem_id="posterior")
+            posterior = gr.Label(
+                label="Its cluster, p(y|x)", num_top_classes=5, elem_id="posterior"
+            )
             density = gr.Plot(label="Its log-density among all points", elem_id="density")
             place = [] if desk.has_images else [gr.Plot(label="Its features", elem_id="features")]
     details = [chosen, posterior, density, *place, nearest]
@@ -83,11 +85,11 @@ def clusters_panel(desk: Desk) -> None:
     page.load(list_points, inputs, outputs)
 
 
-def _list_of(desk: Desk, height: int, name: str) -> gr.Gallery | gr.Dataframe:
+def _list_of(desk: Desk, height: int | None, name: str) -> gr.Gallery | gr.Dataframe:
     """An empty gallery, or an empty table, of points."""
     if desk.has_images:
-        return gallery_of(8, height, name)
-    return gr.Dataframe(interactive=False, max_height=height, elem_id=name)
+        return gallery_of(6, height, name)
+    return gr.Dataframe(interactive=False, max_height=height or 340, elem_id=name)
 
 
 def _row_of(event: gr.SelectData) -> int:

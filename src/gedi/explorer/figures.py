@@ -46,8 +46,14 @@ def tile(population: Population, x: Floats) -> NDArray[np.uint8]:
     return pixels.repeat(factor, 0).repeat(factor, 1)
 
 
-def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
-    """An empty gallery whose images can be selected; its heading is placed above it."""
+def gallery_of(columns: int, height: int | None, name: str) -> gr.Gallery:
+    """An empty gallery whose images can be selected; its heading is placed above it.
+
+    Args:
+        columns: images in a row.
+        height: in pixels; None: as high as the images.
+        name: the id of the element.
+    """
     return gr.Gallery(
         show_label=False,
         columns=columns,

@@ -30,7 +30,7 @@ def generate_panel(desk: Desk) -> None:
     status = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
     if desk.has_images:
-        shown = gallery_of(8, 360, "samples")
+        shown = gallery_of(8, None, "samples")
     elif desk.population.dataset.x.shape[1] == 2:
         shown = gr.Plot(label="Samples", elem_id="samples")
     else:

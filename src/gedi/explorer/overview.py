@@ -25,8 +25,8 @@ def verdict_text(desk: Desk) -> str:
     gap = float(desk.run.result()["collapse_gap"])
     found = diagnose(desk.run).symptoms
     judged = verdict(gap, found)
-    lines = [f"{judged.title}. {judged.text} Collapse gap: {gap:.3f} nats."]
-    return "\n".join([*lines, *(str(symptom) for symptom in found)])
+    lines = [f"{judged.title} (collapse gap {gap:.3f} nats). {judged.text}"]
+    return "\n".join([*lines, *(f"- {symptom}" for symptom in found)])
 
 
 def cards(desk: Desk) -> Any:
@@ -36,10 +36,8 @@ def cards(desk: Desk) -> Any:
     sizes = [int(np.sum(into == group)) for group in groups]
     shares = [size / max(len(into), 1) for size in sizes]
     if desk.has_images:
-        captions = [
-            f"{desk.names.of(group)}: {size:,} ({share:.0%})"
-            for group, size, share in zip(groups, sizes, shares, strict=True)
-        ]
+        named = zip(map(desk.names.of, groups), sizes, strict=True)
+        captions = [f"{name}: {size:,}" for name, size in named]
         return tiles(population, [_typical(desk, into == group) for group in groups], captions)
     return pd.DataFrame(
         {

@@ -40,7 +40,7 @@ def uploads_panel(desk: Desk) -> None:
     with gr.Column(visible=False) as answers:  # nothing to see before a prediction
         if desk.has_images:
             gr.Markdown("The images at the size of the model")
-            seen = gallery_of(8, 160, "seen")
+            seen = gallery_of(8, None, "seen")
         verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
