@@ -24,6 +24,7 @@ from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
 from gedi.training.numbering import Reference, recall
+from gedi.training.session import Fit
 
 __all__ = ["GEDI"]
 
@@ -37,11 +38,17 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     with p(y|x) = softmax f(x) and log p(x) = logsumexp f(x) - log Z. Points are scaled internally.
 
     Args:
-        n_clusters: the number of clusters c. With 1, only the density is learned.
+        n_clusters: the number of clusters c; "auto" finds it from the data, which images do not
+            allow. With 1, only the density is learned.
         ...: those of `BaseGEDI`.
 
     Attributes:
         labels_: cluster of each training point, (n,), numbered by size unless a prior was given.
+        n_clusters_: the number of clusters, c.
+        n_clusters_scores_: if c was found, arrays by name: the numbers `n_clusters` that were
+            compared, and their `score` in nats below the best; otherwise None.
+        n_clusters_reason_: if c was found, a sentence that says whether it is clear, and which
+            other numbers would do about as well; otherwise None.
         former_clusters_: with `like`, the number that each cluster had before, -1 for new ones,
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
@@ -57,7 +64,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         (500, 2)
     """
 
-    n_clusters: int = 8
+    n_clusters: int | str = "auto"
 
     def fit(
         self,
@@ -101,6 +108,17 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
         return self
 
+    def _keep_number(self, fit: Fit) -> None:
+        self.n_clusters_ = fit.trained.n_clusters
+        self.n_clusters_scores_ = self.n_clusters_reason_ = None
+        if fit.number is not None:
+            scores = fit.number.scores
+            self.n_clusters_scores_ = {
+                "n_clusters": np.array(list(scores)),
+                "score": np.array(list(scores.values())),
+            }
+            self.n_clusters_reason_ = str(fit.number)
+
     def _reference(
         self,
         like: Any,
@@ -125,7 +143,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             return reference_of(like, n, seed, kept)
         check_is_fitted(like)
         limit = math.inf
-        if learns_density(like.settings_):
+        if like.model_.outliers is None and learns_density(like.settings_):
             limit = like.model_.energy_of(like.offset_)
         return recall(
             like.model_,
@@ -138,7 +156,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Log p(x) - `offset_`: negative for outliers, (n,).
+        """`score_samples` - `offset_`: negative for outliers, (n,).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -146,10 +164,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         return self.score_samples(X) - self.offset_
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        """Mean log p(x) of points, in nats; see `score_samples`.
+        """Mean log p(x) of points, in nats; see `log_density`.
 
         Args:
             X: points (n, d), or images as they were fitted.
             y: not used.
         """
-        return float(self.score_samples(X).mean())
+        return float(self.log_density(X).mean())

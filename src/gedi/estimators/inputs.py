@@ -142,8 +142,11 @@ def weights_of(sample_weight: Any, rows: NDArray[np.floating]) -> NDArray[np.flo
     """
     if sample_weight is None:
         return None
-    if np.size(sample_weight) and not np.any(sample_weight):
-        raise DataError("sample_weight: expected a positive weight for some points, got 0 for all")
+    values = np.asarray(sample_weight)
+    if values.dtype.kind in "biuf" and values.size and not values.any():
+        raise DataError(
+            "sample_weight: expected a positive weight for some points, got zero for all weights"
+        )
     checked = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     weights: NDArray[np.float64] = np.array(checked)
     if (weights == weights[0]).all():
