@@ -31,7 +31,7 @@ def quick(kind="langevin", **changes):
 def used(kind):
     """What a training and all methods give."""
     model = quick(kind).fit(X)
-    return model.score_samples(X), model.transform(X), model.sample(3)[0], model.predict_proba(X)
+    return model.log_density(X), model.transform(X), model.sample(3)[0], model.predict_proba(X)
 
 
 @pytest.fixture(scope="module", params=["langevin", "base"])
@@ -58,7 +58,7 @@ def test_with_another_default_type(usual, tmp_path):
         model = quick(usual[0]).fit(X)
         model.save(tmp_path / "model")
         loaded = GEDI.load(tmp_path / "model")
-        assert np.array_equal(loaded.score_samples(X), usual[1][0])
+        assert np.array_equal(loaded.log_density(X), usual[1][0])
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -104,8 +104,8 @@ def test_a_forked_process_does_not_wait_for_the_threads_of_its_parent():
 def test_generators_as_random_state():
     for make in (np.random.default_rng, lambda seed: torch.Generator().manual_seed(seed)):
         first, again, other = (quick(random_state=make(s)).fit(X) for s in (1, 1, 2))
-        assert np.array_equal(first.score_samples(X), again.score_samples(X))
-        assert not np.array_equal(first.score_samples(X), other.score_samples(X))
+        assert np.array_equal(first.log_density(X), again.log_density(X))
+        assert not np.array_equal(first.log_density(X), other.log_density(X))
 
 
 def test_one_callback_instead_of_a_list():

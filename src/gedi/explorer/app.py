@@ -21,7 +21,11 @@ __all__ = ["page_of", "serve"]
 _THEME = gr.themes.Default(
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
 )
-_STYLE = "footer {display: none !important} .gradio-container {max-width: none !important}"
+_STYLE = """
+footer {display: none !important}
+.gradio-container {max-width: none !important}
+.grid-wrap.fixed-height {min-height: 0 !important; max-height: 70vh !important}
+"""
 
 
 def page_of(run: Run, other: Run | None = None) -> gr.Blocks:

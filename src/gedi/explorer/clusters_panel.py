@@ -30,7 +30,7 @@ def clusters_panel(desk: Desk) -> None:
         overview = gallery_of(10, None, "overview")
     else:
         with gr.Row(equal_height=True):
-            overview = gr.Dataframe(interactive=False, wrap=True, elem_id="overview", scale=3)
+            overview = gr.Dataframe(interactive=False, elem_id="overview", scale=3)
             whole = gr.Plot(show_label=False, elem_id="map", scale=2)
     with gr.Row():
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
