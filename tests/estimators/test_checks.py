@@ -25,7 +25,7 @@ def expected_failures(estimator):
 
 @parametrize_with_checks(
     [
-        GEDI(max_iter=20, encoder=(16,), n_restarts=1),
+        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1),
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
     ],
     expected_failed_checks=expected_failures,

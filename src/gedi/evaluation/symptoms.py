@@ -233,8 +233,8 @@ _UNSURE = (
     "number of clusters (--n-clusters)."
 )
 _UNBALANCED = (
-    "Give PRIOR more weight (--weights.prior). If the clusters should differ in size, set their "
-    "shares with --prior '[0.7, 0.3]', or use --prior learned."
+    "If the groups may differ in size, use --prior learned, or set their shares with "
+    "--prior '[0.7, 0.3]'. Otherwise give PRIOR more weight (--weights.prior)."
 )
 
 
