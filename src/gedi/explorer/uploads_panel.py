@@ -88,5 +88,7 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
 def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
     if paths:
         files = [paths] if isinstance(paths, str) else paths
-        return points_of_files(desk.run, files, desk.population.dataset.value_range)
+        dataset = desk.population.dataset
+        is_bytes = dataset.x.dtype == np.uint8  # whose white is 255, however dim the images are
+        return points_of_files(desk.run, files, (0.0, 255.0) if is_bytes else dataset.value_range)
     return points_of_text(desk.run, "" if desk.has_images else rows)
