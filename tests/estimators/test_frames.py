@@ -1,5 +1,6 @@
 """Points in the containers that people have: frames, tensors, sparse and masked arrays."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ import torch
 from scipy import sparse
 
 from gedi import GEDI
-from gedi.errors import DataError
+from gedi.errors import DataError, RunError
 from gedi.estimators import frames
 from gedi.estimators.frames import as_points, frame_of, framed
 
@@ -278,3 +279,13 @@ def test_numbers_of_samples_that_are_refused(fitted, n, message):
         fitted.sample(n)
     with pytest.raises(DataError, match=r"cluster: expected a whole number, got 1\.5"):
         fitted.sample(1, cluster=1.5)
+
+
+@pytest.mark.parametrize("kinds", [["float64"], ["no type"] * 3, 7])
+def test_saved_types_that_are_damaged_are_refused(tmp_path, kinds):
+    quick().fit(FRAME).save(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["learned"]["frame_"]["dict"]["types"] = kinds
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"config.json: cannot be read"):
+        GEDI.load(tmp_path / "model")
