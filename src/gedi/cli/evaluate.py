@@ -24,7 +24,14 @@ _FRESH_POINTS = 2000
 def run(options: Namespace) -> int:
     """Measure a trained model, and print the figures; with --out, write them as well."""
     folder = Run.open(Path(options.folder))
-    with nullcontext() if options.out is None else output_file(options.out, suffix=".json") as out:
+    target = (
+        nullcontext()
+        if options.out is None
+        else output_file(
+            options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
+        )
+    )
+    with target as out:
         folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
         with decoding_bar() as watch:

@@ -268,7 +268,7 @@ def _profile() -> ArgumentParser:
         action="store_true",
         help="measure processor time instead of wall-clock time, for machines that are busy",
     )
-    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
+    _output(parser, "also write the figures to a file (.json)")
     return parser
 
 
@@ -322,7 +322,7 @@ def _evaluate() -> ArgumentParser:
         "steps",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
-    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
+    _output(parser, "also write the figures to a file (.json)")
     return parser
 
 
@@ -331,8 +331,8 @@ def _predict() -> ArgumentParser:
     _run_folder(parser)
     parser.add_argument("data", type=str, help="file or folder with the points, as for train")
     _source_options(parser, "split", "skip_bad")
-    parser.add_argument(
-        "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
+    _output(
+        parser, "file to write (.csv or .parquet); by default NAME-clusters.csv, after the data"
     )
     return parser
 
@@ -346,7 +346,7 @@ def _sample() -> ArgumentParser:
         type=int | None,
         help="draw only from this cluster, p(x|y); by default from p(x)",
     )
-    parser.add_argument("--out", type=str, default="samples.npz", help="file to write (.npz)")
+    _output(parser, "file to write (.npz)", "samples.npz")
     parser.add_argument(
         "--n-steps",
         type=int,
@@ -385,7 +385,7 @@ def _explore() -> ArgumentParser:
 def _export() -> ArgumentParser:
     parser = _subparser(_EXPORT)
     _run_folder(parser)
-    parser.add_argument("--out", type=str, default="model.onnx", help="file to write (.onnx)")
+    _output(parser, "file to write (.onnx)", "model.onnx")
     return parser
 
 
@@ -479,6 +479,14 @@ def _run_folder(parser: ArgumentParser, **options: Any) -> None:
     """Add the run folder that a command reads."""
     parser.add_argument(
         "folder", help="run folder, as written by `gedi train`", **{"type": str} | options
+    )
+
+
+def _output(parser: ArgumentParser, help_text: str, default: str | None = None) -> None:
+    """Add the file that a command writes."""
+    parser.add_argument("--out", type=str | None, default=default, help=help_text)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file if it exists; never the input"
     )
 
 

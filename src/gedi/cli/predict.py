@@ -20,7 +20,8 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Write a table with the cluster, the probabilities and the log-density of each point."""
     folder = Run.open(Path(options.folder))
-    target = check_target(options.out, SUFFIXES)
+    out = options.out or f"{Path(options.data).name.partition('.')[0]}-clusters.csv"
+    target = check_target(out, SUFFIXES, overwrite=options.overwrite, inputs=[options.data])
     trained = folder.load_model()
     names = given_names(folder.path, trained.n_clusters)
     points = _points(folder, options)
@@ -31,7 +32,7 @@ def run(options: Namespace) -> int:
         if isinstance(points, Rows):
             print("note: run the same command again to continue", file=sys.stderr)
         raise
-    print(f"{n} points written to {options.out}")
+    print(f"{n} points written to {target}")
     return 0
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Values", "constant_features", "counting_columns"]
+__all__ = ["ROUNDING", "Dataset", "Values", "constant_features", "counting_columns"]
+
+ROUNDING = 4  # units of rounding by which values may differ that are meant to be the same
 
 # Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
 # computes with them accepts both.
@@ -57,8 +59,13 @@ class Dataset:
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:
-    """Indices of the columns of x (n, d) that hold a single value."""
-    return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+    """Indices of the columns of x (n, d) that hold a single value, up to rounding."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    if x.dtype.kind != "f":
+        return np.flatnonzero(low == high)
+    with np.errstate(over="ignore"):
+        same = high - low <= ROUNDING * np.finfo(x.dtype).eps * np.maximum(-low, high)
+    return np.flatnonzero(same | (low == high))
 
 
 def counting_columns(dataset: Dataset) -> list[str]:

@@ -14,6 +14,7 @@ from gedi.model.margins import location_and_scale
 __all__ = ["Scaling"]
 
 _CHUNK = 1024  # rows
+_ROUNDING = 4  # units of rounding by which values of a constant column may differ
 _DECIDING = 20_000  # rows that a robust scale is read from
 
 
@@ -48,9 +49,13 @@ class Scaling(NamedTuple):
         mean = sum((part / size).sum(0) for part in _parts(x)) / len(x)
         square = sum(((part / size - mean) ** 2).sum(0) for part in _parts(x)) / len(x)
         scale = size * np.sqrt(square)
-        # Rounding can leave a constant feature with a tiny deviation instead of zero.
-        others = np.ones_like(scale) if spread is None else np.where(spread > 0, spread, 1.0)
-        scale = np.where((low == high) | (scale == 0), others, scale)
+        # Values that differ by rounding alone, such as 0.3 and 0.1 + 0.2, are one value.
+        rounding = 0.0 if x.dtype.kind != "f" else _ROUNDING * np.finfo(x.dtype).eps
+        is_flat = (low == high) | (scale == 0) | (high / size - low / size <= rounding)
+        others = np.where(low == high, 1.0, np.maximum(size, 1.0))
+        if spread is not None:
+            others = np.where(spread > 0, spread, others)
+        scale = np.where(is_flat, others, scale)
         return cls(torch.from_numpy(size * mean), torch.from_numpy(scale))
 
     @classmethod

@@ -9,6 +9,7 @@
     result.json        why the training ended, and what it found
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
+    .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
 
 Each file is written under a temporary name and then renamed, so that it is never incomplete. No
@@ -38,6 +39,7 @@ from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
+from gedi.runs.lock import LOCK
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
@@ -99,21 +101,12 @@ class Run:
             RunError: if the folder is not empty and `overwrite` is false, is not a run, or cannot
                 be created.
         """
-        if _is_taken(path):
-            if not overwrite:
-                raise RunError(
-                    f"{path}: already exists: choose another --out, or add --overwrite to replace "
-                    "it"
-                )
-            if not (path / "run.json").is_file():
-                raise RunError(
-                    f"{path}: is not a run folder, so it is not overwritten: choose another --out"
-                )
-            _clear(path)
+        cls.check_free(path, overwrite=overwrite)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            _clear(path)
         except OSError as error:
-            raise RunError(f"{path}: cannot be created: {error.strerror}") from error
+            raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
         run = cls(
             path,
@@ -143,6 +136,26 @@ class Run:
             run._write(_LIKE, lambda file: save_reference(like, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
+
+    @staticmethod
+    def check_free(path: Path, *, overwrite: bool) -> None:
+        """Check that a run may be written to a folder.
+
+        Raises:
+            RunError: if the folder is not empty and `overwrite` is false, or is not a run.
+        """
+        try:
+            taken = _is_taken(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
+        if taken and not overwrite:
+            raise RunError(
+                f"{path}: already exists: choose another --out, or add --overwrite to replace it"
+            )
+        if taken and not (path / "run.json").is_file():
+            raise RunError(
+                f"{path}: is not a run folder, so it is not overwritten: choose another --out"
+            )
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -411,7 +424,7 @@ def _is_taken(path: Path) -> bool:
     """Whether the path exists, apart from a folder left by a training killed before it began."""
     if not path.is_dir():
         return path.exists()
-    return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
+    return {file.name for file in path.iterdir()} - {partial_name("run.json"), LOCK} != set()
 
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:

@@ -27,6 +27,7 @@ __all__ = ["Prediction", "TrainedModel"]
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
 _PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
 _MOST_CHUNKS = 64
+_FAR = 1e18  # scaled units; the energy of farther points may be a difference of infinities
 
 
 class Prediction(NamedTuple):
@@ -179,14 +180,18 @@ class TrainedModel:
 
     def _in_parts(self, network: Callable[[Tensor], Tensor], x: Values) -> Tensor:
         """The network's output for points in the user's units, computed in chunks."""
-        first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
+        first: Tensor = network(self._scaled(x[:_CHUNK]))
         # One tensor for all chunks: separate outputs would fragment the memory.
         outputs = first.new_empty(len(x), first.shape[1])
         outputs[:_CHUNK] = first
         for start in range(_CHUNK, len(x), _CHUNK):
             part = slice(start, start + _CHUNK)
-            outputs[part] = network(self.scaling(x[part], torch.float64))
+            outputs[part] = network(self._scaled(x[part]))
         return outputs
+
+    def _scaled(self, x: Values) -> Tensor:
+        """Points in scaled units, so bounded that energies of any finite point are finite."""
+        return self.scaling(x, torch.float64).clamp(-_FAR, _FAR)
 
     def sample(
         self,
