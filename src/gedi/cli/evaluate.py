@@ -13,6 +13,7 @@ from gedi.cli.progress_bars import decoding_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch
+from gedi.data.source import TEXT
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -60,6 +61,7 @@ def _data(folder: Run, options: Namespace, watch: Watch) -> Dataset:
             options.label,
             split=options.split,
             skip_bad=options.skip_bad,
+            text={name: options[name] for name in TEXT},
             watch=watch,
         )
     if folder.source.data in ("moons", "circles"):

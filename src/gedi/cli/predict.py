@@ -10,6 +10,7 @@ from gedi.cli.progress_bars import decoding_bar, prediction_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.rows import Rows
+from gedi.data.source import TEXT
 from gedi.explorer.names import given_names
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, predict_to_file
@@ -37,13 +38,14 @@ def run(options: Namespace) -> int:
 
 
 def _points(folder: Run, options: Namespace) -> Rows | Dataset:
+    text = {name: options[name] for name in TEXT}
     # Images are read whole: only they take --split and --skip-bad.
-    rows = None if options.split or options.skip_bad else folder.new_rows(options.data)
+    rows = None if options.split or options.skip_bad else folder.new_rows(options.data, text)
     if rows is not None:
         return rows
     with decoding_bar() as watch:
         dataset = folder.new_data(
-            options.data, split=options.split, skip_bad=options.skip_bad, watch=watch
+            options.data, split=options.split, skip_bad=options.skip_bad, text=text, watch=watch
         )
     note_skipped(dataset)
     return dataset

@@ -1,18 +1,16 @@
 """A data set: points, and what is known about them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gedi.data.columns import ColumnPlan
+from gedi.data.values import Values
+
 __all__ = ["ROUNDING", "Dataset", "Values", "constant_features", "counting_columns"]
 
 ROUNDING = 4  # units of rounding by which values may differ that are meant to be the same
-
-# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
-# computes with them accepts both.
-Values = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +31,8 @@ class Dataset:
             as labels are for evaluation only.
         files: the path of each image's file in the folder they come from; empty if they come from
             elsewhere.
+        columns: what was done with each column of a table; None if the rows come from elsewhere.
+        notes: on how the data were read, in words.
     """
 
     name: str
@@ -45,6 +45,8 @@ class Dataset:
     n_skipped: int = 0
     n_classes: int | None = None
     files: tuple[str, ...] = ()
+    columns: ColumnPlan | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:

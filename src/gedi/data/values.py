@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gedi.data.dataset import Values
 from gedi.errors import DataError
 
-__all__ = ["check_points", "checked_rows", "checked_values", "value_range_of"]
+__all__ = ["Values", "check_points", "checked_rows", "checked_values", "value_range_of"]
+
+# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
+# computes with them accepts both.
+Values = NDArray[Any]
 
 _MOST_CHANNELS = 4
 

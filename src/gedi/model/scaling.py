@@ -50,7 +50,7 @@ class Scaling(NamedTuple):
         square = sum(((part / size - mean) ** 2).sum(0) for part in _parts(x)) / len(x)
         scale = size * np.sqrt(square)
         # Values that differ by rounding alone, such as 0.3 and 0.1 + 0.2, are one value.
-        rounding = 0.0 if x.dtype.kind != "f" else _ROUNDING * np.finfo(x.dtype).eps
+        rounding = _ROUNDING * np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0  # type: ignore[type-var]
         is_flat = (low == high) | (scale == 0) | (high / size - low / size <= rounding)
         others = np.where(low == high, 1.0, np.maximum(size, 1.0))
         if spread is not None:

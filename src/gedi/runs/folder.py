@@ -20,8 +20,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,10 +30,12 @@ import yaml
 from numpy.typing import NDArray
 
 from gedi.data.built_in import is_plugged
+from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch, holds_images
 from gedi.data.rows import Rows, open_rows
 from gedi.data.source import Source
+from gedi.data.tables import table_files
 from gedi.errors import DataError, RunError
 from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
@@ -72,6 +74,7 @@ class Run:
         groups: where the groups under a rule came from; None without groups.
         like: folder of the earlier run whose cluster numbers are kept; None without one.
         plugins: the plug-ins that the training uses.
+        columns: what was done with the columns of a table; None if the data have no columns.
     """
 
     path: Path
@@ -82,6 +85,7 @@ class Run:
     groups: GroupSource | None = None
     like: str | None = None
     plugins: tuple[Plugin, ...] = ()
+    columns: ColumnPlan | None = None
 
     @classmethod
     def create(
@@ -117,6 +121,7 @@ class Run:
             groups,
             None if like is None else like.name,
             _plugins(source, settings),
+            _columns(dataset.columns, dataset.feature_names),
         )
         # Absolute paths, so that the data are found from any working directory.
         run._write_json(
@@ -130,6 +135,8 @@ class Run:
                 "groups": None if groups is None else asdict(groups),
                 "like": run.like,
                 "plugins": [plugin._asdict() for plugin in run.plugins],
+                "columns": None if dataset.columns is None else dataset.columns.to_json(),
+                "notes": list(dataset.notes),
             },
         )
         if like is not None:
@@ -344,18 +351,29 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
+        Args:
+            path: the data.
+            label: the column of labels, if there is one.
+            split: of images.
+            skip_bad: whether to leave out images that cannot be read.
+            text: options of `Source` on how tables are read, where they differ from the training.
+            watch: called while images are decoded.
+
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
-        dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
+        dataset = self.other_data(
+            path, label, split=split, skip_bad=skip_bad, text=text, watch=watch
+        )
         self._check_features(path, dataset.x.shape[1])
         return dataset
 
-    def new_rows(self, path: str) -> Rows | None:
+    def new_rows(self, path: str, text: Mapping[str, Any] | None = None) -> Rows | None:
         """Open the rows of other data for the trained model, to be read in blocks.
 
         Returns:
@@ -365,7 +383,7 @@ class Run:
         Raises:
             DataError: if columns are missing, or the number of features is different.
         """
-        rows = open_rows(path, self.feature_names)
+        rows = open_rows(path, self.columns or (), self._source(path, text).text)
         if rows is not None:
             self._check_features(path, rows.n_features)
         return rows
@@ -384,6 +402,7 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
     ) -> Dataset:
         """Read data of any shape in the same way as the training data.
@@ -391,18 +410,27 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
-        table = Path(path).suffix.lower() in {".csv", ".parquet"}
-        features = self.feature_names if table and self.feature_names else None
-        images = features is None and holds_images(path)
-        source = Source(
-            path,
+        table = self.columns is not None and bool(table_files(path))
+        plan = self.columns if table else None
+        images = plan is None and holds_images(path)
+        source = replace(
+            self._source(path, text if table else None),
             label=label,
             split=split,
             image_size=self.source.image_size if images else None,
             skip_bad=skip_bad,
             stream_above=self.source.stream_above,
         )
-        return source.read(watch, features=features, min_rows=1)
+        if not table:
+            source = replace(source, no_header=False)
+        return source.read(watch, plan=plan, min_rows=1)
+
+    def _source(self, path: str, text: Mapping[str, Any] | None) -> Source:
+        """Other data, read like those of the training: without names of columns if it had none."""
+        given = {name: value for name, value in (text or {}).items() if value}
+        source = Source(path, **{"no_header": self.source.no_header} | given)
+        source.check()
+        return source
 
     # --- files
 
@@ -441,6 +469,7 @@ _Facts = tuple[
     GroupSource | None,
     str | None,
     tuple[Plugin, ...],
+    ColumnPlan | None,
 ]
 
 
@@ -464,13 +493,22 @@ def _facts(content: Any) -> _Facts:
     if like is not None and not isinstance(like, str):
         raise ValueError("like: expected the path of an earlier run, as a string")
     brought = plugins_of(content.get("plugins", []))
+    plan = None if content.get("columns") is None else ColumnPlan.of_json(content["columns"])
+    columns = _columns(plan, names)
+    if columns is not None and len(columns.features) != d:
+        raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought
+        return source, d, tuple(names), None, groups, like, brought, columns
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought
+    return source, d, tuple(names), image_shape, groups, like, brought, None
+
+
+def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:
+    """The plan; for data in arrays and streams, that of columns of numbers with these names."""
+    return ColumnPlan.of_numbers(names) if plan is None and names else plan
 
 
 def _groups(content: Any) -> GroupSource | None:

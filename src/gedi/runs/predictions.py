@@ -46,7 +46,7 @@ def predict_to_file(
     For images from a folder, the first column is the path of the file. Probabilities have six
     digits in a .csv file, and full precision in a .parquet file, whose row groups are the parts.
 
-        rows = open_rows("large.parquet", features=["a", "b"])
+        rows = open_rows("large.parquet", run.columns)
         predict_to_file(trained, rows, Path("clusters.parquet"))
 
     Args:
@@ -112,7 +112,10 @@ def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Seq
             "model": _fingerprint(trained),
             "names": list(names),
             "files": None if isinstance(points, Dataset) else points.marks(),
-            "features": None if isinstance(points, Dataset) else points.features,
+            "columns": None
+            if isinstance(points, Dataset) or points.columns is None
+            else points.columns.to_json(),
+            "text": None if isinstance(points, Dataset) else points.text,
         },
         indent=2,
     )

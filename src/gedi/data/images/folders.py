@@ -8,17 +8,27 @@ from typing import TypeVar
 
 import numpy as np
 
-from gedi.data.file_errors import listed
-from gedi.data.images.parquet import shards_pile
+from gedi.data.file_errors import is_table, listed
+from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import PART, Pile, marks_of
 from gedi.errors import DataError
 
-__all__ = ["folder_pile"]
+__all__ = ["folder_pile", "holds_tables"]
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _SPLITS = frozenset({"train", "test", "validation", "valid", "val"})
 
 T = TypeVar("T")
+
+
+def holds_tables(folder: Path) -> bool:
+    """Whether a folder holds tables, and no images among them or in its folders."""
+    files, folders = _entries(folder)
+    tables = [path for path in files if is_table(path) and not path.name.startswith("_")]
+    shards = [path for path in tables if path.suffix.lower() == ".parquet"]
+    if not tables or _images_among(files) or (shards and image_columns(schema_of(shards[0]))):
+        return False
+    return not any(_images_among(_entries(each)[0]) for each in folders)
 
 
 def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
