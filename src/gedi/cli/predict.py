@@ -1,5 +1,6 @@
 """`gedi predict`."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.rows import Rows
 from gedi.data.source import TEXT
+from gedi.data.tables import table_files
 from gedi.explorer.names import given_names
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, predict_to_file
@@ -21,8 +23,10 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Write a table with the cluster, the probabilities and the log-density of each point."""
     folder = Run.open(Path(options.folder))
-    out = options.out or f"{Path(options.data).name.partition('.')[0]}-clusters.csv"
-    target = check_target(out, SUFFIXES, overwrite=options.overwrite, inputs=[options.data])
+    stem = re.sub(r"[*?\[\]]", "", Path(options.data).name).partition(".")[0]
+    out = options.out or f"{stem}-clusters.csv".removeprefix("-")
+    inputs = [options.data, *map(str, table_files(options.data))]
+    target = check_target(out, SUFFIXES, overwrite=options.overwrite, inputs=inputs)
     trained = folder.load_model()
     names = given_names(folder.path, trained.n_clusters)
     points = _points(folder, options)

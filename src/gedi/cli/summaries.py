@@ -21,6 +21,7 @@ from gedi.training.session import Fit
 
 __all__ = [
     "note_groups",
+    "note_reading",
     "note_skipped",
     "note_streamed",
     "note_useless_columns",
@@ -29,6 +30,8 @@ __all__ = [
     "print_findings",
     "print_summary",
 ]
+
+_MOST_LINES = 40  # on how columns were read
 
 
 def print_summary(fit: Fit, findings: Findings, path: Path) -> None:
@@ -58,6 +61,16 @@ def note_skipped(dataset: Dataset) -> None:
             f"note: {dataset.n_skipped} {images} could not be read and {were} left out",
             file=sys.stderr,
         )
+
+
+def note_reading(dataset: Dataset) -> None:
+    """Print how the data were read, and what was done with the columns of a table."""
+    lines = dataset.reading
+    for line in lines[:_MOST_LINES]:
+        print(printable(f"note: {line}"), file=sys.stderr)
+    if len(lines) > _MOST_LINES:
+        rest = len(lines) - _MOST_LINES
+        print(f"note: {rest} more such columns are listed in the report", file=sys.stderr)
 
 
 def note_streamed(dataset: Dataset) -> None:

@@ -7,8 +7,9 @@
                one column
     drop       left out: empty columns, row indices, text that differs in nearly every row
 
-A missing number is filled with the median of the training, a missing flag or date as well; where
-5 % or more are missing, a column of 0 and 1 says which. In a category "missing" is a level.
+A missing number, flag or date is filled with the median of the training, and a missing category
+with the most frequent one. Where 5 % or more are missing, a column of 0 and 1 says which, and
+"missing" is a level of a category.
 """
 
 import datetime
@@ -71,7 +72,8 @@ class Column:
         levels: of a category, the most frequent first; of a flag, the words for 0 and 1.
         pooled: whether a category has a column for all other levels.
         fill: what takes the place of a missing value; None refuses missing values.
-        mark_missing: whether a further column says which values are missing.
+        mark_missing: whether a further column says which values are missing; of a category, whether
+            it is a level.
         note: how the column was read, in words.
     """
 
@@ -94,7 +96,7 @@ class Column:
         if self.kind == "category":
             found = [f"{self.name}={level}" for level in self.levels]
             if self.pooled:
-                found.append(f"{self.name}={_OTHER}")
+                found.append(f"{self.name}={_OTHER if _OTHER not in self.levels else 'all others'}")
             return tuple(found if len(found) > 2 else found[1:])
         unit = {"date": " (hours)" if _is_time(self.form) else " (days)"}.get(self.kind, "")
         missing = (f"{self.name} is missing",) if self.mark_missing else ()
@@ -139,7 +141,11 @@ class ColumnPlan:
 
     def __str__(self) -> str:
         """A line for each column that is not simply a number."""
-        return "\n".join(str(column) for column in self.columns if _is_told(column))
+        return "\n".join(
+            " ".join(str(column).split())
+            for column in self.columns
+            if column.kind != "number" or column.note
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """The columns as JSON has them."""
@@ -387,18 +393,19 @@ def _number_column(where: str, name: str, text: Any, numbers: Any, mark: str) ->
 def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Column:
     """The levels of a category."""
     counts = _levels(column, text).value_counts()
-    n = int(counts.sum())
+    n, n_missing = int(counts.sum()), int(counts.get(_MISSING, 0))
+    often = n_missing >= _OFTEN_MISSING * n
+    if not often:
+        counts = counts.drop(_MISSING, errors="ignore")
     least = max(2, math.ceil(_RARE * n)) if n >= _FEW_ROWS and not given else 1
     order = sorted(counts.index, key=lambda level: (-int(counts[level]), level))
     kept = [level for level in order if counts[level] >= least][:_MOST_LEVELS]
     n_pooled = len(order) - len(kept)
-    n_missing = int(counts.get(_MISSING, 0))
-    missing = "a level of its own" if _MISSING in kept else f"counted as {_OTHER!r}"
-    notes = [f"{n_missing} missing, {missing}"] if n_missing else []
-    n_pooled -= n_missing > 0 and _MISSING not in kept
-    if len(kept) + (len(order) > len(kept)) < 2 or not kept:
+    if not kept or len(order) < 2:
         why = "only one value" if len(order) == 1 else f"{len(order)} values, all of them rare"
         return Column(name, "drop", note=why)
+    missing = "a level of its own" if often else f"filled with {kept[0]!r}"
+    notes = [f"{n_missing} missing, {missing}"] if n_missing else []
     if n_pooled:
         pooled = "level" if n_pooled == 1 else "levels"
         notes.append(f"{n_pooled} rare {pooled} pooled as {_OTHER!r}")
@@ -407,7 +414,8 @@ def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Col
         name,
         "category",
         levels=tuple(kept),
-        pooled=len(order) > len(kept),
+        pooled=n_pooled > 0,
+        mark_missing=often and n_missing > 0,
         note="; ".join([shown, *notes]),
     )
 
@@ -511,8 +519,10 @@ def _features(
     if not isinstance(values, np.ndarray):
         codes = {level: i for i, level in enumerate(column.levels)}
         rest = len(codes) if column.pooled else -1
+        if not column.mark_missing:
+            codes.setdefault(_MISSING, 0)
         found = values.map(lambda level: codes.get(level, rest)).to_numpy(np.int64)
-        places = range(len(codes) + column.pooled)
+        places = range(len(column.levels) + column.pooled)
         for place in places if len(places) > 2 else places[1:]:
             yield (found == place).astype(np.float64)
         return
@@ -616,10 +626,6 @@ def _form(form: str) -> str:
     for code, word in names.items():
         form = form.replace(code, word)
     return form
-
-
-def _is_told(column: Column) -> bool:
-    return column.kind != "number" or bool(column.note)
 
 
 def _column_of(content: Any) -> Column:

@@ -53,6 +53,12 @@ class Dataset:
         """The number of rows that are trained on."""
         return len(self.x)
 
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How the data were read, and what was done with columns that are not simply numbers."""
+        plan = "" if self.columns is None else str(self.columns)
+        return (*self.notes, *(f"column {line}" for line in plan.splitlines()))
+
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even where a class vanishes."""
         labels = None if self.labels is None else self.labels[index]

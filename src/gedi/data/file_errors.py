@@ -1,5 +1,6 @@
 """Errors for files that are missing, damaged, or refused."""
 
+import csv
 import difflib
 import zipfile
 import zlib
@@ -106,7 +107,14 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise refused(path, error) from error
     except (
         *(OSError, ValueError, LookupError, TypeError, EOFError, pa.ArrowException),
-        *(zipfile.BadZipFile, zlib.error, OverflowError, MemoryError, NotImplementedError),
+        *(
+            csv.Error,
+            zipfile.BadZipFile,
+            zlib.error,
+            OverflowError,
+            MemoryError,
+            NotImplementedError,
+        ),
     ) as error:
         raise unreadable(path, kind, error) from error
 

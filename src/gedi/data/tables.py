@@ -31,7 +31,8 @@ from gedi.data.columns import (
     typed,
 )
 from gedi.data.dataset import Dataset
-from gedi.data.file_errors import existing_file, is_table, read_each, reading
+from gedi.data.file_errors import existing_file, is_table, listed, read_each, reading
+from gedi.data.images import tables_among
 from gedi.data.labels import label_column
 from gedi.data.text_files import form_of, table_start, text_rows
 from gedi.errors import DataError
@@ -127,8 +128,8 @@ def table_files(source: str) -> tuple[Path, ...]:
     path = Path(source)
     try:
         if path.is_dir():
-            found = sorted(path.iterdir())
-        elif any(sign in source for sign in "*?[") and not path.exists():
+            return tuple(tables_among(sorted(path.iterdir())))
+        if any(sign in source for sign in "*?[") and not path.exists():
             found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207
         else:
             found = [path] if path.is_file() else []
@@ -163,7 +164,7 @@ def load_tables(
     Raises:
         DataError: a file is damaged, lacks a column, or has values that nothing can be done with.
     """
-    path = files[0]
+    path = existing_file(str(files[0]))
     names = column_names(path, text)
     labels = () if label is None else (label,)
     require_columns(path, names, labels, "label column")
@@ -182,6 +183,8 @@ def load_tables(
     _refuse_totals(source, frame)
     given = None if label is None else typed(frame[label])
     frame = frame[[name for name in features or wanted if name != label]]
+    if frame.columns.empty:
+        raise DataError(f"{source} has no feature columns: it holds {listed(names)}")
     if plan is None:
         plan, x = learn_columns(
             frame,
@@ -355,7 +358,8 @@ def _text_table(plain: Path, path: Path, text: TextOptions, groups: range | None
     ) -> Iterator[tuple["pd.DataFrame", float]]:
         if rows is None:
             check_text_claims(plain, form.separator)
-        yield from _without_end(text_rows(plain, form, columns, rows), text.skip_footer)
+        for frame, share in _without_end(text_rows(plain, form, rows), text.skip_footer):
+            yield frame if columns is None else frame[list(columns)], share
 
     return _Table(form.names, parts, form.separator, form.notes)
 

@@ -92,14 +92,13 @@ def form_of(
 
 
 def text_rows(
-    path: Path, form: TextForm, columns: Sequence[str] | None, rows: int | None
+    path: Path, form: TextForm, rows: int | None
 ) -> Iterator[tuple["pd.DataFrame", float]]:
     """All values as text, some rows at a time; and the share of the file that has been read.
 
     Args:
         path: of the file.
         form: what it looks like.
-        columns: to read; None: all.
         rows: at a time; None: all at once.
 
     Raises:
@@ -122,7 +121,6 @@ def text_rows(
                 header=None,
                 names=list(form.names),
                 index_col=False,
-                usecols=None if columns is None else lambda name: name in columns,
                 dtype=str,
                 na_filter=False,
                 chunksize=rows,
@@ -131,7 +129,12 @@ def text_rows(
             for frame in [frames.read()] if rows is None else frames:
                 yield frame, file.tell() / size
         except pd.errors.EmptyDataError:  # there is a header alone
-            yield pd.DataFrame({name: [] for name in columns or form.names}, dtype=str), 1.0
+            yield pd.DataFrame({name: [] for name in form.names}, dtype=str), 1.0
+        except pd.errors.ParserError as error:
+            reason = re.sub(
+                r"(?<=in line )\d+", lambda n: str(int(n[0]) + form.skipped), str(error)
+            )
+            raise ValueError(reason) from error
         except pd.errors.ParserWarning as error:
             raise ValueError("a row has more fields than the header") from error
 
@@ -307,7 +310,10 @@ def _separator_of(lines: Sequence[str]) -> str:
     """The separator that divides most lines into the same number of fields."""
     best, found = 0.0, ","
     for separator in _SEPARATORS:
-        counts = [len(row) for row in csv.reader(iter(lines), **_dialect(separator)) if row]
+        try:
+            counts = [len(row) for row in csv.reader(iter(lines), **_dialect(separator)) if row]
+        except csv.Error:  # a field without end
+            continue
         width, n = Counter(counts).most_common(1)[0] if counts else (1, 0)
         if width > 1 and n / len(counts) > best:
             best, found = n / len(counts), separator
@@ -335,20 +341,30 @@ def _names(where: Path, head: list[str], body: Sequence[list[str]], width: int) 
     """
     line = ", ".join(head)[:60]
     if len(head) < width:
-        if len(head) < width - 1:
+        rows = [row for row in body if len(row) == width]
+        if len(head) == width - 1 and all(row[-1] == "" for row in rows):
+            head = [*head, ""]  # a separator at the end of each row
+        elif len(head) == width - 1 and _are_row_names([row[0] for row in rows]):
+            head = ["", *head]
+        else:
             raise DataError(
-                f"{where}: the rows have {width} fields, but the line of names only {len(head)} "
+                f"{where}: the rows have more fields than the header, {width} and {len(head)} "
                 f"({line!r}): name every column"
             )
-        # A separator at the end of each row, or row names without a name.
-        ends = all(row[-1] == "" for row in body if len(row) == width)
-        head = [*head, ""] if ends else ["", *head]
     if _are_numbers(head) and not _counts_columns(head):
         raise DataError(
             f"{where}: the first line is numbers ({', '.join(head[:3])}, ...), not column names: "
             f"add a line of names, or add --no-header"
         )
     return [name or f"Unnamed: {i}" for i, name in enumerate(head)]
+
+
+def _are_row_names(values: Sequence[str]) -> bool:
+    """Whether these are names of rows, or their numbers, as R writes them without a header."""
+    counted = [str(i + 1) for i in range(len(values))]
+    return list(values) == counted or (
+        len(set(values)) == len(values) and not any(map(_is_number, values))
+    )
 
 
 def _distinct(names: Sequence[str], notes: list[str]) -> tuple[str, ...]:

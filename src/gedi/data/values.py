@@ -74,6 +74,12 @@ def checked_values(
     The rows are float32 or float64. Images of bytes stay bytes, and so do all bytes with
     `keep_bytes`. The arguments are those of `checked_rows`.
     """
+    if array.dtype.names:
+        raise DataError(
+            f"{where}: expected real numbers, got records with the fields "
+            f"{', '.join(array.dtype.names[:12])}: convert them with "
+            "numpy.lib.recfunctions.structured_to_unstructured(x)"
+        )
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{where}: expected real numbers, got values of type {array.dtype}: convert them, "

@@ -65,6 +65,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "unlikely_rows": [] if is_image else unlikely_rows(content),
         "training": training_pictures(content),
         "stopped": content.stopped,
+        "reading": content.reading,
         "restart_columns": restart_columns(content.restarts),
         "restarts": content.restarts,
         "settings": "\n".join(outline(content.settings)),

@@ -30,7 +30,10 @@ def holds_images(source: str) -> bool:
     path = Path(source)
     try:
         if path.is_dir():
-            return not holds_tables(path)
+            try:
+                return not holds_tables(path)
+            except (DataError, OSError):  # which the reader of images explains
+                return True
         return path.suffix.lower() == ".parquet" and bool(image_columns(schema_of(path)))
     except (DataError, OSError):  # which the reader of tables explains
         return False
@@ -95,6 +98,7 @@ def read_images(
         n_skipped=pile.n - n,
         n_classes=PRESETS[source].n_classes if source in PRESETS else None,
         files=tuple(compress(pile.files, kept)),
+        notes=pile.notes,
     )
 
 
