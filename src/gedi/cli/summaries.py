@@ -20,6 +20,7 @@ from gedi.training.numbering import describe as numbering_sentence
 from gedi.training.session import Fit
 
 __all__ = [
+    "note_copies",
     "note_groups",
     "note_reading",
     "note_skipped",
@@ -71,6 +72,20 @@ def note_reading(dataset: Dataset) -> None:
     if len(lines) > _MOST_LINES:
         rest = len(lines) - _MOST_LINES
         print(f"note: {rest} more such columns are listed in the report", file=sys.stderr)
+
+
+def note_copies(dataset: Dataset, n_clusters: int) -> None:
+    """Print that there are fewer different rows than clusters, where this is so."""
+    found: set[bytes] = set()
+    for row in dataset.x:
+        found.add(row.tobytes())
+        if len(found) >= n_clusters:
+            return
+    print(
+        f"note: only {len(found)} of the {len(dataset.x)} rows differ, so that at most "
+        f"{len(found)} of the {n_clusters} clusters can be used",
+        file=sys.stderr,
+    )
 
 
 def note_streamed(dataset: Dataset) -> None:

@@ -24,7 +24,16 @@ from gedi.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Numbers", "Shapes", "dates_of", "decimal_marks", "flags_of", "numbers_of", "texts_of"]
+__all__ = [
+    "Numbers",
+    "Shapes",
+    "dates_of",
+    "decimal_marks",
+    "flag_values",
+    "flags_of",
+    "numbers_of",
+    "texts_of",
+]
 
 MISSING = (
     *("", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "null", "none", "nil", "nat", "-", "--"),
@@ -257,6 +266,20 @@ def flags_of(column: Any) -> tuple[tuple[str, str], NDArray[np.float64]] | None:
         return None
     codes = pc.index_in(text, pa.array(pair, text.type))
     return pair, codes.cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def flag_values(column: Any) -> Numbers:
+    """Words such as yes and no as 0 and 1, of whatever pair, and numbers as they are."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    found = numbers_of(column)
+    words = pa.array([word for pair in _PAIRS for word in pair])
+    places = pc.index_in(pc.utf8_lower(texts_of(column)), words)
+    places = places.fill_null(-1).to_numpy(zero_copy_only=False)
+    known = places >= 0
+    values = np.where(known, places % 2, found.values)
+    return found._replace(values=values, wrong=found.wrong & ~known)
 
 
 def dates_of(column: Any, form: str | None = None) -> "tuple[str, pd.Series] | None":

@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gedi.data.cells import Shapes, dates_of, decimal_marks, flags_of, numbers_of, texts_of
+from gedi.data.cells import (
+    Shapes,
+    dates_of,
+    decimal_marks,
+    flag_values,
+    flags_of,
+    numbers_of,
+    texts_of,
+)
 from gedi.data.file_errors import listed
 from gedi.data.values import Values, checked_rows
 from gedi.errors import DataError
@@ -66,7 +74,7 @@ class Column:
     Args:
         name: of the column.
         kind: one of `KINDS`.
-        decimal: the mark of decimals of numbers in text.
+        decimal: the mark of decimals of numbers in text; None if no value of the training shows it.
         percent: whether numbers are percentages, which are divided by 100.
         form: the format of dates in text, as pandas has it.
         levels: of a category, the most frequent first; of a flag, the words for 0 and 1.
@@ -79,7 +87,7 @@ class Column:
 
     name: str
     kind: str
-    decimal: str = "."
+    decimal: str | None = None
     percent: bool = False
     form: str | None = None
     levels: tuple[str, ...] = ()
@@ -192,7 +200,7 @@ class ColumnPlan:
             return checked_rows(out, where, names=self.features, first_row=first_row)
         at = 0
         for column in self.used:
-            mark = (decimals or {}).get(column.name, column.decimal)
+            mark = (decimals or {}).get(column.name, column.decimal) or "."
             values = _values(where, column, frame[column.name], mark, first_row or 0)
             for feature in _features(column, values):
                 out[:, at] = feature
@@ -290,7 +298,7 @@ def _learned(
         return _levels_of(name, column, text, given=kind is not None)
     if found.kind == "drop":
         return found
-    values = _values(where, found, column, found.decimal, 0)
+    values = _values(where, found, column, decimals.get(name, "."), 0)
     fill = float(np.nanmedian(values))
     share = n_missing / len(column)
     notes = [found.note] * bool(found.note)
@@ -387,7 +395,14 @@ def _number_column(where: str, name: str, text: Any, numbers: Any, mark: str) ->
     if grouped:
         value, row = grouped
         notes.append(f"{other!r} marks thousands, as in {value} in row {row}")
-    return Column(name, "number", decimal=mark, percent=is_percent, note=", ".join(notes))
+    is_shown = bool(shapes.found.keys() - {"p"})
+    return Column(
+        name,
+        "number",
+        decimal=mark if is_shown else None,
+        percent=is_percent,
+        note=", ".join(notes),
+    )
 
 
 def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Column:
@@ -442,15 +457,13 @@ def _values(
         return _levels(series, text)
     if text is None:
         return _typed(where, column, series, first_row)
-    if column.kind == "flag" and (flags := flags_of(text)) is not None:
-        return flags[1]
     if column.kind == "date":
         dates = dates_of(text, column.form or "ISO8601")
         assert dates is not None
         values = _since(dates[1], column.form)
         bad = np.isnan(values) & texts_of(text).is_valid().to_numpy(zero_copy_only=False)
     else:
-        numbers = numbers_of(text, mark)
+        numbers = flag_values(text) if column.kind == "flag" else numbers_of(text, mark)
         values = numbers.values
         bad = numbers.wrong | ((numbers.percent != column.percent) & ~np.isnan(values))
     wrong = np.flatnonzero(bad)
@@ -634,7 +647,7 @@ def _column_of(content: Any) -> Column:
     Raises:
         ValueError: it is something else.
     """
-    kinds = {"decimal": str, "percent": bool, "pooled": bool, "mark_missing": bool, "note": str}
+    kinds = {"percent": bool, "pooled": bool, "mark_missing": bool, "note": str}
     if not isinstance(content, dict) or content.keys() != {each.name for each in fields(Column)}:
         raise ValueError("columns: expected the facts of each column")
     levels, fill, form = (content[name] for name in ("levels", "fill", "form"))
@@ -642,7 +655,7 @@ def _column_of(content: Any) -> Column:
         isinstance(content["name"], str)
         and content["kind"] in KINDS
         and all(isinstance(content[name], kind) for name, kind in kinds.items())
-        and content["decimal"] in (".", ",")
+        and content["decimal"] in (None, ".", ",")
         and isinstance(levels, list)
         and all(isinstance(level, str) for level in levels)
         and (form is None or isinstance(form, str))

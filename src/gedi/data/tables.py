@@ -268,16 +268,19 @@ def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, st
     Raises:
         DataError: a column uses a mark in two ways.
     """
-    known = {column.name: column.decimal for column in plan.used if column.kind == "number"}
+    names = [column.name for column in plan.used if column.kind == "number"]
     if text.decimal is not None:
-        return dict.fromkeys(known, text.decimal)
-    if _KINDS.get(suffix_of(path)) is not _text_table or not known:
+        return dict.fromkeys(names, text.decimal)
+    if _KINDS.get(suffix_of(path)) is not _text_table or not names:
         return {}
-    shapes = {name: Shapes() for name in known}
-    for part in read_parts(path, list(known), text=text):
+    known = {column.name: column.decimal for column in plan.used if column.decimal}
+    shapes = {name: Shapes() for name in names}
+    with _opened(path, text) as table:
+        separator = table.separator
+    for part in read_parts(path, names, text=text):
         for name, each in shapes.items():
             each.add(text_of(part.frame[name]), part.first_row)
-    return decimal_marks(str(path), shapes, known=known)
+    return decimal_marks(str(path), shapes, separator=separator, known=known)
 
 
 def open_parquet(path: Path) -> "ParquetFile":

@@ -13,7 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -206,7 +206,13 @@ def table_start(
         raise DataError(f"{where} is empty: add a line of column names and rows")
     width = Counter(len(row) for _, row in rows[1:] or rows).most_common(1)[0][0]
     least = width / 2 if has_header else 1.5
-    first = next((i for i, (_, row) in enumerate(rows) if _begins(row, width, least)), 0)
+    # A title may have separators too, but an empty line follows.
+    apart = [after - at > 1 for (at, _), (after, _) in pairwise([*rows, rows[-1]])]
+    fits = [
+        _begins(row, width, least) and not (gap and sum(map(bool, row)) < width)
+        for (_, row), gap in zip(rows, apart, strict=True)
+    ]
+    first = fits.index(True) if any(fits) else 0
     skipped, head = rows[first]
     body = [row for _, row in rows[first + 1 :]]
     if first:

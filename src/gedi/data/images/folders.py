@@ -127,9 +127,8 @@ def _left_out(folder: Path, folders: list[Path]) -> tuple[str, ...]:
         unread.update(kind for path in files if (kind := path.suffix.lower()) in _UNREAD)
         if place != folder:
             deep += inner
-    n_deep = sum(
-        len(_images_among(map(Path, names))) for each in deep for *_, names in os.walk(each)
-    )
+    walks = (names for each in deep for *_, names in os.walk(each))
+    n_deep = sum(len(_images_among(map(Path, names))) for names in walks)
     notes = []
     if unread:
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(unread.items()))
