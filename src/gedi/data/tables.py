@@ -543,8 +543,8 @@ def _book_table(plain: Path, path: Path, text: TextOptions, groups: range | None
     check_book_claims(plain)
     with pd.ExcelFile(plain, engine="openpyxl") as book:
         sheets = book.sheet_names
-        cells = book.parse(
-            sheets[0], header=None, dtype=object, na_values=[], keep_default_na=False
+        cells = pd.read_excel(
+            book, sheet_name=sheets[0], header=None, dtype=object, keep_default_na=False
         )
     notes = [f"the first of {len(sheets)} sheets, {sheets[0]!r}, was read"] * (len(sheets) > 1)
     cells = cells[(cells.notna() & (cells != "")).any(axis=1)]
