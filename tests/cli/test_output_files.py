@@ -77,6 +77,7 @@ def test_new_tables_are_read_as_in_the_training(run, capsys):
     names = ("clusters.csv", "new.parquet", "new.csv.gz")
     for i, name in enumerate(names):
         assert main(["predict", run, name, "--out", f"{i}.parquet"]) == 0
+    assert "note: missing values were filled in: gap 23\n" in capsys.readouterr().err
     first, *others = (pd.read_parquet(f"{i}.parquet") for i in range(3))
     for other in others:
         pd.testing.assert_frame_equal(first, other[::-1].reset_index(drop=True))

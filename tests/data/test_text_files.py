@@ -117,6 +117,12 @@ def test_row_names_without_a_name():
         load(write("a.csv", "a,b\n1,2,3\n1,5,6\n"))
 
 
+def test_values_that_start_like_comments():
+    data = load(write("a.csv", "colour,n\n#ff0000,1\n#00ff00,2\n# two, more, words\n#ff0000,3\n"))
+    assert data.feature_names == ("colour=#00ff00", "n")
+    np.testing.assert_array_equal(data.x, [[0, 1], [1, 2], [0, 3]])
+
+
 def test_no_header():
     name = write("a.csv", "1,2.5\n3,4\n")
     with pytest.raises(DataError, match=r"the first line is numbers.*add --no-header"):

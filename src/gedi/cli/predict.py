@@ -14,6 +14,7 @@ from gedi.data.rows import Rows
 from gedi.data.source import TEXT
 from gedi.data.tables import table_files
 from gedi.explorer.names import given_names
+from gedi.printable import printable
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, predict_to_file
 
@@ -37,6 +38,9 @@ def run(options: Namespace) -> int:
         if isinstance(points, Rows):
             print("note: run the same command again to continue", file=sys.stderr)
         raise
+    if isinstance(points, Rows) and (counts := +points.filled):
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        print(printable(f"note: missing values were filled in: {shown}"), file=sys.stderr)
     print(f"{n} points written to {target}")
     return 0
 

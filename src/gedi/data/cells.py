@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,6 +47,12 @@ _PLAIN = r"^-?\d+$"
 _NUMBER = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^-?(?i:inf|infinity)$"
 _OTHER = {".": ",", ",": "."}
 _TIME = "hours:minutes"
+# Formats that pandas does not guess, the usual order of day and month first.
+_FORMS = [
+    f"{date}{time}"
+    for date in ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%m/%d/%Y", "%d/%m/%Y")
+    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+] + ["%b %Y", "%B %Y", "%b-%y", "%d-%b-%Y"]
 
 
 def _patterns(mark: str) -> tuple[str, str, str]:
@@ -309,7 +316,8 @@ def dates_of(column: Any, form: str | None = None) -> "tuple[str, pd.Series] | N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about this very choice
         guesses = [guess_datetime_format(first, dayfirst=dayfirst) for dayfirst in orders]
-    for guess in dict.fromkeys([_TIME if _is_time(first) else None, *guesses]):
+    others = [form for form in _FORMS if _fits(first, form)]
+    for guess in dict.fromkeys([_TIME if _is_time(first) else None, *guesses, *others]):
         if guess is None:
             continue
         form = "ISO8601" if guess.startswith("%Y-%m-%d") else guess
@@ -327,6 +335,14 @@ def _parsed(series: "pd.Series", form: str) -> "pd.Series":
         full = series.where(series.str.count(":") == 2, series + ":00")
         return pd.to_timedelta(full, errors="coerce")
     return pd.to_datetime(series, format=form, errors="coerce", utc=True)
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_time(text: str) -> bool:

@@ -15,6 +15,7 @@ with the most frequent one. Where 5 % or more are missing, a column of 0 and 1 s
 import datetime
 import decimal
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -62,7 +63,8 @@ _WORDY = 4  # words, on average, of a column of free text
 _OTHER, _MISSING = "other", "missing"
 _FORMS = {
     **{"%Y": "year", "%y": "year", "%m": "month", "%b": "month", "%B": "month", "%d": "day"},
-    **{"%H": "hour", "%I": "hour", "%M": "minute", "%S": "second", "ISO8601": "year-month-day"},
+    **{"%H": "hour", "%I": "hour", "%M": "minute", "%S": "second", "%p": "AM/PM"},
+    "ISO8601": "year-month-day",
 }
 _CHUNK_VALUES = 2**18  # of plain numbers that are converted at a time, 2 MiB
 
@@ -177,6 +179,7 @@ class ColumnPlan:
         *,
         first_row: int | None = None,
         decimals: Mapping[str, str] | None = None,
+        filled: "Counter[str] | None" = None,
     ) -> NDArray[np.float64]:
         """The features of some rows, (n, d).
 
@@ -185,6 +188,7 @@ class ColumnPlan:
             where: the source of the rows, for errors.
             first_row: the place of the first of them among more; None if these are all.
             decimals: the decimal marks of columns of text; by default those of the training.
+            filled: the number of missing values of each column is added to it.
 
         Raises:
             DataError: a column is missing, or holds values that are not of its kind, with the row.
@@ -202,6 +206,10 @@ class ColumnPlan:
         for column in self.used:
             mark = (decimals or {}).get(column.name, column.decimal) or "."
             values = _values(where, column, frame[column.name], mark, first_row or 0)
+            if filled is not None:
+                is_level = not isinstance(values, np.ndarray)
+                missing = values == _MISSING if is_level else np.isnan(values)
+                filled[column.name] += int(missing.sum())
             for feature in _features(column, values):
                 out[:, at] = feature
                 at += 1

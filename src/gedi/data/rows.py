@@ -5,6 +5,7 @@ Checks and numbers are those of `gedi.load`. Files are read rather than mapped, 
 would count as memory of the process.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,7 @@ class Rows:
         columns: what is done with the columns of tables; None for arrays.
         n_features: d.
         text: how tables of text are read.
+        filled: the number of missing values of each column that have been read.
     """
 
     source: str
@@ -59,6 +61,7 @@ class Rows:
     columns: ColumnPlan | None
     n_features: int
     text: TextOptions = field(default_factory=TextOptions)
+    filled: Counter[str] = field(default_factory=Counter, compare=False)
 
     def blocks(self, first_row: int = 0) -> Iterator[Block]:
         """Blocks of any number of rows, from a row on.
@@ -91,7 +94,20 @@ class Rows:
     def _blocks_of(self, file: Path) -> Iterator[Block]:
         if self.columns is None:
             return _npy_blocks(file)
-        return _table_blocks(file, self.columns, self.text)
+        return self._table_blocks(file, self.columns)
+
+    def _table_blocks(self, file: Path, columns: ColumnPlan) -> Iterator[Block]:
+        decimals = decimals_of(file, columns, self.text)
+        names = [column.name for column in columns.used]
+        for part in read_parts(file, names, text=self.text):
+            rows = columns.apply(
+                part.frame,
+                str(file),
+                first_row=part.first_row,
+                decimals=decimals,
+                filled=self.filled,
+            )
+            yield Block(rows, part.share)
 
 
 def open_rows(
@@ -182,11 +198,3 @@ def _npy_blocks(file: Path) -> Iterator[Block]:
             rows = flat.reshape(rows.shape)
         checked = checked_rows(rows, str(file), first_row=start)
         yield Block(checked, min(1.0, (start + step) / n))
-
-
-def _table_blocks(file: Path, columns: ColumnPlan, text: TextOptions) -> Iterator[Block]:
-    decimals = decimals_of(file, columns, text)
-    names = [column.name for column in columns.used]
-    for part in read_parts(file, names, text=text):
-        rows = columns.apply(part.frame, str(file), first_row=part.first_row, decimals=decimals)
-        yield Block(rows, part.share)

@@ -113,7 +113,9 @@ def text_rows(
         lines = csv.reader(iter(stream.readline, ""), **_dialect(form.separator))
         for _ in range(form.skipped):
             next(lines, None)
-        source: Any = _Uncommented(stream) if form.comments else stream
+        source: Any = stream
+        if form.comments:
+            source = _Uncommented(stream, form.separator, len(form.names))
         try:
             frames = pd.read_csv(
                 source,
@@ -140,10 +142,14 @@ def text_rows(
 
 
 class _Uncommented:
-    """A stream of text without the lines that start with #."""
+    """A stream of text without comments: lines that start with # and have other fields."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self.lines = (line for line in stream if not line.startswith("#"))
+    def __init__(self, stream: IO[str], separator: str, width: int) -> None:
+        def is_comment(line: str) -> bool:
+            fields = line.split() if separator == _BLANKS else line.split(separator)
+            return line.startswith("#") and len(fields) != width
+
+        self.lines = (line for line in stream if not is_comment(line))
 
     def read(self, n: int = -1) -> str:
         """Some whole lines of about n characters; an empty text at the end."""
@@ -174,11 +180,12 @@ def _form_of(
     check_text_head(path, separator)
     rows = list(lines.rows(separator))
     check_columns(max(len(row) for _, row in rows))
+    rows, comments = _without_comments(rows)
     notes = [f"read as {_SAID[encoding]}"] if encoding in _SAID else []
     names, skipped = table_start(
         where, rows, notes, has_header=has_header, commented=lines.commented_names(separator)
     )
-    return TextForm(encoding, separator, names, skipped, lines.comments, tuple(notes))
+    return TextForm(encoding, separator, names, skipped, comments, tuple(notes))
 
 
 def table_start(
@@ -237,7 +244,6 @@ class _Lines:
         some = text.splitlines()[: _LOOKED_AT if is_whole else _LOOKED_AT - 1]
         found = _SEPARATOR_LINE.fullmatch(some[0].strip()) if some else None
         self.given = found[1] if found else None
-        self.comments = any(line.startswith("#") for line in some)
         self.all = [line for line in some if line.strip() and not line.startswith("#")]
         if self.given:
             self.all = self.all[1:]
@@ -250,7 +256,7 @@ class _Lines:
             found.pop()  # it may be cut
         start = 1 if self.given else 0
         for at, row in enumerate(found):
-            if at >= start and not (row and row[0].startswith("#")):
+            if at >= start:
                 while len(row) > 1 and separator == _BLANKS and row[-1] == "":
                     row.pop()
                 yield at, [field.strip() for field in row]
@@ -262,6 +268,26 @@ class _Lines:
             return None
         (names,) = csv.reader([comments[-1][1:].strip()], **_dialect(separator))
         return None if _are_numbers(names) else [name.strip() for name in names]
+
+
+def _without_comments(
+    rows: list[tuple[int, list[str]]],
+) -> tuple[list[tuple[int, list[str]]], bool]:
+    """The rows without comments, and whether there are any among the values.
+
+    Above the table, each line that starts with # is one; below, if it has not as many fields as
+    other lines, or it would be a value such as #ff0000.
+    """
+    starts = [bool(row) and row[0].startswith("#") for _, row in rows]
+    others = [row for (_, row), marked in zip(rows, starts, strict=True) if row and not marked]
+    top = next((i for i, (_, row) in enumerate(rows) if row and not starts[i]), 0)
+    width = Counter(map(len, others)).most_common(1)[0][0] if others else 0
+    kept = [
+        row
+        for row, marked in zip(rows[top:], starts[top:], strict=True)
+        if not (marked and len(row[1]) != width)
+    ]
+    return kept, len(kept) < len(rows) - top
 
 
 def _dialect(separator: str) -> dict[str, Any]:
@@ -328,7 +354,8 @@ def _separator_of(lines: Sequence[str]) -> str:
     fields = [line.split() for line in lines]
     values = [field for row in fields[1:] for field in row]
     widths = {len(row) for row in fields[1:] or fields}
-    is_even = len(widths) == 1 < max(widths) and max(widths) - len(fields[0]) in (0, 1)
+    is_even = len(widths) == 1 < min(max(widths), len(fields[0]))
+    is_even = is_even and max(widths) - len(fields[0]) in (0, 1)
     if is_even and values and sum(map(_is_number, values)) >= len(values) / 2:
         return _BLANKS
     return ","
