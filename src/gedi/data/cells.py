@@ -106,28 +106,42 @@ class Shapes:
         """Look at some rows of text, an array of pyarrow."""
         import pyarrow.compute as pc  # noqa: PLC0415
 
+        floats = _plain_floats(column)
+        if floats is not None:
+            self._add_plain(column, floats, first_row)
+            return
         text = texts_of(column)
+        bare = _bare(text)[0]
+        like = pc.match_substring_regex(bare, _ANY)
         self.present += len(text) - text.null_count
-        plain = text
-        if not _is_plain(text):
-            plain = _bare(text)[0]
-            like = pc.match_substring_regex(plain, _ANY)
-            self.numbers += pc.sum(like).as_py() or 0
-            plain = pc.if_else(like, plain, None)
-        else:
-            self.numbers += len(text) - text.null_count
-        if "p" not in self.found:
-            self._look("p", plain, _PLAIN, first_row)
+        self.numbers += pc.sum(like).as_py() or 0
+        bare = pc.if_else(like, bare, None)
+        self._look("p", bare, _PLAIN, first_row)
         for mark, patterns in _PATTERNS.items():
-            names = [mark, f"t{mark}", f"e{mark}"]
-            unknown = [i for i, name in enumerate(names) if name not in self.found]
-            if unknown and pc.any(pc.match_substring(plain, mark)).as_py():
-                for i in unknown:
-                    self._look(names[i], plain, patterns[i], first_row)
+            for name, pattern in zip((mark, f"t{mark}", f"e{mark}"), patterns, strict=True):
+                self._look(name, bare, pattern, first_row)
+
+    def _add_plain(self, text: Any, floats: NDArray[np.float64], first_row: int) -> None:
+        """Look at numbers with points or without."""
+        missing = int(np.isnan(floats).sum())
+        self.present += len(floats) - missing
+        self.numbers += len(floats) - missing
+        if "." in self.found:  # nothing else counts
+            return
+        with np.errstate(invalid="ignore", over="ignore"):
+            fine = np.flatnonzero(np.abs(floats * 1000 - np.round(floats * 1000)) > 0.01)
+        if len(fine) and "." in (value := text[int(fine[0])].as_py()):  # four decimals or more
+            self.found["."] = (value, first_row + int(fine[0]))
+            return
+        decimal, _, either = _PATTERNS["."]
+        for name, pattern in (("p", _PLAIN), (".", decimal), ("e.", either)):
+            self._look(name, text, pattern, first_row)
 
     def _look(self, name: str, text: Any, pattern: str, first_row: int) -> None:
         import pyarrow.compute as pc  # noqa: PLC0415
 
+        if name in self.found:
+            return
         at = pc.index(pc.match_substring_regex(text, pattern), True).as_py()
         if at >= 0:
             self.found[name] = (text[at].as_py(), first_row + at)
@@ -233,16 +247,16 @@ def numbers_of(column: Any, decimal: str = ".") -> Numbers:
         column: the values.
         decimal: the mark of decimals; the other of `.` and `,` marks thousands.
     """
-    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    text = texts_of(column)
     if decimal == ".":
-        try:
-            none = np.zeros(len(text), dtype=bool)
-            return Numbers(_floats(text), none, frozenset(), none)
-        except pa.ArrowInvalid:
-            pass  # some are not plain numbers
+        floats = _plain_floats(column)
+        text = None if floats is not None else texts_of(column)
+        floats = floats if text is None else _plain_floats(text)
+        if floats is not None:
+            none = np.zeros(len(floats), dtype=bool)
+            return Numbers(floats, none, frozenset(), none)
+    text = texts_of(column)
     bare, units, percent = _bare(text)
     m, o = f"[{decimal}]", f"[{_OTHER[decimal]}]"
     grouped = pc.match_substring_regex(
@@ -355,15 +369,14 @@ def _number_like(text: str) -> bool:
     )
 
 
-def _is_plain(text: Any) -> bool:
-    """Whether all values are numbers for pyarrow: digits and points."""
+def _plain_floats(text: Any) -> NDArray[np.float64] | None:
+    """Text as numbers, if pyarrow reads all of it: digits, points and exponents."""
     import pyarrow as pa  # noqa: PLC0415
 
     try:
-        _floats(text)
+        return _floats(text)
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
 
 
 def _bare(text: Any) -> tuple[Any, frozenset[str], NDArray[np.bool_]]:

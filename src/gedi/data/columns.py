@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.cells import (
+    Numbers,
     Shapes,
     dates_of,
     decimal_marks,
@@ -180,6 +181,7 @@ class ColumnPlan:
         first_row: int | None = None,
         decimals: Mapping[str, str] | None = None,
         filled: "Counter[str] | None" = None,
+        texts: Mapping[str, Any] | None = None,
     ) -> NDArray[np.float64]:
         """The features of some rows, (n, d).
 
@@ -189,6 +191,7 @@ class ColumnPlan:
             first_row: the place of the first of them among more; None if these are all.
             decimals: the decimal marks of columns of text; by default those of the training.
             filled: the number of missing values of each column is added to it.
+            texts: columns of text, if `text_of` has been called for them.
 
         Raises:
             DataError: a column is missing, or holds values that are not of its kind, with the row.
@@ -205,7 +208,9 @@ class ColumnPlan:
         at = 0
         for column in self.used:
             mark = (decimals or {}).get(column.name, column.decimal) or "."
-            values = _values(where, column, frame[column.name], mark, first_row or 0)
+            series = frame[column.name]
+            text = text_of(series) if texts is None else texts.get(column.name)
+            values = _values(where, column, series, text, mark=mark, first_row=first_row or 0)
             if filled is not None:
                 is_level = not isinstance(values, np.ndarray)
                 missing = values == _MISSING if is_level else np.isnan(values)
@@ -247,11 +252,12 @@ def learn_columns(
     """
     kinds = kinds or {}
     require_columns(where, frame.columns, list(kinds), "column")
-    texts = {str(name): text for name, column in frame.items() if (text := text_of(column))}
+    texts = {str(name): text_of(column) for name, column in frame.items()}
+    texts = {name: text for name, text in texts.items() if text is not None}
+    shapes = {name: Shapes() for name in texts if kinds.get(name, "number") == "number"}
+    for name, each in shapes.items():
+        each.add(texts[name])
     if decimal is None:
-        shapes = {name: Shapes() for name in texts if kinds.get(name, "number") == "number"}
-        for name, each in shapes.items():
-            each.add(texts[name])
         decimals = decimal_marks(where, shapes, separator=separator)
     else:
         decimals = dict.fromkeys(texts, decimal)
@@ -261,8 +267,9 @@ def learn_columns(
             str(name),
             column,
             text=texts.get(str(name)),
-            kinds=kinds,
-            decimals=decimals,
+            shapes=shapes.get(str(name)),
+            kind=kinds.get(str(name)),
+            mark=decimals.get(str(name), "."),
             place=place,
         )
         for place, (name, column) in enumerate(frame.items())
@@ -273,7 +280,7 @@ def learn_columns(
             f"{where} has no feature columns: it holds {listed(map(str, frame.columns))}"
             + (f" ({'; '.join(map(str, found))})" if found else "")
         )
-    return plan, plan.apply(frame, where, decimals=decimals)
+    return plan, plan.apply(frame, where, decimals=decimals, texts=texts)
 
 
 # Learning
@@ -285,28 +292,35 @@ def _learned(
     column: "pd.Series",
     *,
     text: Any,
-    kinds: Mapping[str, str],
-    decimals: Mapping[str, str],
+    shapes: Shapes | None,
+    kind: str | None,
+    mark: str,
     place: int,
 ) -> Column:
-    kind = kinds.get(name)
-    n_missing = int(column.isna().sum()) if text is None else _present(text)[1]
-    n = len(column) - n_missing
+    numbers = None if text is None else numbers_of(text, mark)
+    if numbers is None:
+        n_missing = int(column.isna().sum())
+    else:
+        n_missing = int((np.isnan(numbers.values) & ~numbers.wrong).sum())
     if kind == "drop":
         return Column(name, "drop", note="as asked")
-    if n == 0:
+    if n_missing == len(column):
         return Column(name, "drop", note="every value is missing")
     if kind is None and place == 0 and _is_index(name, column, text):
         return Column(name, "drop", note="it is the row index of the table")
-    if text is None:
+    if numbers is None:
         found = _learned_values(where, name, column, kind)
     else:
-        found = _learned_text(where, name, text, kind, decimals.get(name, "."))
+        found = _learned_text(where, name, text, kind, numbers)
     if found.kind == "category":
         return _levels_of(name, column, text, given=kind is not None)
     if found.kind == "drop":
         return found
-    values = _values(where, found, column, decimals.get(name, "."), 0)
+    if found.kind == "number" and numbers is not None:
+        found = _number_column(where, name, text, numbers, shapes=shapes or Shapes(), mark=mark)
+        values: Any = numbers.values
+    else:
+        values = _values(where, found, column, text, mark=mark)
     fill = float(np.nanmedian(values))
     share = n_missing / len(column)
     notes = [found.note] * bool(found.note)
@@ -342,13 +356,13 @@ def _learned_values(where: str, name: str, column: "pd.Series", kind: str | None
     raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())))
 
 
-def _learned_text(where: str, name: str, text: Any, kind: str | None, mark: str) -> Column:
+def _learned_text(where: str, name: str, text: Any, kind: str | None, numbers: Numbers) -> Column:
     """The treatment of a column of text."""
     if kind == "category":
         return Column(name, kind)
-    numbers = numbers_of(text, mark)
-    present, _ = _present(text)
-    n, right = len(present), int((~np.isnan(numbers.values)).sum())
+    n_wrong = int(numbers.wrong.sum())
+    right = int((~np.isnan(numbers.values)).sum())
+    n = right + n_wrong
     if kind in (None, "flag") and right < n and (pair := flags_of(text)) is not None:
         return Column(name, "flag", levels=pair[0], note=f"{pair[0][0]} is 0, {pair[0][1]} is 1")
     if kind in (None, "date") and right < n and (dates := dates_of(text)) is not None:
@@ -357,14 +371,14 @@ def _learned_text(where: str, name: str, text: Any, kind: str | None, mark: str)
     if kind in ("flag", "date"):
         raise DataError(
             f"{where}: column {name!r} cannot be read as {kind}: it holds "
-            f"{present[0].as_py()!r}: give another kind with --columns"
+            f"{_present(text)[0][0].as_py()!r}: give another kind with --columns"
         )
     if kind == "number" or right >= n / 2:
         wrong = np.flatnonzero(numbers.wrong)
         if len(wrong):
             raise _mixed(where, name, text, int(wrong[0]))
-        return _number_column(where, name, text, numbers, mark)
-    return Column(name, "category") if kind else _words_column(name, present)
+        return Column(name, "number")
+    return Column(name, "category") if kind else _words_column(name, _present(text)[0])
 
 
 def _words_column(name: str, present: Any) -> Column:
@@ -378,7 +392,10 @@ def _words_column(name: str, present: Any) -> Column:
     return Column(name, "drop", note=f"{distinct} different values in {n} rows, like an ID")
 
 
-def _number_column(where: str, name: str, text: Any, numbers: Any, mark: str) -> Column:
+def _number_column(
+    where: str, name: str, text: Any, numbers: Numbers, *, shapes: Shapes, mark: str
+) -> Column:
+    """A column of numbers in text, and how they are written."""
     is_percent = bool(numbers.percent.any())
     if len(numbers.units) > 1:
         raise DataError(
@@ -392,8 +409,6 @@ def _number_column(where: str, name: str, text: Any, numbers: Any, mark: str) ->
                 f"{where}: column {name!r} holds percentages, but {text[bare[0]].as_py()!r} in row "
                 f"{bare[0]} has no percent sign: write all values in one way"
             )
-    shapes = Shapes()
-    shapes.add(text)
     notes = ["percentages, divided by 100"] * is_percent
     notes += [f"amounts in {unit}" for unit in numbers.units]
     if mark == "," and shapes.found.keys() & {",", "e,"}:
@@ -457,10 +472,9 @@ def _is_index(name: str, column: "pd.Series", text: Any) -> bool:
 
 
 def _values(
-    where: str, column: Column, series: "pd.Series", mark: str, first_row: int
+    where: str, column: Column, series: "pd.Series", text: Any, *, mark: str, first_row: int = 0
 ) -> "NDArray[np.float64] | pd.Series":
     """The values of a column, (n,): numbers, NaN where missing; or levels of a category."""
-    text = text_of(series)
     if column.kind == "category":
         return _levels(series, text)
     if text is None:

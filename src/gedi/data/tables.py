@@ -34,7 +34,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.file_errors import existing_file, is_table, listed, read_each, reading
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
-from gedi.data.text_files import form_of, table_start, text_rows
+from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
 from gedi.installed import version_of
 from gedi.untrusted import check_room, json_of, refuse_special
@@ -274,9 +274,14 @@ def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, st
     if _KINDS.get(suffix_of(path)) is not _text_table or not names:
         return {}
     known = {column.name: column.decimal for column in plan.used if column.decimal}
-    shapes = {name: Shapes() for name in names}
     with _opened(path, text) as table:
         separator = table.separator
+    if separator == "," and set(known.values()) == {"."} and not holds_quotes(path):
+        # No field holds a comma, so points mark decimals where they did in the training.
+        names = [name for name in names if name not in known]
+        if not names:
+            return {}
+    shapes = {name: Shapes() for name in names}
     for part in read_parts(path, names, text=text):
         for name, each in shapes.items():
             each.add(text_of(part.frame[name]), part.first_row)
@@ -376,11 +381,22 @@ def _without_end(
     held: pd.DataFrame | None = None
     for part, share in parts:
         frame = part if held is None else pd.concat([held, part], ignore_index=True)
-        filled = (frame != "").any(axis=1).to_numpy().nonzero()[0]
-        stop = max(0, int(filled[-1]) + 1 - n) if len(filled) else 0
+        stop = max(0, _n_filled(frame) - n)
         held = frame.iloc[stop:]
         if stop or share >= 1:
             yield frame.iloc[:stop].reset_index(drop=True), share
+
+
+def _n_filled(frame: "pd.DataFrame") -> int:
+    """The number of rows up to the last that is not empty."""
+    stop, step = len(frame), 16
+    while stop:
+        some = frame.iloc[max(0, stop - step) : stop]
+        filled = (some != "").any(axis=1).to_numpy().nonzero()[0]
+        if len(filled):
+            return stop - len(some) + int(filled[-1]) + 1
+        stop, step = stop - len(some), 4 * step
+    return 0
 
 
 def _parquet_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:

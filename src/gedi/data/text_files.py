@@ -20,12 +20,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from gedi.data.file_errors import listed
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
+from gedi.untrusted.packed import PACKED
 from gedi.untrusted.tables import check_columns, check_text_head
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextForm", "form_of", "table_start", "text_rows"]
+__all__ = ["TextForm", "form_of", "holds_quotes", "table_start", "text_rows"]
 
 _HEAD, _MOST_HEAD = 2**16, 2**24  # bytes that are looked at, at first and at most
 _LOOKED_AT = 100  # lines
@@ -139,6 +140,14 @@ def text_rows(
             raise ValueError(reason) from error
         except pd.errors.ParserWarning as error:
             raise ValueError("a row has more fields than the header") from error
+
+
+def holds_quotes(path: Path) -> bool:
+    """Whether any field may be quoted; a packed file may hold some."""
+    if path.suffix.lower() in PACKED:
+        return True
+    with path.open("rb") as stream:
+        return any(b'"' in part for part in iter(lambda: stream.read(2**20), b""))
 
 
 class _Uncommented:
@@ -342,6 +351,8 @@ def _separator_of(lines: Sequence[str]) -> str:
     """The separator that divides most lines into the same number of fields."""
     best, found = 0.0, ","
     for separator in _SEPARATORS:
+        if separator not in lines[0] and separator not in lines[-1]:
+            continue
         try:
             counts = [len(row) for row in csv.reader(iter(lines), **_dialect(separator)) if row]
         except csv.Error:  # a field without end
