@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.first_process import notes_of_first
 from gedi.cli.progress_bars import decoding_bar
-from gedi.cli.summaries import note_copies, note_groups, note_reading, note_skipped, note_streamed
+from gedi.cli.summaries import note_groups, note_reading, note_skipped, note_streamed
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import RunError, SettingsError
@@ -77,7 +77,6 @@ def read_inputs(
             custom = replace(custom, like=_reference(Path(like), dataset, settings.seed))
     planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
     if is_first_here(planned.n_processes):
-        note_copies(dataset, planned.settings.n_clusters)
         fits(planned)
     return Inputs(source, dataset, groups, custom, planned)
 

@@ -74,17 +74,17 @@ def note_reading(dataset: Dataset) -> None:
         print(f"note: {rest} more such columns are listed in the report", file=sys.stderr)
 
 
-def note_copies(dataset: Dataset, n_clusters: int) -> None:
+def note_copies(dataset: Dataset, n_clusters: int, console: Console) -> None:
     """Print that there are fewer different rows than clusters, where this is so."""
     found: set[bytes] = set()
     for row in dataset.x:
         found.add(row.tobytes())
         if len(found) >= n_clusters:
             return
-    print(
-        f"note: only {len(found)} of the {len(dataset.x)} rows differ, so that at most "
-        f"{len(found)} of the {n_clusters} clusters can be used",
-        file=sys.stderr,
+    _note(
+        console,
+        f"only {len(found)} of the {len(dataset.x)} rows differ, so that at most {len(found)} of "
+        f"the {n_clusters} clusters can be used",
     )
 
 
