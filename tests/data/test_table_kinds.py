@@ -14,7 +14,7 @@ from scipy import sparse
 
 from gedi.data import tables
 from gedi.data.rows import open_rows
-from gedi.data.source import load
+from gedi.data.source import Source, load
 from gedi.errors import DataError
 
 N = 120
@@ -132,6 +132,12 @@ def test_folders_and_patterns():
         np.testing.assert_array_equal(data.x, whole.x)
         rows = open_rows(source, data.columns)
         np.testing.assert_array_equal(np.concatenate([b.rows for b in rows.blocks()]), whole.x)
+        assert load(str(Source(source).absolute().data)).x.shape == whole.x.shape
+    # Each file marks its decimals in its own way.
+    table[50:].to_csv("set/2.csv", index=False, sep=";", decimal=",")
+    Path("set/2.parquet").unlink()
+    again = Source("set").read(plan=whole.columns)
+    np.testing.assert_array_equal(again.x, whole.x)
     save("set/3.csv", table[["a"]])
     with pytest.raises(DataError, match=r"set/3\.csv has no column 'n', as set/1\.csv has"):
         load("set")

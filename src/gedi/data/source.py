@@ -168,7 +168,10 @@ class Source:
     def absolute(self) -> Self:
         """The same with a path that holds in any folder."""
         path = Path(self.data)
-        return replace(self, data=str(path.resolve())) if path.exists() else self
+        if path.exists():
+            return replace(self, data=str(path.resolve()))
+        is_pattern = any(sign in self.data for sign in "*?[") and "://" not in self.data
+        return replace(self, data=str(path.absolute())) if is_pattern else self
 
     def read(
         self,

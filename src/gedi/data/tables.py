@@ -21,6 +21,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from gedi.data.cells import Shapes, decimal_marks
 from gedi.data.columns import (
     ColumnPlan,
@@ -177,7 +179,7 @@ def load_tables(
     wanted = [name for name in names if name not in left_out]
     if features is not None:
         wanted = list(dict.fromkeys((*features, *labels)))
-    frame, notes, separator = _joined(files, wanted, text)
+    frame, sizes, notes, separator = _joined(files, wanted, text)
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: add data")
     _refuse_totals(source, frame)
@@ -193,9 +195,16 @@ def load_tables(
             separator=separator,
             decimal=text.decimal,
         )
-    else:
-        decimals = decimals_of(path, plan, text) if len(files) == 1 else {}
-        x = plan.apply(frame, source, decimals=decimals)
+    else:  # each file may mark its decimals in its own way
+        ends = np.cumsum(sizes)
+        x = np.concatenate(
+            [
+                plan.apply(
+                    frame.iloc[end - n : end], str(file), decimals=decimals_of(file, plan, text)
+                )
+                for file, n, end in zip(files, sizes, ends, strict=True)
+            ]
+        )
     codes, class_names = (None, ()) if given is None else label_column(path, given)
     name = path.name.partition(".")[0] if len(files) == 1 else Path(source).stem
     return Dataset(
@@ -321,11 +330,12 @@ def _kind_of(path: Path) -> str:
 
 def _joined(
     files: Sequence[Path], columns: Sequence[str] | None, text: TextOptions
-) -> tuple["pd.DataFrame", list[str], str]:
-    """All rows of some files with the same columns; notes; and the separator."""
+) -> tuple["pd.DataFrame", list[int], list[str], str]:
+    """All rows of some files with the same columns; their numbers; notes; and the separator."""
     import pandas as pd  # noqa: PLC0415
 
     frames: list[pd.DataFrame] = []
+    sizes: list[int] = []
     notes: list[str] = []
     separator = ","
     for path in files:
@@ -338,9 +348,9 @@ def _joined(
                 raise DataError(f"{path} has no column {missing[0]!r}, as {files[0]} has")
             found = list(read_each(table.parts(wanted, None), path, _kind_of(path)))
             frames += [frame[wanted] for frame, _ in found]
-    if len(frames) == 1:
-        return frames[0], notes, separator
-    return pd.concat(frames, ignore_index=True), notes, separator
+            sizes.append(sum(len(frame) for frame, _ in found))
+    whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    return whole, sizes, notes, separator
 
 
 def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
