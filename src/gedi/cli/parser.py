@@ -94,8 +94,10 @@ trained on (for moons and circles, new points).
 
 _PREDICT = """\
 Write a table with one line for each point: its file (for a folder of images), its cluster, the
-probability of each cluster, and its log-density in nats (above two dimensions up to a constant). A
-low log-density means that the point is unusual.
+probability of each cluster, and its log-density in nats (above two dimensions up to a constant).
+For tables, also: outlier_score, how typical the point is (outliers are far below 0); p_value, the
+share of training rows that are at least as unusual; and confidence, how sure the cluster is (below
+0.5: not sure). Images are unusual if their log-density is low.
 
 The columns of a table are found by their names, and read as in the training. Tables (but .json and
 .xlsx) and .npy files may be larger than memory. Run the same command again to continue after an
@@ -339,6 +341,12 @@ def _predict() -> ArgumentParser:
     _output(
         parser, "file to write (.csv or .parquet); by default NAME-clusters.csv, after the data"
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="for tables: write why each row is unusual, what each column contributes in nats, and "
+        "what would be typical",
+    )
     return parser
 
 
@@ -384,6 +392,12 @@ def _explore() -> ArgumentParser:
         "--port", type=int | None, help="port to serve on; by default the first free one from 7860"
     )
     parser.add_argument("--browser", type=bool, default=True, help="open the page in a browser")
+    parser.add_argument(
+        "--no-browser",
+        dest="no_browser",
+        action="store_true",
+        help="print the address of the page without opening it",
+    )
     return parser
 
 

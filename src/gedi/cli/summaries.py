@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gedi.data.dataset import Dataset, constant_features, counting_columns
+from gedi.data.dataset import Dataset, constant_features, counting_columns, has_distinct_rows
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
 from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
@@ -76,15 +76,13 @@ def note_reading(dataset: Dataset) -> None:
 
 def note_copies(dataset: Dataset, n_clusters: int, console: Console) -> None:
     """Print that there are fewer different rows than clusters, where this is so."""
-    found: set[bytes] = set()
-    for row in dataset.x:
-        found.add(row.tobytes())
-        if len(found) >= n_clusters:
-            return
+    if has_distinct_rows(dataset.x, n_clusters):
+        return
+    n = len(np.unique(dataset.x, axis=0))
     _note(
         console,
-        f"only {len(found)} of the {len(dataset.x)} rows differ, so that at most {len(found)} of "
-        f"the {n_clusters} clusters can be used",
+        f"only {n} of the {len(dataset.x)} rows differ, so that at most {n} of the {n_clusters} "
+        "clusters can be used",
     )
 
 

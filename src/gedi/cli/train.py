@@ -32,6 +32,7 @@ def run(options: Namespace) -> int:
             session.settings,
             groups=groups,
             like=custom.like,
+            number=None if plan.found is None else plan.found.number,
             overwrite=options.overwrite,
         )
         print(plan, file=sys.stderr)

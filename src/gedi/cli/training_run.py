@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def train_and_report(
     findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
     values = () if groups is None else tuple(str(value) for value in groups.rule.values)
     content = report_content(fit, findings, dataset, _next_steps(run), named=named, values=values)
+    content = replace(content, number=run.number)
     try:
         report.write(run.path / "report.html", content)
         _write_result(run, fit, findings)

@@ -8,9 +8,16 @@ from numpy.typing import NDArray
 from gedi.data.columns import ColumnPlan
 from gedi.data.values import Values
 
-__all__ = ["ROUNDING", "Dataset", "Values", "constant_features", "counting_columns"]
+__all__ = [
+    "Dataset",
+    "Values",
+    "constant_features",
+    "counting_columns",
+    "has_distinct_rows",
+    "without_rounding",
+]
 
-ROUNDING = 4  # units of rounding by which values may differ that are meant to be the same
+_ROUNDING = 1e-12  # of a value in float64, after some computation
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +74,37 @@ class Dataset:
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:
-    """Indices of the columns of x (n, d) that hold a single value, up to rounding."""
-    low, high = x.min(axis=0), x.max(axis=0)
-    if x.dtype.kind != "f":
-        return np.flatnonzero(low == high)
+    """Indices of the columns of x (n, d) that hold a single value, up to rounding.
+
+    0.3 and 0.1 + 0.2 are one value: their difference is the rounding of a computation.
+    """
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    rounding = 4 * np.finfo(np.float32).eps if x.dtype == np.float32 else _ROUNDING
     with np.errstate(over="ignore"):
-        same = high - low <= ROUNDING * np.finfo(x.dtype).eps * np.maximum(-low, high)
-    return np.flatnonzero(same | (low == high))
+        return np.flatnonzero(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
+
+
+def without_rounding(dataset: Dataset) -> Dataset:
+    """The data set with one value in each column that is constant up to rounding."""
+    x = dataset.x
+    if x.dtype.kind != "f" or len(x) == 0:
+        return dataset
+    columns = constant_features(x)
+    if (x[:, columns] == x[0, columns]).all():
+        return dataset
+    x = x.copy()
+    x[:, columns] = x[0, columns]
+    return replace(dataset, x=x)
+
+
+def has_distinct_rows(x: Values, n: int) -> bool:
+    """Whether at least n of the rows of x (m, d) differ from each other."""
+    looked_at = min(n, len(x))
+    while len(np.unique(x[:looked_at], axis=0)) < n:
+        if looked_at == len(x):
+            return False
+        looked_at = min(4 * looked_at, len(x))
+    return True
 
 
 def counting_columns(dataset: Dataset) -> list[str]:

@@ -1,5 +1,6 @@
 """The base of all estimators: parameters, training, density, outliers, samples and storage."""
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -9,19 +10,30 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data.dataset import Dataset
-from gedi.data.values import value_range_of
+from gedi.data.dataset import Dataset, has_distinct_rows
+from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
+from gedi.estimators.frames import frame_of, framed
 from gedi.estimators.hub import HubMixin
-from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
+from gedi.estimators.inputs import (
+    flatten,
+    functions_of,
+    image_shape_of,
+    refuse_local_functions,
+    seed_of,
+    split_views,
+    whole,
+)
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
@@ -33,12 +45,13 @@ from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
-from gedi.training.trained import Prediction, TrainedModel
+from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
 
 _FLOATS = [np.float64, np.float32]
-_CONTAMINATION = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
+_SHARE = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
+_ALPHA = 0.05  # share of false alarms, unless another is asked for
 # Names of parameters in messages, by the names of their settings.
 _CALLED = {
     "encoder.hidden": "encoder",
@@ -74,7 +87,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "adversarial", "neighbours" and, for images, "image", or names of plug-ins; functions
             that map a batch in the units of X to another one; or a list of both. None: chosen from
             the data, see `gedi.plan`.
-        contamination: share of the training points that `predict_outliers` calls outliers.
+        contamination: share of points like those of the training that fall below `offset_`, the
+            threshold of `predict_outliers` without alpha. None: 0.05.
         max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
         max_time: maximum number of seconds. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
@@ -85,11 +99,11 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         learning_rate: learning rate of Adam. None: chosen from the data, see `gedi.plan`.
         warm_start: whether fit continues from the model of the last fit, with its scaling.
         random_state: seed of all random numbers; an integer fixes the result bit for bit on one
-            machine.
+            machine. Of a generator of numpy or torch, or a `RandomState`, the seed is drawn.
         device: "auto", "cpu" or "cuda".
         verbose: 1 shows the progress.
-        callbacks: functions that are called with each new row of the history, a dict; one that
-            returns true ends the training.
+        callbacks: a function, or several, that are called with each new row of the history, a
+            dict; one that returns true ends the training.
         settings: a `gedi.Settings` for everything that has no argument here; arguments take
             precedence.
 
@@ -97,6 +111,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_features_in_: number of features, d.
         feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
+        frame_: library, names and types of the columns of X, if X was a frame; otherwise None.
         n_iter_: number of iterations done.
         history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
         interventions_: what the guard against divergence did, one sentence each; usually none.
@@ -106,7 +121,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
             annealed importance sampling in more; None if no density was learned.
         log_normalizer_error_: its standard error, in nats.
-        offset_: log-density in nats below which points are outliers.
+        offset_: score below which points are outliers, see `score_samples`; -inf if there are too
+            few training points for such a share.
         model_: the `gedi.TrainedModel`.
         settings_: the settings, including those that were chosen from the data.
     """
@@ -118,7 +134,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     encoder: Sequence[int] | nn.Module | str | None = None
     method: Method | str | None = None
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None
-    contamination: float = 0.05
+    contamination: float | None = None
     max_iter: int | None = None
     max_time: float | None = None
     tol: float = 1e-3
@@ -129,7 +145,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     random_state: Any = None
     device: Any = "auto"
     verbose: int = 0
-    callbacks: Sequence[Callable[[Record], bool | None]] | None = None
+    callbacks: (
+        Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
+    ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
@@ -165,7 +183,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows = self._rows(X)
         return self.model_.embed(rows)
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def log_density(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(x) of points in nats, in the units of X, (n,).
 
         If `log_normalizer_` is None (without GEN, no density is learned), the scores are known up
@@ -177,17 +195,105 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         return self._prediction(X).log_density
 
-    def predict_outliers(self, X: Any) -> NDArray[np.int64]:  # noqa: N803
-        """-1 for points less likely than `offset_`, 1 for all others, (n,).
+    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """How typical points are, (n,): the lower, the more unusual, as in scikit-learn.
+
+        For rows of numbers it is minus the energy of `gedi.model.outlier_energy`, in nats: about 0
+        for typical points, and -3 where the density of neighbours is e³ times lower. For images it
+        is `log_density`, which finds fewer of the outliers in tables.
 
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return np.where(self.score_samples(X) < self.offset_, -1, 1)
+        rows = self._rows(X)
+        return self.model_.outlier_scores(rows)
 
-    def sample(
-        self, n_samples: int = 1, *, cluster: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def outlier_p_values(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """The share of training points that are at least as unusual as each point, (n,).
+
+        Training points count with scores from parts of the model that do not know them, so that new
+        points like those of the training have p <= α with probability α, for any α from 1 / (m + 1)
+        on, with m the number of training points or 2,000. Outliers in the training only raise p.
+
+        Args:
+            X: points (n, d).
+
+        Raises:
+            DataError: for images, and models of earlier versions, whose scores are not held out.
+        """
+        scores = self.score_samples(X)
+        return self.model_.outlier_p_values(scores)
+
+    def predict_outliers(self, X: Any, *, alpha: float | None = None) -> NDArray[np.int64]:  # noqa: N803
+        """-1 for outliers, 1 for all others, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+            alpha: share of false alarms among points like those of the training: outliers are those
+                with `outlier_p_values` up to alpha. None: points below `offset_`, which is the
+                same with alpha = `contamination`.
+
+        Raises:
+            DataError: if alpha is given for images.
+            SettingsError: for an alpha that is not above 0 and up to 0.5.
+        """
+        scores, offset = self.score_samples(X), self.offset_
+        if alpha is not None:
+            _SHARE.check("alpha", alpha)
+            offset = self.model_.outlier_threshold(alpha)
+        if offset == -np.inf:
+            n = len(self.model_.outliers.held_out)  # type: ignore[union-attr]
+            warnings.warn(
+                f"no point is called an outlier, as {n} training points cannot show that a share "
+                f"below {1 / (n + 1):.2g} of points is more unusual; increase alpha or "
+                "contamination, or look at the order of score_samples",
+                UserWarning,
+                stacklevel=2,
+            )
+        return np.where(scores < offset, -1, 1)
+
+    def explain(self, X: Any) -> OutlierExplanation:  # noqa: N803
+        """Why points are unusual: the contribution of each column, and what would be typical.
+
+        Contributions are nats and sum up to minus `score_samples`. They are integrated gradients of
+        the energy in the distances to the nearest typical rows, column by column, from those of a
+        typical row; see `gedi.model.outlier_energy`.
+
+        Args:
+            X: points (n, d). A data frame gives data frames.
+
+        Raises:
+            DataError: for images, and models of earlier versions.
+        """
+        rows = self._rows(X)
+        explanation = self.model_.explain_outliers(rows)
+        if not isinstance(X, pd.DataFrame):
+            return explanation
+        frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
+        return OutlierExplanation(*frames)
+
+    def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
+        """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).
+
+        p is the share of training points of the same cluster that are at least as unusual. So the
+        confidence is low between clusters, and far from all of them, where p(y|x) alone is 1 for
+        some cluster. Below 0.5, call a point "not sure"; it keeps its cluster.
+
+        Args:
+            X: points (n, d).
+            alpha: share of the points of a cluster, the most unusual ones, whose confidence is
+                lowered.
+
+        Raises:
+            DataError: for images, and models of earlier versions.
+            SettingsError: for an alpha that is not above 0 and up to 0.5.
+        """
+        _SHARE.check("alpha", alpha)
+        probabilities, scores = self.predict_proba(X), self.score_samples(X)
+        p = self.model_.outlier_p_values(scores, probabilities.argmax(1))
+        return confidence(probabilities, p, alpha)
+
+    def sample(self, n_samples: int = 1, *, cluster: int | None = None) -> tuple[Any, NDArray[Any]]:
         """Points drawn from p(x), or from p(x|y) of one cluster.
 
         With a fixed `random_state`, every call returns the same points.
@@ -198,16 +304,21 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Returns:
             Points (n_samples, d), or images as they were fitted, and their clusters (n_samples,).
+            If a frame was fitted, the points are a frame of the same library, with the types of
+            its columns: whole numbers are rounded.
 
         Raises:
             ValueError: for fewer than one sample, or a cluster that does not exist.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"expected n_samples of at least 1, got {n_samples}")
+        n = whole(n_samples, "n_samples", 1)
+        if cluster is not None:
+            cluster = whole(cluster, "cluster", 0)
         generator = Generator().manual_seed(seed_of(self.random_state))
-        x, clusters = self.model_.sample(n_samples, generator=generator, cluster=cluster)
-        return x.reshape(n_samples, *self.input_shape_), self._names(clusters)
+        x, clusters = self.model_.sample(n, generator=generator, cluster=cluster)
+        frame = getattr(self, "frame_", None)
+        shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
+        return shaped, self._names(clusters)
 
     # --- storage
 
@@ -275,6 +386,21 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ],
         )
 
+    def __getstate__(self) -> Any:
+        # Copies keep functions as they are, and cloudpickle stores them.
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if caller != "copy" and "cloudpickle" not in caller:
+            refuse_local_functions(functions_of(self.callbacks), "callbacks")
+            refuse_local_functions(split_views(self.views)[2], "views")
+        return super().__getstate__()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if tags.classifier_tags is None:  # scikit-learn's check of probabilities reads them
+            tags.classifier_tags = ClassifierTags()
+        return tags
+
     # --- training
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
@@ -285,8 +411,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        rows: NDArray[np.floating] = validate_data(self, flatten(x)[0], dtype=_FLOATS, reset=False)
-        return rows
+        return self._finite(flatten(x)[0], dtype=_FLOATS, reset=False)
 
     def _prediction(self, x: Any) -> Prediction:
         rows = self._rows(x)
@@ -297,10 +422,13 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows, shape = flatten(x)
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
-        rows = validate_data(
-            self, rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on()
-        )
+        rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())
         return rows, shape or (rows.shape[1],)
+
+    def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:
+        """Points as scikit-learn checks them, and refused with the column if not finite."""
+        rows: NDArray[np.floating] = validate_data(self, x, ensure_all_finite=False, **checks)
+        return checked_rows(rows, "X", names=list(getattr(self, "feature_names_in_", ())))
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "model_")
@@ -311,16 +439,27 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows: NDArray[np.floating],
         input_shape: tuple[int, ...],
         *,
-        n_clusters: int,
+        n_clusters: int | str,
         prior: Any,
         custom: Custom,
+        weights: NDArray[np.float64] | None = None,
     ) -> NDArray[np.int64]:
         """Fit the model and set the learned attributes.
+
+        Args:
+            x: what the user gave.
+            rows: all points, (n, d).
+            input_shape: the shape of one point.
+            n_clusters: the number of clusters.
+            prior: the prior over the clusters.
+            custom: what settings cannot hold, for the points of positive weight.
+            weights: of all points, (n,); points of weight 0 take no part. None means 1 for all.
 
         Returns:
             The clusters of the points, (n,).
         """
-        _CONTAMINATION.check("contamination", self.contamination)
+        share = _ALPHA if self.contamination is None else self.contamination
+        _SHARE.check("contamination", share)
         image_shape = image_shape_of(input_shape)
         strengths, names, functions = split_views(self.views)
         custom = replace(
@@ -329,20 +468,34 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             method=self.method if isinstance(self.method, Method) else None,
             views=functions,
             previous=self.model_ if self._goes_on() else None,
+            weights=None if weights is None else _unequal(weights[weights > 0]),
         )
+        trained_on = rows if weights is None else rows[weights > 0]
         dataset = Dataset(
             "X",
-            rows,
+            trained_on,
             image_shape=image_shape,
-            value_range=None if image_shape is None else value_range_of(np.asarray(x)),
+            value_range=None if image_shape is None else value_range_of(trained_on),
         )
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
-        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        self.frame_ = frame_of(x)
+        if fit.trained.outliers is None:
+            self.offset_ = _quantile(prediction.log_density, share, weights)
+        else:
+            self.offset_ = fit.trained.outlier_threshold(share)
         _warn(fit)
+        wanted = fit.trained.n_clusters
+        if wanted > 1 and not has_distinct_rows(trained_on, wanted):
+            warnings.warn(
+                f"X has {len(np.unique(trained_on, axis=0))} distinct rows, fewer than the "
+                f"{wanted} clusters: some of them are empty; decrease n_clusters",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return prediction.clusters
 
     def _keep(self, fit: Fit) -> None:
@@ -361,12 +514,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.log_normalizer_ = None if normalizer is None else normalizer.value
         self.log_normalizer_error_ = None if normalizer is None else normalizer.error
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
+        self._keep_number(fit)
         for name in ("former_clusters_", "overlaps_"):  # of an earlier fit
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
             self.former_clusters_ = fit.numbering.former
             self.overlaps_ = fit.numbering.overlap
+
+    def _keep_number(self, fit: Fit) -> None:
+        """Set the learned attributes about the number of clusters, for estimators that find it."""
 
     def _settings(
         self,
@@ -411,7 +568,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return settings
 
     def _run(self, session: Session) -> Fit:
-        callbacks = _Callbacks(self.callbacks or ())
+        callbacks = _Callbacks(functions_of(self.callbacks))
         progress = Progress(Console(stderr=True), lines=True) if self.verbose else None
         hooks: list[Hook] = [callbacks] if progress is None else [callbacks, progress]
         with progress or nullcontext():
@@ -444,6 +601,22 @@ def _warn(fit: Fit) -> None:
             NormalizerWarning,
             stacklevel=4,
         )
+
+
+def _unequal(weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Weights (n,), or None if they are all the same."""
+    return None if (weights == weights[0]).all() else weights
+
+
+def _quantile(
+    values: NDArray[np.float64], share: float, weights: NDArray[np.float64] | None
+) -> float:
+    """The quantile of values (n,) with weights (n,), or None for equal ones."""
+    if weights is None:
+        return float(np.quantile(values, share))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return float(np.interp(share * weights.sum(), below, values[order]))
 
 
 class _Callbacks(Hook):

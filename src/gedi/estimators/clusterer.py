@@ -12,11 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
-from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
+from gedi.estimators.inputs import (
+    image_shape_of,
+    kept_pairs,
+    pairs_of,
+    reference_of,
+    seed_of,
+    weights_of,
+)
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
 from gedi.training.numbering import Reference, recall
+from gedi.training.session import Fit
 
 __all__ = ["GEDI"]
 
@@ -30,11 +38,17 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     with p(y|x) = softmax f(x) and log p(x) = logsumexp f(x) - log Z. Points are scaled internally.
 
     Args:
-        n_clusters: the number of clusters c. With 1, only the density is learned.
+        n_clusters: the number of clusters c; "auto" finds it from the data, which images do not
+            allow. With 1, only the density is learned.
         ...: those of `BaseGEDI`.
 
     Attributes:
         labels_: cluster of each training point, (n,), numbered by size unless a prior was given.
+        n_clusters_: the number of clusters, c.
+        n_clusters_scores_: if c was found, arrays by name: the numbers `n_clusters` that were
+            compared, and their `score` in nats below the best; otherwise None.
+        n_clusters_reason_: if c was found, a sentence that says whether it is clear, and which
+            other numbers would do about as well; otherwise None.
         former_clusters_: with `like`, the number that each cluster had before, -1 for new ones,
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
@@ -50,14 +64,24 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         (500, 2)
     """
 
-    n_clusters: int = 8
+    n_clusters: int | str = "auto"
 
-    def fit(self, X: Any, y: Any = None, *, positives: Any = None, like: Any = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        positives: Any = None,
+        like: Any = None,
+    ) -> Self:
         """Train on unlabelled points.
 
         Args:
             X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W).
             y: not used.
+            sample_weight: weight of each point in all terms, (n,); a weight of 2 counts like two
+                copies, and points of weight 0 take no part. Batches are drawn with these weights.
             positives: rows that belong to the same cluster, as an additional view: pairs (m, 2),
                 or a sparse matrix (n, n) whose entries mark them.
             like: an earlier model, so that clusters that are the same keep their numbers: a fitted
@@ -68,6 +92,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             ValueError: for points, positives, parameters or an earlier model that cannot be used.
         """
         rows, input_shape = self._checked(X)
+        weights = weights_of(sample_weight, rows)
+        kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
         self.labels_ = self._train(
             X,
             rows,
@@ -75,16 +101,33 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             n_clusters=self.n_clusters,
             prior=self.prior,
             custom=Custom(
-                positives=pairs_of(positives, len(rows)),
-                like=self._reference(like, rows, input_shape),
+                positives=kept_pairs(pairs_of(positives, len(rows)), kept),
+                like=self._reference(like, rows, kept, input_shape),
             ),
+            weights=weights,
         )
         return self
 
+    def _keep_number(self, fit: Fit) -> None:
+        self.n_clusters_ = fit.trained.n_clusters
+        self.n_clusters_scores_ = self.n_clusters_reason_ = None
+        if fit.number is not None:
+            scores = fit.number.scores
+            self.n_clusters_scores_ = {
+                "n_clusters": np.array(list(scores)),
+                "score": np.array(list(scores.values())),
+            }
+            self.n_clusters_reason_ = str(fit.number)
+
     def _reference(
-        self, like: Any, rows: NDArray[np.floating], input_shape: tuple[int, ...]
+        self,
+        like: Any,
+        rows: NDArray[np.floating],
+        kept: NDArray[np.bool_],
+        input_shape: tuple[int, ...],
     ) -> Reference | None:
-        """The predictions of an earlier model for points (n, d)."""
+        """The predictions of an earlier model for the points (n, d) that are trained on."""
+        n, rows = len(rows), rows[kept]
         seed = seed_of(self.random_state)
         names = tuple(getattr(self, "feature_names_in_", ()))
         if like is None:
@@ -97,10 +140,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
                 return recall_run(path, dataset, seed=seed)
             like = type(self).load(path)
         if not isinstance(like, GEDI):
-            return reference_of(like, len(rows), seed)
+            return reference_of(like, n, seed, kept)
         check_is_fitted(like)
         limit = math.inf
-        if learns_density(like.settings_):
+        if like.model_.outliers is None and learns_density(like.settings_):
             limit = like.model_.energy_of(like.offset_)
         return recall(
             like.model_,
@@ -113,7 +156,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Log p(x) - `offset_`: negative for outliers, (n,).
+        """`score_samples` - `offset_`: negative for outliers, (n,).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -121,10 +164,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         return self.score_samples(X) - self.offset_
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        """Mean log p(x) of points, in nats; see `score_samples`.
+        """Mean log p(x) of points, in nats; see `log_density`.
 
         Args:
             X: points (n, d), or images as they were fitted.
             y: not used.
         """
-        return float(self.score_samples(X).mean())
+        return float(self.log_density(X).mean())

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gedi.evaluation.reasons import reasons
 from gedi.explorer.figures import density_figure, features_figure, plane_figure
 from gedi.explorer.names import ClusterNames
-from gedi.explorer.population import Population
+from gedi.explorer.population import ORDERS, Population
 from gedi.runs import Run
 from gedi.training.trained import Prediction
 
@@ -54,13 +55,26 @@ class Desk:
         ]
 
     def gallery(self, group: int | None, order: str, search: str) -> NDArray[np.int64]:
-        """Indices of the points of a cluster and of clusters merged with it, in order."""
+        """Indices of the points of a cluster and of clusters merged with it, in order.
+
+        The most typical points of all clusters come from each cluster in turn: otherwise they would
+        be nearly equal points of one cluster.
+        """
         found = self.population.gallery(None, order, search)  # type: ignore[arg-type]
         if group is None:
-            return found
+            return self._in_turn(found) if order == ORDERS[0] else found
         into = np.array(self.names.into)
         kept: NDArray[np.int64] = found[into[self.population.prediction.clusters[found]] == group]
         return kept
+
+    def _in_turn(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Points from each cluster in turn, in their order within a cluster."""
+        groups = np.array(self.names.into)[self.population.prediction.clusters[places]]
+        rank = np.empty(len(places), dtype=np.int64)
+        for group in np.unique(groups):
+            rank[groups == group] = np.arange(np.sum(groups == group))
+        turned: NDArray[np.int64] = places[np.lexsort((groups, rank))]
+        return turned
 
     def posterior(self, probabilities: Floats) -> dict[str, float]:
         """p(y|x) of one point by name, summed over merged clusters."""
@@ -68,16 +82,25 @@ class Desk:
         groups = zip(self.names.groups, found, strict=True)
         return {self.names.of(group): float(value) for group, value in groups}
 
-    def description(self, title: str, one: Prediction) -> str:
+    def description(self, title: str, x: Floats, one: Prediction) -> str:
         """The cluster, energy and standing of a point in words; `one` is its prediction."""
-        log_density = float(one.log_density[0])
-        standing = self.population.standing(log_density)
+        trained = self.population.trained
+        standing = self.population.standing(float(trained.outlier_scores(x[None])[0]))
         cluster = self.names.of(int(one.clusters[0]))
-        return (
-            f"{title}: cluster {cluster}, {standing.verdict}.\n"
-            f"Log-density {log_density:.2f} nats, energy {float(one.energy[0]):.2f} nats; "
-            f"{standing.share:.1%} of the training points are less likely."
-        )
+        lines = [
+            f"{title}: cluster {cluster}, {standing.verdict}.",
+            f"Log-density {float(one.log_density[0]):.2f} nats, energy {float(one.energy[0]):.2f} "
+            f"nats; {standing.share:.1%} of the training points are more unusual.",
+            *(f"{name}: {text}" for name, text in self.reasons(x[None])[0]),
+        ]
+        return "\n".join(lines)
+
+    def reasons(self, x: Floats) -> list[list[tuple[str, str]]]:
+        """The columns that make each point (n, d) unusual, and why; empty for images."""
+        trained = self.population.trained
+        if trained.outliers is None:
+            return [[] for _ in x]
+        return reasons(x, trained.explain_outliers(x), self.population.feature_names)
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
         """The log-density of a point among all, and its features if it is a row of a table."""

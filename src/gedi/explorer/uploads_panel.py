@@ -19,6 +19,10 @@ _SHOWN = 200
 
 def uploads_panel(desk: Desk) -> None:
     """Build the panel: uploads of images or a table, or pasted rows."""
+    gr.Markdown(
+        "### Your own points: choose files"
+        + (", and press Predict" if desk.has_images else " or paste rows, and press Predict")
+    )
     files = gr.File(
         label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
         file_count="multiple" if desk.has_images else "single",
@@ -33,10 +37,11 @@ def uploads_panel(desk: Desk) -> None:
             elem_id="rows",
         )
     ask = gr.Button("Predict", variant="primary", elem_id="ask")
-    if desk.has_images:
-        gr.Markdown("The images at the size of the model")
-        seen = gallery_of(8, 160, "seen")
-    verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
+    with gr.Column(visible=False) as answers:  # nothing to see before a prediction
+        if desk.has_images:
+            gr.Markdown("The images at the size of the model")
+            seen = gallery_of(8, None, "seen")
+        verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
         try:
@@ -45,28 +50,39 @@ def uploads_panel(desk: Desk) -> None:
         except GediError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
         if not desk.has_images:
-            return table
+            return gr.Column(visible=True), table
         captions = [str(name) for name in table["point"]]
-        return tiles(desk.population, dataset.x[:_SHOWN], captions), table
+        images = tiles(desk.population, dataset.x[:_SHOWN], captions)
+        return gr.Column(visible=True), images, table
 
-    ask.click(answer, [files, text], [seen, verdicts] if desk.has_images else [verdicts])
+    ask.click(
+        answer,
+        [files, text],
+        [answers, seen, verdicts] if desk.has_images else [answers, verdicts],
+    )
 
 
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
-    """One row for each point: verdict, cluster, probability, log-density and its percentile."""
-    found = desk.population.trained.predict(dataset.x[:_SHOWN])
-    standings = [desk.population.standing(float(value)) for value in found.log_density]
+    """One row for each point: verdict, cluster, probability, scores and, for tables, reasons."""
+    x, trained = dataset.x[:_SHOWN], desk.population.trained
+    found = trained.predict(x)
+    standings = [desk.population.standing(float(score)) for score in trained.outlier_scores(x)]
     grouped = desk.names.probabilities(found.probabilities)
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "point": [f"{number}" for number in range(1, len(standings) + 1)],
             "verdict": [standing.verdict for standing in standings],
             "cluster": [desk.names.of(int(k)) for k in found.clusters],
             "probability": grouped.max(1).round(3),
             "log-density": np.round(found.log_density, 2),
-            "less likely points": [f"{standing.share:.1%}" for standing in standings],
+            "more unusual points": [f"{standing.share:.1%}" for standing in standings],
         }
     )
+    if trained.outliers is not None:
+        frame["reasons"] = [
+            "; ".join(f"{name} {text}" for name, text in some) for some in desk.reasons(x)
+        ]
+    return frame
 
 
 def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.model.margins import location_and_scale
+from gedi.units import share_unit
 
 __all__ = ["Scaling"]
 
 _CHUNK = 1024  # rows
-_ROUNDING = 4  # units of rounding by which values of a constant column may differ
 _DECIDING = 20_000  # rows that a robust scale is read from
 
 
@@ -49,24 +49,26 @@ class Scaling(NamedTuple):
         mean = sum((part / size).sum(0) for part in _parts(x)) / len(x)
         square = sum(((part / size - mean) ** 2).sum(0) for part in _parts(x)) / len(x)
         scale = size * np.sqrt(square)
-        # Values that differ by rounding alone, such as 0.3 and 0.1 + 0.2, are one value.
-        rounding = _ROUNDING * np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0  # type: ignore[type-var]
-        is_flat = (low == high) | (scale == 0) | (high / size - low / size <= rounding)
-        others = np.where(low == high, 1.0, np.maximum(size, 1.0))
-        if spread is not None:
-            others = np.where(spread > 0, spread, others)
-        scale = np.where(is_flat, others, scale)
+        # Rounding can leave a constant feature with a tiny deviation instead of zero.
+        others = np.ones_like(scale) if spread is None else np.where(spread > 0, spread, 1.0)
+        scale = np.where((low == high) | (scale == 0), others, scale)
         return cls(torch.from_numpy(size * mean), torch.from_numpy(scale))
 
     @classmethod
     def robust(cls, x: NDArray[np.floating | np.uint8]) -> Self:
         """Scale every feature by its median and a robust spread, which far rows do not move.
 
+        Features of one unit, such as pixels, get the same shift and the same scale.
+
         Args:
             x: the rows, (n, d); of many, up to 20,000 at equal distances decide.
         """
         some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
         location, scale = location_and_scale(torch.from_numpy(some))
+        if share_unit(some):
+            middle = torch.tensor([(some.min() + some.max()) / 2], dtype=torch.float64)
+            spread = torch.tensor([math.sqrt(some.var(0).mean())], dtype=torch.float64)
+            location, scale = (each.expand(len(scale)).clone() for each in (middle, spread))
         return cls(location, scale)
 
     @classmethod

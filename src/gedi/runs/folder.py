@@ -39,6 +39,7 @@ from gedi.data.tables import table_files
 from gedi.errors import DataError, RunError
 from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
+from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
 from gedi.runs.lock import LOCK
@@ -75,6 +76,7 @@ class Run:
         like: folder of the earlier run whose cluster numbers are kept; None without one.
         plugins: the plug-ins that the training uses.
         columns: what was done with the columns of a table; None if the data have no columns.
+        number: how the number of clusters was found, in a sentence; None if it was known.
     """
 
     path: Path
@@ -86,6 +88,7 @@ class Run:
     like: str | None = None
     plugins: tuple[Plugin, ...] = ()
     columns: ColumnPlan | None = None
+    number: str | None = None
 
     @classmethod
     def create(
@@ -97,6 +100,7 @@ class Run:
         *,
         groups: GroupSource | None = None,
         like: Reference | None = None,
+        number: NumberOfClusters | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
@@ -122,6 +126,7 @@ class Run:
             None if like is None else like.name,
             _plugins(source, settings),
             _columns(dataset.columns, dataset.feature_names),
+            None if number is None else str(number),
         )
         # Absolute paths, so that the data are found from any working directory.
         run._write_json(
@@ -137,6 +142,8 @@ class Run:
                 "plugins": [plugin._asdict() for plugin in run.plugins],
                 "columns": None if dataset.columns is None else dataset.columns.to_json(),
                 "notes": list(dataset.notes),
+                "number": run.number,
+                "number_scores": {} if number is None else number.scores,
             },
         )
         if like is not None:
@@ -470,6 +477,7 @@ _Facts = tuple[
     str | None,
     tuple[Plugin, ...],
     ColumnPlan | None,
+    str | None,
 ]
 
 
@@ -492,18 +500,20 @@ def _facts(content: Any) -> _Facts:
     groups, like = _groups(content.get("groups")), content.get("like")
     if like is not None and not isinstance(like, str):
         raise ValueError("like: expected the path of an earlier run, as a string")
-    brought = plugins_of(content.get("plugins", []))
+    brought, number = plugins_of(content.get("plugins", [])), content.get("number")
+    if number is not None and not isinstance(number, str):
+        raise ValueError("number: expected a sentence, as a string")
     plan = None if content.get("columns") is None else ColumnPlan.of_json(content["columns"])
     columns = _columns(plan, names)
     if columns is not None and len(columns.features) != d:
         raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought, columns
+        return source, d, tuple(names), None, groups, like, brought, columns, number
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought, None
+    return source, d, tuple(names), image_shape, groups, like, brought, None, number
 
 
 def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:

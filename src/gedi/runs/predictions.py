@@ -15,13 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 import gedi
 from gedi.data.dataset import Dataset, Values
-from gedi.data.rows import Rows
+from gedi.data.rows import Rows, in_parts
+from gedi.data.values import check_points
 from gedi.errors import DataError, RunError
+from gedi.evaluation.reasons import reasons
 from gedi.runs.part_files import PartFiles
-from gedi.training.trained import Prediction, TrainedModel
+from gedi.training.trained import Prediction, TrainedModel, confidence
 
 __all__ = ["SUFFIXES", "Watch", "predict_to_file"]
 
@@ -29,7 +32,7 @@ SUFFIXES = (".csv", ".parquet")
 
 Watch = Callable[[float], object]
 
-_FORMAT = 1
+_FORMAT = 2
 _DIGITS = 6  # of probabilities in .csv files
 
 
@@ -40,11 +43,14 @@ def predict_to_file(
     watch: Watch = lambda share: None,
     *,
     names: Sequence[str] = (),
+    explained: Sequence[str] = (),
 ) -> int:
     """Write a table with a line for each point: its cluster, probabilities and log-density.
 
-    For images from a folder, the first column is the path of the file. Probabilities have six
-    digits in a .csv file, and full precision in a .parquet file, whose row groups are the parts.
+    If the model has an outlier energy, columns follow for the outlier score, its p-value, and how
+    sure the cluster is; see `gedi.GEDI.predict_confidence`. For images from a folder, the first
+    column is the path of the file. Probabilities have six digits in a .csv file, and full precision
+    in a .parquet file, whose row groups are the parts.
 
         rows = open_rows("large.parquet", run.columns)
         predict_to_file(trained, rows, Path("clusters.parquet"))
@@ -55,25 +61,30 @@ def predict_to_file(
         target: the file to write, .csv or .parquet.
         watch: called with the share of the points read so far.
         names: names of the clusters for a column `name`; without names there is no such column.
+        explained: names of the columns of the points, to write what each contributes to the outlier
+            energy, what would be typical, and the main reasons in words; without names none is
+            written.
 
     Returns:
         The number of points.
 
     Raises:
-        DataError: if points cannot be read or are not valid; no file is left behind.
+        DataError: if points cannot be read or are not valid, or the model has no outlier energy to
+            explain; no file is left behind.
         RunError: if the table cannot be written; its parts are kept, to continue.
     """
     parts = PartFiles(target)
     if isinstance(points, Dataset):  # the parts may be of other points
         parts.discard()
     try:
-        n_done = parts.begin(_key(trained, points, target, names))
+        n_done = parts.begin(_key(trained, points, target, [*names], [*explained]))
         first_row = n_done * trained.part_rows
         blocks = _blocks(points, first_row, watch)
-        for prediction in trained.predict_parts(blocks, first_row=first_row):
-            n = len(prediction.clusters)
+        for part in in_parts(blocks, trained.part_rows):
+            x = check_points(part, trained.box.low.numel(), first_row=first_row)
+            n = len(x)
             files = points.files[first_row : first_row + n] if isinstance(points, Dataset) else ()
-            frame = _frame(prediction, files, names)
+            frame = _frame(trained, x, files, names, explained)
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
@@ -101,7 +112,13 @@ def _blocks(points: Rows | Dataset, first_row: int, watch: Watch) -> Iterator[Va
         watch(share)
 
 
-def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Sequence[str]) -> str:
+def _key(
+    trained: TrainedModel,
+    points: Rows | Dataset,
+    target: Path,
+    names: list[str],
+    explained: list[str],
+) -> str:
     """Everything that the parts depend on, except points in memory."""
     return json.dumps(
         {
@@ -110,7 +127,8 @@ def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Seq
             "suffix": target.suffix.lower(),
             "rows": trained.part_rows,
             "model": _fingerprint(trained),
-            "names": list(names),
+            "names": names,
+            "explained": explained,
             "files": None if isinstance(points, Dataset) else points.marks(),
             "columns": None
             if isinstance(points, Dataset) or points.columns is None
@@ -129,6 +147,9 @@ def _fingerprint(trained: TrainedModel) -> str:
         "scaling.shift": trained.scaling.shift,
         "scaling.scale": trained.scaling.scale,
     }
+    if trained.outliers is not None:
+        outliers = trained.outliers.state_dict()
+        tensors |= {f"outliers.{name}": value for name, value in outliers.items()}
     for name, value in sorted(tensors.items()):
         found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         found.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -136,7 +157,14 @@ def _fingerprint(trained: TrainedModel) -> str:
     return found.hexdigest()
 
 
-def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+def _frame(
+    trained: TrainedModel,
+    x: Values,
+    files: Sequence[str],
+    names: Sequence[str],
+    explained: Sequence[str],
+) -> pd.DataFrame:
+    prediction = trained.predict(x)
     probabilities = {
         f"probability_{cluster}": column
         for cluster, column in enumerate(prediction.probabilities.T)
@@ -146,7 +174,35 @@ def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -
         | {"cluster": prediction.clusters}
         | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
         | {**probabilities, "log_density": prediction.log_density}
+        | ({} if trained.outliers is None else _outlier_columns(trained, x, prediction))
+        | (_explanation_columns(trained, x, explained) if explained else {})
     )
+
+
+def _outlier_columns(
+    trained: TrainedModel, x: Values, prediction: Prediction
+) -> dict[str, NDArray[np.float64]]:
+    scores = trained.outlier_scores(x)
+    within = trained.outlier_p_values(scores, prediction.clusters)
+    return {
+        "outlier_score": scores,
+        "p_value": trained.outlier_p_values(scores),
+        "confidence": confidence(prediction.probabilities, within),
+    }
+
+
+def _explanation_columns(
+    trained: TrainedModel, x: Values, names: Sequence[str]
+) -> dict[str, Sequence[str] | NDArray[np.float64]]:
+    explanation = trained.explain_outliers(x)
+    return {
+        "reasons": [
+            "; ".join(f"{name} {text}" for name, text in some)
+            for some in reasons(x, explanation, names)
+        ],
+        **dict(zip((f"contribution_{n}" for n in names), explanation.contributions.T, strict=True)),
+        **dict(zip((f"typical_{n}" for n in names), explanation.typical.T, strict=True)),
+    }
 
 
 def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:

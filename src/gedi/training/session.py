@@ -21,7 +21,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
-from gedi.data.dataset import Dataset
+from gedi.data.dataset import Dataset, without_rounding
 from gedi.data.stream import Stream
 from gedi.data.values import check_points, value_range_of
 from gedi.distributed import (
@@ -38,6 +38,7 @@ from gedi.model import EnergyClassifier, ResidualClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
@@ -45,6 +46,7 @@ from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
 from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
 from gedi.objective import Terms
+from gedi.partitions import NumberOfClusters
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
@@ -62,8 +64,8 @@ from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
-from gedi.training.starts import kmeans_head
-from gedi.training.threads import bounded_threads
+from gedi.training.starts import kmeans_head, learn_partition
+from gedi.training.threads import bounded_threads, own_state
 from gedi.training.trained import TrainedModel
 
 __all__ = ["Ending", "Fit", "Session", "build", "fit", "start"]
@@ -74,6 +76,7 @@ _log = logging.getLogger("gedi.training")
 
 _LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
 _END_SHARE = 0.1  # share of the remaining max_time for log Z and predictions
+_PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
 
@@ -94,6 +97,7 @@ class Fit:
         iterations: the number of iterations done.
         seconds: the time spent in them.
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
+        number: how the number of clusters was found; None if it was known.
     """
 
     trained: TrainedModel
@@ -107,11 +111,12 @@ class Fit:
     iterations: int
     seconds: float
     numbering: Numbering | None = None
+    number: NumberOfClusters | None = None
 
 
 def fit(
     x: ArrayLike | Dataset,
-    n_clusters: int,
+    n_clusters: int | Literal["auto"] = "auto",
     *,
     image_shape: tuple[int, int, int] | None = None,
     settings: Settings | None = None,
@@ -125,7 +130,7 @@ def fit(
 
     Args:
         x: points, (n, d), in any units, or a data set.
-        n_clusters: the number of clusters.
+        n_clusters: the number of clusters; "auto" finds it from vectors.
         image_shape: (C, H, W) if the rows of the array are flattened images.
         settings: all other settings, which are plain values.
         custom: other objects and arrays, such as your own encoder.
@@ -145,6 +150,7 @@ def fit(
     return start(dataset, chosen, custom=custom).run(hooks)
 
 
+@own_state()
 def start(
     dataset: Dataset,
     settings: Settings,
@@ -168,12 +174,14 @@ def start(
         RunError: if the processes do not find each other, or their data differ.
     """
     begun = time.perf_counter()
+    dataset = without_rounding(dataset)
     planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
     if is_first_here(planned.n_processes):
         fits(planned)
     return build(planned, dataset, custom, begun=begun)
 
 
+@own_state()
 def build(
     planned: Plan, dataset: Dataset, custom: Custom = Custom(), *, begun: float | None = None
 ) -> "Session":
@@ -190,6 +198,7 @@ def build(
         SettingsError: if there are too few devices, or a compiler is missing.
         RunError: if the processes do not find each other, or their data differ.
     """
+    dataset = without_rounding(dataset)
     begun = time.perf_counter() if begun is None else begun
     crew = launched(planned.settings.device, planned.devices, planned.nodes)
     with crew.failures_told():
@@ -273,6 +282,7 @@ class Session:
         self.train(hooks)
         return self.result()
 
+    @own_state()
     def train(self, hooks: Sequence[Hook] = ()) -> bool:
         """Train to the end, or until a hook stops it.
 
@@ -287,7 +297,7 @@ class Session:
             RunError: if another process of the training has died.
         """
         with bounded_threads(self.plan.multiplications), self.crew.failures_told():
-            self._match_scores()
+            self._prepare()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
                 if not _is_stopped(hooks):
@@ -296,6 +306,7 @@ class Session:
                 self.advance(hooks)
         return self._ending() != "interrupted"
 
+    @own_state()
     def advance(self, hooks: Sequence[Hook] = (), *, until: int | None = None) -> None:
         """Train up to an iteration, or to the end, without choosing among restarts."""
 
@@ -364,6 +375,7 @@ class Session:
     def _fresh(self, members: tuple[int, ...] = ()) -> TrainingState:
         return fresh_state(self.plan, self.parts, self.custom, members)
 
+    @own_state()
     def result(self) -> Fit:
         """The result of the training so far; this separates the processes (see `disband`)."""
         self.disband()
@@ -395,8 +407,10 @@ class Session:
             iterations=self.state.iteration,
             seconds=self.state.seconds,
             numbering=numbering,
+            number=None if self.plan.found is None else self.plan.found.number,
         )
 
+    @own_state()
     def trained_model(self) -> TrainedModel:
         """The average model with everything that is needed to use it, on the CPU."""
         state = self.state
@@ -431,7 +445,19 @@ class Session:
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
+            outliers=self._outliers(model),
         )
+
+    def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:
+        """The outlier energy with the clusters of its held-out points, on the CPU."""
+        if self.parts.outliers is None:
+            return None
+        outliers, places = self.parts.outliers
+        outliers, data = copy.deepcopy(outliers).cpu(), self.parts.data
+        parts = torch.split(data[places.to(data.device)].cpu(), _PART)
+        with torch.no_grad():
+            outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
+        return outliers
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
@@ -459,20 +485,31 @@ class Session:
             generator=Generator().manual_seed(self.settings.seed),
         )
 
-    def _match_scores(self) -> None:
-        """Start fresh energies by score matching, if the settings ask for it."""
-        n_steps = self.settings.restarts.score_matching
-        if n_steps and not self._begun:
+    def _prepare(self) -> None:
+        """Let fresh networks learn the first partition, or start by score matching."""
+        if self._begun:
+            return
+        self._begun = True
+        settings, parts = self.settings, self.parts
+        if parts.partition is not None:
+            learn_partition(
+                self.state.model,
+                parts.partition,
+                learning_rate=settings.learning_rate,
+                batch_size=settings.batch_size,
+                generator=Generator().manual_seed(settings.seed),
+            )
+            self.state.average.load_state_dict(self.state.model.state_dict())
+        elif settings.restarts.score_matching:
             match_scores(
                 self.state,
-                self.parts.data,
-                self.parts.algorithm,
-                n_steps=n_steps,
-                seed=self.settings.seed,
-                in_place=not isinstance(self.parts.batches, Stream),
+                parts.data,
+                parts.algorithm,
+                n_steps=settings.restarts.score_matching,
+                seed=settings.seed,
+                in_place=not isinstance(parts.batches, Stream),
             )
-            self.controller.guard.begin(self.state)
-        self._begun = True
+        self.controller.guard.begin(self.state)
 
     def _choose(self) -> None:
         self.controller.guard.check(self.state)  # the chosen state is accepted as good

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,19 +15,22 @@ from torch import Generator, Tensor
 from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
 from gedi.data.values import check_points
+from gedi.errors import DataError
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.box import Box
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
+from gedi.training.threads import own_state
 
-__all__ = ["Prediction", "TrainedModel"]
+__all__ = ["OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
 _PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
 _MOST_CHUNKS = 64
-_FAR = 1e18  # scaled units; the energy of farther points may be a difference of infinities
+_FARTHEST = 1e100  # scaled units; in float64 all energies are at their limit long before
 
 
 class Prediction(NamedTuple):
@@ -46,6 +49,21 @@ class Prediction(NamedTuple):
     log_density: NDArray[np.float64]
 
 
+class OutlierExplanation(NamedTuple):
+    """Why points are unusual, column by column.
+
+    Attributes:
+        contributions: what each column adds to the outlier energy, in nats, (n, d). They sum up to
+            minus the outlier score; columns in which a point is closer to its neighbours than is
+            typical have negative ones.
+        typical: the median of each column among the nearest typical rows, in the user's units,
+            (n, d).
+    """
+
+    contributions: NDArray[np.float64]
+    typical: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A trained network with everything that is needed to use it.
@@ -59,6 +77,7 @@ class TrainedModel:
         log_prior: log π, (c,).
         normalizer: log Z in nats, in scaled units; None if there is no estimate.
         smoothing: the noise in the data whose density is p(x).
+        outliers: how unusual points are; None for images, and for models of earlier versions.
     """
 
     model: EnergyClassifier
@@ -69,6 +88,7 @@ class TrainedModel:
     log_prior: Tensor
     normalizer: LogNormalizer | None = None
     smoothing: Smoothing = Smoothing()
+    outliers: OutlierEnergy | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -99,14 +119,20 @@ class TrainedModel:
         """
         return copy.deepcopy(self.model).double()
 
+    @own_state()
     @torch.no_grad()
-    def logits(self, x: ArrayLike) -> Tensor:
+    def logits(self, x: ArrayLike, *, with_base: bool = True) -> Tensor:
         """f(x) of points (n, d) in the user's units, (n, c), float64.
+
+        Args:
+            x: points (n, d).
+            with_base: whether to add the base; p(y|x) does not depend on it.
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
         """
-        return self._in_parts(self.exact, check_points(x, self.box.low.numel()))
+        network = partial(self.exact, with_base=with_base)
+        return self._in_parts(network, check_points(x, self.box.low.numel()))
 
     def predict(self, x: ArrayLike) -> Prediction:
         """Clusters and scores of points (n, d) in the user's units.
@@ -156,10 +182,13 @@ class TrainedModel:
             yield self._predict(check_points(part, self.box.low.numel(), first_row=first_row))
             first_row += len(part)
 
+    @own_state()
     @torch.no_grad()
     def _predict(self, points: Values) -> Prediction:
-        logits = self._in_parts(self.exact, points)
-        energy = energy_of_logits(logits)
+        outputs = self._in_parts(self._logits_and_base, points)
+        # The base would round the differences of logits away where it is huge, far from the data.
+        logits, base = outputs[:, :-1], outputs[:, -1:]
+        energy = energy_of_logits(logits + base)
         log_density = self._log_scale - energy
         return Prediction(
             logits.argmax(-1).numpy(),
@@ -168,6 +197,83 @@ class TrainedModel:
             log_density.numpy(),
         )
 
+    def _logits_and_base(self, z: Tensor) -> Tensor:
+        """The logits without the base, and the base, of scaled points, (n, c + 1)."""
+        logits: Tensor = self.exact(z, with_base=False)
+        base = self.exact.base
+        return torch.cat([logits, (logits[:, 0] * 0 if base is None else base(z))[:, None]], 1)
+
+    # --- outliers
+
+    @own_state()
+    @torch.no_grad()
+    def outlier_scores(self, x: ArrayLike) -> NDArray[np.float64]:
+        """How typical points (n, d) in the user's units are, (n,); outliers have low scores.
+
+        For vectors it is minus the energy of `gedi.model.outlier_energy`, in nats, about 0 for
+        typical points. Without one, as for images, it is log p(x).
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        if self.outliers is None:
+            return self.predict(x).log_density
+        energy, points = self.outliers, check_points(x, self.box.low.numel())
+        scores: NDArray[np.float64] = -self._in_parts(lambda z: energy(z)[:, None], points).numpy()
+        return scores[:, 0]
+
+    def outlier_p_values(
+        self, scores: ArrayLike, clusters: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """The share of training rows that are at least as unusual, (n,).
+
+            p = (1 + #{i : s_i <= s}) / (m + 1)
+
+        The m scores s_i are those of rows of the training by parts of the model that do not know
+        these rows. So new rows like those of the training have p <= α with probability α.
+
+        Args:
+            scores: the `outlier_scores` of points, (n,).
+            clusters: the clusters of the points, (n,), to compare points with training rows of the
+                same cluster alone.
+
+        Raises:
+            DataError: if the model has no held-out scores, as for images.
+        """
+        energy = -torch.from_numpy(np.asarray(scores, dtype=np.float64))
+        codes = None if clusters is None else torch.from_numpy(clusters)
+        p: NDArray[np.float64] = self._known_outliers("p-values").p_values(energy, codes).numpy()
+        return p
+
+    def outlier_threshold(self, alpha: float) -> float:
+        """The score below which p-values are at most alpha; -inf with fewer than 1/α - 1 rows.
+
+        Raises:
+            DataError: if the model has no held-out scores, as for images.
+        """
+        return -self._known_outliers("thresholds by p-values").threshold(alpha)
+
+    @own_state()
+    def explain_outliers(self, x: ArrayLike) -> OutlierExplanation:
+        """Why points (n, d) in the user's units are unusual, column by column.
+
+        Raises:
+            DataError: if the model has no outlier energy, as for images; and as for `predict`.
+        """
+        energy = self._known_outliers("explanations")
+        points = check_points(x, self.box.low.numel())
+        contributions, typical = energy.explain(self.scaling(points, torch.float64))
+        return OutlierExplanation(contributions.numpy(), self.scaling.inverse(typical))
+
+    def _known_outliers(self, what: str) -> OutlierEnergy:
+        if self.outliers is None:
+            raise DataError(
+                f"expected a model of rows of numbers for {what} of outliers, but this model is of "
+                "images, or of an earlier version, which did not store what they need: train again"
+            )
+        return self.outliers
+
+    @own_state()
     @torch.no_grad()
     def embed(self, x: ArrayLike) -> NDArray[np.float64]:
         """The encoder's output for points (n, d) in the user's units, (n, e).
@@ -190,9 +296,10 @@ class TrainedModel:
         return outputs
 
     def _scaled(self, x: Values) -> Tensor:
-        """Points in scaled units, so bounded that energies of any finite point are finite."""
-        return self.scaling(x, torch.float64).clamp(-_FAR, _FAR)
+        """Points in scaled units, float64; the farthest so near that their squares are finite."""
+        return self.scaling(x, torch.float64).clamp_(-_FARTHEST, _FARTHEST)
 
+    @own_state()
     def sample(
         self,
         n: int,
@@ -230,6 +337,7 @@ class TrainedModel:
             clusters = self.model(z).argmax(-1)
         return self.scaling.inverse(z), clusters.numpy()
 
+    @own_state()
     def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
         """Advance chains (n, d) in scaled units by `n_steps` rounds of the sampler's moves."""
         chains = evaluate(energy, z)
@@ -237,6 +345,7 @@ class TrainedModel:
             chains = self.sampler.step(energy, chains, generator)
         return chains.x
 
+    @own_state()
     def denoise(self, z: Tensor) -> Tensor:
         """Remove the noise of the training from samples by subtracting its expectation.
 
@@ -254,3 +363,22 @@ class TrainedModel:
         else:
             weights = self.model.posterior(self.chains)[:, cluster].clamp_min(1e-12)
         return self.chains[torch.multinomial(weights, n, replacement=True, generator=generator)]
+
+
+def confidence(
+    probabilities: NDArray[np.float64], cluster_p_values: NDArray[np.float64], alpha: float = 0.05
+) -> NDArray[np.float64]:
+    """How sure the cluster of each point is, from 0 to 1, (n,).
+
+        max_y p(y|x) min(1, p_cluster(x) / α)
+
+    p(y|x) compares the clusters with each other: far from all of them it is 1 for one, too. So it
+    is lowered for points that are more unusual than all but a share α of the rows of that cluster.
+
+    Args:
+        probabilities: p(y|x), (n, c).
+        cluster_p_values: p-values of the points within their most probable cluster, (n,).
+        alpha: share of the rows of a cluster.
+    """
+    sure: NDArray[np.float64] = probabilities.max(1) * np.minimum(1.0, cluster_p_values / alpha)
+    return sure
