@@ -153,7 +153,7 @@ class Source:
             ) from error
 
     @property
-    def text(self) -> "TextOptions":
+    def text_options(self) -> "TextOptions":
         """How tables of text are read."""
         from gedi.data.tables import TextOptions
 
@@ -256,7 +256,7 @@ class Source:
                 label=self.label,
                 features=features,
                 kinds=self.kinds,
-                text=self.text,
+                text=self.text_options,
                 plan=plan,
             )
         path = existing_file(self.data, known=known_names(self.data))

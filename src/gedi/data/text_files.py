@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from gedi.data.file_errors import listed
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
-from gedi.untrusted.packed import PACKED
+from gedi.untrusted.packed import PACKED, suffix_of
 from gedi.untrusted.tables import check_columns, check_text_head
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = ["TextForm", "form_of", "holds_quotes", "table_start", "text_rows"]
 _HEAD, _MOST_HEAD = 2**16, 2**24  # bytes that are looked at, at first and at most
 _LOOKED_AT = 100  # lines
 _SEPARATORS = "\t;|,"  # where two fit equally, the first counts
+_EVEN = 0.8  # of the lines of a .txt file that is a table
 _BLANKS = " "  # any number of spaces
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -186,6 +187,10 @@ def _form_of(
     if not lines.all:
         raise DataError(f"{where} is empty: add a line of column names and rows")
     separator = lines.given or _separator_of(lines.all)
+    if suffix_of(where) == ".txt" and not _is_tabular(lines.all, separator):
+        raise DataError(
+            f"{where}: holds lines of text, not a table with the same separators in each line"
+        )
     check_text_head(path, separator)
     rows = list(lines.rows(separator))
     check_columns(max(len(row) for _, row in rows))
@@ -370,6 +375,15 @@ def _separator_of(lines: Sequence[str]) -> str:
     if is_even and values and sum(map(_is_number, values)) >= len(values) / 2:
         return _BLANKS
     return ","
+
+
+def _is_tabular(lines: Sequence[str], separator: str) -> bool:
+    """Whether most lines have as many fields, or are numbers, rather than prose."""
+    widths = Counter(len(row) for row in csv.reader(iter(lines), **_dialect(separator)) if row)
+    width, n = widths.most_common(1)[0]
+    if width > 1:
+        return n >= _EVEN * widths.total()
+    return sum(map(_is_number, lines)) >= len(lines) / 2
 
 
 def _begins(row: Sequence[str], width: int, least: float) -> bool:

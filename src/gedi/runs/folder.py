@@ -390,7 +390,7 @@ class Run:
         Raises:
             DataError: if columns are missing, or the number of features is different.
         """
-        rows = open_rows(path, self.columns or (), self._source(path, text).text)
+        rows = open_rows(path, self.columns or (), self._source(path, text).text_options)
         if rows is not None:
             self._check_features(path, rows.n_features)
         return rows
