@@ -15,7 +15,7 @@ from gedi.units import share_unit
 __all__ = ["Scaling"]
 
 _CHUNK = 1024  # rows
-_DECIDING = 20_000  # rows that a robust scale is read from
+_DECIDING = 5_000  # rows that a robust scale is read from
 
 
 class Scaling(NamedTuple):
@@ -61,7 +61,7 @@ class Scaling(NamedTuple):
         Features of one unit, such as pixels, get the same shift and the same scale.
 
         Args:
-            x: the rows, (n, d); of many, up to 20,000 at equal distances decide.
+            x: the rows, (n, d); of many, up to 5,000 at equal distances decide.
         """
         some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
         location, scale = location_and_scale(torch.from_numpy(some))

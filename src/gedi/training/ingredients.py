@@ -55,6 +55,7 @@ REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
 MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
+_STOCK = 32_768  # draws of the base from which those of a batch are taken
 _PRIOR_RATE = 0.005  # a learned π follows the posterior within about 200 iterations
 _NAMED = 500  # inputs of groups on which numbers of clusters are compared
 _MARGIN = 0.1  # distance between the data and the walls of the box, as a share of the data's range
@@ -365,7 +366,9 @@ def _sampler(
         moves.load_state_dict({step_size: previous.sampler.state_dict()[step_size]}, strict=False)
     if by_contrast:
         assert parts.base is not None  # planned
-        return BaseDraws(parts.base.sample, moves, settings.sampler.n_draws)
+        n = affordable(_STOCK, plan.data.n_features)
+        drawing = Generator(parts.data.device).manual_seed(settings.seed)
+        return BaseDraws(parts.base.sample((n,), drawing), moves, settings.sampler.n_draws)
     if not is_vera:
         return moves
     return build_vera(
