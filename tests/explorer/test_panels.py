@@ -191,6 +191,6 @@ def test_predict_writes_the_names(desks, tmp_path):
     command = ["predict", str(desk.run.path), "moons", "--out", str(out)]
     assert main(command) == 0 and "name" not in pd.read_csv(out)
     desk.names.rename(1, "upper, left").save(desk.run.path)
-    assert main(command) == 0
+    assert main([*command, "--overwrite"]) == 0
     found = pd.read_csv(out, dtype={"name": str})
     assert set(zip(found["cluster"], found["name"], strict=True)) == {(0, "0"), (1, "upper, left")}

@@ -1,10 +1,12 @@
 """A data set: points, and what is known about them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gedi.data.columns import ColumnPlan
+from gedi.data.values import Values
 
 __all__ = [
     "Dataset",
@@ -16,10 +18,6 @@ __all__ = [
 ]
 
 _ROUNDING = 1e-12  # of a value in float64, after some computation
-
-# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
-# computes with them accepts both.
-Values = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,8 @@ class Dataset:
             as labels are for evaluation only.
         files: the path of each image's file in the folder they come from; empty if they come from
             elsewhere.
+        columns: what was done with each column of a table; None if the rows come from elsewhere.
+        notes: on how the data were read, in words.
     """
 
     name: str
@@ -52,11 +52,19 @@ class Dataset:
     n_skipped: int = 0
     n_classes: int | None = None
     files: tuple[str, ...] = ()
+    columns: ColumnPlan | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
         """The number of rows that are trained on."""
         return len(self.x)
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How the data were read, and what was done with columns that are not simply numbers."""
+        plan = "" if self.columns is None else str(self.columns)
+        return (*self.notes, *(f"column {line}" for line in plan.splitlines()))
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even where a class vanishes."""

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gedi.data.dataset import Values
 from gedi.errors import DataError
 
-__all__ = ["check_points", "checked_rows", "checked_values", "value_range_of"]
+__all__ = ["Values", "check_points", "checked_rows", "checked_values", "value_range_of"]
+
+# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
+# computes with them accepts both.
+Values = NDArray[Any]
 
 _MOST_CHANNELS = 4
 
@@ -77,6 +81,12 @@ def checked_values(
     The rows are float32 or float64. Images of bytes stay bytes, and so do all bytes with
     `keep_bytes`. The arguments are those of `checked_rows`.
     """
+    if array.dtype.names:
+        raise DataError(
+            f"{where}: expected real numbers, got records with the fields "
+            f"{', '.join(array.dtype.names[:12])}: convert them with "
+            "numpy.lib.recfunctions.structured_to_unstructured(x)"
+        )
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{where}: expected real numbers, got values of type {array.dtype}: convert them, "

@@ -77,3 +77,22 @@ def test_folders_that_hold_no_set():
     with pytest.raises(DataError, match="set: expected at least 2 rows, got 1"):
         load("set")
     assert load("set", min_rows=1).x.shape == (1, 20)
+
+
+def test_images_that_are_not_read_are_counted_and_said():
+    for place in ("cat", "dog"):
+        write(f"set/{place}/a.png", grey())
+    for name in ("set/x.heic", "set/cat/y.HEIC", "set/dog/z.avif"):
+        write(name, b"no")
+    write("set/cat/old/b.png", grey(1))
+    write("set/cat/old/older/c.jpg", grey(2), "JPEG")
+    data = load("set")
+    assert len(data.x) == 2
+    assert data.notes == (
+        "images of other kinds are left out, convert them to .jpg or .png: 1 .avif, 2 .heic",
+        "2 images in folders within those of the classes, such as set/cat/old, are left out: move "
+        "them up",
+    )
+    write("phone/a.heic", b"no")
+    with pytest.raises(DataError, match=r"without images.*convert them to .*: 1 \.heic"):
+        load("phone")
