@@ -287,9 +287,7 @@ def plan(
     )
 
 
-def _number(
-    dataset: Dataset, settings: Settings, custom: Custom
-) -> tuple[int, FoundNumber | None]:
+def _number(dataset: Dataset, settings: Settings, custom: Custom) -> tuple[int, FoundNumber | None]:
     """The number of clusters, and how it was found unless it is known."""
     known = _known_number(dataset, settings, custom)
     if known is not None:
@@ -392,7 +390,7 @@ def _encoder(
         raise SettingsError(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
-    usual = [100, 100] if d <= 32 else [512, 512]
+    usual = [100, 100] if d <= 32 else [256, 256] if by_contrast else [512, 512]
     return EncoderChoice(
         kind=kind,
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
