@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gedi import phrases
 from gedi.partitions.best import best_partition
 from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
-from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.columns import comparable
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Pool
 
@@ -86,7 +86,7 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
         x: rows (n, d), finite.
         seed: determines the sample and all starts.
     """
-    z = standardised(clipped(x))
+    z = comparable(x)
     if len(z) > SAMPLE:
         z = z[np.sort(np.random.default_rng(seed).choice(len(z), SAMPLE, replace=False))]
     z = _without_far_rows(z)
@@ -111,12 +111,12 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
 
 
 def _without_far_rows(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows that have enough others in reach to be a cluster, standardised again."""
+    """The rows that have enough others in reach to be a cluster, their columns scaled again."""
     if len(z) < 2:
         return z
     reach = nearest(z, math.ceil(least_rows(len(z))) - 1)[0][:, -1]
     usual = np.quantile(reach, 0.9)
-    return standardised(z[reach <= FAR * usual]) if usual > 0 else z
+    return comparable(z[reach <= FAR * usual]) if usual > 0 else z
 
 
 def _scored(z: NDArray[np.float64], numbers: range, seed: int) -> dict[int, float]:

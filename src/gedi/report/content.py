@@ -96,6 +96,7 @@ class ReportContent:
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
+        reading: how the data were read, and what was done with the columns of a table.
     """
 
     title: str
@@ -140,6 +141,7 @@ class ReportContent:
     cluster_names: Sequence[str] = ()
     ended: str | None = None
     max_iter: int | None = None
+    reading: Sequence[str] = ()
     number: str | None = None
 
 
@@ -230,6 +232,7 @@ def report_content(
         cluster_names=values,
         ended=fit.ended,
         max_iter=fit.settings.max_iter,
+        reading=dataset.reading,
     )
 
 
