@@ -287,9 +287,7 @@ def plan(
     )
 
 
-def _number(
-    dataset: Dataset, settings: Settings, custom: Custom
-) -> tuple[int, FoundNumber | None]:
+def _number(dataset: Dataset, settings: Settings, custom: Custom) -> tuple[int, FoundNumber | None]:
     """The number of clusters, and how it was found unless it is known."""
     known = _known_number(dataset, settings, custom)
     if known is not None:
