@@ -60,6 +60,13 @@ def test_a_sound_training_has_no_symptoms():
     assert found(Signs("GEDI")) == []
 
 
+def test_a_training_out_of_time_is_unfinished_unless_it_was_good_and_level():
+    level = replace(SOUND, ended="max_time", collapse_gap=0.054)
+    first = found(level)[0]
+    assert first.name == "unfinished" and "its time was up. " in str(first)
+    assert found(replace(level, collapse_gap=0.02)) == []
+
+
 UNSURE = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-19 * LEVEL)}
 UNBALANCED = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-2.5 * LEVEL)}
 FALLING = recorded(gap=np.linspace(2, 0, 20))
@@ -79,12 +86,6 @@ CASES = {
         "gedi resume",
     ),
     "still falling": ("unfinished", {**FALLING, "ended": "max_time"}, "improving", "--max-time"),
-    "level but not good": (
-        "unfinished",
-        {"ended": "max_time", "collapse_gap": 0.054},
-        "its time was up.",
-        "--max-time",
-    ),
     "worse than the base": (
         "wrong density",
         {"over_base": -0.4},

@@ -84,10 +84,9 @@ def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:
     if np.isnan(gap):
         text = "The collapse gap is not a number: the training diverged or had no views."
         return Verdict("bad", "Do not trust this result", text, 99.0)
-    if "unfinished" in by_name:
-        return Verdict("bad", "Unfinished", str(by_name["unfinished"]), position)
-    if "too short" in by_name and gap > GOOD_GAP:
-        return Verdict("bad", "Unfinished", str(by_name["too short"]), position)
+    early = by_name.get("unfinished") or (by_name.get("too short") if gap > GOOD_GAP else None)
+    if early is not None:
+        return Verdict("bad", "Unfinished", str(early), position)
     if gap > FAIR_GAP:
         text = (
             "Many points have no certain cluster or change it under the views, or the cluster "
