@@ -89,7 +89,7 @@ CASES = {
     "worse than the base": (
         "wrong density",
         {"over_base": -0.4},
-        "0.4 nats below that of the simple density",
+        "0.400 nats below that of the simple density",
         "--max-iter",
     ),
     "other samples": (

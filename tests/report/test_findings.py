@@ -139,7 +139,7 @@ def test_moons_that_were_stopped_early_are_unfinished_first(kind):
 def test_samples_and_densities_are_compared_with_the_data(fit, labelled):
     found = find(fit.trained, labelled, fit.settings)
     assert found.apart < 0.3
-    moved = replace(labelled, x=labelled.x + 30)
+    moved = replace(labelled, x=labelled.x + 200)
     assert find(fit.trained, moved, fit.settings).apart > 0.5
     no_base = find(replace(fit.trained, normalizer=None), labelled, fit.settings)
     assert no_base.over_base is None

@@ -66,7 +66,7 @@ class VisibleValues(nn.Module):
         if low is not None and high is not None:
             least, most = np.fmin(least, low), np.fmax(most, high)
         some = x[:: max(1, len(x) // _ROWS)]
-        rounding = float(np.finfo(x.dtype).eps) if np.issubdtype(x.dtype, np.floating) else 0.0
+        rounding = 0.0 if x.dtype == np.uint8 else float(np.finfo(str(x.dtype)).eps)
         columns = [np.unique(column) for column in some.T]
         steps = [_grid(values.astype(np.float64), len(some), rounding) for values in columns]
         few = [
