@@ -40,6 +40,7 @@ EXTRAS = (
     Extra("images", "data sets from the Hugging Face hub, FID", ("datasets", "torchmetrics")),
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
     Extra("inception", "features of the Inception network", ("torch-fidelity",)),
+    Extra("excel", "spreadsheets, .xlsx", ("openpyxl",)),
     Extra("explore", "gedi explore, a page for a run", ("gradio",)),
     Extra("completion", "completion of commands in shells", ("shtab",)),
     Extra("export", "models as ONNX files", ("onnx", "onnxruntime", "onnxscript")),

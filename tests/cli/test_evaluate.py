@@ -78,7 +78,7 @@ def refused(arguments, capsys):
 
 def figures(run, tmp_path, *arguments):
     out = tmp_path / "r.json"
-    assert main(["evaluate", run, *arguments, "--out", str(out)]) == 0
+    assert main(["evaluate", run, *arguments, "--out", str(out), "--overwrite"]) == 0
     return json.loads(out.read_text())
 
 

@@ -97,5 +97,5 @@ def test_with_it_a_training_goes_on_and_its_model_is_of_use(site, monkeypatch):
     finally:
         sys.modules.pop("gedi_waves")
     assert np.load("samples.npz")["x"].shape == (4, 32)
-    probabilities = pd.read_csv("clusters.csv").filter(regex="^probability").to_numpy()
+    probabilities = pd.read_csv("x-clusters.csv").filter(regex="^probability").to_numpy()
     assert probabilities.shape == (20, 3) and np.allclose(probabilities.sum(1), 1, atol=1e-4)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gedi.data.dataset import constant_features
 from gedi.data.source import load
 from small_files import X, npy, npz
 
@@ -14,3 +15,13 @@ def test_subset_selects_rows_and_labels():
     assert part.class_names == ("0", "1", "2")
     assert load(npy(X)).subset(slice(1)).labels is None
     np.testing.assert_array_equal(data.subset(data.labels == 1).x, X[[1, 3]])
+
+
+def test_values_that_differ_by_rounding_alone_are_constant():
+    rounded = np.where(np.arange(50) % 2, 0.3, 0.1 + 0.2)
+    near = rounded + 1e-12 * (np.arange(50) % 3)
+    x = np.stack([rounded, -1e9 * rounded, np.arange(50.0), np.full(50, 7.0), near], 1)
+    assert constant_features(x).tolist() == [0, 1, 3]
+    assert constant_features(np.array([[1, 5], [2, 5]], dtype=np.uint8)).tolist() == [1]
+    far = np.array([[-1e308, 1.0], [1e308, 1.0]])
+    assert constant_features(far).tolist() == [1]

@@ -166,8 +166,8 @@ def test_a_path_that_cannot_be_looked_at():
 
 
 def test_unknown_suffix():
-    with pytest.raises(DataError, match=r"unknown kind of file \.txt: expected one of \.npy, \.np"):
-        load(write("a.txt", "1"))
+    with pytest.raises(DataError, match=r"unknown kind of file \.doc: expected one of \.npy, \.np"):
+        load(write("a.doc", "1"))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".parquet"])
@@ -209,7 +209,7 @@ def test_damaged_files_never_escape_as_another_error(suffix):
     [
         ("a.npy", r"not a \.npy file \(a pickle is never loaded\)"),
         ("a.npz", r"not a \.npz file \(a pickle is never loaded\)"),
-        ("a.csv", "cannot be read as comma-separated text in UTF-8 and may be damaged"),
+        ("a.csv", "has a header but no rows"),
         ("a.parquet", "cannot be read as parquet and may be damaged"),
     ],
 )

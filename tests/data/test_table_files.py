@@ -45,7 +45,9 @@ def test_the_row_index_of_pandas_is_no_feature():
     pd.DataFrame({"a": [5, 6, 8]}).to_csv("t.csv")
     assert load("t.csv").feature_names == ("a",)
     pd.DataFrame({"a": [5, 6, 8]}, index=[3, 1, 2]).to_csv("t.csv")
-    assert load("t.csv").feature_names == ("Unnamed: 0", "a")
+    data = load("t.csv")
+    assert data.feature_names == ("a",)
+    assert str(data.columns) == "Unnamed: 0: left out (it is the row index of the table)"
 
 
 def test_column_names_may_be_numbers_that_count():
@@ -75,27 +77,15 @@ def test_header_only():
         load(write("a.csv", "a,b\n"))
 
 
-def test_non_numeric_column():
-    name = write("a.csv", "a,colour,size\n1,red,2\n3,blue,4\n")
+def test_a_column_of_numbers_and_words():
     with pytest.raises(
-        DataError,
-        match=r"a\.csv: column 'colour' is not numeric, it holds 'red' in row 0: .*--label",
+        DataError, match=r"column 'b' holds numbers, but 'oops' in row 2: .*b=category"
     ):
-        load(name)
-    with pytest.raises(DataError, match=r"column 'b' .* 'oops' in row 2 \(nor are 'c'\)"):
         load(write("b.csv", "a,b,c\n1,2,u\n2,,u\n3,oops,v\n"))
 
 
 @pytest.mark.parametrize(
-    "values",
-    [
-        pd.to_datetime(["2020-01-01", "2020-01-02"]),
-        pd.to_timedelta([1, 2], unit="s"),
-        pd.Categorical(["1", "2"]),
-        [[1.0, 2.0], [3.0, 4.0]],
-        [{"bytes": b"1"}, {"bytes": b"2"}],
-        [b"1x", b"2x"],
-    ],
+    "values", [[[1.0, 2.0], [3.0, 4.0]], [{"bytes": b"1"}, {"bytes": b"2"}], [b"1x", b"2x"]]
 )
 def test_column_of_another_type(values):
     with pytest.raises(DataError, match="column 'when' is not numeric, it holds"):
@@ -109,8 +99,8 @@ def test_columns_of_one_name():
 
 
 def test_a_long_value_is_shortened():
-    with pytest.raises(DataError, match=r"it holds '\w{36}\.\.\. in row 0: leave it out"):
-        load(parquet(a=[1.0, 2.0], text=["w" * 5000] * 2))
+    with pytest.raises(DataError, match=r"numbers, but '\w{36}\.\.\. in row 1: correct"):
+        load(parquet(a=[1.0, 2.0], text=["1", "w" * 5000]))
 
 
 def test_no_feature_columns():
@@ -158,8 +148,6 @@ def test_columns_are_left_out():
         load(path, drop=["nmae"])
     with pytest.raises(DataError, match="moons is no table"):
         load("moons", drop=["a"])
-    with pytest.raises(DataError, match="leave it out with --drop, encode it"):
-        load(path)
 
 
 def test_csv_that_is_not_quite_one():
@@ -168,8 +156,6 @@ def test_csv_that_is_not_quite_one():
     for first in ("5,3", "0,0", "3,-1"):
         with pytest.raises(DataError, match="the first line is numbers"):
             load(write("a.csv", first + "\n3,4\n5,6\n"))
-    with pytest.raises(DataError, match=r"the first line 'a\|b' has no commas"):
-        load(write("a.csv", "a|b\n1|2\n3|4\n"))
     with pytest.raises(DataError, match="the rows have more fields than the header"):
         load(write("a.csv", "a,b\n1,2,3\n4,5,6\n"))
     with pytest.raises(DataError, match=r"may be damaged.*Expected 2 fields in line 3, saw 3"):

@@ -104,9 +104,9 @@ def test_mistakes_are_reported(columns, rule, outcome, expected, tmp_path):
 def test_files_that_are_not_tables(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         GroupSource(str(tmp_path / "none.csv"), "a < b").read(DATA, 3)
-    (tmp_path / "groups.txt").write_text("a,b\n0,1\n")
+    (tmp_path / "groups.doc").write_text("a,b\n0,1\n")
     with pytest.raises(DataError, match="expected a table"):
-        GroupSource(str(tmp_path / "groups.txt"), "a < b").read(DATA, 3)
+        GroupSource(str(tmp_path / "groups.doc"), "a < b").read(DATA, 3)
     (tmp_path / "rule.cnf").write_text("p cnf 9 1\n1 0\n")
     path = table(tmp_path, a=[0], b=[1])
     with pytest.raises(GediError, match="expected 2 variables"):

@@ -104,7 +104,7 @@ def served(runs, driver):
 
     def serve(name, *more):
         process = subprocess.Popen(
-            [*EXPLORE, str(runs / name), "--browser", "false", *more],
+            [*EXPLORE, str(runs / name), "--no-browser", *more],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "GRADIO_TEMP_DIR": str(runs / "served")},
@@ -126,8 +126,16 @@ def test_a_table_with_a_hostile_name_is_explored(served):
     page = served("table")
     assert page.address.startswith("http://127.0.0.1:")
     page.open()
-    page.press("#gallery [data-testid=cell-0-1]")
-    until(lambda: "nats" in page.text("#chosen textarea"))
+    until(lambda: "nats" in page.text("#chosen textarea"))  # a point is chosen at the start
+    until(lambda: "collapse gap" in page.text("#verdict textarea"))
+    until(lambda: page.all("#map img") and page.all("#features img"))
+    page.press("#overview [data-testid=cell-0-1]")
+    until(lambda: "of 60 points" not in page.text("#shown textarea, #shown input"))
+    first = page.text("#chosen textarea")
+    page.press("#gallery [data-testid=cell-1-1]")
+    until(lambda: page.text("#chosen textarea") != first)
+    page.tab("Generate")
+    until(lambda: "done" in page.text("#chains textarea, #chains input"))  # drawn at the start
     page.tab("New points")
     until(lambda: page.all("#rows textarea"))[0].send_keys("1,2,0")
     page.press("#ask")
@@ -142,6 +150,7 @@ def test_every_panel_answers(served, runs, tmp_path):
     page = served("images", "--against", str(runs / "images"))
     page.open()
     until(lambda: len(page.all("#gallery button.thumbnail-item")) == 40)
+    until(lambda: len(page.all("#overview button.thumbnail-item")) == 10)
     page.all("#gallery button.thumbnail-item")[3].click()
     until(lambda: "nats" in page.text("#chosen textarea"))
     until(lambda: len(page.all("#nearest button.thumbnail-item")) == 8)

@@ -17,6 +17,7 @@ from gedi.explorer.figures import frame_of, tile  # noqa: E402
 from gedi.explorer.generate_panel import chain_positions  # noqa: E402
 from gedi.explorer.names import ClusterNames  # noqa: E402
 from gedi.explorer.names_panel import names_frame  # noqa: E402
+from gedi.explorer.overview import cards, map_figure, verdict_text  # noqa: E402
 from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402
@@ -52,6 +53,27 @@ def test_a_point_is_described_with_its_nearest_points(desks, name):
     assert sum(posterior.values()) == pytest.approx(1)
     assert posterior[desk.names.of(int(found.clusters[0]))] == max(posterior.values())
     assert density.axes and len(nearest) == 8
+
+
+@pytest.mark.parametrize("name", ["images", "plane", "table"])
+def test_the_page_opens_on_all_clusters(desks, name):
+    desk = desks[name]
+    population = desk.population
+    clusters = population.prediction.clusters
+    sizes = np.bincount(clusters, minlength=population.n_clusters)
+    shown = cards(desk)
+    if name == "images":
+        assert [caption for _, caption in shown] == [f"{k}: {n:,}" for k, n in enumerate(sizes)]
+    else:
+        assert shown["points"].tolist() == sizes.tolist()
+        assert shown["what stands out"].str.contains("high|low|close|no points").all()
+    assert "collapse gap" in verdict_text(desk)
+    assert len(map_figure(desk).axes[0].texts) == len(np.unique(clusters))
+    # The first points come from each cluster in turn, and each is the most typical of its cluster.
+    used = np.unique(clusters)
+    first = desk.gallery(None, "most typical", "")[: len(used)]
+    assert sorted(clusters[first]) == used.tolist()
+    assert first[0] == desk.gallery(int(clusters[first[0]]), "most typical", "")[0]
 
 
 def test_names_and_merges_are_used_everywhere(desks):
@@ -169,6 +191,6 @@ def test_predict_writes_the_names(desks, tmp_path):
     command = ["predict", str(desk.run.path), "moons", "--out", str(out)]
     assert main(command) == 0 and "name" not in pd.read_csv(out)
     desk.names.rename(1, "upper, left").save(desk.run.path)
-    assert main(command) == 0
+    assert main([*command, "--overwrite"]) == 0
     found = pd.read_csv(out, dtype={"name": str})
     assert set(zip(found["cluster"], found["name"], strict=True)) == {(0, "0"), (1, "upper, left")}

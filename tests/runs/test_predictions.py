@@ -258,6 +258,6 @@ def test_the_command_goes_on_after_a_kill(trained, table, capsys):
     assert main(command) == 0
     assert "5000 points written" in capsys.readouterr().out
     found = Path("out.parquet").read_bytes()
-    assert main(command) == 0
+    assert main([*command, "--overwrite"]) == 0
     assert Path("out.parquet").read_bytes() == found
     assert listing() == ["out.parquet", "run", "t.parquet"]

@@ -1,6 +1,7 @@
 """The command line `gedi`: each subcommand calls what a user of the library would call."""
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +11,16 @@ from gedi.printable import printable
 
 __all__ = ["main"]
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the user can make room, so no traceback
+# Errors of the system that the user can correct, so no traceback; and how.
+_ADVICE = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "make room",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.EROFS: "choose a place that can be written to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,17 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         command, options = parse(arguments)
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except GediError as error:
         print(f"gedi: error: {label()}{printable(str(error))}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno not in _ADVICE:
             raise
         place = "" if error.filename is None else f"{error.filename}: "
-        print(f"gedi: error: {printable(place)}{error.strerror}: make room", file=sys.stderr)
+        reason = f"{error.strerror}: {_ADVICE[error.errno]}"
+        print(f"gedi: error: {printable(place)}{reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("gedi: interrupted", file=sys.stderr)

@@ -13,6 +13,7 @@ from gedi.cli.progress_bars import decoding_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch
+from gedi.data.source import TEXT
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -24,7 +25,14 @@ _FRESH_POINTS = 2000
 def run(options: Namespace) -> int:
     """Measure a trained model, and print the figures; with --out, write them as well."""
     folder = Run.open(Path(options.folder))
-    with nullcontext() if options.out is None else output_file(options.out, suffix=".json") as out:
+    target = (
+        nullcontext()
+        if options.out is None
+        else output_file(
+            options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
+        )
+    )
+    with target as out:
         folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
         with decoding_bar() as watch:
@@ -53,6 +61,7 @@ def _data(folder: Run, options: Namespace, watch: Watch) -> Dataset:
             options.label,
             split=options.split,
             skip_bad=options.skip_bad,
+            text={name: options[name] for name in TEXT},
             watch=watch,
         )
     if folder.source.data in ("moons", "circles"):

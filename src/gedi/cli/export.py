@@ -14,7 +14,7 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Write a trained model as an ONNX file, and print how closely it agrees with PyTorch."""
     folder = Run.open(Path(options.folder))
-    target = check_target(options.out, [".onnx"])
+    target = check_target(options.out, [".onnx"], overwrite=options.overwrite)
     load_tools()  # before the model is read
     trained = folder.load_model()
     agreement = export(

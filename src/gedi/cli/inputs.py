@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.first_process import notes_of_first
 from gedi.cli.progress_bars import decoding_bar
-from gedi.cli.summaries import note_groups, note_skipped, note_streamed
+from gedi.cli.summaries import note_groups, note_reading, note_skipped, note_streamed
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import RunError, SettingsError
@@ -63,6 +63,7 @@ def read_inputs(
         with decoding_bar() as watch:
             dataset = source.read(watch)
         note_skipped(dataset)
+        note_reading(dataset)
         note_streamed(dataset)
         groups = _groups(options)
         if options.streaming and groups is not None:

@@ -16,7 +16,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
 from gedi.cli.suggestions import with_suggestion
-from gedi.data.source import OPTIONS
+from gedi.data.source import OPTIONS, TEXT
 from gedi.errors import SettingsError
 from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
@@ -28,7 +28,7 @@ Command = Callable[[Namespace], int]
 
 # The options that `--help` shows for commands that take all settings; `--help-all` shows the rest.
 _USUAL: Mapping[str, Sequence[str]] = {
-    "data": ["data", "--label", "--drop", "--image-size", "--streaming"],
+    "data": ["data", "--label", "--drop", "--columns", "--image-size", "--streaming"],
     "clusters": ["--n-clusters", "--prior", "--like"],
     "length": ["--max-time", "--max-iter", "--seed"],
     "output": ["--out", "--overwrite"],
@@ -52,9 +52,13 @@ One network, trained without labels, that clusters, scores and generates.
 """
 
 _TRAIN = """\
-Train a model on a built-in data set (moons, circles, digits), a file (.npy, .npz, .csv, .parquet),
-a folder of images, or images from the Hugging Face hub (mnist, cifar10, cifar100, svhn, or
-hf://owner/name), and write a run folder with a report.
+Train a model on a built-in data set (moons, circles, digits), an array (.npy, .npz), a table (.csv,
+.tsv, .txt, .xlsx, .parquet, .feather, .orc, .json, .jsonl; perhaps packed, several in a folder, or
+a pattern such as "data/*.csv"), a folder of images, or images from the Hugging Face hub (mnist,
+cifar10, cifar100, svhn, or hf://owner/name), and write a run folder with a report.
+
+Numbers, categories, dates and flags of a table become features, and missing values are filled in;
+the first lines of the output say what was done with each column, and --columns changes it.
 
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints
@@ -95,8 +99,9 @@ For tables, also: outlier_score, how typical the point is (outliers are far belo
 share of training rows that are at least as unusual; and confidence, how sure the cluster is (below
 0.5: not sure). Images are unusual if their log-density is low.
 
-Tables (.csv, .parquet, a folder of .parquet files) and .npy files may be larger than memory. Run
-the same command again to continue after an interruption.
+The columns of a table are found by their names, and read as in the training. Tables (but .json and
+.xlsx) and .npy files may be larger than memory. Run the same command again to continue after an
+interruption.
 """
 
 _SAMPLE = """\
@@ -270,7 +275,7 @@ def _profile() -> ArgumentParser:
         action="store_true",
         help="measure processor time instead of wall-clock time, for machines that are busy",
     )
-    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
+    _output(parser, "also write the figures to a file (.json)")
     return parser
 
 
@@ -288,7 +293,7 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument(
         "--data", type=str | None, help="file or folder to measure on, instead of the training data"
     )
-    _source_options(parser, "label", "split", "skip_bad")
+    _source_options(parser, "label", "split", "skip_bad", *TEXT)
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
@@ -324,7 +329,7 @@ def _evaluate() -> ArgumentParser:
         "steps",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
-    parser.add_argument("--out", type=str | None, help="also write the figures to a file (.json)")
+    _output(parser, "also write the figures to a file (.json)")
     return parser
 
 
@@ -332,9 +337,9 @@ def _predict() -> ArgumentParser:
     parser = _subparser(_PREDICT)
     _run_folder(parser)
     parser.add_argument("data", type=str, help="file or folder with the points, as for train")
-    _source_options(parser, "split", "skip_bad")
-    parser.add_argument(
-        "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
+    _source_options(parser, "split", "skip_bad", *TEXT)
+    _output(
+        parser, "file to write (.csv or .parquet); by default NAME-clusters.csv, after the data"
     )
     parser.add_argument(
         "--explain",
@@ -354,7 +359,7 @@ def _sample() -> ArgumentParser:
         type=int | None,
         help="draw only from this cluster, p(x|y); by default from p(x)",
     )
-    parser.add_argument("--out", type=str, default="samples.npz", help="file to write (.npz)")
+    _output(parser, "file to write (.npz)", "samples.npz")
     parser.add_argument(
         "--n-steps",
         type=int,
@@ -387,13 +392,19 @@ def _explore() -> ArgumentParser:
         "--port", type=int | None, help="port to serve on; by default the first free one from 7860"
     )
     parser.add_argument("--browser", type=bool, default=True, help="open the page in a browser")
+    parser.add_argument(
+        "--no-browser",
+        dest="no_browser",
+        action="store_true",
+        help="print the address of the page without opening it",
+    )
     return parser
 
 
 def _export() -> ArgumentParser:
     parser = _subparser(_EXPORT)
     _run_folder(parser)
-    parser.add_argument("--out", type=str, default="model.onnx", help="file to write (.onnx)")
+    _output(parser, "file to write (.onnx)", "model.onnx")
     return parser
 
 
@@ -490,6 +501,14 @@ def _run_folder(parser: ArgumentParser, **options: Any) -> None:
     )
 
 
+def _output(parser: ArgumentParser, help_text: str, default: str | None = None) -> None:
+    """Add the file that a command writes."""
+    parser.add_argument("--out", type=str | None, default=default, help=help_text)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file if it exists; never the input"
+    )
+
+
 def _data_and_settings(parser: ArgumentParser) -> None:
     """Add options for data, groups and all settings."""
     _data(parser)
@@ -521,7 +540,8 @@ def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> No
     parser.add_argument(
         "--config", action=config, help="YAML file of settings, such as the settings.yaml of a run"
     )
-    _source_options(parser, "label", "drop", "n_points", "split", "image_size", "skip_bad")
+    _source_options(parser, "label", "drop", "columns", *TEXT)
+    _source_options(parser, "n_points", "split", "image_size", "skip_bad")
 
 
 def _source_options(parser: ArgumentParser, *names: str) -> None:

@@ -1,5 +1,6 @@
 """`gedi predict`."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from gedi.cli.progress_bars import decoding_bar, prediction_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.rows import Rows
+from gedi.data.source import TEXT
+from gedi.data.tables import table_files
 from gedi.explorer.names import given_names
+from gedi.printable import printable
 from gedi.runs import Run
 from gedi.runs.predictions import SUFFIXES, predict_to_file
 
@@ -20,7 +24,10 @@ __all__ = ["run"]
 def run(options: Namespace) -> int:
     """Write a table with the cluster, the probabilities and the scores of each point."""
     folder = Run.open(Path(options.folder))
-    target = check_target(options.out, SUFFIXES)
+    stem = re.sub(r"[*?\[\]]", "", Path(options.data).name).partition(".")[0]
+    out = options.out or f"{stem}-clusters.csv".removeprefix("-")
+    inputs = [options.data, *map(str, table_files(options.data))]
+    target = check_target(out, SUFFIXES, overwrite=options.overwrite, inputs=inputs)
     trained = folder.load_model()
     names = given_names(folder.path, trained.n_clusters)
     columns = folder.feature_names or [str(j) for j in range(folder.n_features)]
@@ -39,18 +46,22 @@ def run(options: Namespace) -> int:
         if isinstance(points, Rows):
             print("note: run the same command again to continue", file=sys.stderr)
         raise
-    print(f"{n} points written to {options.out}")
+    if isinstance(points, Rows) and (counts := +points.filled):
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        print(printable(f"note: missing values were filled in: {shown}"), file=sys.stderr)
+    print(f"{n} points written to {target}")
     return 0
 
 
 def _points(folder: Run, options: Namespace) -> Rows | Dataset:
+    text = {name: options[name] for name in TEXT}
     # Images are read whole: only they take --split and --skip-bad.
-    rows = None if options.split or options.skip_bad else folder.new_rows(options.data)
+    rows = None if options.split or options.skip_bad else folder.new_rows(options.data, text)
     if rows is not None:
         return rows
     with decoding_bar() as watch:
         dataset = folder.new_data(
-            options.data, split=options.split, skip_bad=options.skip_bad, watch=watch
+            options.data, split=options.split, skip_bad=options.skip_bad, text=text, watch=watch
         )
     note_skipped(dataset)
     return dataset

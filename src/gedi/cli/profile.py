@@ -30,7 +30,14 @@ def run(options: Namespace) -> int:
         if options.threads < 1:
             raise SettingsError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
-    with nullcontext() if options.out is None else output_file(options.out, suffix=".json") as out:
+    target = (
+        nullcontext()
+        if options.out is None
+        else output_file(
+            options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
+        )
+    )
+    with target as out:
         inputs = read_inputs(options)
         session = build(inputs.plan, inputs.dataset, inputs.custom)
         found = profile(

@@ -21,6 +21,7 @@ from gedi.experiments.comparisons import PRESETS, TaskName, Tree
 from gedi.experiments.grounding import COMPARED
 from gedi.experiments.grounding_runs import GroundingRequest, ground
 from gedi.runs import Run
+from gedi.runs.lock import only_writer
 from gedi.training.custom import Custom
 from gedi.training.memory import fits
 from gedi.training.plan import Plan
@@ -56,7 +57,9 @@ def run(options: Namespace) -> int:
             "Run the same command again to train the rest."
         )
         return 0 if time.monotonic() > deadline else INTERRUPTED
-    with output_file(str(workspace.out / f"{options.table}.md"), suffix=".md") as file:
+    with output_file(
+        str(workspace.out / f"{options.table}.md"), suffix=".md", overwrite=True
+    ) as file:
         file.write_text(found.text, encoding="utf-8")
     print(found.text)
     return 0
@@ -78,14 +81,15 @@ def _train(
     deadline: float,
 ) -> Fit | None:
     """A `Trainer` that shows its progress on the console, and stops at the deadline."""
-    if (folder / "settings.yaml").is_file():
-        run = Run.open(folder)
-        session = resume_session(run, dataset, console, custom)
-    else:
-        fits(planned)
-        session = build(planned, dataset, custom)
-        run = Run.create(folder, source, dataset, session.settings, overwrite=True)
-    return train_to_end(run, session, console, deadline=deadline)
+    with only_writer(folder):
+        if (folder / "settings.yaml").is_file():
+            run = Run.open(folder)
+            session = resume_session(run, dataset, console, custom)
+        else:
+            fits(planned)
+            session = build(planned, dataset, custom)
+            run = Run.create(folder, source, dataset, session.settings, overwrite=True)
+        return train_to_end(run, session, console, deadline=deadline)
 
 
 def _comparison(options: Namespace, workspace: Workspace) -> Filled:

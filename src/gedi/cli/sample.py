@@ -21,7 +21,7 @@ def run(options: Namespace) -> int:
             f"got {options.n} and {options.n_steps}"
         )
     folder = Run.open(Path(options.folder))
-    with output_file(options.out, suffix=".npz") as out:
+    with output_file(options.out, suffix=".npz", overwrite=options.overwrite) as out:
         trained = folder.load_model()
         if options.cluster is not None and not 0 <= options.cluster < trained.n_clusters:
             raise SettingsError(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gedi.data.dataset import Dataset, constant_features, counting_columns
+from gedi.data.dataset import Dataset, constant_features, counting_columns, has_distinct_rows
 from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
 from gedi.printable import printable
@@ -20,7 +20,9 @@ from gedi.training.numbering import describe as numbering_sentence
 from gedi.training.session import Fit
 
 __all__ = [
+    "note_copies",
     "note_groups",
+    "note_reading",
     "note_skipped",
     "note_streamed",
     "note_useless_columns",
@@ -29,6 +31,8 @@ __all__ = [
     "print_findings",
     "print_summary",
 ]
+
+_MOST_LINES = 40  # on how columns were read
 
 
 def print_summary(fit: Fit, findings: Findings, verdict: Verdict, path: Path) -> None:
@@ -58,6 +62,28 @@ def note_skipped(dataset: Dataset) -> None:
             f"note: {dataset.n_skipped} {images} could not be read and {were} left out",
             file=sys.stderr,
         )
+
+
+def note_reading(dataset: Dataset) -> None:
+    """Print how the data were read, and what was done with the columns of a table."""
+    lines = dataset.reading
+    for line in lines[:_MOST_LINES]:
+        print(printable(f"note: {line}"), file=sys.stderr)
+    if len(lines) > _MOST_LINES:
+        rest = len(lines) - _MOST_LINES
+        print(f"note: {rest} more such columns are listed in the report", file=sys.stderr)
+
+
+def note_copies(dataset: Dataset, n_clusters: int, console: Console) -> None:
+    """Print that there are fewer different rows than clusters, where this is so."""
+    if has_distinct_rows(dataset.x, n_clusters):
+        return
+    n = len(np.unique(dataset.x, axis=0))
+    _note(
+        console,
+        f"only {n} of the {len(dataset.x)} rows differ, so that at most {n} of the {n_clusters} "
+        "clusters can be used",
+    )
 
 
 def note_streamed(dataset: Dataset) -> None:

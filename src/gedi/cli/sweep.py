@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gedi.cli.progress_bars import decoding_bar
 from gedi.cli.signals import stoppable
-from gedi.cli.summaries import note_skipped
+from gedi.cli.summaries import note_reading, note_skipped
 from gedi.cli.training_run import INTERRUPTED, shell_quoted
 from gedi.data.source import Source
 from gedi.errors import RunError
@@ -43,6 +43,7 @@ def run(options: Namespace) -> int:
     with decoding_bar() as watch:
         dataset = source.read(watch)
     note_skipped(dataset)
+    note_reading(dataset)
     wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
     path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
     asked = {"format": 1, "source": asdict(source), "settings": asdict(settings)}

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
 from gedi.runs import Run
+from gedi.runs.lock import only_writer
 from gedi.training.session import build
 
 __all__ = ["run"]
@@ -22,18 +23,20 @@ def run(options: Namespace) -> int:
     if not session.is_first:
         return follow_first_process(session)
     path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
-    folder = Run.create(
-        path,
-        source,
-        dataset,
-        session.settings,
-        groups=groups,
-        like=custom.like,
-        number=None if plan.found is None else plan.found.number,
-        overwrite=options.overwrite,
-    )
-    print(plan, file=sys.stderr)
-    return train_and_report(folder, session, dataset, every=options.checkpoint_every)
+    Run.check_free(path, overwrite=options.overwrite)
+    with only_writer(path):
+        folder = Run.create(
+            path,
+            source,
+            dataset,
+            session.settings,
+            groups=groups,
+            like=custom.like,
+            number=None if plan.found is None else plan.found.number,
+            overwrite=options.overwrite,
+        )
+        print(plan, file=sys.stderr)
+        return train_and_report(folder, session, dataset, every=options.checkpoint_every)
 
 
 def _free(path: Path) -> Path:

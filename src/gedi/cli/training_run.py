@@ -12,7 +12,7 @@ from rich.console import Console
 from gedi import report
 from gedi.cli.run_writer import CHECKPOINT_SECONDS, RunWriter
 from gedi.cli.signals import stoppable
-from gedi.cli.summaries import note_useless_columns, print_summary
+from gedi.cli.summaries import note_copies, note_useless_columns, print_summary
 from gedi.data.dataset import Dataset
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
@@ -59,6 +59,7 @@ def train_and_report(
     """
     console = Console(stderr=True)
     note_useless_columns(dataset, console)
+    note_copies(dataset, session.settings.n_clusters, console)
     fit = train_to_end(run, session, console, every=every)
     if fit is None:
         return INTERRUPTED

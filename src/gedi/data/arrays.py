@@ -1,5 +1,6 @@
 """Arrays of points in .npy and .npz files; nothing is ever unpickled."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -61,6 +62,12 @@ def load_npz(path: Path, label: str | None) -> Dataset:
         DataError: the file is damaged, or holds no points or labels.
     """
     claims = _npz_claims(path)
+    if {"format", "shape", "data"} <= claims.keys():
+        if label is not None:
+            raise DataError(
+                f"{path} is a sparse matrix, without an array {label!r} of labels: leave it out"
+            )
+        return _from_array(path, _read_sparse(path, claims), str(path), None)
     key = next((k for k in ("y", "labels") if k in claims), None) if label is None else label
     if key is not None and key not in claims:
         raise DataError(f"{path} has no array {key!r} of labels: it holds {listed(claims)}")
@@ -99,7 +106,8 @@ def _points_key(path: Path, claims: dict[str, ArrayClaim]) -> str:
     candidates = [key for key, claim in claims.items() if len(claim.shape) >= 2]
     if len(candidates) != 1:
         raise DataError(
-            f"{path}: cannot tell which array holds the points among {listed(claims)}: name it 'x'"
+            f"{path}: cannot tell which array holds the points among {listed(claims)}: save it as "
+            "'x', with np.savez(path, x=points)"
         )
     return candidates[0]
 
@@ -162,6 +170,24 @@ def _read_npz(
             return {name: archive[name] for name in names}
     except _NUMPY_ERRORS as error:
         raise _numpy_error(path, ".npz", error) from error
+
+
+def _read_sparse(path: Path, claims: dict[str, ArrayClaim]) -> NDArray[np.generic]:
+    """A sparse matrix of scipy, as `scipy.sparse.save_npz` writes it, as an array."""
+    from scipy import sparse  # noqa: PLC0415
+
+    shape = _read_npz(path, ["shape"], claims)["shape"]
+    try:
+        n_values = math.prod(int(size) for size in shape.ravel())
+        check_room(n_values * claims["data"].dtype.itemsize, f"its {n_values:,} values, unpacked,")
+        check_room(sum(claim.n_bytes for claim in claims.values()), "its arrays, unpacked,")
+        matrix = sparse.load_npz(path)
+        if hasattr(matrix, "check_format"):
+            matrix.check_format(full_check=True)  # or places beyond its shape would be written to
+        found: NDArray[np.generic] = matrix.toarray()
+    except (*_NUMPY_ERRORS, TypeError, IndexError, OverflowError) as error:
+        raise _numpy_error(path, ".npz", error) from error
+    return found
 
 
 def _numpy_error(path: Path, kind: str, error: BaseException) -> DataError:

@@ -1,74 +1,747 @@
-"""Columns of tables: names that have to be there, and values that have to be finite numbers."""
+"""Columns of tables as numbers: what is done with each one, learned once and applied again.
 
+    number     as it is; text such as 1,357, 45% or $5 is read as `gedi.data.cells` describes
+    flag       0 and 1
+    date       days since 1970-01-01; times of the day in hours
+    category   one column of 0 and 1 for each level, rare ones together in "other"; of two levels
+               one column
+    drop       left out: empty columns, row indices, text that differs in nearly every row
+
+A missing number, flag or date is filled with the median of the training, and a missing category
+with the most frequent one. Where 5 % or more are missing, a column of 0 and 1 says which, and
+"missing" is a level of a category.
+"""
+
+import datetime
+import decimal
 import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gedi.data.dataset import Values
+from gedi.data.cells import (
+    Numbers,
+    Shapes,
+    dates_of,
+    decimal_marks,
+    flag_values,
+    flags_of,
+    numbers_of,
+    texts_of,
+)
 from gedi.data.file_errors import listed
-from gedi.data.values import checked_rows
+from gedi.data.values import Values, checked_rows
 from gedi.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["not_numeric", "numeric_rows", "require_columns", "value_in_row"]
+__all__ = [
+    "KINDS",
+    "Column",
+    "ColumnPlan",
+    "learn_columns",
+    "not_numeric",
+    "numeric_rows",
+    "require_columns",
+    "text_of",
+    "typed",
+    "value_in_row",
+]
 
+KINDS = ("number", "flag", "date", "category", "drop")
+
+_MOST_LEVELS = 20
+_RARE = 0.01  # of the rows, and at least two rows: levels with fewer are pooled
+_FEW_ROWS = 20  # below, no level is rare and no text an ID
+_OFTEN_MISSING = 0.05  # of the rows
+_WORDY = 4  # words, on average, of a column of free text
+_OTHER, _MISSING = "other", "missing"
+_FORMS = {
+    **{"%Y": "year", "%y": "year", "%m": "month", "%b": "month", "%B": "month", "%d": "day"},
+    **{"%H": "hour", "%I": "hour", "%M": "minute", "%S": "second", "%p": "AM/PM"},
+    "ISO8601": "year-month-day",
+}
 _CHUNK_VALUES = 2**18  # of plain numbers that are converted at a time, 2 MiB
 
 
-def require_columns(path: Path, columns: Iterable[str], names: Sequence[str], what: str) -> None:
+@dataclass(frozen=True)
+class Column:
+    """What is done with a column.
+
+    Args:
+        name: of the column.
+        kind: one of `KINDS`.
+        decimal: the mark of decimals of numbers in text; None if no value of the training shows it.
+        percent: whether numbers are percentages, which are divided by 100.
+        form: the format of dates in text, as pandas has it.
+        levels: of a category, the most frequent first; of a flag, the words for 0 and 1.
+        pooled: whether a category has a column for all other levels.
+        fill: what takes the place of a missing value; None refuses missing values.
+        mark_missing: whether a further column says which values are missing; of a category, whether
+            it is a level.
+        note: how the column was read, in words.
+    """
+
+    name: str
+    kind: str
+    decimal: str | None = None
+    percent: bool = False
+    form: str | None = None
+    levels: tuple[str, ...] = ()
+    pooled: bool = False
+    fill: float | None = None
+    mark_missing: bool = False
+    note: str = ""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features that it becomes."""
+        if self.kind == "drop":
+            return ()
+        if self.kind == "category":
+            found = [f"{self.name}={level}" for level in self.levels]
+            if self.pooled:
+                found.append(f"{self.name}={_OTHER if _OTHER not in self.levels else 'all others'}")
+            return tuple(found if len(found) > 2 else found[1:])
+        unit = {"date": " (hours)" if _is_time(self.form) else " (days)"}.get(self.kind, "")
+        missing = (f"{self.name} is missing",) if self.mark_missing else ()
+        return (f"{self.name}{unit}", *missing)
+
+    def __str__(self) -> str:
+        n = len(self.features)
+        made = f", {n} features" if n > 1 else ""
+        return f"{self.name}: {'left out' if self.kind == 'drop' else self.kind}{made}" + (
+            f" ({self.note})" if self.note else ""
+        )
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """What is done with each column of a table.
+
+        plan, x = learn_columns(frame)
+        plan.apply(new_frame)                            # the same features of other rows
+        ColumnPlan.of_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+    Args:
+        columns: in the order of their features.
+    """
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of_numbers(cls, names: Iterable[str]) -> Self:
+        """Columns that are numbers, of which none may be missing."""
+        return cls(tuple(Column(name, "number") for name in names))
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features, d."""
+        return tuple(name for column in self.columns for name in column.features)
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """The columns that are not left out."""
+        return tuple(column for column in self.columns if column.kind != "drop")
+
+    def __str__(self) -> str:
+        """A line for each column that is not simply a number."""
+        return "\n".join(
+            " ".join(str(column).split())
+            for column in self.columns
+            if column.kind != "number" or column.note
+        )
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The columns as JSON has them."""
+        return [asdict(column) | {"levels": list(column.levels)} for column in self.columns]
+
+    @classmethod
+    def of_json(cls, content: Any) -> Self:
+        """The plan that `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if not isinstance(content, list):
+            raise ValueError("columns: expected a list")
+        return cls(tuple(_column_of(each) for each in content))
+
+    def apply(
+        self,
+        frame: "pd.DataFrame",
+        where: str = "the table",
+        *,
+        first_row: int | None = None,
+        decimals: Mapping[str, str] | None = None,
+        filled: "Counter[str] | None" = None,
+        texts: Mapping[str, Any] | None = None,
+    ) -> NDArray[np.float64]:
+        """The features of some rows, (n, d).
+
+        Args:
+            frame: with all columns that are used, in any order.
+            where: the source of the rows, for errors.
+            first_row: the place of the first of them among more; None if these are all.
+            decimals: the decimal marks of columns of text; by default those of the training.
+            filled: the number of missing values of each column is added to it.
+            texts: columns of text, if `text_of` has been called for them.
+
+        Raises:
+            DataError: a column is missing, or holds values that are not of its kind, with the row.
+        """
+        require_columns(where, frame.columns, [column.name for column in self.used], "column")
+        out = np.empty((len(frame), len(self.features)))
+        if self._are_plain(frame):
+            names = [column.name for column in self.used]
+            step = max(1, _CHUNK_VALUES // max(1, len(names)))
+            for start in range(0, len(frame), step):
+                part = frame[names].iloc[start : start + step]
+                out[start : start + step] = part.to_numpy(np.float64)
+            return checked_rows(out, where, names=self.features, first_row=first_row)
+        at = 0
+        for column in self.used:
+            mark = (decimals or {}).get(column.name, column.decimal) or "."
+            series = frame[column.name]
+            text = text_of(series) if texts is None else texts.get(column.name)
+            values = _values(where, column, series, text, mark=mark, first_row=first_row or 0)
+            if filled is not None:
+                is_level = not isinstance(values, np.ndarray)
+                missing = values == _MISSING if is_level else np.isnan(values)
+                filled[column.name] += int(missing.sum())
+            for feature in _features(column, values):
+                out[:, at] = feature
+                at += 1
+        return checked_rows(out, where, names=self.features, first_row=first_row)
+
+    def _are_plain(self, frame: "pd.DataFrame") -> bool:
+        """Whether all columns are numbers of numpy and none is filled, so that a copy is enough."""
+        return all(column.kind == "number" and column.fill is None for column in self.used) and all(
+            isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes
+        )
+
+
+def learn_columns(
+    frame: "pd.DataFrame",
+    where: str = "the table",
+    *,
+    kinds: Mapping[str, str] | None = None,
+    separator: str = ",",
+    decimal: str | None = None,
+) -> tuple[ColumnPlan, NDArray[np.float64]]:
+    """Choose what is done with each column, and do it.
+
+    Args:
+        frame: all rows.
+        where: their source, for errors.
+        kinds: the kinds of some columns, by name; see `KINDS`.
+        separator: between the fields of the file, which tells how decimals are usually marked.
+        decimal: the mark of decimals in text, `.` or `,`; None: from the values.
+
+    Returns:
+        The plan, and the features (n, d).
+
+    Raises:
+        DataError: a column mixes numbers with other values, with the row; or no column is left.
+    """
+    kinds = kinds or {}
+    require_columns(where, frame.columns, list(kinds), "column")
+    texts = {str(name): text_of(column) for name, column in frame.items()}
+    texts = {name: text for name, text in texts.items() if text is not None}
+    shapes = {name: Shapes() for name in texts if kinds.get(name, "number") == "number"}
+    for name, each in shapes.items():
+        each.add(texts[name])
+    if decimal is None:
+        decimals = decimal_marks(where, shapes, separator=separator)
+    else:
+        decimals = dict.fromkeys(texts, decimal)
+    found = [
+        _learned(
+            where,
+            str(name),
+            column,
+            text=texts.get(str(name)),
+            shapes=shapes.get(str(name)),
+            kind=kinds.get(str(name)),
+            mark=decimals.get(str(name), "."),
+            place=place,
+        )
+        for place, (name, column) in enumerate(frame.items())
+    ]
+    plan = ColumnPlan(tuple(found))
+    if not plan.used:
+        raise DataError(
+            f"{where} has no feature columns: it holds {listed(map(str, frame.columns))}"
+            + (f" ({'; '.join(map(str, found))})" if found else "")
+        )
+    return plan, plan.apply(frame, where, decimals=decimals, texts=texts)
+
+
+# Learning
+
+
+def _learned(
+    where: str,
+    name: str,
+    column: "pd.Series",
+    *,
+    text: Any,
+    shapes: Shapes | None,
+    kind: str | None,
+    mark: str,
+    place: int,
+) -> Column:
+    numbers = None if text is None else numbers_of(text, mark)
+    if numbers is None:
+        n_missing = int(column.isna().sum())
+    else:
+        n_missing = int((np.isnan(numbers.values) & ~numbers.wrong).sum())
+    if kind == "drop":
+        return Column(name, "drop", note="as asked")
+    if n_missing == len(column):
+        return Column(name, "drop", note="every value is missing")
+    if kind is None and place == 0 and _is_index(name, column, text):
+        return Column(name, "drop", note="it is the row index of the table")
+    if numbers is None:
+        found = _learned_values(where, name, column, kind)
+    else:
+        found = _learned_text(where, name, text, kind, numbers)
+    if found.kind == "category":
+        return _levels_of(name, column, text, given=kind is not None)
+    if found.kind == "drop":
+        return found
+    if found.kind == "number" and numbers is not None:
+        found = _number_column(where, name, text, numbers, shapes=shapes or Shapes(), mark=mark)
+        values: Any = numbers.values
+    else:
+        values = _values(where, found, column, text, mark=mark)
+    fill = float(np.nanmedian(values))
+    share = n_missing / len(column)
+    notes = [found.note] * bool(found.note)
+    if n_missing:
+        notes.append(f"{n_missing} missing, filled with the median {fill:.6g}")
+    return Column(
+        **_facts(found)
+        | {"fill": fill, "mark_missing": share >= _OFTEN_MISSING, "note": "; ".join(notes)}
+    )
+
+
+def _facts(column: Column) -> dict[str, Any]:
+    return {each.name: getattr(column, each.name) for each in fields(column)}
+
+
+def _learned_values(where: str, name: str, column: "pd.Series", kind: str | None) -> Column:
+    """The treatment of a column of typed values."""
+    from pandas.api import types  # noqa: PLC0415
+
+    if kind == "category":
+        return Column(name, "category")
+    if types.is_bool_dtype(column.dtype):
+        return Column(name, kind or "flag", levels=("false", "true"))
+    if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
+        return Column(name, kind or "number")
+    if _is_dated(column):
+        what = "hours since midnight" if _holds_times(column) else "days"
+        note = what if what != "days" or _is_span(column) else "days since 1970-01-01"
+        return Column(name, "date", form="time" if _holds_times(column) else None, note=note)
+    if _is_objects_of(column, (int, float, decimal.Decimal, bool)):
+        booleans = all(isinstance(value, bool) for value in column.dropna())
+        return Column(name, kind or ("flag" if booleans else "number"))
+    raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())))
+
+
+def _learned_text(where: str, name: str, text: Any, kind: str | None, numbers: Numbers) -> Column:
+    """The treatment of a column of text."""
+    if kind == "category":
+        return Column(name, kind)
+    n_wrong = int(numbers.wrong.sum())
+    right = int((~np.isnan(numbers.values)).sum())
+    n = right + n_wrong
+    if kind in (None, "flag") and right < n and (pair := flags_of(text)) is not None:
+        return Column(name, "flag", levels=pair[0], note=f"{pair[0][0]} is 0, {pair[0][1]} is 1")
+    if kind in (None, "date") and right < n and (dates := dates_of(text)) is not None:
+        what = "hours since midnight" if _is_time(dates[0]) else "days since 1970-01-01"
+        return Column(name, "date", form=dates[0], note=f"read as {_form(dates[0])}, {what}")
+    if kind in ("flag", "date"):
+        raise DataError(
+            f"{where}: column {name!r} cannot be read as {kind}: it holds "
+            f"{_present(text)[0][0].as_py()!r}: give another kind with --columns"
+        )
+    if kind == "number" or right >= n / 2:
+        wrong = np.flatnonzero(numbers.wrong)
+        if len(wrong):
+            raise _mixed(where, name, text, int(wrong[0]))
+        return Column(name, "number")
+    return Column(name, "category") if kind else _words_column(name, _present(text)[0])
+
+
+def _words_column(name: str, present: Any) -> Column:
+    """A category, or left out if nearly every value differs."""
+    n, distinct = len(present), len(present.unique())
+    if n < _FEW_ROWS or distinct <= n / 2:
+        return Column(name, "category")
+    words = np.mean([value.as_py().count(" ") + 1 for value in present[:1000]])
+    if words >= _WORDY:
+        return Column(name, "drop", note=f"free text; to use it, add --text {name}")
+    return Column(name, "drop", note=f"{distinct} different values in {n} rows, like an ID")
+
+
+def _number_column(
+    where: str, name: str, text: Any, numbers: Numbers, *, shapes: Shapes, mark: str
+) -> Column:
+    """A column of numbers in text, and how they are written."""
+    is_percent = bool(numbers.percent.any())
+    if len(numbers.units) > 1:
+        raise DataError(
+            f"{where}: column {name!r} holds amounts in {' and '.join(sorted(numbers.units))}: "
+            "convert them to one currency"
+        )
+    if is_percent:
+        bare = np.flatnonzero(~numbers.percent & ~np.isnan(numbers.values))
+        if len(bare):
+            raise DataError(
+                f"{where}: column {name!r} holds percentages, but {text[bare[0]].as_py()!r} in row "
+                f"{bare[0]} has no percent sign: write all values in one way"
+            )
+    notes = ["percentages, divided by 100"] * is_percent
+    notes += [f"amounts in {unit}" for unit in numbers.units]
+    if mark == "," and shapes.found.keys() & {",", "e,"}:
+        notes.append("decimal commas")
+    other = "." if mark == "," else ","
+    grouped = shapes.found.get(f"t{other}") or shapes.found.get(f"e{other}")
+    if grouped:
+        value, row = grouped
+        notes.append(f"{other!r} marks thousands, as in {value} in row {row}")
+    is_shown = bool(shapes.found.keys() - {"p"})
+    return Column(
+        name,
+        "number",
+        decimal=mark if is_shown else None,
+        percent=is_percent,
+        note=", ".join(notes),
+    )
+
+
+def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Column:
+    """The levels of a category."""
+    counts = _levels(column, text).value_counts()
+    n, n_missing = int(counts.sum()), int(counts.get(_MISSING, 0))
+    often = n_missing >= _OFTEN_MISSING * n
+    if not often:
+        counts = counts.drop(_MISSING, errors="ignore")
+    least = max(2, math.ceil(_RARE * n)) if n >= _FEW_ROWS and not given else 1
+    order = sorted(counts.index, key=lambda level: (-int(counts[level]), level))
+    kept = [level for level in order if counts[level] >= least][:_MOST_LEVELS]
+    n_pooled = len(order) - len(kept)
+    if not kept or len(order) < 2:
+        why = "only one value" if len(order) == 1 else f"{len(order)} values, all of them rare"
+        return Column(name, "drop", note=why)
+    missing = "a level of its own" if often else f"filled with {kept[0]!r}"
+    notes = [f"{n_missing} missing, {missing}"] if n_missing else []
+    if n_pooled:
+        pooled = "level" if n_pooled == 1 else "levels"
+        notes.append(f"{n_pooled} rare {pooled} pooled as {_OTHER!r}")
+    shown = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
+    return Column(
+        name,
+        "category",
+        levels=tuple(kept),
+        pooled=n_pooled > 0,
+        mark_missing=often and n_missing > 0,
+        note="; ".join([shown, *notes]),
+    )
+
+
+def _is_index(name: str, column: "pd.Series", text: Any) -> bool:
+    """Whether this is the row index, which many programs write as a first column without a name."""
+    if name and not name.startswith("Unnamed: "):
+        return False
+    values = column if text is None else texts_of(text).to_pandas()
+    numbers = None if text is not None else column.to_numpy(np.float64, na_value=np.nan)
+    whole = numbers is None or bool((numbers == np.round(numbers)).all())
+    return whole and bool(values.notna().all() and values.is_unique)
+
+
+# Values
+
+
+def _values(
+    where: str, column: Column, series: "pd.Series", text: Any, *, mark: str, first_row: int = 0
+) -> "NDArray[np.float64] | pd.Series":
+    """The values of a column, (n,): numbers, NaN where missing; or levels of a category."""
+    if column.kind == "category":
+        return _levels(series, text)
+    if text is None:
+        return _typed(where, column, series, first_row)
+    if column.kind == "date":
+        dates = dates_of(text, column.form or "ISO8601")
+        assert dates is not None
+        values = _since(dates[1], column.form)
+        bad = np.isnan(values) & texts_of(text).is_valid().to_numpy(zero_copy_only=False)
+    else:
+        numbers = flag_values(text) if column.kind == "flag" else numbers_of(text, mark)
+        values = numbers.values
+        bad = numbers.wrong | ((numbers.percent != column.percent) & ~np.isnan(values))
+    wrong = np.flatnonzero(bad)
+    if len(wrong):
+        raise _unlike(where, column, text[wrong[0]].as_py(), first_row + int(wrong[0]))
+    return values
+
+
+def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> NDArray[np.float64]:
+    """Typed values as numbers."""
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    if _is_dated(series):
+        return _since(series, column.form)
+    if types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
+        if not types.is_complex_dtype(series.dtype):
+            return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif _is_objects_of(series, (int, float, decimal.Decimal, bool)):
+        return pd.to_numeric(series.map(_bounded), errors="coerce").to_numpy(np.float64)
+    elif series.isna().all():
+        return np.full(len(series), np.nan)
+    place = int(series.notna().argmax())
+    raise _unlike(where, column, series.iloc[place], first_row + place)
+
+
+def _since(dates: "pd.Series", form: str | None) -> NDArray[np.float64]:
+    """Dates as days since 1970, spans as days, times of the day as hours; NaN where missing."""
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    if _holds_times(dates):
+        dates = pd.to_timedelta(dates.map(lambda time: None if time is None else str(time)))
+    if types.is_timedelta64_dtype(dates.dtype):
+        unit = pd.Timedelta(1, "h" if _is_time(form) else "D")
+        return _divided(dates, unit)
+    since = pd.to_datetime(dates, errors="coerce", utc=True) - pd.Timestamp(0, tz="UTC")
+    return _divided(since, pd.Timedelta(1, "D"))
+
+
+def _divided(spans: "pd.Series", unit: "pd.Timedelta") -> NDArray[np.float64]:
+    seconds = spans.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
+    found: NDArray[np.float64] = seconds / unit.total_seconds()
+    return found
+
+
+def _levels(series: "pd.Series", text: Any) -> "pd.Series":
+    """The level of each row, as text."""
+    if text is not None:
+        levels = texts_of(text).to_pandas()
+    else:
+        levels = series.astype(object).map(_level, na_action="ignore")
+    found: pd.Series = levels.astype(object).where(levels.notna(), _MISSING)
+    return found
+
+
+def _level(value: object) -> str:
+    """The name of a level; whole numbers lose their '.0'."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _features(
+    column: Column, values: "NDArray[np.float64] | pd.Series"
+) -> Iterable[NDArray[np.float64]]:
+    """The features (n,) that the values of a column become, in the order of their names."""
+    if not isinstance(values, np.ndarray):
+        codes = {level: i for i, level in enumerate(column.levels)}
+        rest = len(codes) if column.pooled else -1
+        if not column.mark_missing:
+            codes.setdefault(_MISSING, 0)
+        found = values.map(lambda level: codes.get(level, rest)).to_numpy(np.int64)
+        places = range(len(column.levels) + column.pooled)
+        for place in places if len(places) > 2 else places[1:]:
+            yield (found == place).astype(np.float64)
+        return
+    missing = np.isnan(values)
+    yield values if column.fill is None else np.where(missing, column.fill, values)
+    if column.mark_missing:
+        yield missing.astype(np.float64)
+
+
+def text_of(column: "pd.Series") -> Any:
+    """The values of a column of text, an array of pyarrow; None for a column of another type.
+
+    Objects of several types, as spreadsheets have them, are turned into text.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    kind = column.dtype
+    if isinstance(kind, types.CategoricalDtype):
+        column = column.astype(object)
+    elif not (types.is_object_dtype(kind) or types.is_string_dtype(kind)):
+        return None
+    if types.is_object_dtype(column.dtype):
+        plain = (str, int, float, decimal.Decimal, np.number, np.bool_, datetime.date)
+        present = column[column.notna()]
+        texts = sum(isinstance(value, str) for value in present)
+        if not texts or not all(isinstance(value, plain) for value in present):
+            return None
+        if texts < len(present):
+            column = column.map(_level, na_action="ignore")
+    found = pa.array(column, type=pa.string(), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def typed(column: "pd.Series") -> "pd.Series":
+    """A column of text as integers, numbers or booleans, if all its values are; None is missing."""
+    import pandas as pd  # noqa: PLC0415
+
+    text = text_of(column)
+    if text is None:
+        return column
+    found: pd.Series | NDArray[np.float64]
+    numbers = numbers_of(text)
+    present, n_missing = _present(text)
+    if len(present) and not numbers.wrong.any():
+        found = numbers.values
+        if not n_missing and (found == np.round(found)).all() and (abs(found) < 2**53).all():
+            found = found.astype(np.int64)
+    elif (flags := flags_of(text)) is not None and not n_missing and flags[0][0] == "false":
+        found = flags[1].astype(bool)
+    else:
+        found = texts_of(text).to_pandas().astype(object)
+    return pd.Series(found, index=column.index, name=column.name)
+
+
+def _present(text: Any) -> tuple[Any, int]:
+    """The values that are there, and the number of those that are missing."""
+    found = texts_of(text)
+    return found.drop_null(), found.null_count
+
+
+def _is_objects_of(column: "pd.Series", kinds: tuple[type, ...]) -> bool:
+    present = column[column.notna()] if column.dtype == object else ()
+    return len(present) > 0 and all(isinstance(value, (*kinds, np.number)) for value in present)
+
+
+def _is_dated(column: "pd.Series") -> bool:
+    from pandas.api import types  # noqa: PLC0415
+
+    return (
+        types.is_datetime64_any_dtype(column.dtype)
+        or _is_span(column)
+        or _is_objects_of(column, (datetime.date, datetime.time))
+    )
+
+
+def _is_span(column: "pd.Series") -> bool:
+    from pandas.api import types  # noqa: PLC0415
+
+    return bool(types.is_timedelta64_dtype(column.dtype))
+
+
+def _holds_times(column: "pd.Series") -> bool:
+    return column.dtype == object and _is_objects_of(column, (datetime.time,))
+
+
+def _is_time(form: str | None) -> bool:
+    return form in ("time", "hours:minutes")
+
+
+def _form(form: str) -> str:
+    """A format of dates, in words."""
+    names = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%b": "month", "%B": "month"}
+    names |= {
+        "%H": "hour",
+        "%I": "hour",
+        "%M": "minute",
+        "%S": "second",
+        "ISO8601": "year-month-day",
+    }
+    for code, word in names.items():
+        form = form.replace(code, word)
+    return form
+
+
+def _column_of(content: Any) -> Column:
+    """A column from JSON.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    kinds = {"percent": bool, "pooled": bool, "mark_missing": bool, "note": str}
+    if not isinstance(content, dict) or content.keys() != {each.name for each in fields(Column)}:
+        raise ValueError("columns: expected the facts of each column")
+    levels, fill, form = (content[name] for name in ("levels", "fill", "form"))
+    right = (
+        isinstance(content["name"], str)
+        and content["kind"] in KINDS
+        and all(isinstance(content[name], kind) for name, kind in kinds.items())
+        and content["decimal"] in (None, ".", ",")
+        and isinstance(levels, list)
+        and all(isinstance(level, str) for level in levels)
+        and (form is None or isinstance(form, str))
+        and (fill is None or (isinstance(fill, int | float) and math.isfinite(fill)))
+    )
+    if not right:
+        raise ValueError(f"columns: cannot be read: {str(content)[:100]}")
+    return Column(**content | {"levels": tuple(levels)})
+
+
+# Errors, and numbers alone
+
+
+def require_columns(where: Any, columns: Iterable[Any], names: Sequence[str], what: str) -> None:
     """Check that all names are among the columns.
 
     Raises:
         DataError: some are not, with all columns that are there.
     """
-    known = dict.fromkeys(columns)
+    known = dict.fromkeys(map(str, columns))
     missing = [name for name in names if name not in known]
     if missing:
-        raise DataError(f"{path} has no {what} {listed(missing)}: its columns are {listed(known)}")
+        raise DataError(f"{where} has no {what} {listed(missing)}: its columns are {listed(known)}")
 
 
-def numeric_rows(path: Path, frame: "pd.DataFrame", *, first_row: int | None = None) -> Values:
-    """All columns as finite numbers, (n, d), float64.
+def numeric_rows(where: Any, frame: "pd.DataFrame", *, first_row: int | None = None) -> Values:
+    """All columns, which are of types of numbers, as finite numbers, (n, d), float64.
 
     Args:
-        path: of the table.
+        where: the source of the table, for errors.
         frame: its columns, or some rows of them.
         first_row: the place of the first of these rows in the table; None if these are all.
 
     Raises:
-        DataError: for a column that is not numeric and for values that are not finite, with the
-            row.
+        DataError: for values that are not finite, with the row.
     """
-    out = np.empty(frame.shape)
-    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes):
-        step = max(1, _CHUNK_VALUES // frame.shape[1])
-        for start in range(0, len(frame), step):
-            out[start : start + step] = frame.iloc[start : start + step].to_numpy(np.float64)
-        return checked_rows(out, str(path), names=list(frame.columns), first_row=first_row)
-    bad: dict[str, int] = {}
-    for i, (name, column) in enumerate(frame.items()):
-        out[:, i], wrong = _numbers(column)
-        if wrong is not None:
-            bad[str(name)] = wrong
-    if bad:
-        name, row = next(iter(bad.items()))
-        raise not_numeric(path, name, value_in_row(frame[name], row, first_row or 0), list(bad)[1:])
-    return checked_rows(out, str(path), names=list(frame.columns), first_row=first_row)
+    return ColumnPlan.of_numbers(map(str, frame.columns)).apply(
+        frame, str(where), first_row=first_row
+    )
 
 
-def not_numeric(path: Path, name: str, offender: str, others: Sequence[str] = ()) -> DataError:
-    """The error for a column with a value that is not a number, and for others like it."""
-    also = f" (nor are {listed(others)})" if others else ""
+def not_numeric(where: Any, name: str, offender: str) -> DataError:
+    """The error for a column of values that nothing can be done with."""
     return DataError(
-        f"{path}: column {name!r} is not numeric, it holds {offender}{also}: leave it out with "
-        "--drop, encode it as numbers (categories, dates and gaps: docs/estimators.md), or pass "
-        "it with --label if it is the label"
+        f"{where}: column {name!r} is not numeric, it holds {offender}: leave it out with --drop, "
+        "encode it as numbers, or pass it with --label if it is the label"
+    )
+
+
+def _mixed(where: str, name: str, text: Any, row: int) -> DataError:
+    return DataError(
+        f"{where}: column {name!r} holds numbers, but {_shown(text[row].as_py())} in row {row}: "
+        f"correct the value or leave it empty, or read the column otherwise with --columns "
+        f"{name}=category or {name}=drop"
+    )
+
+
+def _unlike(where: str, column: Column, value: object, row: int) -> DataError:
+    what = {"number": "percentages" if column.percent else "numbers", "flag": "flags"}.get(
+        column.kind, f"dates as {_form(column.form or 'ISO8601')}"
+    )
+    return DataError(
+        f"{where}: column {column.name!r} holds {what}, but {_shown(value)} in row {row}: correct "
+        "the value, or leave it empty if it is missing"
     )
 
 
@@ -77,29 +750,10 @@ def value_in_row(column: "pd.Series", place: int, first_row: int = 0) -> str:
     return f"{_shown(column.iloc[place])} in row {first_row + place}"
 
 
-def _numbers(column: "pd.Series") -> tuple[NDArray[np.float64], int | None]:
-    """The column as numbers, missing values as NaN; and the place of the first other value."""
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
-    if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
-        try:
-            numbers = pd.to_numeric(column, errors="coerce")
-        except OverflowError:  # a whole number of hundreds of digits
-            numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
-        wrong = np.flatnonzero(numbers.isna() & column.notna())
-    elif types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
-        numbers, wrong = column, np.arange(0)
-    else:  # dates, categories, complex numbers
-        numbers, wrong = pd.Series(np.nan, index=column.index), np.arange(len(column))
-    first = int(wrong[0]) if len(wrong) else None
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan), first
-
-
 def _bounded(value: object) -> object:
     """The value; infinite, like 1e999, if it is a whole number too large for a float."""
     try:
-        return float(value) if isinstance(value, int) else value
+        return float(value) if isinstance(value, int | decimal.Decimal) else value
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 

@@ -1,16 +1,23 @@
 """A data set: points, and what is known about them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Values", "constant_features", "counting_columns"]
+from gedi.data.columns import ColumnPlan
+from gedi.data.values import Values
 
-# Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
-# computes with them accepts both.
-Values = NDArray[Any]
+__all__ = [
+    "Dataset",
+    "Values",
+    "constant_features",
+    "counting_columns",
+    "has_distinct_rows",
+    "without_rounding",
+]
+
+_ROUNDING = 1e-12  # of a value in float64, after some computation
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,8 @@ class Dataset:
             as labels are for evaluation only.
         files: the path of each image's file in the folder they come from; empty if they come from
             elsewhere.
+        columns: what was done with each column of a table; None if the rows come from elsewhere.
+        notes: on how the data were read, in words.
     """
 
     name: str
@@ -43,11 +52,19 @@ class Dataset:
     n_skipped: int = 0
     n_classes: int | None = None
     files: tuple[str, ...] = ()
+    columns: ColumnPlan | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
         """The number of rows that are trained on."""
         return len(self.x)
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How the data were read, and what was done with columns that are not simply numbers."""
+        plan = "" if self.columns is None else str(self.columns)
+        return (*self.notes, *(f"column {line}" for line in plan.splitlines()))
 
     def subset(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The rows that `index` selects; codes keep their meaning even where a class vanishes."""
@@ -57,8 +74,37 @@ class Dataset:
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:
-    """Indices of the columns of x (n, d) that hold a single value."""
-    return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+    """Indices of the columns of x (n, d) that hold a single value, up to rounding.
+
+    0.3 and 0.1 + 0.2 are one value: their difference is the rounding of a computation.
+    """
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    rounding = 4 * np.finfo(np.float32).eps if x.dtype == np.float32 else _ROUNDING
+    with np.errstate(over="ignore"):
+        return np.flatnonzero(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
+
+
+def without_rounding(dataset: Dataset) -> Dataset:
+    """The data set with one value in each column that is constant up to rounding."""
+    x = dataset.x
+    if x.dtype.kind != "f" or len(x) == 0:
+        return dataset
+    columns = constant_features(x)
+    if (x[:, columns] == x[0, columns]).all():
+        return dataset
+    x = x.copy()
+    x[:, columns] = x[0, columns]
+    return replace(dataset, x=x)
+
+
+def has_distinct_rows(x: Values, n: int) -> bool:
+    """Whether at least n of the rows of x (m, d) differ from each other."""
+    looked_at = min(n, len(x))
+    while len(np.unique(x[:looked_at], axis=0)) < n:
+        if looked_at == len(x):
+            return False
+        looked_at = min(4 * looked_at, len(x))
+    return True
 
 
 def counting_columns(dataset: Dataset) -> list[str]:

@@ -1,6 +1,9 @@
 """Errors for files that are missing, damaged, or refused."""
 
+import csv
 import difflib
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +11,13 @@ from typing import TypeVar
 
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
+from gedi.untrusted.packed import suffix_of
 
 __all__ = [
     "SUFFIXES",
+    "TABLES",
     "existing_file",
+    "is_table",
     "listed",
     "read_each",
     "reading",
@@ -22,7 +28,16 @@ __all__ = [
 
 T = TypeVar("T")
 
-SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+TABLES = (
+    *(".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".orc"),
+    *(".json", ".jsonl", ".ndjson", ".xlsx"),
+)
+SUFFIXES = (".npy", ".npz", *TABLES)
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a table, perhaps packed."""
+    return suffix_of(path) in TABLES
 
 
 def existing_file(source: str, known: Sequence[str] = ()) -> Path:
@@ -59,6 +74,8 @@ def refused(path: Path, error: RefusedError) -> DataError:
 
 def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     """The error for a file that cannot be read as this kind of file."""
+    if isinstance(error, PermissionError):
+        return DataError(f"{path} cannot be opened: you may not read it: change its permissions")
     return DataError(
         f"{path} cannot be read as {kind} and may be damaged: write it again ({reason(error)})"
     )
@@ -88,7 +105,17 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise
     except RefusedError as error:
         raise refused(path, error) from error
-    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+    except (
+        *(OSError, ValueError, LookupError, TypeError, EOFError, pa.ArrowException),
+        *(
+            csv.Error,
+            zipfile.BadZipFile,
+            zlib.error,
+            OverflowError,
+            MemoryError,
+            NotImplementedError,
+        ),
+    ) as error:
         raise unreadable(path, kind, error) from error
 
 

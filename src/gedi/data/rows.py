@@ -1,12 +1,13 @@
 """Rows of large files, some at a time, so that memory does not grow with the file.
 
-The files are a .csv or .parquet file or a folder of .parquet files, with the columns asked for, or
-a .npy file. Checks and numbers are those of `gedi.load`. Files are read rather than mapped, as
-mapped pages would count as memory of the process.
+The files are those of a table (see `gedi.data.tables`), with the columns of a plan, or a .npy file.
+Checks and numbers are those of `gedi.load`. Files are read rather than mapped, as mapped pages
+would count as memory of the process.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi.data.arrays import read_npy
-from gedi.data.columns import numeric_rows, require_columns
+from gedi.data.columns import ColumnPlan, require_columns
 from gedi.data.dataset import Values
 from gedi.data.file_errors import existing_file, reading
 from gedi.data.images import holds_images
-from gedi.data.tables import column_names, read_parts
+from gedi.data.tables import TextOptions, column_names, decimals_of, read_parts, table_files
 from gedi.data.values import checked_rows
 from gedi.errors import DataError
 from gedi.untrusted.tables import check_texts
@@ -49,14 +50,18 @@ class Rows:
     Args:
         source: the name that the user gave.
         files: one after the other.
-        features: columns to take, in this order; empty for arrays.
+        columns: what is done with the columns of tables; None for arrays.
         n_features: d.
+        text: how tables of text are read.
+        filled: the number of missing values of each column that have been read.
     """
 
     source: str
     files: tuple[Path, ...]
-    features: tuple[str, ...]
+    columns: ColumnPlan | None
     n_features: int
+    text: TextOptions = field(default_factory=TextOptions)
+    filled: Counter[str] = field(default_factory=Counter, compare=False)
 
     def blocks(self, first_row: int = 0) -> Iterator[Block]:
         """Blocks of any number of rows, from a row on.
@@ -87,17 +92,34 @@ class Rows:
         return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
 
     def _blocks_of(self, file: Path) -> Iterator[Block]:
-        if file.suffix.lower() == ".npy":
+        if self.columns is None:
             return _npy_blocks(file)
-        return _table_blocks(file, self.features)
+        return self._table_blocks(file, self.columns)
+
+    def _table_blocks(self, file: Path, columns: ColumnPlan) -> Iterator[Block]:
+        decimals = decimals_of(file, columns, self.text)
+        names = [column.name for column in columns.used]
+        for part in read_parts(file, names, text=self.text):
+            rows = columns.apply(
+                part.frame,
+                str(file),
+                first_row=part.first_row,
+                decimals=decimals,
+                filled=self.filled,
+            )
+            yield Block(rows, part.share)
 
 
-def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
-    """The rows of a file, or of a folder of .parquet files in the order of their names.
+def open_rows(
+    source: str, columns: ColumnPlan | Sequence[str] = (), text: TextOptions = TextOptions()
+) -> Rows | None:
+    """The rows of a file, or of the tables in a folder in the order of their names.
 
     Args:
         source: its path.
-        features: the columns to take from a table; without them only arrays are read.
+        columns: what is done with the columns of a table, or the names of columns that are numbers;
+            without any only arrays are read.
+        text: how tables of text are read.
 
     Returns:
         The rows; None for what cannot be read some rows at a time: sets of images, archives, built-
@@ -106,23 +128,25 @@ def open_rows(source: str, features: Sequence[str] = ()) -> Rows | None:
     Raises:
         DataError: for a damaged file, and missing columns.
     """
-    path = Path(source)
-    files = _files(path)
+    files = _files(source)
     if not files:
         return None
     if files[0].suffix.lower() == ".npy":
         array = read_npy(existing_file(source), mapped=True)
         if array.ndim not in _ARRAY_DIMENSIONS:
             return None
-        return Rows(source, files, (), checked_rows(array[:0], source).shape[1])
-    if not features:
+        return Rows(source, files, None, checked_rows(array[:0], source).shape[1])
+    if not isinstance(columns, ColumnPlan):
+        columns = ColumnPlan.of_numbers(columns)
+    if not columns.features:
         return None
+    names = [column.name for column in columns.used]
     for file in files:
-        require_columns(file, column_names(existing_file(str(file))), features, "column")
+        require_columns(file, column_names(existing_file(str(file)), text), names, "column")
         if file.suffix.lower() == ".parquet":
             with reading(file, "parquet"):
-                check_texts(file, features)
-    return Rows(source, files, tuple(features), len(features))
+                check_texts(file, names)
+    return Rows(source, files, columns, len(columns.features), text)
 
 
 def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
@@ -149,21 +173,15 @@ def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
 # Files
 
 
-def _files(path: Path) -> tuple[Path, ...]:
+def _files(source: str) -> tuple[Path, ...]:
     """The files that can be read some rows at a time; none for images and for all else."""
+    path = Path(source)
     try:
-        if path.is_dir():
-            found = [file for file in sorted(path.iterdir()) if _is_shard(file)]
-            return tuple(found) if found and not holds_images(str(found[0])) else ()
-        known = path.suffix.lower() in {".csv", ".parquet", ".npy"} and path.is_file()
+        if path.suffix.lower() == ".npy" and path.is_file():
+            return (path,)
     except OSError:  # `gedi.load` gives the reason
         return ()
-    return (path,) if known and not holds_images(str(path)) else ()
-
-
-def _is_shard(file: Path) -> bool:
-    """Whether this is a part of a table; names that begin with . or _ are those of other files."""
-    return file.suffix.lower() == ".parquet" and file.name[0] not in "._" and file.is_file()
+    return () if holds_images(source) else table_files(source)
 
 
 def _npy_blocks(file: Path) -> Iterator[Block]:
@@ -180,9 +198,3 @@ def _npy_blocks(file: Path) -> Iterator[Block]:
             rows = flat.reshape(rows.shape)
         checked = checked_rows(rows, str(file), first_row=start)
         yield Block(checked, min(1.0, (start + step) / n))
-
-
-def _table_blocks(file: Path, features: Sequence[str]) -> Iterator[Block]:
-    for part in read_parts(file, features):
-        rows = numeric_rows(file, part.frame, first_row=part.first_row)
-        yield Block(rows, part.share)

@@ -5,6 +5,7 @@ are the fields of `Source`. Nothing heavy is imported before data are read, so t
 once.
 """
 
+import codecs
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, get_args, get_origin, g
 from gedi.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
+    from gedi.data.columns import ColumnPlan
     from gedi.data.dataset import Dataset
     from gedi.data.images import Watch
+    from gedi.data.tables import TextOptions
 
-__all__ = ["OPTIONS", "Option", "Source", "load"]
+__all__ = ["OPTIONS", "TEXT", "Option", "Source", "load"]
 
 _GIBIBYTE = 2**30
 
@@ -54,7 +57,24 @@ class Source:
         False,
     )
     drop: tuple[str, ...] = _option(
-        "columns of a table to leave out, such as names, dates and numbers that only count", ()
+        "columns of a table to leave out, such as numbers that only count the rows", ()
+    )
+    columns: tuple[str, ...] = _option(
+        "kinds of columns of a table, as NAME=KIND, such as zip=category: number, flag, date, "
+        "category or drop; by default chosen from the values",
+        (),
+    )
+    no_header: bool = _option("the first line of a table holds values, not names", False)
+    skip_footer: int = _option(
+        "number of lines to leave out at the end of a table, such as totals", 0
+    )
+    encoding: str | None = _option(
+        "encoding of a table of text, such as shift_jis; by default found in the file", None
+    )
+    decimal: str | None = _option(
+        "mark of decimals in a table of text, . or ,; the other marks thousands; by default found "
+        "in the file",
+        None,
     )
 
     @classmethod
@@ -76,7 +96,10 @@ class Source:
             if not 0 <= gibibytes < math.inf:
                 raise SettingsError(f"--stream-above: expected 0 GiB or more, got {gibibytes}")
             given["stream_above"] = round(gibibytes * _GIBIBYTE)
-        return cls(**given | {"seed": seed, "drop": tuple(given.get("drop", ()))})
+        lists = {name: tuple(given.get(name, ())) for name in ("drop", "columns")}
+        source = cls(**given | {"seed": seed} | lists)
+        source.check()
+        return source
 
     @classmethod
     def of_json(cls, content: Any) -> Self:
@@ -96,21 +119,66 @@ class Source:
                 raise ValueError(
                     f"source: expected {expected} as {name}, got {type(value).__name__}"
                 )
-        drop = tuple(content.get("drop", ()))
-        if not all(isinstance(name, str) for name in drop):
-            raise ValueError("source: expected names of columns as drop")
-        return cls(**content | {"drop": drop})
+        lists = {name: tuple(content.get(name, ())) for name in ("drop", "columns")}
+        for name, values in lists.items():
+            if not all(isinstance(value, str) for value in values):
+                raise ValueError(f"source: expected names of columns as {name}")
+        source = cls(**content | lists)
+        source.check()
+        return source
+
+    def check(self) -> None:
+        """Check the values of the options.
+
+        Raises:
+            SettingsError: one is none that can be used.
+        """
+        from gedi.data.columns import KINDS
+
+        for option in self.columns:
+            name, _, kind = option.rpartition("=")
+            if not name or kind not in KINDS:
+                raise SettingsError(
+                    f"--columns: expected NAME=KIND with one of {', '.join(KINDS)}, got {option!r}"
+                )
+        if self.decimal not in (None, ".", ","):
+            raise SettingsError(f"--decimal: expected . or , got {self.decimal!r}")
+        if self.skip_footer < 0:
+            raise SettingsError(f"--skip-footer: expected 0 or more, got {self.skip_footer}")
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError as error:
+            raise SettingsError(
+                f"--encoding: expected an encoding such as utf-8 or cp1252, got {self.encoding!r}"
+            ) from error
+
+    @property
+    def text_options(self) -> "TextOptions":
+        """How tables of text are read."""
+        from gedi.data.tables import TextOptions
+
+        return TextOptions(self.encoding, self.decimal, self.no_header, self.skip_footer)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kinds of columns that the user gave, by name."""
+        given = {name: kind for name, _, kind in (each.rpartition("=") for each in self.columns)}
+        return given | dict.fromkeys(self.drop, "drop")
 
     def absolute(self) -> Self:
         """The same with a path that holds in any folder."""
         path = Path(self.data)
-        return replace(self, data=str(path.resolve())) if path.exists() else self
+        if path.exists():
+            return replace(self, data=str(path.resolve()))
+        is_pattern = any(sign in self.data for sign in "*?[") and "://" not in self.data
+        return replace(self, data=str(path.absolute())) if is_pattern else self
 
     def read(
         self,
         watch: "Watch | None" = None,
         *,
         features: Sequence[str] | None = None,
+        plan: "ColumnPlan | None" = None,
         noise: float = 0.05,
         min_rows: int = 2,
     ) -> "Dataset":
@@ -120,6 +188,7 @@ class Source:
             watch: called with the number of images decoded and that of all, while images are
                 decoded to a file.
             features: take these columns of a table, in this order, and ignore all others.
+            plan: what a training did with the columns of its table, to do the same.
             noise: standard deviation of a toy set's noise.
             min_rows: the fewest rows that are accepted.
 
@@ -130,24 +199,29 @@ class Source:
         from gedi.data.built_in import BUILT_IN, is_plugged, load_built_in, load_plugged
         from gedi.data.images import holds_images, read_images
         from gedi.data.shards import load_stream
+        from gedi.data.tables import table_files
 
         source = self.data
         if self.streaming:
             self._refuse("split", "image_size", "skip_bad")
-            if self.drop:
-                raise DataError(
-                    "--drop: is for tables in memory, and --streaming keeps all columns"
-                )
+            for name in _FOR_TABLES:
+                if getattr(self, name) != OPTIONS[name].default:
+                    raise DataError(
+                        f"{_flag(name)}: is for tables in memory, and --streaming reads .parquet "
+                        "files of numbers with all their columns"
+                    )
             return load_stream(source, label=self.label, seed=self.seed)
-        if self.drop and Path(source).suffix.lower() not in {".csv", ".parquet"}:
-            raise DataError(f"{source} is no table, .csv or .parquet: leave out drop (--drop)")
+        files = table_files(source)
+        for name in _FOR_TABLES:
+            if not files and getattr(self, name) != OPTIONS[name].default:
+                raise DataError(f"{source} is no table: leave out {_flag(name)}")
         if is_plugged(source):
             self._refuse("label", "image_size", "skip_bad")
             dataset = load_plugged(source, self.n_points, self.seed, self.split)
         elif source in BUILT_IN:
             self._refuse("label", "split", "image_size", "skip_bad")
             return load_built_in(source, self.n_points, noise, self.seed)
-        elif features is None and holds_images(source):  # a .parquet file with features is a table
+        elif plan is None and features is None and holds_images(source):
             dataset = read_images(
                 source,
                 label=self.label,
@@ -158,26 +232,39 @@ class Source:
                 watch=watch,
             )
         else:
-            dataset = self._read_file(features)
+            dataset = self._read_file(files, features, plan)
         if len(dataset.x) < min_rows:
             raise DataError(f"{source}: expected at least {min_rows} rows, got {len(dataset.x)}")
         return dataset
 
-    def _read_file(self, features: Sequence[str] | None) -> "Dataset":
+    def _read_file(
+        self,
+        files: "Sequence[Path]",
+        features: Sequence[str] | None,
+        plan: "ColumnPlan | None",
+    ) -> "Dataset":
         from gedi.data.arrays import load_npy, load_npz
         from gedi.data.built_in import known_names
         from gedi.data.file_errors import SUFFIXES, existing_file
-        from gedi.data.tables import load_table
+        from gedi.data.tables import load_tables
 
-        path = existing_file(self.data, known=known_names(self.data))
         self._refuse("split", "image_size", "skip_bad")
+        if files:
+            return load_tables(
+                files,
+                self.data,
+                label=self.label,
+                features=features,
+                kinds=self.kinds,
+                text=self.text_options,
+                plan=plan,
+            )
+        path = existing_file(self.data, known=known_names(self.data))
         suffix = path.suffix.lower()
         if suffix == ".npy":
             return load_npy(path, self.label, self.stream_above)
         if suffix == ".npz":
             return load_npz(path, self.label)
-        if suffix in {".csv", ".parquet"}:
-            return load_table(path, self.label, features, self.drop)
         raise DataError(
             f"{path}: unknown kind of file {suffix or 'without suffix'}: "
             f"expected one of {', '.join(SUFFIXES)}, or a folder of images"
@@ -229,6 +316,14 @@ class Option(NamedTuple):
         return (list,) if get_origin(self.type) is tuple else get_args(self.type) or (self.type,)
 
 
+TEXT = ("no_header", "skip_footer", "encoding", "decimal")
+_FOR_TABLES = ("drop", "columns", *TEXT)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 OPTIONS = {
     each.name: Option(get_type_hints(Source)[each.name], each.default, **each.metadata)
     for each in fields(Source)
@@ -241,6 +336,11 @@ def load(
     label: str | None = Source.label,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = Source.drop,
+    columns: Mapping[str, str] | None = None,
+    no_header: bool = Source.no_header,
+    skip_footer: int = Source.skip_footer,
+    encoding: str | None = Source.encoding,
+    decimal: str | None = Source.decimal,
     n_points: int = Source.n_points,
     noise: float = 0.05,
     seed: int = Source.seed,
@@ -255,10 +355,10 @@ def load(
 
     A .npy file holds points (n, d) or images (n, H, W) or (n, C, H, W). A .npz file holds them
     as `x` or `X`, or as its only array of two dimensions or more, and labels as `y` or
-    `labels`. A .csv or .parquet file holds one numeric column a feature, and perhaps a column
-    of labels; booleans count as 0 and 1, and an unnamed column that only counts the rows is
-    left out. Fields of a .csv file are separated by commas, or, as spreadsheets write it, by
-    semicolons (then with decimal commas) or tabs. Floats stay as wide as they are; other numbers
+    `labels`; or it is a sparse matrix of scipy. A table is a file of the kinds in
+    `gedi.data.tables`, perhaps packed, a folder of them, or a pattern such as "data/*.csv".
+    `Dataset.columns` says what was done with each of its columns, see `gedi.data.columns`, and
+    `Dataset.notes` how text was read. Floats of arrays stay as wide as they are; other numbers
     become floats that hold them, but images of bytes stay bytes. `gedi.data.images` describes how
     folders of images, .parquet files of images and sets on the Hugging Face hub are read.
 
@@ -270,6 +370,12 @@ def load(
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.
         drop: leave out these columns of a table.
+        columns: the kinds of some columns of a table, by name: number, flag, date, category or
+            drop.
+        no_header: the first line of a table holds values, not names.
+        skip_footer: the number of lines to leave out at the end of a table.
+        encoding: of a table of text; by default found in the file.
+        decimal: the mark of decimals in a table of text, `.` or `,`; by default found in the file.
         n_points: the number of points of a toy set; plug-ins get it too, and the seed and split.
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
@@ -297,4 +403,9 @@ def load(
         skip_bad=skip_bad,
         stream_above=stream_above,
         drop=tuple(drop),
+        columns=tuple(f"{name}={kind}" for name, kind in (columns or {}).items()),
+        no_header=no_header,
+        skip_footer=skip_footer,
+        encoding=encoding,
+        decimal=decimal,
     ).read(watch, features=features, noise=noise, min_rows=min_rows)

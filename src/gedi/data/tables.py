@@ -1,48 +1,77 @@
-"""Tables in .csv and .parquet files: their columns, and their rows, all at once or in parts.
+"""Tables in files of many kinds: their columns, and their rows, all at once or in parts.
 
-All readers of tables use these functions: those of whole tables here, of predictions in
-`gedi.data.rows`, of streams in `gedi.data.shards`, and of groups in `gedi.evidence.group_files`.
+    .csv .tsv .txt                text; see `gedi.data.text_files`
+    .parquet .feather .arrow .orc
+    .json .jsonl .ndjson          records
+    .xlsx                         the first sheet
+
+Each may be packed as .gz, .bz2, .zst or .zip. All readers of tables use these functions: those of
+whole tables here, of predictions in `gedi.data.rows`, of streams in `gedi.data.shards`, and of
+groups in `gedi.evidence.group_files`. Values of text files come as text, which `gedi.data.columns`
+turns into numbers; of other files in their types.
 """
 
+import glob
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gedi.data.columns import not_numeric, numeric_rows, require_columns, value_in_row
+from gedi.data.cells import Shapes, decimal_marks
+from gedi.data.columns import (
+    ColumnPlan,
+    learn_columns,
+    not_numeric,
+    require_columns,
+    text_of,
+    typed,
+)
 from gedi.data.dataset import Dataset
-from gedi.data.file_errors import listed, read_each, reading
+from gedi.data.file_errors import existing_file, is_table, listed, read_each, reading
+from gedi.data.images import tables_among
 from gedi.data.labels import label_column
+from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
-from gedi.untrusted import refuse_special
+from gedi.installed import version_of
+from gedi.untrusted import check_room, json_of, refuse_special
+from gedi.untrusted.packed import suffix_of, unpacked
 from gedi.untrusted.tables import (
+    check_book_claims,
     check_columns,
-    check_csv_claims,
-    check_csv_head,
     check_parquet_claims,
-    csv_marks,
+    check_text_claims,
     is_nested,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pandas.io.parsers import TextFileReader
     from pyarrow.parquet import ParquetFile
 
 __all__ = [
     "Part",
+    "TextOptions",
     "column_names",
-    "load_table",
+    "decimals_of",
+    "load_tables",
     "open_parquet",
     "read_parts",
     "read_table",
+    "table_files",
 ]
 
-_CSV, _PARQUET = "comma-separated text in UTF-8", "parquet"
+_PARQUET = "parquet"
 _PART_VALUES = 2**18  # 2 MiB
 _MOST_ROWS = 2**16  # in a part
+_CELL_BYTES = 16  # that a value takes in a column, and once more among all columns
+_JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst
+_LOOKED_AT = 100  # rows of a sheet in which its table begins
+_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "summe", "gesamt", "somme", "suma")
 
 
 class Part(NamedTuple):
@@ -59,116 +88,213 @@ class Part(NamedTuple):
     share: float
 
 
-def load_table(
-    path: Path, label: str | None, features: Sequence[str] | None, drop: Sequence[str]
-) -> Dataset:
-    """The points of a table.
+class TextOptions(NamedTuple):
+    """How tables of text are read, where the user says it.
+
+    Attributes:
+        encoding: of the text; None: found in the file.
+        decimal: the mark of decimals, `.` or `,`; None: found in the file.
+        no_header: whether the first line holds values.
+        skip_footer: the number of lines at the end to leave out.
+    """
+
+    encoding: str | None = None
+    decimal: str | None = None
+    no_header: bool = False
+    skip_footer: int = 0
+
+
+@dataclass(frozen=True)
+class _Table:
+    """An open table.
 
     Args:
-        path: of the file.
+        names: of its columns.
+        parts: some columns or all (None), some rows at a time or all (None), and the share read.
+        separator: of fields in text; a comma for other files.
+        notes: on how it was read.
+    """
+
+    names: Sequence[str]
+    parts: Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]
+    separator: str = ","
+    notes: tuple[str, ...] = ()
+
+
+def table_files(source: str) -> tuple[Path, ...]:
+    """The files of a table: one, those in a folder, or those of a pattern such as data/*.csv.
+
+    Returns:
+        The files in the order of their names; none for what is no table.
+    """
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return tuple(tables_among(sorted(path.iterdir())))
+        if any(sign in source for sign in "*?[") and not path.exists():
+            found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207
+        else:
+            found = [path] if path.is_file() else []
+    except OSError:  # for which `existing_file` gives the reason
+        return ()
+    return tuple(
+        file for file in found if file.name[0] not in "._" and is_table(file) and file.is_file()
+    )
+
+
+def load_tables(
+    files: Sequence[Path],
+    source: str,
+    *,
+    label: str | None = None,
+    features: Sequence[str] | None = None,
+    kinds: Mapping[str, str],
+    text: TextOptions,
+    plan: ColumnPlan | None = None,
+) -> Dataset:
+    """The points of a table in one or more files.
+
+    Args:
+        files: at least one.
+        source: the name that the user gave.
         label: the column of labels, or None.
-        features: the columns to take, in this order; None: all but labels and row numbers.
-        drop: columns to leave out.
+        features: the columns to take, in this order; None: all but the labels.
+        kinds: the kinds of some columns; see `gedi.data.columns.KINDS`.
+        text: how files of text are read.
+        plan: what a training did with its columns; None: it is learned from the rows.
 
     Raises:
-        DataError: the file is damaged, lacks a column, or holds values that are not finite numbers.
+        DataError: a file is damaged, lacks a column, or has values that nothing can be done with.
     """
-    names = column_names(path)
+    path = existing_file(str(files[0]))
+    names = column_names(path, text)
     labels = () if label is None else (label,)
     require_columns(path, names, labels, "label column")
-    require_columns(path, names, drop, "column to leave out (--drop)")
+    left_out = [name for name, kind in kinds.items() if kind == "drop"]
+    require_columns(path, names, left_out, "column to leave out (--drop)")
+    require_columns(path, names, list(kinds), "column")
+    if plan is not None:
+        features = [column.name for column in plan.used]
     require_columns(path, names, features or (), "column")
-    if features is None:
-        wanted = [name for name in names if name not in drop]
-    else:
+    wanted = [name for name in names if name not in left_out]
+    if features is not None:
         wanted = list(dict.fromkeys((*features, *labels)))
-    frame = read_table(path, wanted)
+    frame, sizes, notes, separator = _joined(files, wanted, text)
     if len(frame) == 0:
-        raise DataError(f"{path} has a header but no rows: add data")
-    codes, class_names = (None, ()) if label is None else label_column(path, frame[label])
-    if features is None:
-        features = [n for n in wanted if n != label and not _counts_rows(n, frame[n])]
-    if not features:
-        raise DataError(f"{path} has no feature columns: it holds {listed(names)}")
-    x = numeric_rows(path, frame[list(features)])
-    return Dataset(path.stem, x, codes, class_names, tuple(features))
+        raise DataError(f"{source} has a header but no rows: add data")
+    _refuse_totals(source, frame)
+    given = None if label is None else typed(frame[label])
+    frame = frame[[name for name in features or wanted if name != label]]
+    if frame.columns.empty:
+        raise DataError(f"{source} has no feature columns: it holds {listed(names)}")
+    if plan is None:
+        plan, x = learn_columns(
+            frame,
+            source,
+            kinds={name: kind for name, kind in kinds.items() if kind != "drop"},
+            separator=separator,
+            decimal=text.decimal,
+        )
+    else:  # each file may mark its decimals in its own way
+        ends = np.cumsum(sizes)
+        x = np.concatenate(
+            [
+                plan.apply(
+                    frame.iloc[end - n : end], str(file), decimals=decimals_of(file, plan, text)
+                )
+                for file, n, end in zip(files, sizes, ends, strict=True)
+            ]
+        )
+    codes, class_names = (None, ()) if given is None else label_column(path, given)
+    name = path.name.partition(".")[0] if len(files) == 1 else Path(source).stem
+    return Dataset(
+        name, x, codes, class_names, plan.features, columns=plan, notes=tuple(dict.fromkeys(notes))
+    )
 
 
-def column_names(path: Path) -> list[str]:
+def column_names(path: Path, text: TextOptions = TextOptions()) -> list[str]:
     """The names of the columns, without those that pandas keeps its index in.
 
     Raises:
         DataError: the file is of another kind or damaged, its first line holds no names, or two
-            columns of a .parquet file have the same name.
+            columns of a typed file have the same name.
     """
-    if _is_csv(path):
-        with reading(path, _CSV):
-            check_csv_head(path)
-            with _csv(path) as table:
-                names = [str(name) for name in table.read(0).columns]
-        _check_names(path, names)
-        return names
-    with reading(path, _PARQUET), open_parquet(path) as table:
-        schema = table.schema_arrow
-        check_columns(len(schema))
-        twice = [name for name, count in Counter(schema.names).items() if count > 1]
-        if twice:
-            raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
-        return [str(name) for name in schema.empty_table().to_pandas().columns]
+    with _opened(path, text) as table:
+        check_columns(len(table.names))
+        return list(table.names)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, text: TextOptions = TextOptions()
+) -> "pd.DataFrame":
     """All rows of a table.
 
     Args:
         path: of the file.
-        columns: the columns to read from a .parquet file; None: all.
+        columns: the columns to read; None: all.
+        text: how files of text are read.
 
     Raises:
         DataError: the file is of another kind, damaged, or does not fit into memory.
     """
-    if _is_csv(path):
-        with reading(path, _CSV):
-            check_csv_claims(path)
-            with _csv(path) as table:
-                return _checked(path, table.read())
-    with reading(path, _PARQUET), open_parquet(path) as table:
-        _refuse_nested(path, table, columns)
-        check_parquet_claims(path, columns)
-        chosen = None if columns is None else list(columns)
-        return _named(table.read(chosen, use_pandas_metadata=True).to_pandas())
+    return _joined([path], columns, text)[0]
 
 
 def read_parts(
-    path: Path, columns: Sequence[str], groups: range | None = None, first_row: int = 0
+    path: Path,
+    columns: Sequence[str],
+    groups: range | None = None,
+    first_row: int = 0,
+    text: TextOptions = TextOptions(),
 ) -> Iterator[Part]:
     """Rows of a table, some at a time, so that memory does not grow with the file.
+
+    Tables in .json and .xlsx files are read whole.
 
     Args:
         path: of the file.
         columns: the columns to read, in this order.
         groups: the row groups of a .parquet file to read; None: all.
         first_row: the place of their first row in the file.
+        text: how files of text are read.
 
     Raises:
         DataError: the file is damaged.
     """
-    if _is_csv(path):
-        yield from _csv_parts(path, columns)
-        return
-    with reading(path, _PARQUET):
-        table = open_parquet(path)
-    with table:
-        _refuse_nested(path, table, columns)
-        n, row = table.metadata.num_rows, first_row
-        chosen = None if groups is None else list(groups)
-        batches = table.iter_batches(
-            _part_rows(len(columns)), chosen, list(columns), use_threads=False
-        )
-        for batch in read_each(batches, path, _PARQUET):
-            frame = _named(batch.to_pandas())[list(columns)]
-            yield Part(frame, row, (row + len(frame)) / n)
+    row = first_row
+    with _opened(path, text, groups) as table:
+        rows = max(1, min(_MOST_ROWS, _PART_VALUES // max(1, len(table.names))))
+        for frame, share in read_each(table.parts(columns, rows), path, _kind_of(path)):
+            yield Part(frame[list(columns)], row, share)
             row += len(frame)
+
+
+def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, str]:
+    """The decimal marks of columns of numbers in a file of text, from all its rows.
+
+    Where these do not decide, the marks of the training do.
+
+    Raises:
+        DataError: a column uses a mark in two ways.
+    """
+    names = [column.name for column in plan.used if column.kind == "number"]
+    if text.decimal is not None:
+        return dict.fromkeys(names, text.decimal)
+    if _KINDS.get(suffix_of(path)) is not _text_table or not names:
+        return {}
+    known = {column.name: column.decimal for column in plan.used if column.decimal}
+    with _opened(path, text) as table:
+        separator = table.separator
+    if separator == "," and set(known.values()) == {"."} and not holds_quotes(path):
+        # No field holds a comma, so points mark decimals where they did in the training.
+        names = [name for name in names if name not in known]
+        if not names:
+            return {}
+    shapes = {name: Shapes() for name in names}
+    for part in read_parts(path, names, text=text):
+        for name, each in shapes.items():
+            each.add(text_of(part.frame[name]), part.first_row)
+    return decimal_marks(str(path), shapes, separator=separator, known=known)
 
 
 def open_parquet(path: Path) -> "ParquetFile":
@@ -179,117 +305,335 @@ def open_parquet(path: Path) -> "ParquetFile":
     return ParquetFile(path, buffer_size=2**16, pre_buffer=False)
 
 
-def _is_csv(path: Path) -> bool:
-    kind = path.suffix.lower()
-    if kind not in {".csv", ".parquet"}:
-        raise DataError(f"{path}: expected a table, .csv or .parquet, got {kind or 'no suffix'}")
-    return kind == ".csv"
+@contextmanager
+def _opened(path: Path, text: TextOptions, groups: range | None = None) -> Iterator[_Table]:
+    kind = suffix_of(path)
+    if kind not in _KINDS:
+        raise DataError(
+            f"{path}: expected a table ({', '.join(_KINDS)}), got {kind or 'no suffix'}"
+        )
+    opened: AbstractContextManager[Path] = unpacked(path)
+    with reading(path, _kind_of(path)):
+        plain = opened.__enter__()
+    try:
+        with reading(path, _kind_of(path)):
+            table = _KINDS[kind](plain, path, text, groups)
+        yield table
+    finally:
+        opened.__exit__(None, None, None)
 
 
-def _csv(path: Path, stream: IO[bytes] | None = None, rows: int | None = None) -> "TextFileReader":
-    """A reader of a .csv file, or of a stream of its bytes; some rows at a time if so asked."""
+def _kind_of(path: Path) -> str:
+    kind = suffix_of(path)
+    return "text" if _KINDS.get(kind) is _text_table else kind.removeprefix(".")
+
+
+def _joined(
+    files: Sequence[Path], columns: Sequence[str] | None, text: TextOptions
+) -> tuple["pd.DataFrame", list[int], list[str], str]:
+    """All rows of some files with the same columns; their numbers; notes; and the separator."""
     import pandas as pd  # noqa: PLC0415
 
-    marks = csv_marks(path)
-    try:
-        return pd.read_csv(
-            path if stream is None else stream,
-            iterator=True,
-            chunksize=rows,
-            low_memory=False,
-            sep=marks["sep"],
-            decimal=marks["decimal"],
+    frames: list[pd.DataFrame] = []
+    sizes: list[int] = []
+    notes: list[str] = []
+    separator = ","
+    for path in files:
+        with _opened(existing_file(str(path)), text) as table:
+            separator = table.separator
+            notes += table.notes
+            wanted = list(table.names) if columns is None else list(columns)
+            missing = [name for name in wanted if name not in table.names]
+            if missing:
+                raise DataError(f"{path} has no column {missing[0]!r}, as {files[0]} has")
+            found = list(read_each(table.parts(wanted, None), path, _kind_of(path)))
+            frames += [frame[wanted] for frame, _ in found]
+            sizes.append(sum(len(frame) for frame, _ in found))
+    whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    return whole, sizes, notes, separator
+
+
+def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
+    """Check that the last row is none of totals, which counts like any other."""
+    for name, value in frame.iloc[-1].items():
+        if isinstance(value, str) and value.strip(" :").lower() in _TOTALS:
+            others = {str(other).strip(" :").lower() for other in frame[name].iloc[:-1]}
+            if value.strip(" :").lower() not in others:
+                raise DataError(
+                    f"{source}: row {len(frame) - 1}, the last, seems to hold totals ({value!r} in "
+                    f"column {name!r}): remove it, or leave it out with --skip-footer 1"
+                )
+
+
+# Kinds of files
+
+
+def _text_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    form = form_of(plain, path, encoding=text.encoding, has_header=not text.no_header)
+
+    def parts(
+        columns: Sequence[str] | None, rows: int | None
+    ) -> Iterator[tuple["pd.DataFrame", float]]:
+        if rows is None:
+            check_text_claims(plain, form.separator)
+        for frame, share in _without_end(text_rows(plain, form, rows), text.skip_footer):
+            yield frame if columns is None else frame[list(columns)], share
+
+    return _Table(form.names, parts, form.separator, form.notes)
+
+
+def _without_end(
+    parts: Iterator[tuple["pd.DataFrame", float]], n: int
+) -> Iterator[tuple["pd.DataFrame", float]]:
+    """The rows of text without empty ones at the end, and without the last n others."""
+    import pandas as pd  # noqa: PLC0415
+
+    held: pd.DataFrame | None = None
+    for part, share in parts:
+        frame = part if held is None else pd.concat([held, part], ignore_index=True)
+        stop = max(0, _n_filled(frame) - n)
+        held = frame.iloc[stop:]
+        if stop or share >= 1:
+            yield frame.iloc[:stop].reset_index(drop=True), share
+
+
+def _n_filled(frame: "pd.DataFrame") -> int:
+    """The number of rows up to the last that is not empty."""
+    stop, step = len(frame), 16
+    while stop:
+        some = frame.iloc[max(0, stop - step) : stop]
+        filled = (some != "").any(axis=1).to_numpy().nonzero()[0]
+        if len(filled):
+            return stop - len(some) + int(filled[-1]) + 1
+        stop, step = stop - len(some), 4 * step
+    return 0
+
+
+def _parquet_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    with open_parquet(plain) as file:
+        schema = file.schema_arrow
+        names = _names_of_schema(path, schema)
+
+    def parts(
+        columns: Sequence[str] | None, rows: int | None
+    ) -> Iterator[tuple["pd.DataFrame", float]]:
+        _refuse_nested(path, schema, columns)
+        if rows is None:
+            check_parquet_claims(plain, columns)
+            with open_parquet(plain) as file:
+                whole = file.read(
+                    None if columns is None else list(columns), use_pandas_metadata=True
+                )
+            yield _named(whole.to_pandas()), 1.0
+            return
+        with open_parquet(plain) as file:
+            n, done = file.metadata.num_rows, 0
+            chosen = None if groups is None else list(groups)
+            wanted = None if columns is None else list(columns)
+            for batch in file.iter_batches(rows, chosen, wanted, use_threads=False):
+                done += len(batch)
+                yield _named(batch.to_pandas()), min(1.0, done / n)
+
+    return _Table(names, parts)
+
+
+def _arrow_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    import pyarrow as pa  # noqa: PLC0415
+
+    @contextmanager
+    def opened() -> Iterator[tuple[Any, Iterator[Any]]]:
+        with pa.OSFile(str(plain)) as file:
+            try:
+                reader = pa.ipc.open_file(file)
+            except pa.ArrowInvalid:  # it is a stream
+                file.seek(0)
+                stream = pa.ipc.open_stream(file)
+                yield stream.schema, iter(stream)
+                return
+            yield reader.schema, map(reader.get_batch, range(reader.num_record_batches))
+
+    with opened() as (schema, _):
+        names = _names_of_schema(path, schema)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+        with opened() as (_, found):
+            for batch in found:
+                yield batch if columns is None else batch.select(list(columns))
+
+    return _Table(names, _batched(path, schema, batches))
+
+
+def _orc_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    from pyarrow import orc  # noqa: PLC0415
+
+    file = orc.ORCFile(plain)
+    names = _names_of_schema(path, file.schema)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+        wanted = len(names) if columns is None else len(columns)
+        check_room(file.nrows * wanted * _CELL_BYTES, f"{file.nrows:,} rows of {wanted} columns")
+        for stripe in range(file.nstripes):
+            yield file.read_stripe(stripe, None if columns is None else list(columns))
+
+    return _Table(names, _batched(path, file.schema, batches))
+
+
+def _batched(
+    path: Path, schema: Any, batches: Callable[[Sequence[str] | None], Iterator[Any]]
+) -> Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]:
+    """Parts of batches of pyarrow, each held against the memory before it is turned into rows."""
+    import pandas as pd  # noqa: PLC0415
+
+    def parts(
+        columns: Sequence[str] | None, rows: int | None
+    ) -> Iterator[tuple["pd.DataFrame", float]]:
+        _refuse_nested(path, schema, columns)
+        frames: list[pd.DataFrame] = []
+        n_bytes = 0
+        for batch in batches(columns):
+            cells = len(batch) * max(1, batch.num_columns)
+            n_bytes = cells * _CELL_BYTES + batch.nbytes + (n_bytes if rows is None else 0)
+            check_room(n_bytes, f"{len(batch):,} rows of {batch.num_columns} columns")
+            if rows is None:
+                frames.append(_named(batch.to_pandas()))
+                continue
+            for start in range(0, len(batch), rows):
+                yield _named(batch.slice(start, rows).to_pandas()), 0.5
+        if rows is None:
+            empty = schema.empty_table().to_pandas()
+            yield pd.concat(frames, ignore_index=True) if frames else empty, 1.0
+
+    return parts
+
+
+def _json_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    import pandas as pd  # noqa: PLC0415
+
+    content = json_of(plain)
+    if isinstance(content, dict) and len(content) == 1:
+        (content,) = content.values()  # such as {"data": [...]}
+    lists = isinstance(content, dict) and {
+        len(value) if isinstance(value, list) else -1 for value in content.values()
+    }
+    if isinstance(content, list) and all(isinstance(record, dict) for record in content):
+        frame = pd.DataFrame.from_records(content)
+    elif lists and len(lists) == 1 and -1 not in lists:
+        frame = pd.DataFrame(content)
+    else:
+        raise DataError(
+            f'{path}: expected records, [{{"a": 1, "b": 2}}, ...], or columns, {{"a": [1, ...]}}'
         )
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path} is empty: add a line of column names and rows") from error
+    return _whole(_named(frame))
 
 
-def _csv_parts(path: Path, columns: Sequence[str]) -> Iterator[Part]:
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        with reading(path, _CSV):
-            with _csv(path) as table:
-                n_columns = len(table.read(0).columns)
-            frames = _csv(path, stream, _part_rows(n_columns))
-        row, before = 0, None
-        for frame in read_each(frames, path, _CSV):
-            chosen = _checked(path, frame, row)[list(columns)]
-            before = _refuse_changed_type(path, chosen, before, row)
-            yield Part(chosen, row, stream.tell() / size)
-            row += len(chosen)
+def _lines_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    """Records, one a line."""
+    import pandas as pd  # noqa: PLC0415
+
+    def records(names: Mapping[str, None] | None = None) -> Iterator[dict[str, Any]]:
+        with plain.open(encoding="utf-8-sig") as stream:
+            for place, line in enumerate(stream):
+                if line.strip():
+                    try:
+                        record = json.loads(line)
+                    except RecursionError as error:
+                        raise ValueError("it is nested too deeply") from error
+                    if not isinstance(record, dict):
+                        raise ValueError(f"line {place + 1} is no record in braces")
+                    yield record
+
+    names = list(dict.fromkeys(name for record in records() for name in record))
+    size = plain.stat().st_size
+
+    def parts(
+        columns: Sequence[str] | None, rows: int | None
+    ) -> Iterator[tuple["pd.DataFrame", float]]:
+        if rows is None:
+            check_room(_JSON_BYTES * size, "its records")
+        found = records()
+        wanted = list(columns or names)
+        while some := list(islice(found, rows)):
+            yield pd.DataFrame.from_records(some).reindex(columns=wanted), 0.5
+            if rows is None:
+                return
+
+    return _Table(names, parts)
 
 
-def _part_rows(n_columns: int) -> int:
-    return max(1, min(_MOST_ROWS, _PART_VALUES // n_columns))
+def _book_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+    """The first sheet of a spreadsheet."""
+    import pandas as pd  # noqa: PLC0415
+
+    if version_of("openpyxl") is None:
+        raise DataError(f"{path}: spreadsheets need an extra: pip install 'gedi[excel]'")
+    check_book_claims(plain)
+    with pd.ExcelFile(plain, engine="openpyxl") as book:
+        sheets = book.sheet_names
+        cells = pd.read_excel(
+            book, sheet_name=sheets[0], header=None, dtype=object, keep_default_na=False
+        )
+    notes = [f"the first of {len(sheets)} sheets, {sheets[0]!r}, was read"] * (len(sheets) > 1)
+    cells = cells[(cells.notna() & (cells != "")).any(axis=1)]
+    shown = cells.head(_LOOKED_AT).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
+    names, skipped = table_start(
+        path, list(enumerate(shown.to_numpy().tolist())), notes, has_header=not text.no_header
+    )
+    frame = cells.iloc[skipped : len(cells) - text.skip_footer].set_axis(list(names), axis=1)
+    frame = frame.reset_index(drop=True).mask(lambda found: found == "").infer_objects()
+    return _whole(frame, tuple(notes))
 
 
-def _refuse_changed_type(
-    path: Path, frame: "pd.DataFrame", before: list[bool] | None, row: int
-) -> list[bool]:
-    """Which columns hold booleans: neither may numbers follow them, nor they numbers.
+def _whole(frame: "pd.DataFrame", notes: tuple[str, ...] = ()) -> _Table:
+    """A table that is in memory."""
 
-    In the whole file such a column would be text.
-    """
-    found = [bool(kind == np.bool_) for kind in frame.dtypes]
-    for name, was, now in zip(frame.columns, before or found, found, strict=True):
-        if was != now:
-            raise not_numeric(path, name, value_in_row(frame[name], 0, row))
-    return found
+    def parts(
+        columns: Sequence[str] | None, rows: int | None
+    ) -> Iterator[tuple["pd.DataFrame", float]]:
+        chosen = frame if columns is None else frame[list(columns)]
+        step = rows or max(1, len(frame))
+        for start in range(0, max(1, len(frame)), step):
+            part = chosen.iloc[start : start + step]
+            yield part.reset_index(drop=True), min(1.0, (start + step) / max(1, len(frame)))
+
+    return _Table([str(name) for name in frame.columns], parts, notes=notes)
 
 
-def _checked(path: Path, frame: "pd.DataFrame", first_row: int = 0) -> "pd.DataFrame":
-    """Rows of a .csv file with names of text.
+_KINDS: dict[str, Callable[[Path, Path, TextOptions, range | None], _Table]] = {
+    ".csv": _text_table,
+    ".tsv": _text_table,
+    ".txt": _text_table,
+    ".parquet": _parquet_table,
+    ".feather": _arrow_table,
+    ".arrow": _arrow_table,
+    ".orc": _orc_table,
+    ".json": _json_table,
+    ".jsonl": _lines_table,
+    ".ndjson": _lines_table,
+    ".xlsx": _book_table,
+}
+
+
+def _names_of_schema(path: Path, schema: Any) -> list[str]:
+    """The names of the columns, without those that pandas keeps its index in.
 
     Raises:
-        DataError: the rows are longer than the header, or it holds no names.
+        DataError: two columns have the same name.
     """
-    import pandas as pd  # noqa: PLC0415
-
-    if not frame.index.equals(pd.RangeIndex(first_row, first_row + len(frame))):
-        raise DataError(f"{path}: the rows have more fields than the header: name every column")
-    frame = _named(frame)
-    _check_names(path, list(frame.columns))
-    return frame
+    check_columns(len(schema))
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path} has more than one column {twice[0]!r}: rename all but one")
+    return [str(name) for name in schema.empty_table().to_pandas().columns]
 
 
 def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows with names of text."""
+    """The rows with names of text, and without an index of pandas."""
     frame.columns = frame.columns.map(str)
-    return frame
+    return frame.reset_index(drop=True)
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    """Check that the first line of a .csv file is a header, with commas."""
-    if len(names) == 1 and "|" in names[0]:
-        raise DataError(f"{path}: the first line {names[0]!r} has no commas: separate by commas")
-    if all(_is_number(name) for name in names) and not _counts_columns(names):
-        raise DataError(
-            f"{path}: the first line is numbers ({', '.join(names[:3])}, ...), not column names: "
-            f"add a line of names"
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _counts_columns(names: Sequence[str]) -> bool:
-    """Whether the names are integers that go up by one, which is how pandas names columns."""
-    first = names[0]
-    return first.isdecimal() and list(names) == [str(int(first) + i) for i in range(len(names))]
-
-
-def _counts_rows(name: str, column: "pd.Series") -> bool:
-    """Whether this is the row index, which pandas writes to .csv files as an unnamed column."""
-    return name == "Unnamed: 0" and np.array_equal(column.to_numpy(), np.arange(len(column)))
-
-
-def _refuse_nested(path: Path, table: "ParquetFile", columns: Sequence[str] | None) -> None:
+def _refuse_nested(path: Path, schema: Any, columns: Sequence[str] | None) -> None:
     """Check that no column holds lists, structures or maps."""
-    for field in table.schema_arrow:
+    for field in schema:
         if is_nested(field.type) and (columns is None or field.name in columns):
             raise not_numeric(path, field.name, f"values of type {field.type}")

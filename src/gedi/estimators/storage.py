@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from gedi.errors import PluginError, RunError
+from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
 from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
@@ -173,6 +174,9 @@ def _check_learned(estimator: Any) -> None:
             raise ValueError(f"{name}: expected a whole number")
     if estimator.n_features_in_ != math.prod(shape):
         raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
+    frame = getattr(estimator, "frame_", None)
+    if frame is not None:  # an earlier version stores none
+        framed(np.zeros((1, estimator.n_features_in_)), {**frame, "library": "pandas"})
     for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):
         if not isinstance(getattr(estimator, name, 0.0), (int, float)):
             raise ValueError(f"{name}: expected a number")

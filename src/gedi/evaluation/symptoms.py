@@ -227,7 +227,7 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
     unbalanced = _last(signs.history, "gap") - unsure
     what = f"The collapse gap is {phrases.number(gap)} nats"
     if not math.isfinite(unsure + unbalanced):
-        yield Symptom("fuzzy boundaries", f"{what}.", _UNSURE, look)
+        yield Symptom("fuzzy boundaries", f"{what}.", _unsure(signs.prior), look)
         return
     what += (
         f": at the last evaluation during the training, {phrases.number(unsure)} nats came from "
@@ -235,20 +235,27 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
         f"{phrases.number(max(0.0, unbalanced))} from cluster sizes that differ from the prior."
     )
     if unsure >= unbalanced:
-        yield Symptom("fuzzy boundaries", what, _UNSURE, look)
+        yield Symptom("fuzzy boundaries", what, _unsure(signs.prior), look)
     else:
         yield Symptom("unequal clusters", what, _UNBALANCED, look)
 
 
 _UNSURE = (
-    "Try, in this order: more restarts (--restarts.n), a longer training (--max-iter), views that "
-    "change only what should not matter (--views.noise, --views.preset), and another number of "
-    "clusters (--n-clusters)."
+    "Try, in this order: {first}more restarts (--restarts.n), a longer training (--max-iter), "
+    "views that change only what should not matter (--views.noise, --views.preset), and another "
+    "number of clusters (--n-clusters)."
 )
 _UNBALANCED = (
-    "Give PRIOR more weight (--weights.prior). If the clusters should differ in size, set their "
-    "shares with --prior '[0.7, 0.3]', or use --prior learned."
+    "If the groups may differ in size, use --prior learned, or set their shares with "
+    "--prior '[0.7, 0.3]'. Otherwise give PRIOR more weight (--weights.prior)."
 )
+
+
+def _unsure(prior: Floats | None) -> str:
+    """What to try against fuzzy boundaries; first, if all clusters were to be equal, a prior."""
+    equal = prior is not None and len(prior) > 1 and bool(np.ptp(prior) < 1e-6)
+    first = "--prior learned, because groups of unequal sizes are split by equal shares; "
+    return _UNSURE.format(first=first if equal else "")
 
 
 def _of_method(method: str) -> Iterator[Symptom]:
@@ -391,8 +398,8 @@ def _of_comparisons(signs: Signs) -> Iterator[Symptom]:
             "wrong density",
             f"The mean log-density of the data is {phrases.number(below)} nats below that of the "
             "simple density from which the training started.",
-            "Train longer (--max-iter), or use a smaller --weights.gen or --learning-rate.",
-            "over_base in result.json",
+            "Train longer (--max-iter), or change the weight of GEN (--weights.gen).",
+            "the map of the density and the samples in report.html",
         )
     if signs.apart is not None and signs.apart > _APART:
         yield Symptom(
@@ -400,7 +407,7 @@ def _of_comparisons(signs: Signs) -> Iterator[Symptom]:
             "Samples differ from the data: in one column their distribution functions differ by "
             f"{phrases.percent(signs.apart)}.",
             "Train longer (--max-iter), or use more steps of the chains (--sampler.n-steps).",
-            "the samples in report.html",
+            "the samples in report.html; apart in result.json",
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gedi.data.columns import require_columns
+from gedi.data.columns import require_columns, typed
 from gedi.data.dataset import Dataset
 from gedi.data.file_errors import existing_file
 from gedi.data.tables import read_table
@@ -74,7 +74,7 @@ def _read_groups(
     source: str, rule: str, outcome: str | None, dataset: Dataset, n_values: int
 ) -> Groups:
     path = existing_file(source)
-    frame = read_table(path)
+    frame = read_table(path).apply(typed)
     names = [str(name) for name in frame.columns]
     if outcome is not None:
         require_columns(path, names, [outcome], "column of outcomes")

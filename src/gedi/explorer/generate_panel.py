@@ -19,6 +19,7 @@ _ROUNDS = (0, 2, 5, 10, 20, 40, 80)
 
 def generate_panel(desk: Desk) -> None:
     """Build the panel: samples of p(x) or of one cluster, from noise, round by round."""
+    gr.Markdown("### New points of the model: choose a cluster, and draw again with another seed")
     with gr.Row():
         cluster = gr.Dropdown(
             [("all", -1), *desk.choices()], value=-1, label="Cluster", elem_id="of-cluster"
@@ -29,7 +30,7 @@ def generate_panel(desk: Desk) -> None:
     status = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
     if desk.has_images:
-        shown = gallery_of(8, 360, "samples")
+        shown = gallery_of(8, None, "samples")
     elif desk.population.dataset.x.shape[1] == 2:
         shown = gr.Plot(label="Samples", elem_id="samples")
     else:
@@ -43,6 +44,7 @@ def generate_panel(desk: Desk) -> None:
     page = gr.context.Context.root_block
     assert page is not None
     page.load(lambda: gr.Dropdown([("all", -1), *desk.choices()]), None, cluster)
+    page.load(live, [cluster, number, seed], [status, shown])
 
 
 def chain_positions(

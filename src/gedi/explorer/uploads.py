@@ -91,11 +91,13 @@ def points_of_text(run: Run, text: str) -> Dataset:
     rows = [row for row in csv.reader(io.StringIO(text.strip())) if row]
     if not rows:
         raise DataError("expected rows of comma-separated numbers, got nothing")
-    names = list(run.feature_names) or [f"x{j}" for j in range(run.n_features)]
+    names = [f"x{j}" for j in range(run.n_features)]
+    if run.columns is not None:
+        names = [column.name for column in run.columns.used]
     if all(_is_number(cell) for cell in rows[0]):
-        wrong = next((row for row in rows if len(row) != run.n_features), None)
+        wrong = next((row for row in rows if len(row) != len(names)), None)
         if wrong is not None:
-            raise DataError(f"expected {run.n_features} numbers in a row, got {len(wrong)}")
+            raise DataError(f"expected {len(names)} numbers in a row, got {len(wrong)}")
         rows.insert(0, names)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.csv"

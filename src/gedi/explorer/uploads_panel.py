@@ -19,6 +19,10 @@ _SHOWN = 200
 
 def uploads_panel(desk: Desk) -> None:
     """Build the panel: uploads of images or a table, or pasted rows."""
+    gr.Markdown(
+        "### Your own points: choose files"
+        + (", and press Predict" if desk.has_images else " or paste rows, and press Predict")
+    )
     files = gr.File(
         label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
         file_count="multiple" if desk.has_images else "single",
@@ -33,10 +37,11 @@ def uploads_panel(desk: Desk) -> None:
             elem_id="rows",
         )
     ask = gr.Button("Predict", variant="primary", elem_id="ask")
-    if desk.has_images:
-        gr.Markdown("The images at the size of the model")
-        seen = gallery_of(8, 160, "seen")
-    verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
+    with gr.Column(visible=False) as answers:  # nothing to see before a prediction
+        if desk.has_images:
+            gr.Markdown("The images at the size of the model")
+            seen = gallery_of(8, None, "seen")
+        verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
         try:
@@ -45,11 +50,16 @@ def uploads_panel(desk: Desk) -> None:
         except GediError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
         if not desk.has_images:
-            return table
+            return gr.Column(visible=True), table
         captions = [str(name) for name in table["point"]]
-        return tiles(desk.population, dataset.x[:_SHOWN], captions), table
+        images = tiles(desk.population, dataset.x[:_SHOWN], captions)
+        return gr.Column(visible=True), images, table
 
-    ask.click(answer, [files, text], [seen, verdicts] if desk.has_images else [verdicts])
+    ask.click(
+        answer,
+        [files, text],
+        [answers, seen, verdicts] if desk.has_images else [answers, verdicts],
+    )
 
 
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
@@ -78,5 +88,7 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
 def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
     if paths:
         files = [paths] if isinstance(paths, str) else paths
-        return points_of_files(desk.run, files, desk.population.dataset.value_range)
+        dataset = desk.population.dataset
+        is_bytes = dataset.x.dtype == np.uint8  # whose white is 255, however dim the images are
+        return points_of_files(desk.run, files, (0.0, 255.0) if is_bytes else dataset.value_range)
     return points_of_text(desk.run, "" if desk.has_images else rows)

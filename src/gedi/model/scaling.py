@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.model.margins import location_and_scale
+from gedi.units import share_unit
 
 __all__ = ["Scaling"]
 
 _CHUNK = 1024  # rows
-_DECIDING = 20_000  # rows that a robust scale is read from
+_DECIDING = 5_000  # rows that a robust scale is read from
 
 
 class Scaling(NamedTuple):
@@ -57,11 +58,17 @@ class Scaling(NamedTuple):
     def robust(cls, x: NDArray[np.floating | np.uint8]) -> Self:
         """Scale every feature by its median and a robust spread, which far rows do not move.
 
+        Features of one unit, such as pixels, get the same shift and the same scale.
+
         Args:
-            x: the rows, (n, d); of many, up to 20,000 at equal distances decide.
+            x: the rows, (n, d); of many, up to 5,000 at equal distances decide.
         """
         some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
         location, scale = location_and_scale(torch.from_numpy(some))
+        if share_unit(some):
+            middle = torch.tensor([(some.min() + some.max()) / 2], dtype=torch.float64)
+            spread = torch.tensor([math.sqrt(some.var(0).mean())], dtype=torch.float64)
+            location, scale = (each.expand(len(scale)).clone() for each in (middle, spread))
         return cls(location, scale)
 
     @classmethod

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
 from gedi.partitions.choice import choose
-from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.columns import comparable
 from gedi.partitions.pool import Pool
 
 __all__ = ["best_partition"]
@@ -36,7 +36,7 @@ def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArra
         return np.zeros(len(x), np.int64)
     if len(distinct) <= n_clusters:
         return which
-    z = standardised(clipped(x))
+    z = comparable(x)
     picked = np.arange(len(z))
     if len(z) > SAMPLE:
         rng = np.random.default_rng(seed)

@@ -3,13 +3,34 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WIDE", "clipped", "standardised"]
+from gedi.units import share_unit
+
+__all__ = ["WIDE", "clipped", "comparable", "standardised"]
 
 WIDE = 100  # columns above which distances and covariances are too uninformative for most methods
 
 REACH = 20.0
 SENTINELS, REPEATED = 2, 3  # distinct far values of a column, at most; rows with them, at least
 CONSTANT = 1e-12
+
+
+def comparable(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows whose distances mean something: columns clipped and standardised.
+
+    Columns of one unit keep their proportions and are divided by their common spread.
+
+    Args:
+        x: rows (n, d).
+
+    Returns:
+        Rows (n, number of columns that vary); one column of zeros if none does.
+    """
+    z = standardised(clipped(x))
+    if not share_unit(x):
+        return z
+    spread = x.std(0)
+    spread = spread[spread > CONSTANT * (1 + np.abs(x).max(0))]
+    return np.asarray(z * spread / np.sqrt(np.mean(spread**2)))
 
 
 def clipped(x: NDArray[np.float64]) -> NDArray[np.float64]:

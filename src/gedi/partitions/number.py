@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from gedi import phrases
 from gedi.partitions.best import best_partition
 from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
-from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.columns import comparable
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Pool
 
 __all__ = ["NumberOfClusters", "number_of_clusters"]
 
+DOUBT = 0.5  # a number with a lower score, in nats, is not believed
 MARGIN = 0.1  # two scores that are closer are about equal
 SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
@@ -42,13 +43,13 @@ class NumberOfClusters:
 
     @property
     def rivals(self) -> list[int]:
-        """Other numbers that are about as good, or better by another measure, in ascending order.
+        """Other numbers that are about as good, or the best by one of the two measures.
 
-        1 is among them if one Gaussian describes the rows best.
+        They ascend, and 1 is among them if one Gaussian describes the rows best.
         """
         close = {c for c, score in self.scores.items() if score > -MARGIN}
-        one = {1} if self.gaussians == 1 else set()
-        return sorted((close | one) - {self.n_clusters})
+        peak = set() if self.gaussians is None else {self.gaussians}
+        return sorted((close | peak) - {self.n_clusters})
 
     @property
     def clear(self) -> bool:
@@ -71,7 +72,8 @@ class NumberOfClusters:
 def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     """Find the number of clusters of a table without labels.
 
-    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K.
+    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K, unless the
+       score of K is more than 0.5 below the best: many Gaussians also fit heavy tails.
     2. Otherwise it is the c for which the best candidate of the pool has the greatest
 
         log consensus - ½ log(0.02 + crossing) + 0.04 log c
@@ -84,7 +86,7 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
         x: rows (n, d), finite.
         seed: determines the sample and all starts.
     """
-    z = standardised(clipped(x))
+    z = comparable(x)
     if len(z) > SAMPLE:
         z = z[np.sort(np.random.default_rng(seed).choice(len(z), SAMPLE, replace=False))]
     z = _without_far_rows(z)
@@ -98,22 +100,23 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
         most = min(2 * most, limit)
     peak = gaussian_peak(z, most, seed) if found else None
     best = max(found, key=found.__getitem__, default=2)
-    number = peak if peak in found else best
+    relative = {c: score - found[best] for c, score in found.items()}
+    number = peak if peak is not None and relative.get(peak, -math.inf) > -DOUBT else best
     return NumberOfClusters(
         n_clusters=number,
-        scores={c: score - found[best] for c, score in found.items()},
+        scores=relative,
         gaussians=peak,
         labels=best_partition(x, number, seed),
     )
 
 
 def _without_far_rows(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows that have enough others in reach to be a cluster, standardised again."""
+    """The rows that have enough others in reach to be a cluster, their columns scaled again."""
     if len(z) < 2:
         return z
     reach = nearest(z, math.ceil(least_rows(len(z))) - 1)[0][:, -1]
     usual = np.quantile(reach, 0.9)
-    return standardised(z[reach <= FAR * usual]) if usual > 0 else z
+    return comparable(z[reach <= FAR * usual]) if usual > 0 else z
 
 
 def _scored(z: NDArray[np.float64], numbers: range, seed: int) -> dict[int, float]:

@@ -98,6 +98,7 @@ class ReportContent:
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
+        reading: how the data were read, and what was done with the columns of a table.
     """
 
     title: str
@@ -142,6 +143,7 @@ class ReportContent:
     cluster_names: Sequence[str] = ()
     ended: str | None = None
     max_iter: int | None = None
+    reading: Sequence[str] = ()
     number: str | None = None
     over_base: float | None = None
     apart: float | None = None
@@ -236,6 +238,7 @@ def report_content(
         max_iter=fit.settings.max_iter,
         over_base=findings.over_base,
         apart=findings.apart,
+        reading=dataset.reading,
     )
 
 

@@ -67,6 +67,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
         "training": training_pictures(content),
         "stopped": content.stopped,
+        "reading": content.reading,
         "restart_columns": restart_columns(content.restarts),
         "restarts": content.restarts,
         "settings": "\n".join(outline(content.settings)),

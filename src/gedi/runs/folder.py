@@ -9,6 +9,7 @@
     result.json        why the training ended, and what it found
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
+    .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
 
 Each file is written under a temporary name and then renamed, so that it is never incomplete. No
@@ -19,8 +20,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,16 +30,19 @@ import yaml
 from numpy.typing import NDArray
 
 from gedi.data.built_in import is_plugged
+from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch, holds_images
 from gedi.data.rows import Rows, open_rows
 from gedi.data.source import Source
+from gedi.data.tables import table_files
 from gedi.errors import DataError, RunError
 from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
 from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
+from gedi.runs.lock import LOCK
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
@@ -71,6 +75,7 @@ class Run:
         groups: where the groups under a rule came from; None without groups.
         like: folder of the earlier run whose cluster numbers are kept; None without one.
         plugins: the plug-ins that the training uses.
+        columns: what was done with the columns of a table; None if the data have no columns.
         number: how the number of clusters was found, in a sentence; None if it was known.
     """
 
@@ -82,6 +87,7 @@ class Run:
     groups: GroupSource | None = None
     like: str | None = None
     plugins: tuple[Plugin, ...] = ()
+    columns: ColumnPlan | None = None
     number: str | None = None
 
     @classmethod
@@ -103,21 +109,12 @@ class Run:
             RunError: if the folder is not empty and `overwrite` is false, is not a run, or cannot
                 be created.
         """
-        if _is_taken(path):
-            if not overwrite:
-                raise RunError(
-                    f"{path}: already exists: choose another --out, or add --overwrite to replace "
-                    "it"
-                )
-            if not (path / "run.json").is_file():
-                raise RunError(
-                    f"{path}: is not a run folder, so it is not overwritten: choose another --out"
-                )
-            _clear(path)
+        cls.check_free(path, overwrite=overwrite)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            _clear(path)
         except OSError as error:
-            raise RunError(f"{path}: cannot be created: {error.strerror}") from error
+            raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
         run = cls(
             path,
@@ -128,6 +125,7 @@ class Run:
             groups,
             None if like is None else like.name,
             _plugins(source, settings),
+            _columns(dataset.columns, dataset.feature_names),
             None if number is None else str(number),
         )
         # Absolute paths, so that the data are found from any working directory.
@@ -142,6 +140,8 @@ class Run:
                 "groups": None if groups is None else asdict(groups),
                 "like": run.like,
                 "plugins": [plugin._asdict() for plugin in run.plugins],
+                "columns": None if dataset.columns is None else dataset.columns.to_json(),
+                "notes": list(dataset.notes),
                 "number": run.number,
                 "number_scores": {} if number is None else number.scores,
             },
@@ -150,6 +150,26 @@ class Run:
             run._write(_LIKE, lambda file: save_reference(like, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
+
+    @staticmethod
+    def check_free(path: Path, *, overwrite: bool) -> None:
+        """Check that a run may be written to a folder.
+
+        Raises:
+            RunError: if the folder is not empty and `overwrite` is false, or is not a run.
+        """
+        try:
+            taken = _is_taken(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
+        if taken and not overwrite:
+            raise RunError(
+                f"{path}: already exists: choose another --out, or add --overwrite to replace it"
+            )
+        if taken and not (path / "run.json").is_file():
+            raise RunError(
+                f"{path}: is not a run folder, so it is not overwritten: choose another --out"
+            )
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -338,18 +358,29 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
+        Args:
+            path: the data.
+            label: the column of labels, if there is one.
+            split: of images.
+            skip_bad: whether to leave out images that cannot be read.
+            text: options of `Source` on how tables are read, where they differ from the training.
+            watch: called while images are decoded.
+
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
-        dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
+        dataset = self.other_data(
+            path, label, split=split, skip_bad=skip_bad, text=text, watch=watch
+        )
         self._check_features(path, dataset.x.shape[1])
         return dataset
 
-    def new_rows(self, path: str) -> Rows | None:
+    def new_rows(self, path: str, text: Mapping[str, Any] | None = None) -> Rows | None:
         """Open the rows of other data for the trained model, to be read in blocks.
 
         Returns:
@@ -359,7 +390,7 @@ class Run:
         Raises:
             DataError: if columns are missing, or the number of features is different.
         """
-        rows = open_rows(path, self.feature_names)
+        rows = open_rows(path, self.columns or (), self._source(path, text).text_options)
         if rows is not None:
             self._check_features(path, rows.n_features)
         return rows
@@ -378,6 +409,7 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
     ) -> Dataset:
         """Read data of any shape in the same way as the training data.
@@ -385,18 +417,27 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
-        table = Path(path).suffix.lower() in {".csv", ".parquet"}
-        features = self.feature_names if table and self.feature_names else None
-        images = features is None and holds_images(path)
-        source = Source(
-            path,
+        table = self.columns is not None and bool(table_files(path))
+        plan = self.columns if table else None
+        images = plan is None and holds_images(path)
+        source = replace(
+            self._source(path, text if table else None),
             label=label,
             split=split,
             image_size=self.source.image_size if images else None,
             skip_bad=skip_bad,
             stream_above=self.source.stream_above,
         )
-        return source.read(watch, features=features, min_rows=1)
+        if not table:
+            source = replace(source, no_header=False)
+        return source.read(watch, plan=plan, min_rows=1)
+
+    def _source(self, path: str, text: Mapping[str, Any] | None) -> Source:
+        """Other data, read like those of the training: without names of columns if it had none."""
+        given = {name: value for name, value in (text or {}).items() if value}
+        source = Source(path, **{"no_header": self.source.no_header} | given)
+        source.check()
+        return source
 
     # --- files
 
@@ -418,7 +459,7 @@ def _is_taken(path: Path) -> bool:
     """Whether the path exists, apart from a folder left by a training killed before it began."""
     if not path.is_dir():
         return path.exists()
-    return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
+    return {file.name for file in path.iterdir()} - {partial_name("run.json"), LOCK} != set()
 
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
@@ -435,6 +476,7 @@ _Facts = tuple[
     GroupSource | None,
     str | None,
     tuple[Plugin, ...],
+    ColumnPlan | None,
     str | None,
 ]
 
@@ -461,13 +503,22 @@ def _facts(content: Any) -> _Facts:
     brought, number = plugins_of(content.get("plugins", [])), content.get("number")
     if number is not None and not isinstance(number, str):
         raise ValueError("number: expected a sentence, as a string")
+    plan = None if content.get("columns") is None else ColumnPlan.of_json(content["columns"])
+    columns = _columns(plan, names)
+    if columns is not None and len(columns.features) != d:
+        raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought, number
+        return source, d, tuple(names), None, groups, like, brought, columns, number
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought, number
+    return source, d, tuple(names), image_shape, groups, like, brought, None, number
+
+
+def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:
+    """The plan; for data in arrays and streams, that of columns of numbers with these names."""
+    return ColumnPlan.of_numbers(names) if plan is None and names else plan
 
 
 def _groups(content: Any) -> GroupSource | None:

@@ -52,7 +52,7 @@ def predict_to_file(
     column is the path of the file. Probabilities have six digits in a .csv file, and full precision
     in a .parquet file, whose row groups are the parts.
 
-        rows = open_rows("large.parquet", features=["a", "b"])
+        rows = open_rows("large.parquet", run.columns)
         predict_to_file(trained, rows, Path("clusters.parquet"))
 
     Args:
@@ -130,7 +130,10 @@ def _key(
             "names": names,
             "explained": explained,
             "files": None if isinstance(points, Dataset) else points.marks(),
-            "features": None if isinstance(points, Dataset) else points.features,
+            "columns": None
+            if isinstance(points, Dataset) or points.columns is None
+            else points.columns.to_json(),
+            "text": None if isinstance(points, Dataset) else points.text,
         },
         indent=2,
     )

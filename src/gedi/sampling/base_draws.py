@@ -9,23 +9,24 @@ import torch
 from torch import Generator, Tensor
 
 from gedi.sampling.chains import Chains, Cycle, Energy, Move
-from gedi.sampling.replay_buffer import ReplayBuffer, Start
+from gedi.sampling.replay_buffer import ReplayBuffer
 
 __all__ = ["BaseDraws"]
 
 
 class BaseDraws(Move):
-    """Fresh draws of the base, several for each point of the batch.
+    """Draws of the base, several for each point of the batch, taken at random from a stock.
 
     Args:
-        draw: draws of the base, such as `MixtureBase.sample`.
+        stock: draws of the base, (m, d); many more than a batch, so that the network cannot learn
+            them by heart.
         moves: of the chains, for samples.
         n_draws: ν, draws for each point.
     """
 
-    def __init__(self, draw: Start, moves: Cycle, n_draws: int) -> None:
+    def __init__(self, stock: Tensor, moves: Cycle, n_draws: int) -> None:
         super().__init__()
-        self.draw = draw
+        self.stock = stock
         self.moves = moves
         self.n_draws = n_draws
 
@@ -43,8 +44,9 @@ class BaseDraws(Move):
         self, energy: Energy, buffer: ReplayBuffer, n: int, *, generator: Generator
     ) -> Tensor:
         """Draws of the base, (*members, ν n, d); the chains stay where they are."""
-        members = buffer.positions.shape[:-2]
-        return self.draw((*members, self.n_draws * n), generator)
+        shape = (*buffer.positions.shape[:-2], self.n_draws * n)
+        device = self.stock.device
+        return self.stock[torch.randint(len(self.stock), shape, device=device, generator=generator)]
 
     def chain_moves(self) -> Move:
         """The moves of the chains."""

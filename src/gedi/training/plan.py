@@ -390,7 +390,7 @@ def _encoder(
         raise SettingsError(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
-    usual = [100, 100] if d <= 32 else [512, 512]
+    usual = [100, 100] if d <= 32 else [256, 256] if by_contrast else [512, 512]
     return EncoderChoice(
         kind=kind,
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import re
+import zipfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,20 +14,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "check_book_claims",
     "check_columns",
-    "check_csv_claims",
-    "check_csv_head",
     "check_parquet_claims",
+    "check_text_claims",
+    "check_text_head",
     "check_texts",
-    "csv_marks",
     "is_nested",
 ]
 
-_HEAD = 2**16  # bytes that show how fields and decimals are marked
-_DECIMAL_POINT, _DECIMAL_COMMA = re.compile(rb"\d\.\d"), re.compile(rb"\d,\d")
 _LONGEST_LINES = 2**24  # bytes of the first two lines of a csv file
 _FIELD_BYTES = 64  # that pandas takes for a field, most of them while it reads
 _CELL_BYTES = 16  # that a number takes in a column, and once more among all columns
+_SHEET_BYTES = 8  # that openpyxl and pandas take for a byte of XML
 _BATCH = 2**16  # rows
 
 
@@ -41,28 +40,14 @@ def check_columns(n: int) -> None:
         raise RefusedError(f"it has {n:,} columns, more than {MOST_COLUMNS:,}")
 
 
-def csv_marks(path: Path) -> dict[str, str]:
-    """The marks between fields and in decimals, as `sep` and `decimal` of pandas.
-
-    They are found in the first lines: commas and points, unless the first line holds semicolons or
-    tabs and no comma. With semicolons, which spreadsheets write where decimals have commas,
-    decimals are read with commas unless they have points.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD)
-    names, _, rows = head.partition(b"\n")
-    mark = next((m for m in (b";", b"\t") if m in names and b"," not in names), b",")
-    points = mark != b";" or (_DECIMAL_POINT.search(rows) and not _DECIMAL_COMMA.search(rows))
-    return {"sep": mark.decode(), "decimal": "." if points else ","}
-
-
-def check_csv_head(path: Path) -> None:
+def check_text_head(path: Path, mark: str) -> None:
     """Check the first two lines of a file that is read some rows at a time.
 
     The first line holds the names, and the second may make more columns.
+
+    Args:
+        path: of the file.
+        mark: between fields.
 
     Raises:
         RefusedError: there are too many columns, or a line without end.
@@ -70,28 +55,35 @@ def check_csv_head(path: Path) -> None:
     """
     refuse_special(path)
     with path.open("rb") as stream:
-        _check_lines(stream.read(_LONGEST_LINES), csv_marks(path)["sep"])
+        _check_lines(stream.read(_LONGEST_LINES), mark)
 
 
-def check_csv_claims(path: Path) -> None:
-    """Check the first two lines, and count the marks between fields in all lines.
+def check_text_claims(path: Path, mark: str) -> None:
+    """Count the marks between fields in all lines.
 
     Raises:
-        RefusedError: there are too many columns, a line without end, or too many fields for memory.
+        RefusedError: there are too many fields for memory.
         OSError: the file cannot be read.
     """
-    check_csv_head(path)
-    mark = csv_marks(path)["sep"].encode()
     n_fields = 1
     with path.open("rb") as stream:
         while part := stream.read(2**20):
-            n_fields += _marks(part, mark)
+            n_fields += part.count(mark.encode()) + part.count(b"\n") + part.count(b"\r")
     n_bytes = path.stat().st_size + _FIELD_BYTES * n_fields
     check_room(n_bytes, f"its {n_fields:,} fields")
 
 
-def _marks(text: bytes, mark: bytes) -> int:
-    return text.count(mark) + text.count(b"\n") + text.count(b"\r")
+def check_book_claims(path: Path) -> None:
+    """Check how large the sheets of an .xlsx file are, which is a .zip file.
+
+    Raises:
+        RefusedError: they do not fit into memory.
+        OSError, zipfile.BadZipFile: the file cannot be read.
+    """
+    refuse_special(path)
+    with zipfile.ZipFile(path) as archive:
+        n_bytes = sum(member.file_size for member in archive.infolist())
+    check_room(_SHEET_BYTES * n_bytes, "its sheets")
 
 
 def _check_lines(start: bytes, mark: str) -> None:
@@ -102,7 +94,7 @@ def _check_lines(start: bytes, mark: str) -> None:
     try:
         widest = max((len(line) for line in islice(lines, 2)), default=0)
     except csv.Error as error:
-        raise RefusedError(f"its first lines are no comma-separated text ({error})") from error
+        raise RefusedError(f"its first lines are no table of text ({error})") from error
     check_columns(widest)
     if text.tell() >= _LONGEST_LINES:
         raise RefusedError(f"its first two lines are longer than {_LONGEST_LINES // 2**20} MiB")

@@ -18,7 +18,8 @@ def test_a_folder_of_images_comes_in_the_order_of_names():
     data = load("set")
     assert data.x.dtype == np.uint8 and data.x.shape == (3, 20)
     np.testing.assert_array_equal(data.x.reshape(3, 4, 5), [grey(0), grey(1), grey(2)])
-    assert (data.name, data.image_shape, data.value_range) == ("set", (1, 4, 5), (0.0, 255.0))
+    assert (data.name, data.image_shape) == ("set", (1, 4, 5))
+    assert data.value_range == (data.x.min(), data.x.max())
     assert data.labels is None and data.class_names == () and data.n_skipped == 0
     assert data.files == ("a.png", "b.png", "c.PNG")
     assert data.subset(np.array([2, 0])).files == ("c.PNG", "a.png")
@@ -76,3 +77,22 @@ def test_folders_that_hold_no_set():
     with pytest.raises(DataError, match="set: expected at least 2 rows, got 1"):
         load("set")
     assert load("set", min_rows=1).x.shape == (1, 20)
+
+
+def test_images_that_are_not_read_are_counted_and_said():
+    for place in ("cat", "dog"):
+        write(f"set/{place}/a.png", grey())
+    for name in ("set/x.heic", "set/cat/y.HEIC", "set/dog/z.avif"):
+        write(name, b"no")
+    write("set/cat/old/b.png", grey(1))
+    write("set/cat/old/older/c.jpg", grey(2), "JPEG")
+    data = load("set")
+    assert len(data.x) == 2
+    assert data.notes == (
+        "images of other kinds are left out, convert them to .jpg or .png: 1 .avif, 2 .heic",
+        "2 images in folders within those of the classes, such as set/cat/old, are left out: move "
+        "them up",
+    )
+    write("phone/a.heic", b"no")
+    with pytest.raises(DataError, match=r"without images.*convert them to .*: 1 \.heic"):
+        load("phone")

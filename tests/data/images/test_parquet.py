@@ -104,7 +104,7 @@ def test_shards_that_do_not_fit():
     with pytest.raises(DataError, match=r"a/1\.parquet has no column 'image' of images"):
         load("a")
     pq.write_table(pa.table({"x": [1.0]}), "a/0.parquet")
-    with pytest.raises(DataError, match=r"a/0\.parquet has no column of images.*'x'"):
+    with pytest.raises(DataError, match=r"a/1\.parquet has no column 'x', as a/0"):
         load("a")
     Path("a/1.parquet").write_bytes(b"garbage")
     with pytest.raises(DataError, match=r"a/1\.parquet cannot be read as parquet and may be dam"):

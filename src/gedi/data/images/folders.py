@@ -2,23 +2,51 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from gedi.data.file_errors import listed
-from gedi.data.images.parquet import shards_pile
+from gedi.data.file_errors import is_table, listed
+from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import PART, Pile, marks_of
 from gedi.errors import DataError
+from gedi.untrusted.packed import suffix_of
 
-__all__ = ["folder_pile"]
+__all__ = ["folder_pile", "holds_tables", "tables_among"]
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# Kinds of images that Pillow does not read.
+_UNREAD = frozenset(
+    {".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw"}
+    | {".svg", ".psd", ".eps"}
+)
 _SPLITS = frozenset({"train", "test", "validation", "valid", "val"})
 
 T = TypeVar("T")
+
+
+def holds_tables(folder: Path) -> bool:
+    """Whether a folder holds tables, and no images among them or in its folders."""
+    files, folders = _entries(folder)
+    tables = tables_among(files)
+    shards = [path for path in tables if path.suffix.lower() == ".parquet"]
+    if not tables or _images_among(files) or (shards and image_columns(schema_of(shards[0]))):
+        return False
+    return not any(_images_among(_entries(each)[0]) for each in folders)
+
+
+def tables_among(files: Iterable[Path]) -> list[Path]:
+    """The tables among the files of a folder.
+
+    Those in .txt are passed over, and those in .json if there are others: they describe the rest.
+    """
+    tables = [path for path in files if is_table(path) and path.name[0] not in "._"]
+    kinds = {suffix_of(path) for path in tables} - {".txt"}
+    kinds = kinds - {".json"} or kinds
+    return [path for path in tables if suffix_of(path) in kinds and path.is_file()]
 
 
 def folder_pile(folder: Path, label: str | None, split: str | None) -> Pile:
@@ -66,10 +94,12 @@ def _files_pile(
             f"({next(iter(classes))}): put every image into the folder of its class, or all into "
             f"one folder"
         )
+    notes = _left_out(folder, folders)
     if not images and not classes:
         raise DataError(
             f"{folder} is a directory without images: expected files of the kinds "
             f"{', '.join(sorted(_SUFFIXES))}, or folders of them, or .parquet files"
+            + "".join(f"; {note}" for note in notes)
         )
     labels = None
     if classes:
@@ -84,7 +114,31 @@ def _files_pile(
         labels,
         tuple(classes),
         tuple(path.relative_to(root).as_posix() for path in images),
+        notes,
     )
+
+
+def _left_out(folder: Path, folders: list[Path]) -> tuple[str, ...]:
+    """Images that are not read, in words: those of other kinds, and in folders too deep."""
+    unread: Counter[str] = Counter()
+    deep: list[Path] = []
+    for place in (folder, *folders):
+        files, inner = _entries(place)
+        unread.update(kind for path in files if (kind := path.suffix.lower()) in _UNREAD)
+        if place != folder:
+            deep += inner
+    walks = (names for each in deep for *_, names in os.walk(each))
+    n_deep = sum(len(_images_among(map(Path, names))) for names in walks)
+    notes = []
+    if unread:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(unread.items()))
+        notes.append(f"images of other kinds are left out, convert them to .jpg or .png: {kinds}")
+    if n_deep:
+        notes.append(
+            f"{n_deep} images in folders within those of the classes, such as {deep[0]}, are left "
+            "out: move them up"
+        )
+    return tuple(notes)
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -27,6 +27,7 @@ class Pile:
         labels: one an image, or None.
         class_names: the classes that codes among the labels stand for, or empty.
         files: the path of each image's file from the folder that is read, or empty.
+        notes: on what was left out, in words.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Pile:
     labels: NDArray[np.generic] | None = None
     class_names: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def marks_of(files: Iterable[Path]) -> list[str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
 from gedi.data.images.decoding import TooLargeError, decode
-from gedi.data.images.folders import folder_pile
+from gedi.data.images.folders import folder_pile, holds_tables
 from gedi.data.images.hub_sets import HUB, PRESETS, hub_pile
 from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import Pile
@@ -30,7 +30,10 @@ def holds_images(source: str) -> bool:
     path = Path(source)
     try:
         if path.is_dir():
-            return True
+            try:
+                return not holds_tables(path)
+            except (DataError, OSError):  # which the reader of images explains
+                return True
         return path.suffix.lower() == ".parquet" and bool(image_columns(schema_of(path)))
     except (DataError, OSError):  # which the reader of tables explains
         return False
@@ -95,6 +98,7 @@ def read_images(
         n_skipped=pile.n - n,
         n_classes=PRESETS[source].n_classes if source in PRESETS else None,
         files=tuple(compress(pile.files, kept)),
+        notes=pile.notes,
     )
 
 

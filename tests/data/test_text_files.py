@@ -1,0 +1,199 @@
+"""Text files of tables as people save them: each gives the same rows, or a clear refusal."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gedi.data.rows import open_rows
+from gedi.data.source import Source, load
+from gedi.errors import DataError
+from small_files import write
+
+ROWS = [[1, 2.5], [3, 4]]
+
+
+def same(name, rows=ROWS, names=("a", "b"), **options):
+    """Whether the file is read so at once and in blocks."""
+    data = load(name, **options)
+    np.testing.assert_array_equal(data.x, rows)
+    assert data.feature_names == tuple(names)
+    text = data.columns and open_rows(name, data.columns, _text(options))
+    found = np.concatenate([block.rows for block in text.blocks()])
+    np.testing.assert_array_equal(found, rows)
+    return data
+
+
+def _text(options):
+    return Source("x", **options).text_options
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "a,b\n1,2.5\n3,4\n"),
+        ("a.csv", "a,b\r\n1,2.5\r\n3,4\r\n"),
+        ("a.csv", "a;b\n1;2,5\n3;4\n"),
+        ("a.csv", "a;b\n1;2.5\n3;4\n"),
+        ("a.tsv", "a\tb\n1\t2.5\n3\t4\n"),
+        ("a.txt", "a|b\n1|2.5\n3|4\n"),
+        ("a.txt", "a b\n1 2.5\n3 4\n"),
+        ("a.txt", "  a    b\n  1  2.5\n  3    4\n"),
+        ("a.csv", "sep=;\na;b\n1;2,5\n3;4\n"),
+        ("a.csv", "sep=|\r\na|b\r\n1|2.5\r\n3|4\r\n"),
+        ("a.csv", "# made on Monday\n#\na,b\n1,2.5\n# break\n3,4\n"),
+        ("a.csv", "#a,b\n1,2.5\n3,4\n"),
+        ("a.csv", "a,b\n1,2.5\n3,4\n\n\n  \n"),
+        ("a.csv", "a,b\n1,2.5\n3,4\n,\n,\n"),
+        ("a.csv", "\n\na,b\n1,2.5\n3,4"),
+        ("a.csv", '"a","b"\n"1","2.5"\n"3","4"\n'),
+    ],
+)
+def test_ways_to_lay_out_a_table(name, text):
+    assert same(write(name, text)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Sales of 2020\n\na,b,c\n1,2.5,6\n3,4,7\n", "Sales of 2020"),
+        ("Sales, of 2020,\n,,\na,b,c\n1,2.5,6\n3,4,7\n", "Sales of 2020"),
+        ('"Sales, of 2020"\na,b,c\n1,2.5,6\n3,4,7\n', "Sales, of 2020"),
+    ],
+)
+def test_a_title_above_the_header_is_left_out_and_said(text, title):
+    data = same(write("a.csv", text), [[1, 2.5, 6], [3, 4, 7]], ("a", "b", "c"))
+    assert data.notes == (f"a line above the table was left out: {title!r}",)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-8", ()),
+        ("utf-8-sig", ()),
+        ("utf-16", ("read as UTF-16",)),
+        ("utf-16-le", ("read as UTF-16",)),
+        ("utf-16-be", ("read as UTF-16",)),
+        ("utf-32", ("read as UTF-32",)),
+        ("latin-1", ("read as Windows-1252",)),
+        ("cp1252", ("read as Windows-1252",)),
+    ],
+)
+def test_encodings_are_found_and_said(encoding, said):
+    Path("a.csv").write_bytes("größe,b\n1,2.5\n3,4\n".encode(encoding))
+    assert same("a.csv", names=("größe", "b")).notes == said
+
+
+def test_an_encoding_is_given():
+    Path("a.csv").write_bytes("値,b\n1,2.5\n3,4\n".encode("shift_jis"))
+    same("a.csv", names=("値", "b"), encoding="shift_jis")
+
+
+def test_bytes_that_windows_does_not_know_are_latin():
+    Path("a.csv").write_bytes(b"a\x81,b\n1,2.5\n3,4\n")
+    assert load("a.csv").notes == ("read as Latin-1",)
+
+
+def test_quoted_newlines_and_separators():
+    text = 'a,"b, in\nmetres",note\n1,2.5,"x, y\nz"\n3,4,"x, y\nz"\n5,6,w\n'
+    names = ("a", "b, in\nmetres", "note=w")
+    same(write("a.csv", text), [[1, 2.5, 0], [3, 4, 0], [5, 6, 1]], names)
+
+
+@pytest.mark.parametrize("end", [",", ",,"])
+def test_separators_at_the_end_of_lines(end):
+    same(write("a.csv", f"a,b{end}\n1,2.5{end}\n3,4{end}\n"))
+
+
+def test_separators_at_the_end_of_rows_alone():
+    same(write("a.csv", "a,b\n1,2.5,\n3,4,\n"))
+
+
+def test_row_names_without_a_name():
+    same(write("a.csv", "a,b\nMazda,1,2.5\nFiat,3,4\n" + "".join(f"c{i},3,4\n" for i in range(20))),
+         ROWS + [[3, 4]] * 20)  # fmt: skip
+    with pytest.raises(DataError, match=r"more fields than the header, 3 and 2 \('a, b'\)"):
+        load(write("a.csv", "a,b\n1,2,3\n1,5,6\n"))
+
+
+def test_values_that_start_like_comments():
+    data = load(write("a.csv", "colour,n\n#ff0000,1\n#00ff00,2\n# two, more, words\n#ff0000,3\n"))
+    assert data.feature_names == ("colour=#00ff00", "n")
+    np.testing.assert_array_equal(data.x, [[0, 1], [1, 2], [0, 3]])
+
+
+def test_no_header():
+    name = write("a.csv", "1,2.5\n3,4\n")
+    with pytest.raises(DataError, match=r"the first line is numbers.*add --no-header"):
+        load(name)
+    same(name, names=("x0", "x1"), no_header=True)
+
+
+def test_one_column():
+    same(write("a.csv", "a\n1\n2\n4\n"), [[1], [2], [4]], ("a",))
+    same(write("a.txt", "5\n6\n8\n"), [[5], [6], [8]], ("x0",), no_header=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where is my card\nI lost it, sorry\nwhat, now, and why\nplease help me\n",
+        "how do I pay\nhow do I go\nhow do I sell\n",
+    ],
+)
+def test_lines_of_prose_are_no_table(text):
+    with pytest.raises(DataError, match=r"a\.txt: holds lines of text, not a table"):
+        load(write("a.txt", text))
+
+
+def test_lines_of_totals():
+    for text in ("kind,v\nx,1\ny,2\nTotal,3\n", "v,kind\n1,x\n2,y\n3,Grand total:\n"):
+        name = write("a.csv", text)
+        with pytest.raises(DataError, match=r"row 2, the last, .* totals .*skip-footer 1"):
+            load(name)
+        assert len(load(name, skip_footer=1).x) == 2
+    same(write("a.csv", "a,b\n1,2.5\n3,4\n4,6.5\nsource: us,\n"), skip_footer=2)
+    assert len(load(write("a.csv", "kind,v\nTotal,1\ny,2\nTotal,3\n")).x) == 3
+
+
+def test_columns_of_the_same_name_are_numbered():
+    data = load(write("a.csv", "a,a,b\n1,2,3\n4,5,6\n"))
+    assert data.feature_names == ("a", "a.1", "b")
+    assert data.notes == ("columns of the same name are numbered: 'a'",)
+
+
+def test_thousands_that_begin_late_in_a_long_file():
+    lines = [f"{i % 900 + 100};x{i % 3}" for i in range(200_000)]
+    name = write("a.csv", "\n".join(["a;kind", *lines, "1.357;x0"]))
+    with pytest.raises(DataError, match=r"'1\.357' in row 200000 may be 1357 or"):
+        load(name)
+    assert load(name, decimal=",").x[-1, 0] == 1357
+    trained = load(write("b.csv", "a;kind\n100;x0\n200;x1\n300;x2\n"))
+    with pytest.raises(DataError, match=r"'1\.357' in row 200000 may be 1357 or"):
+        list(open_rows(name, trained.columns).blocks())
+
+
+def test_missing_values_are_counted_by_column():
+    data = load(write("a.csv", "a,b\n1,n/a\n,2\n-,#DIV/0!\n4,NULL\n7,NaN\n"))
+    np.testing.assert_array_equal(data.x[:, [0, 2]], [[1, 2], [4, 2], [4, 2], [4, 2], [7, 2]])
+    assert data.reading == (
+        "column a: number, 2 features (2 missing, filled with the median 4)",
+        "column b: number, 2 features (4 missing, filled with the median 2)",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read():
+    Path(write("a.csv", "a\n1\n")).chmod(0)
+    with pytest.raises(DataError, match="you may not read it"):
+        load("a.csv")
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b\n1,\x002\n", b"\x89PNG\r\n\x1a\n\x00\x00", b"a\x01,b\n1,2\n"]
+)
+def test_what_is_no_text(content):
+    Path("a.csv").write_bytes(content)
+    with pytest.raises(DataError, match="it is no text"):
+        load("a.csv")
