@@ -74,7 +74,7 @@ def train_and_report(
         _write_result(run, fit, findings)
     except OSError as error:
         raise _unwritable(run, error) from error
-    print_summary(fit, findings, run.path)
+    print_summary(fit, findings, report.verdict_of(content), run.path)
     return 0
 
 
@@ -260,6 +260,8 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "energies": {
                 name: list(three) for name, three in quartiles_of(findings.energies).items()
             },
+            "over_base": findings.over_base,
+            "apart": findings.apart,
             "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
