@@ -1,10 +1,13 @@
 """A data set: points, and what is known about them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gedi.data.texts import Texts
 
 __all__ = ["Dataset", "Values", "constant_features", "counting_columns"]
 
@@ -31,6 +34,10 @@ class Dataset:
             as labels are for evaluation only.
         files: the path of each image's file in the folder they come from; empty if they come from
             elsewhere.
+        texts: the text that each row is the features of, (n,); None if the rows are no features of
+            texts.
+        pictures: a small copy of the photograph that each row is the features of, bytes
+            (n, 3, H, W); None if the rows are no features of photographs.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Dataset:
     n_skipped: int = 0
     n_classes: int | None = None
     files: tuple[str, ...] = ()
+    texts: "Texts | None" = None
+    pictures: NDArray[np.uint8] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -53,7 +62,16 @@ class Dataset:
         """The rows that `index` selects; codes keep their meaning even where a class vanishes."""
         labels = None if self.labels is None else self.labels[index]
         files = tuple(np.array(self.files, dtype=object)[index]) if self.files else ()
-        return replace(self, x=self.x[index], labels=labels, files=files)
+        texts = None if self.texts is None else self.texts[index]
+        pictures = None if self.pictures is None else self.pictures[index]
+        return replace(
+            self, x=self.x[index], labels=labels, files=files, texts=texts, pictures=pictures
+        )
+
+    @property
+    def are_features(self) -> bool:
+        """Whether the rows are features of texts or photographs by a pretrained network."""
+        return self.texts is not None or self.pictures is not None
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gedi.errors import DataError
+from gedi.printable import reason
 from gedi.untrusted import RefusedError, refuse_special
 
 __all__ = [
@@ -62,11 +63,6 @@ def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     return DataError(
         f"{path} cannot be read as {kind} and may be damaged: write it again ({reason(error)})"
     )
-
-
-def reason(error: BaseException) -> str:
-    """The message of an error in one line, without a full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from gedi.errors import DataError, SettingsError
 if TYPE_CHECKING:
     from gedi.data.dataset import Dataset
     from gedi.data.images import Watch
+    from gedi.data.raw import FeatureCache
 
 __all__ = ["OPTIONS", "Option", "Source", "load"]
 
@@ -35,6 +36,16 @@ class Source:
     )
     label: str | None = _option(
         "column or array of labels, for evaluation only; for a .npy file another .npy file", None
+    )
+    text: str | None = _option(
+        "column of texts, which are clustered by their meaning; a .txt file holds a text a line",
+        None,
+    )
+    features: str | None = _option(
+        "network that turns texts or images into vectors: auto, a folder, a name on the Hugging "
+        "Face hub, an .onnx file, or package.module:function; by default auto for texts, and none "
+        "(pixels) for images",
+        None,
     )
     n_points: int = _option("number of points of moons and circles", 10_000)
     seed: int = _option("of the random numbers of moons and circles", 0)
@@ -103,13 +114,25 @@ class Source:
 
     def absolute(self) -> Self:
         """The same with a path that holds in any folder."""
-        path = Path(self.data)
-        return replace(self, data=str(path.resolve())) if path.exists() else self
+        paths: dict[str, Any] = {
+            name: str(Path(value).resolve())
+            for name, value in (("data", self.data), ("features", self.features))
+            if value is not None and Path(value).exists()
+        }
+        return replace(self, **paths)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether texts or images are turned into vectors by a network."""
+        from gedi.data.raw import holds_texts
+
+        return self.features is not None or holds_texts(self.data, self.text)
 
     def read(
         self,
         watch: "Watch | None" = None,
         *,
+        cache: "FeatureCache | None" = None,
         features: Sequence[str] | None = None,
         noise: float = 0.05,
         min_rows: int = 2,
@@ -119,6 +142,7 @@ class Source:
         Args:
             watch: called with the number of images decoded and that of all, while images are
                 decoded to a file.
+            cache: where features of texts and images are kept; None: nowhere.
             features: take these columns of a table, in this order, and ignore all others.
             noise: standard deviation of a toy set's noise.
             min_rows: the fewest rows that are accepted.
@@ -132,6 +156,8 @@ class Source:
         from gedi.data.shards import load_stream
 
         source = self.data
+        if self.has_features:
+            return self._read_raw(cache, min_rows)
         if self.streaming:
             self._refuse("split", "image_size", "skip_bad")
             if self.drop:
@@ -161,6 +187,42 @@ class Source:
             dataset = self._read_file(features)
         if len(dataset.x) < min_rows:
             raise DataError(f"{source}: expected at least {min_rows} rows, got {len(dataset.x)}")
+        return dataset
+
+    def _read_raw(self, cache: "FeatureCache | None", min_rows: int) -> "Dataset":
+        """Texts, or images with `features`, as vectors."""
+        from gedi.data.images import holds_images, pile_of
+        from gedi.data.raw import FeatureCache, holds_texts, read_photographs, read_texts
+
+        given = [name for name in ("streaming", "drop") if getattr(self, name)]
+        if given:
+            raise DataError(f"{self.data} is read as texts or images: leave out {', '.join(given)}")
+        cache = cache or FeatureCache()
+        if holds_texts(self.data, self.text):
+            self._refuse("split", "image_size", "skip_bad")
+            dataset = read_texts(
+                self.data, text=self.text, label=self.label, features=self.features, cache=cache
+            )
+        elif holds_images(self.data):
+            if self.image_size is not None:
+                raise DataError(
+                    "--image-size: is for training on pixels; the network of --features sets the "
+                    "size"
+                )
+            assert self.features is not None
+            dataset = read_photographs(
+                pile_of(self.data, self.label, self.split),
+                features=self.features,
+                skip_bad=self.skip_bad,
+                cache=cache,
+            )
+        else:
+            raise DataError(
+                f"{self.data}: --features is for texts and images: for a table give the column of "
+                "texts (--text)"
+            )
+        if len(dataset.x) < min_rows:
+            raise DataError(f"{self.data}: expected at least {min_rows} rows, got {len(dataset.x)}")
         return dataset
 
     def _read_file(self, features: Sequence[str] | None) -> "Dataset":
@@ -241,6 +303,8 @@ def load(
     label: str | None = Source.label,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = Source.drop,
+    text: str | None = Source.text,
+    network: str | None = Source.features,
     n_points: int = Source.n_points,
     noise: float = 0.05,
     seed: int = Source.seed,
@@ -270,6 +334,10 @@ def load(
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.
         drop: leave out these columns of a table.
+        text: the column of texts of a .csv, .jsonl or .parquet file; a .txt file holds a text a
+            line. The points are then features of the texts.
+        network: what turns texts or images into features, see `gedi.TextFeatures` and
+            `gedi.ImageFeatures`; "auto" for the default.
         n_points: the number of points of a toy set; plug-ins get it too, and the seed and split.
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
@@ -290,6 +358,8 @@ def load(
     return Source(
         source,
         label=label,
+        text=text,
+        features=network,
         n_points=n_points,
         seed=seed,
         split=split,
