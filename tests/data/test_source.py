@@ -166,8 +166,8 @@ def test_a_path_that_cannot_be_looked_at():
 
 
 def test_unknown_suffix():
-    with pytest.raises(DataError, match=r"unknown kind of file \.txt: expected one of \.npy, \.np"):
-        load(write("a.txt", "1"))
+    with pytest.raises(DataError, match=r"unknown kind of file \.dat: expected one of \.npy, \.np"):
+        load(write("a.dat", "1"))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".parquet"])

@@ -28,7 +28,7 @@ Command = Callable[[Namespace], int]
 
 # The options that `--help` shows for commands that take all settings; `--help-all` shows the rest.
 _USUAL: Mapping[str, Sequence[str]] = {
-    "data": ["data", "--label", "--drop", "--image-size", "--streaming"],
+    "data": ["data", "--text", "--features", "--label", "--drop", "--image-size", "--streaming"],
     "clusters": ["--n-clusters", "--prior", "--like"],
     "length": ["--max-time", "--max-iter", "--seed"],
     "output": ["--out", "--overwrite"],
@@ -46,6 +46,8 @@ One network, trained without labels, that clusters, scores and generates.
 
   gedi train digits                        train on scikit-learn's digits, and write a report
   gedi train table.csv --n-clusters 5      train on your own table
+  gedi train tickets.csv --text body       group texts by their meaning
+  gedi train photos/ --features auto       group photographs by what they show
   gedi predict runs/table new.csv          cluster and score new rows
   gedi sample runs/table -n 64             draw new points
   gedi explore runs/table                  look at the result in a browser
@@ -55,6 +57,10 @@ _TRAIN = """\
 Train a model on a built-in data set (moons, circles, digits), a file (.npy, .npz, .csv, .parquet),
 a folder of images, or images from the Hugging Face hub (mnist, cifar10, cifar100, svhn, or
 hf://owner/name), and write a run folder with a report.
+
+Texts (a column of a table, --text, or the lines of a .txt file) and images with --features are
+first turned into vectors by a pretrained network. This needs an extra: pip install 'gedi[text]' or
+'gedi[vision]'. The vectors are kept in the run folder.
 
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints
@@ -330,7 +336,7 @@ def _predict() -> ArgumentParser:
     parser = _subparser(_PREDICT)
     _run_folder(parser)
     parser.add_argument("data", type=str, help="file or folder with the points, as for train")
-    _source_options(parser, "split", "skip_bad")
+    _source_options(parser, "split", "skip_bad", "text")
     parser.add_argument(
         "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
     )
@@ -513,7 +519,9 @@ def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> No
     parser.add_argument(
         "--config", action=config, help="YAML file of settings, such as the settings.yaml of a run"
     )
-    _source_options(parser, "label", "drop", "n_points", "split", "image_size", "skip_bad")
+    _source_options(
+        parser, "label", "text", "features", "drop", "n_points", "split", "image_size", "skip_bad"
+    )
 
 
 def _source_options(parser: ArgumentParser, *names: str) -> None:

@@ -7,7 +7,8 @@ from jsonargparse import Namespace
 
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
-from gedi.runs import Run
+from gedi.runs import Run, check_target, is_taken
+from gedi.runs.names import names_of_run
 from gedi.training.session import build
 
 __all__ = ["run"]
@@ -15,13 +16,15 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Train a model and write a run folder."""
+    path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
+    check_target(path, overwrite=options.overwrite)
     source, dataset, groups, custom, plan = read_inputs(
-        options, options.devices, options.nodes, like=options.like
+        options, options.devices, options.nodes, like=options.like, folder=path
     )
+    names = None if options.like is None else names_of_run(Path(options.like))
     session = build(plan, dataset, custom)
     if not session.is_first:
         return follow_first_process(session)
-    path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
     folder = Run.create(
         path,
         source,
@@ -29,6 +32,7 @@ def run(options: Namespace) -> int:
         session.settings,
         groups=groups,
         like=custom.like,
+        names=names,
         overwrite=options.overwrite,
     )
     print(plan, file=sys.stderr)
@@ -36,9 +40,9 @@ def run(options: Namespace) -> int:
 
 
 def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, ... that does not exist."""
+    """The path, or the first of path-2, path-3, ... that holds nothing yet."""
     candidate, number = path, 1
-    while candidate.exists():
+    while is_taken(candidate):
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate

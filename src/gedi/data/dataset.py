@@ -1,5 +1,6 @@
 """A data set: points, and what is known about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,29 @@ class Dataset:
         )
 
     @property
+    def titles(self) -> "Sequence[str]":
+        """What each row is called: its text, its file, or its number; (n,)."""
+        if self.texts is not None:
+            return self.texts
+        return self.files or _RowNumbers(len(self.x))
+
+    @property
     def are_features(self) -> bool:
         """Whether the rows are features of texts or photographs by a pretrained network."""
         return self.texts is not None or self.pictures is not None
+
+
+class _RowNumbers(Sequence[str]):
+    """Numbers of rows as texts."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        return f"row {range(self._n)[index]}"
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:

@@ -37,16 +37,6 @@ class Source:
     label: str | None = _option(
         "column or array of labels, for evaluation only; for a .npy file another .npy file", None
     )
-    text: str | None = _option(
-        "column of texts, which are clustered by their meaning; a .txt file holds a text a line",
-        None,
-    )
-    features: str | None = _option(
-        "network that turns texts or images into vectors: auto, a folder, a name on the Hugging "
-        "Face hub, an .onnx file, or package.module:function; by default auto for texts, and none "
-        "(pixels) for images",
-        None,
-    )
     n_points: int = _option("number of points of moons and circles", 10_000)
     seed: int = _option("of the random numbers of moons and circles", 0)
     split: str | None = _option(
@@ -66,6 +56,16 @@ class Source:
     )
     drop: tuple[str, ...] = _option(
         "columns of a table to leave out, such as names, dates and numbers that only count", ()
+    )
+    text: str | None = _option(
+        "column of texts, which are clustered by their meaning; a .txt file holds a text a line",
+        None,
+    )
+    features: str | None = _option(
+        "network that turns texts or images into vectors: auto, a folder, a name on the Hugging "
+        "Face hub, an .onnx file, or package.module:function; by default auto for texts, and none "
+        "(pixels) for images",
+        None,
     )
 
     @classmethod

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi.explorer.figures import density_figure, features_figure, plane_figure
-from gedi.explorer.names import ClusterNames
 from gedi.explorer.population import Population
 from gedi.runs import Run
+from gedi.runs.names import ClusterNames
 from gedi.training.trained import Prediction
 
 __all__ = ["Desk"]

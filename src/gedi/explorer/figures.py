@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.explorer.names import ClusterNames
 from gedi.explorer.population import Population
+from gedi.runs.names import ClusterNames
 
 __all__ = [
     "density_figure",

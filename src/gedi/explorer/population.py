@@ -55,7 +55,7 @@ class Population:
     @classmethod
     def of(cls, run: Run, *, most: int = 20_000) -> "Population":
         """The points of a run; if there are more than `most`, evenly spaced ones of them."""
-        dataset = run.source.read()
+        dataset = run.read()
         rows = np.arange(len(dataset.x))
         if len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

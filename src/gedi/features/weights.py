@@ -70,9 +70,16 @@ def folder_of(name: str, *, option: str) -> Path:
     except Exception as error:  # of the network and of the hub, of many kinds
         raise GediError(
             f"{option}: {name!r} is no folder on this machine, and cannot be fetched from the "
-            f"Hugging Face hub ({reason(error)[:200]}): check the name and the connection, or copy "
+            f"Hugging Face hub ({reason(_first_cause(error))[:200]}): check the name and the connection, or copy "
             f"the model to a folder and give its path"
         ) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """The error that others followed from, whose message is the plainest."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def hash_of_files(files: Iterable[Path], root: Path | None = None) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import confusion, match
+from gedi.evaluation.layout import layout
 from gedi.evaluation.measures import Detection
 from gedi.report.findings import Findings
 from gedi.settings import method_name
@@ -73,6 +74,12 @@ class ReportContent:
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
+        titles: for features of texts or photographs, the text or the name of the file of each row,
+            (n,); empty for all other data.
+        pictures: for features of photographs, small copies of them, bytes (n, 3, H, W).
+        words: for texts, the words typical of each cluster, (c,).
+        runner_up: the second most probable cluster of each point, (n,).
+        places: the positions of the points on a map, in the unit square, (n, 2).
     """
 
     title: str
@@ -116,6 +123,11 @@ class ReportContent:
     cluster_names: Sequence[str] = ()
     ended: str | None = None
     max_iter: int | None = None
+    titles: Sequence[str] = ()
+    pictures: NDArray[np.uint8] | None = None
+    words: Sequence[Sequence[str]] = ()
+    runner_up: Integers | None = None
+    places: Floats | None = None
 
 
 ENDINGS = {
@@ -201,7 +213,22 @@ def report_content(
         cluster_names=values,
         ended=fit.ended,
         max_iter=fit.settings.max_iter,
+        **_of_features(dataset, findings),
     )
+
+
+def _of_features(dataset: Dataset, findings: Findings) -> dict[str, Any]:
+    """What only features of texts or photographs have in a report."""
+    if not dataset.are_features:
+        return {}
+    found = findings.prediction.probabilities
+    return {
+        "titles": dataset.titles,
+        "pictures": dataset.pictures,
+        "words": findings.words,
+        "runner_up": np.argsort(-found, axis=1, kind="stable")[:, min(1, found.shape[1] - 1)],
+        "places": layout(dataset.x, found, findings.prediction.clusters),
+    }
 
 
 def _numbers(fit: Fit) -> dict[str, str]:

@@ -10,6 +10,7 @@
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
+    features/          features of texts or photographs, see `gedi.data.raw`; may be deleted
 
 Each file is written under a temporary name and then renamed, so that it is never incomplete. No
 file that is read can run code.
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from gedi.data.built_in import is_plugged
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch, holds_images
+from gedi.data.raw import FeatureCache, holds_texts
 from gedi.data.rows import Rows, open_rows
 from gedi.data.source import Source
 from gedi.errors import DataError, RunError
@@ -38,6 +40,7 @@ from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
+from gedi.runs.names import BEFORE, FILE, ClusterNames
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
@@ -47,12 +50,13 @@ from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
-__all__ = ["Run"]
+__all__ = ["Run", "check_target", "feature_cache", "is_taken"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
+_FEATURES = "features"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
 
@@ -91,24 +95,27 @@ class Run:
         *,
         groups: GroupSource | None = None,
         like: Reference | None = None,
+        names: ClusterNames | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
+
+        Args:
+            path: of the folder.
+            source: where the data came from.
+            dataset: the data.
+            settings: of the training.
+            groups: where groups under a rule came from.
+            like: the predictions of an earlier run whose cluster numbers are kept.
+            names: the names of the clusters of that run.
+            overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
             RunError: if the folder is not empty and `overwrite` is false, is not a run, or cannot
                 be created.
         """
-        if _is_taken(path):
-            if not overwrite:
-                raise RunError(
-                    f"{path}: already exists: choose another --out, or add --overwrite to replace "
-                    "it"
-                )
-            if not (path / "run.json").is_file():
-                raise RunError(
-                    f"{path}: is not a run folder, so it is not overwritten: choose another --out"
-                )
+        check_target(path, overwrite=overwrite)
+        if is_taken(path):
             _clear(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -141,6 +148,8 @@ class Run:
         )
         if like is not None:
             run._write(_LIKE, lambda file: save_reference(like, file))
+        if names is not None:
+            names.save(path, BEFORE)
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -209,6 +218,21 @@ class Run:
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
         return settings
+
+    # --- data
+
+    def read(self, watch: Watch | None = None, watch_features: Watch | None = None) -> Dataset:
+        """Read the data of the training.
+
+        Args:
+            watch: see `Source.read`.
+            watch_features: called with the number of rows done and that of all, while features of
+                texts or photographs are computed.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
+        return self.source.read(watch, cache=feature_cache(self.path, watch_features))
 
     # --- metrics
 
@@ -331,14 +355,24 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: str | None = None,
         watch: Watch | None = None,
+        watch_features: Watch | None = None,
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
-        dataset = self.other_data(path, label, split=split, skip_bad=skip_bad, watch=watch)
+        dataset = self.other_data(
+            path,
+            label,
+            split=split,
+            skip_bad=skip_bad,
+            text=text,
+            watch=watch,
+            watch_features=watch_features,
+        )
         self._check_features(path, dataset.x.shape[1])
         return dataset
 
@@ -346,12 +380,14 @@ class Run:
         """Open the rows of other data for the trained model, to be read in blocks.
 
         Returns:
-            The rows; None if only `new_data` can read the data: images, archives, built-in sets,
-            and tables if the model was trained on data without column names.
+            The rows; None if only `new_data` can read the data: texts, images, archives, built-in
+            sets, and tables if the model was trained on data without column names.
 
         Raises:
             DataError: if columns are missing, or the number of features is different.
         """
+        if self.source.has_features:
+            return None
         rows = open_rows(path, self.feature_names)
         if rows is not None:
             self._check_features(path, rows.n_features)
@@ -371,13 +407,38 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
+        text: str | None = None,
         watch: Watch | None = None,
+        watch_features: Watch | None = None,
     ) -> Dataset:
         """Read data of any shape in the same way as the training data.
+
+        Args:
+            path: of the data.
+            label: the column of labels.
+            split: of a set of images.
+            skip_bad: leave out images that cannot be read.
+            text: the column of texts, if it is another one than in the training data.
+            watch: see `Source.read`.
+            watch_features: see `read`.
 
         Raises:
             DataError: if they cannot be read.
         """
+        if self.source.has_features:
+            column = text or self.source.text
+            source = Source(
+                path,
+                label=label,
+                split=split,
+                skip_bad=skip_bad,
+                text=None if holds_texts(path, None) else column,
+                features=self.source.features,
+            )
+            cache = feature_cache(self.path, watch_features)
+            return source.read(watch, cache=cache, min_rows=1)
+        if text is not None:
+            raise DataError(f"--text: {self.path} was not trained on texts: leave it out")
         table = Path(path).suffix.lower() in {".csv", ".parquet"}
         features = self.feature_names if table and self.feature_names else None
         images = features is None and holds_images(path)
@@ -407,11 +468,42 @@ class Run:
         self._write_text(name, json.dumps(content, indent=2) + "\n")
 
 
-def _is_taken(path: Path) -> bool:
-    """Whether the path exists, apart from a folder left by a training killed before it began."""
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Check that a run can be created in a folder.
+
+    Raises:
+        RunError: if it is not empty and `overwrite` is false, or is not a run.
+    """
+    if not is_taken(path):
+        return
+    if not overwrite:
+        raise RunError(
+            f"{path}: already exists: choose another --out, or add --overwrite to replace it"
+        )
+    if not (path / "run.json").is_file():
+        raise RunError(
+            f"{path}: is not a run folder, so it is not overwritten: choose another --out"
+        )
+
+
+def is_taken(path: Path) -> bool:
+    """Whether the path exists, apart from what a training killed before it began may leave."""
     if not path.is_dir():
         return path.exists()
-    return {file.name for file in path.iterdir()} - {partial_name("run.json")} != set()
+    left = {partial_name("run.json"), _FEATURES}
+    return {file.name for file in path.iterdir()} - left != set()
+
+
+def feature_cache(folder: Path, watch: Watch | None = None) -> FeatureCache:
+    """Where the features of a run are kept; those of the runs beside it are taken over.
+
+    Args:
+        folder: of the run; it need not exist.
+        watch: called with the number of rows done and that of all, while features are computed.
+    """
+    own = folder / _FEATURES
+    others = [path for path in sorted(folder.parent.glob(f"*/{_FEATURES}")) if path != own]
+    return FeatureCache(own, tuple(others), watch)
 
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
@@ -484,6 +576,8 @@ def _clear(path: Path) -> None:
         "result.json",
         "report.html",
         "features.safetensors",
+        FILE,
+        BEFORE,
         _LIKE,
         _FAILURE,
     ):
