@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.figures import frame_of, gallery_of, tiles
+from gedi.explorer.figures import frame_of, gallery_of, tiles_of
 from gedi.explorer.population import ORDERS
 
 __all__ = ["clusters_panel"]
@@ -21,12 +21,14 @@ def clusters_panel(desk: Desk) -> None:
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
         search = gr.Textbox(
-            label="Search", placeholder="row 12, rows 10-20, a file or a label", elem_id="search"
+            label="Search",
+            placeholder="row 12, rows 10-20, a word, a file or a label",
+            elem_id="search",
         )
     shown = gr.State([])
     about = gr.Textbox(label="Shown", interactive=False, elem_id="shown")
     gallery: gr.Gallery | gr.Dataframe
-    if desk.has_images:
+    if desk.has_pictures:
         gr.Markdown("Choose a point")
         gallery = gallery_of(8, 420, "gallery")
     else:
@@ -37,10 +39,10 @@ def clusters_panel(desk: Desk) -> None:
     with gr.Row():
         posterior = gr.Label(label="p(y|x)", num_top_classes=6, elem_id="posterior")
         density = gr.Plot(label="Its log-density among all points", elem_id="density")
-        if not desk.has_images:
+        if _has_columns(desk):
             place = gr.Plot(label="Its features")
     nearest: gr.Gallery | gr.Dataframe
-    if desk.has_images:
+    if desk.has_pictures:
         gr.Markdown("Nearest points")
         nearest = gallery_of(8, 160, "nearest")
     else:
@@ -58,7 +60,7 @@ def clusters_panel(desk: Desk) -> None:
     outputs = [shown, about, gallery]
     inputs = [cluster, order, search]
     gr.on([cluster.change, order.change, search.submit], list_points, inputs, outputs)
-    details = [chosen, posterior, density, *([] if desk.has_images else [place]), nearest]
+    details = [chosen, posterior, density, *([place] if _has_columns(desk) else []), nearest]
     gallery.select(show, [shown], details)
     page = gr.context.Context.root_block
     assert page is not None
@@ -77,17 +79,21 @@ def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
         desk.description(population.title(place), one),
         desk.posterior(one.probabilities[0]),
         density,
-        *([] if desk.has_images else [lies]),
+        *([lies] if _has_columns(desk) else []),
         _points(desk, near[:_NEAREST]),
     )
 
 
 def _points(desk: Desk, places: list[int]) -> Any:
     population = desk.population
-    if not desk.has_images:
+    if not desk.has_pictures:
         return frame_of(population, desk.names, places)
-    captions = [population.title(place) for place in places]
-    return tiles(population, population.dataset.x[places], captions)
+    return tiles_of(population, places)
+
+
+def _has_columns(desk: Desk) -> bool:
+    """Whether points are rows of a table, whose columns mean something."""
+    return not (desk.has_images or desk.has_features)
 
 
 def _choices(desk: Desk) -> list[tuple[str, int]]:

@@ -41,8 +41,18 @@ class Desk:
 
     @property
     def has_images(self) -> bool:
-        """Whether points are images."""
+        """Whether points are images, of pixels."""
         return self.population.image_shape is not None
+
+    @property
+    def has_features(self) -> bool:
+        """Whether points are features of texts or of photographs."""
+        return self.population.dataset.are_features
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether points are shown as pictures: images, or photographs with features."""
+        return self.has_images or self.population.dataset.pictures is not None
 
     def choices(self) -> list[tuple[str, int]]:
         """The names and numbers of the clusters, in the format of menus."""
@@ -82,7 +92,7 @@ class Desk:
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
         """The log-density of a point among all, and its features if it is a row of a table."""
         density = density_figure(self.population, float(one.log_density[0]))
-        if self.has_images:
+        if self.has_images or self.has_features:
             return density, None
         if len(x) == 2:
             return density, plane_figure(self.population, np.asarray(x, dtype=np.float64)[None])

@@ -10,7 +10,8 @@ from gedi.data.dataset import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles
-from gedi.explorer.uploads import IMAGES, TABLES, points_of_files, points_of_text
+from gedi.explorer.population import short_text
+from gedi.explorer.uploads import kinds_of, points_of_files, points_of_text, points_of_texts
 
 __all__ = ["uploads_panel"]
 
@@ -19,17 +20,19 @@ _SHOWN = 200
 
 def uploads_panel(desk: Desk) -> None:
     """Build the panel: uploads of images or a table, or pasted rows."""
+    kinds = kinds_of(desk.run)
+    noun = "file of texts" if desk.run.has_texts else "table"
     files = gr.File(
-        label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
-        file_count="multiple" if desk.has_images else "single",
-        file_types=list(IMAGES if desk.has_images else TABLES),
+        label="Images" if desk.has_pictures else f"A {noun} ({', '.join(kinds)})",
+        file_count="multiple" if desk.has_pictures else "single",
+        file_types=list(kinds),
         elem_id="files",
     )
-    with gr.Row(visible=not desk.has_images):
+    with gr.Row(visible=not desk.has_pictures):
         text = gr.Textbox(
-            label="or paste rows",
+            label="or paste texts, one on each line" if desk.run.has_texts else "or paste rows",
             lines=4,
-            placeholder=", ".join(desk.population.feature_names[:6]),
+            placeholder="" if desk.has_features else ", ".join(desk.population.feature_names[:6]),
             elem_id="rows",
         )
     ask = gr.Button("Predict", variant="primary", elem_id="ask")
@@ -55,11 +58,14 @@ def uploads_panel(desk: Desk) -> None:
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
     """One row for each point: verdict, cluster, probability, log-density and its percentile."""
     found = desk.population.trained.predict(dataset.x[:_SHOWN])
+    points = [f"{number}" for number in range(1, len(found.clusters) + 1)]
+    if dataset.texts is not None:
+        points = [short_text(text) for text in dataset.texts[:_SHOWN]]
     standings = [desk.population.standing(float(value)) for value in found.log_density]
     grouped = desk.names.probabilities(found.probabilities)
     return pd.DataFrame(
         {
-            "point": [f"{number}" for number in range(1, len(standings) + 1)],
+            "point": points,
             "verdict": [standing.verdict for standing in standings],
             "cluster": [desk.names.of(int(k)) for k in found.clusters],
             "probability": grouped.max(1).round(3),
@@ -73,4 +79,6 @@ def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
     if paths:
         files = [paths] if isinstance(paths, str) else paths
         return points_of_files(desk.run, files, desk.population.dataset.value_range)
-    return points_of_text(desk.run, "" if desk.has_images else rows)
+    if desk.run.has_texts:
+        return points_of_texts(desk.run, rows)
+    return points_of_text(desk.run, "" if desk.has_pictures else rows)

@@ -70,8 +70,8 @@ def folder_of(name: str, *, option: str) -> Path:
     except Exception as error:  # of the network and of the hub, of many kinds
         raise GediError(
             f"{option}: {name!r} is no folder on this machine, and cannot be fetched from the "
-            f"Hugging Face hub ({reason(_first_cause(error))[:200]}): check the name and the connection, or copy "
-            f"the model to a folder and give its path"
+            f"Hugging Face hub ({reason(_first_cause(error))[:200]}): check the name and the "
+            "connection, or copy the model to a folder and give its path"
         ) from error
 
 

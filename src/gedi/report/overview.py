@@ -16,7 +16,7 @@ from gedi.report.pictures import Picture, tiles
 __all__ = ["Glance", "glances"]
 
 _TILES = 5
-_WORDS = 6
+_IN_NAME, _WORDS = 3, 9  # typical words in the name of a cluster, and in all
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def glances(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Glance]:
             for row in chosen
         ]
     if content.titles:
-        return [Glance(row, None, content.words[row.number][:_WORDS]) for row in chosen]
+        return [Glance(row, None, content.words[row.number][_IN_NAME:_WORDS]) for row in chosen]
     if content.x.shape[1] == 2:
         return []
     words = signatures(content)

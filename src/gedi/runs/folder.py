@@ -221,6 +221,11 @@ class Run:
 
     # --- data
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether the points are features of texts."""
+        return holds_texts(self.source.data, self.source.text)
+
     def read(self, watch: Watch | None = None, watch_features: Watch | None = None) -> Dataset:
         """Read the data of the training.
 
@@ -358,6 +363,7 @@ class Run:
         text: str | None = None,
         watch: Watch | None = None,
         watch_features: Watch | None = None,
+        keep: bool = True,
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
@@ -372,6 +378,7 @@ class Run:
             text=text,
             watch=watch,
             watch_features=watch_features,
+            keep=keep,
         )
         self._check_features(path, dataset.x.shape[1])
         return dataset
@@ -410,6 +417,7 @@ class Run:
         text: str | None = None,
         watch: Watch | None = None,
         watch_features: Watch | None = None,
+        keep: bool = True,
     ) -> Dataset:
         """Read data of any shape in the same way as the training data.
 
@@ -421,6 +429,7 @@ class Run:
             text: the column of texts, if it is another one than in the training data.
             watch: see `Source.read`.
             watch_features: see `read`.
+            keep: whether features of texts or photographs are kept in the run folder.
 
         Raises:
             DataError: if they cannot be read.
@@ -435,7 +444,7 @@ class Run:
                 text=None if holds_texts(path, None) else column,
                 features=self.source.features,
             )
-            cache = feature_cache(self.path, watch_features)
+            cache = feature_cache(self.path, watch_features) if keep else None
             return source.read(watch, cache=cache, min_rows=1)
         if text is not None:
             raise DataError(f"--text: {self.path} was not trained on texts: leave it out")

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ __all__ = ["SUFFIXES", "Watch", "predict_to_file"]
 SUFFIXES = (".csv", ".parquet")
 
 Watch = Callable[[float], object]
+Frame = dict[str, "pd.Series[Any]"]
 
 _FORMAT = 1
 _DIGITS = 6  # of probabilities in .csv files
@@ -43,7 +45,8 @@ def predict_to_file(
 ) -> int:
     """Write a table with a line for each point: its cluster, probabilities and log-density.
 
-    For images from a folder, the first column is the path of the file. Probabilities have six
+    For images from a folder, the first column is the path of the file, and for texts the text;
+    features of both have a column `probability` of the likeliest cluster. Probabilities have six
     digits in a .csv file, and full precision in a .parquet file, whose row groups are the parts.
 
         rows = open_rows("large.parquet", features=["a", "b"])
@@ -72,8 +75,11 @@ def predict_to_file(
         blocks = _blocks(points, first_row, watch)
         for prediction in trained.predict_parts(blocks, first_row=first_row):
             n = len(prediction.clusters)
-            files = points.files[first_row : first_row + n] if isinstance(points, Dataset) else ()
-            frame = _frame(prediction, files, names)
+            about: Frame = {}
+            if isinstance(points, Dataset):
+                about = _about(points, slice(first_row, first_row + n))
+            with_best = isinstance(points, Dataset) and points.are_features
+            frame = _frame(prediction, about, names, with_best=with_best)
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
@@ -133,15 +139,26 @@ def _fingerprint(trained: TrainedModel) -> str:
     return found.hexdigest()
 
 
-def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+def _about(points: Dataset, part: slice) -> Frame:
+    """What the rows are: the paths of files, or texts."""
+    if points.texts is not None:
+        return {"text": pd.Series(list(points.texts[part]), dtype=object)}
+    files = points.files[part]
+    return {"file": pd.Series(files, dtype=object)} if files else {}
+
+
+def _frame(
+    prediction: Prediction, about: Frame, names: Sequence[str], *, with_best: bool
+) -> pd.DataFrame:
     probabilities = {
         f"probability_{cluster}": column
         for cluster, column in enumerate(prediction.probabilities.T)
     }
     return pd.DataFrame(
-        ({"file": pd.Series(files, dtype=object)} if files else {})
+        about
         | {"cluster": prediction.clusters}
         | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
+        | ({"probability": prediction.probabilities.max(1)} if with_best else {})
         | {**probabilities, "log_density": prediction.log_density}
     )
 
@@ -149,16 +166,16 @@ def _frame(prediction: Prediction, files: Sequence[str], names: Sequence[str]) -
 def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:
     """Write a part in the format of the target."""
     if not _is_csv(target):
-        if "file" in frame:
+        for column in frame.columns.intersection(["file", "text"]):
             # File names may contain bytes that are not valid text; Parquet columns may not.
             names = [
                 name.encode(errors="surrogateescape").decode(errors="replace")
-                for name in frame["file"]
+                for name in frame[column]
             ]
-            frame = frame.assign(file=names)
+            frame = frame.assign(**{column: names})
         frame.to_parquet(file, engine="pyarrow", index=False)
         return
-    shown = [name for name in frame.columns if str(name).startswith("probability_")]
+    shown = [name for name in frame.columns if str(name).startswith("probability")]
     frame = frame.assign(**{name: frame[name].round(_DIGITS) for name in shown})
     # File names may contain bytes that are not valid text; they are written unchanged.
     frame.to_csv(file, index=False, header=header, errors="surrogateescape")
