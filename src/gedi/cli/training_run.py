@@ -251,7 +251,7 @@ def shell_quoted(path: str | Path) -> str:
 
 def _next_steps(run: Run) -> list[str]:
     data = run.source.data if Path(run.source.data).suffix else "NEW.csv"
-    if run.image_shape is not None and Path(run.source.data).is_dir():
+    if Path(run.source.data).is_dir() and (run.image_shape or run.source.has_features):
         data = "FOLDER"
     return [
         f"gedi evaluate {shell_quoted(run.path)}",

@@ -21,7 +21,13 @@ from gedi.data.values import value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.hub import HubMixin
-from gedi.estimators.inputs import flatten, image_shape_of, seed_of, split_views
+from gedi.estimators.inputs import (
+    flatten,
+    image_shape_of,
+    seed_of,
+    split_views,
+    transformer_of,
+)
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
@@ -87,6 +93,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         random_state: seed of all random numbers; an integer fixes the result bit for bit on one
             machine.
         device: "auto", "cpu" or "cuda".
+        features: what turns raw things into points, for texts and photographs: "auto", the name of
+            a network, or a transformer such as `gedi.TextFeatures` or `gedi.ImageFeatures`. None:
+            that for texts if X is a list of texts, otherwise X holds points.
         verbose: 1 shows the progress.
         callbacks: functions that are called with each new row of the history, a dict; one that
             returns true ends the training.
@@ -108,6 +117,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         log_normalizer_error_: its standard error, in nats.
         offset_: log-density in nats below which points are outliers.
         model_: the `gedi.TrainedModel`.
+        features_: the transformer of raw things, if X held some.
         settings_: the settings, including those that were chosen from the data.
     """
 
@@ -128,10 +138,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     warm_start: bool = False
     random_state: Any = None
     device: Any = "auto"
+    features: Any = None
     verbose: int = 0
     callbacks: Sequence[Callable[[Record], bool | None]] | None = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
+    features_: Any = field(init=False)  # only of raw things
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -285,8 +297,25 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        rows: NDArray[np.floating] = validate_data(self, flatten(x)[0], dtype=_FLOATS, reset=False)
+        flat = flatten(self._points(x))[0]
+        rows: NDArray[np.floating] = validate_data(self, flat, dtype=_FLOATS, reset=False)
         return rows
+
+    def _points(self, x: Any, *, reset: bool = False) -> Any:
+        """Raw things as features; anything else unchanged.
+
+        Args:
+            x: texts, photographs, points or images.
+            reset: whether the transformer is chosen anew, as in a fit.
+        """
+        if reset or not hasattr(self, "features_"):
+            found = transformer_of(self.features, x)
+            if hasattr(self, "features_"):
+                del self.features_
+            if found is None:
+                return x
+            self.features_ = found.fit(x)
+        return self.features_.transform(x)
 
     def _prediction(self, x: Any) -> Prediction:
         rows = self._rows(x)
@@ -294,7 +323,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
         """Checked points to fit, and the shape of one point."""
-        rows, shape = flatten(x)
+        rows, shape = flatten(self._points(x, reset=True))
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
         rows = validate_data(

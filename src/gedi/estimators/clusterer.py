@@ -1,7 +1,7 @@
 """`GEDI`: clusters, density, outliers and samples of unlabelled data."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
-from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of
+from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of, texts_of
+from gedi.evaluation.words import typical_words
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
@@ -39,6 +40,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
             number of points in both as a share of those in either, (c,).
+        words_: if X is a list of texts, the words typical of each cluster, (c,).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -51,12 +53,14 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     """
 
     n_clusters: int = 8
+    words_: list[list[str]] = field(init=False)  # only of texts
 
     def fit(self, X: Any, y: Any = None, *, positives: Any = None, like: Any = None) -> Self:  # noqa: N803
         """Train on unlabelled points.
 
         Args:
-            X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W).
+            X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W); or a list
+                of texts, or what `features` reads.
             y: not used.
             positives: rows that belong to the same cluster, as an additional view: pairs (m, 2),
                 or a sparse matrix (n, n) whose entries mark them.
@@ -79,6 +83,11 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
                 like=self._reference(like, rows, input_shape),
             ),
         )
+        texts = texts_of(X)
+        if hasattr(self, "words_"):  # of an earlier fit
+            del self.words_
+        if texts is not None and hasattr(self, "features_"):
+            self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
         return self
 
     def _reference(

@@ -2,20 +2,32 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from torch import Tensor
 
 from gedi import plugins
 from gedi.errors import DataError, SettingsError
+from gedi.features import ImageFeatures, TextFeatures
 from gedi.settings.presets import NEUTRAL
 from gedi.training.numbering import Reference
 
-__all__ = ["flatten", "image_shape_of", "pairs_of", "reference_of", "seed_of", "split_views"]
+__all__ = [
+    "flatten",
+    "image_shape_of",
+    "pairs_of",
+    "reference_of",
+    "seed_of",
+    "split_views",
+    "texts_of",
+    "transformer_of",
+]
 
 _MOST_LABELS = 2_000
 _REFERENCES = 5_000
@@ -27,6 +39,40 @@ _VIEWS = {
     "neighbours": ("neighbours",),
     "image": tuple(NEUTRAL),
 }
+
+
+def texts_of(x: Any) -> Sequence[str] | None:
+    """The texts if these are texts: a list, or a column of an array or a frame; otherwise None."""
+    if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not len(x):
+        return None
+    if getattr(x, "ndim", 1) != 1 or not hasattr(x, "__iter__") or isinstance(x, dict):
+        return None
+    return x if isinstance(next(iter(x)), str) else None
+
+
+def transformer_of(features: Any, x: Any) -> Any:
+    """What turns raw things into points; None if they are points.
+
+    Args:
+        features: see `BaseGEDI`.
+        x: the raw things, or points.
+
+    Raises:
+        SettingsError: if it is neither a name nor a transformer.
+    """
+    texts = texts_of(x)
+    if features is None:
+        return None if texts is None else TextFeatures()
+    if isinstance(features, (str, Path)):
+        kind = ImageFeatures if texts is None else TextFeatures
+        return kind(None if features == "auto" else features)
+    if not hasattr(features, "fit") or not hasattr(features, "transform"):
+        raise SettingsError(
+            "features: expected auto, the name of a network, or a transformer such as "
+            f"gedi.TextFeatures(...), got {features!r}"
+        )
+    # Those of a pretrained network learn nothing, and a copy would load it again.
+    return features if isinstance(features, (TextFeatures, ImageFeatures)) else clone(features)
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:

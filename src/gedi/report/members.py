@@ -83,7 +83,10 @@ def cluster_members(content: ReportContent, rows: Sequence[ClusterRow]) -> list[
                 [_member(content, i) for i in typical[:_TYPICAL]],
                 [_member(content, i, borderline=True) for i in borderline[:_BORDERLINE]],
                 picture_tiles(
-                    content, typical[:n_tiles], f"Most typical photographs of {name}", "typical"
+                    content,
+                    typical[:n_tiles],
+                    f"Most typical photographs of {name}",
+                    "most typical",
                 ),
                 picture_tiles(
                     content,
