@@ -312,6 +312,43 @@ def clustering(rows: Rows) -> str:
     return f"{by_method}\n\n{listed(shown, columns)}"
 
 
+def outliers(rows: Rows) -> str:
+    """Outlier scores on labelled tables: a line for each method, then one for each table."""
+
+    def auroc(mean: Callable[[list[float]], float], *, halves: bool) -> Callable[[Rows], str]:
+        def column(own: Rows) -> str:
+            values = [row["AUROC"] for row in own if row["halves"] == halves]
+            return f"{mean(values):.3f}" if values else "-"
+
+        return column
+
+    by_method = grouped(
+        rows,
+        {"method": "method"},
+        {
+            "mean AUROC": auroc(fmean, halves=False),
+            "median AUROC": auroc(median, halves=False),
+            "mean AUROC, halves": auroc(fmean, halves=True),
+            "seconds": lambda own: (
+                f"{fmean(row['seconds'] for row in own if not row['halves']):.1f}"
+            ),
+        },
+    )
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    whole = auroc(fmean, halves=False)
+    by_table = grouped(
+        [{**row, "name": f"{row['data']} ({row['n']} x {row['d']})"} for row in rows],
+        {"data": "name", "outliers": "outliers"},
+        {
+            method: lambda own, method=method: whole(  # type: ignore[misc]
+                [row for row in own if row["method"] == method]
+            )
+            for method in methods
+        },
+    )
+    return f"{by_method}\n\n{by_table}"
+
+
 def stabilisers(rows: Rows) -> str:
     """What keeps GEN from running away."""
     shown = [{**row, "data": f"{row['data']}, {row['iterations']} iterations"} for row in rows]
@@ -773,6 +810,7 @@ TABLES = {
     "digits": Table(python("digits.py --seeds 5"), digits),
     "tables": Table(python("tables.py --seeds 5"), tables),
     "clustering": Table(python("clustering.py FOLDER"), clustering),
+    "outliers": Table(python("outliers.py FOLDER"), outliers),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),
     "calibration": Table(python("labels.py --seeds 5"), calibration, "labels"),

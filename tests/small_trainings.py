@@ -29,7 +29,7 @@ SMALL = Settings(
     device="cpu",
     evaluate_every=10,
     encoder=EncoderSettings(hidden=[16]),
-    sampler=SamplerSettings(n_anchors=64),
+    sampler=SamplerSettings(kind="langevin", n_anchors=64),
     restarts=RestartSettings(n=1),
 )
 

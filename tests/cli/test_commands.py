@@ -45,6 +45,18 @@ def trained(table, tmp_path_factory):
     return folder, out, err
 
 
+def test_the_number_of_clusters_is_found_printed_and_reported(table, tmp_path):
+    folder = tmp_path / "run"
+    short = [*SMALL[2:], "--max-iter", "3"]
+    process = start("train", table, "--drop", "kind", *short, "--out", str(folder))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    found = "2 clusters were found in the data"
+    assert found in err and Run.open(folder).settings().n_clusters == 2
+    assert found in Run.open(folder).number
+    assert found in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def listing(folder):
     return sorted(str(path) for path in Path(folder).rglob("*"))
 
@@ -130,7 +142,11 @@ def test_predict(trained, table, tmp_path):
     out = tmp_path / "clusters.csv"
     assert main(["predict", str(trained[0]), table, "--out", str(out)]) == 0
     frame = pd.read_csv(out)
-    assert list(frame) == ["cluster", "probability_0", "probability_1", "log_density"]
+    scored = ["outlier_score", "p_value", "confidence"]
+    assert list(frame) == ["cluster", "probability_0", "probability_1", "log_density", *scored]
+    assert main(["predict", str(trained[0]), table, "--out", str(out), "--explain"]) == 0
+    parts = pd.read_csv(out)[["contribution_a", "contribution_b"]].sum(axis=1)
+    np.testing.assert_allclose(parts, -frame["outlier_score"], atol=1e-9)
     np.testing.assert_allclose(frame[["probability_0", "probability_1"]].sum(axis=1), 1, atol=2e-6)
     expected = Run.open(trained[0]).load_model().predict(pd.read_csv(table)[["a", "b"]])
     np.testing.assert_array_equal(frame["cluster"], expected.clusters)

@@ -11,6 +11,7 @@ from gedi.cli import main
 WILD = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
     *("--batch-size", "32", "--evaluate-every", "5", "--weights.inv", "0", "--weights.prior", "0"),
+    *("--sampler.kind", "langevin"),
     *("--sampler.metropolis", "false", "--sampler.target-acceptance", "null"),
     *("--sampler.boundary", "clamp", "--sampler.step-size", "1e-7", "--sampler.noise", "0"),
     *("--sampler.jumps", "0", "--sampler.n-steps", "1"),

@@ -94,12 +94,13 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ILL)
+@pytest.mark.parametrize("name", ILL)  # with chains, which can fail in more ways
 def test_symptoms_made_on_purpose(data, tmp_path, capsys, name):
     points, options, ills = ILL[name]
     out = str(tmp_path / "run")
     source = points if points == "moons" else str(data / f"{points}.npy")
-    ended = main(["train", source, *SMALL, *options, "--out", out])
+    chains = ["--sampler.kind", "langevin"]
+    ended = main(["train", source, *SMALL, *chains, *options, "--out", out])
     assert ended == (2 if "diverged" in ills else 0)
     capsys.readouterr()
     assert main(["doctor", out]) == 0

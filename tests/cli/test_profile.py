@@ -9,7 +9,10 @@ import pytest
 from gedi.cli import main
 from processes import start
 
-SMALL = ["--n-clusters", "2", "--encoder.hidden", "[16]", "--batch-size", "32", "--device", "cpu"]
+SMALL = [
+    *("--n-clusters", "2", "--encoder.hidden", "[16]", "--batch-size", "32", "--device", "cpu"),
+    *("--sampler.kind", "langevin"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from gedi.cli.suggestions import with_suggestion
         (["train", "moons", "--lern=3"], "there is no option '--lern';"),
         (
             ["train", "moons", "--n-clusters", "three"],
-            "--n-clusters: expected a whole number or null, got 'three'",
+            "--n-clusters: expected a whole number or auto or null, got 'three'",
         ),
     ],
 )

@@ -37,6 +37,9 @@ def test_everything_comes_back(tmp_path, y):
             "score_samples",
             "transform",
             "predict_outliers",
+            "log_density",
+            "outlier_p_values",
+            "predict_confidence",
         ):
             assert np.array_equal(getattr(back, method)(X), getattr(model, method)(X)), method
         assert np.array_equal(back.sample(5)[0], model.sample(5)[0])

@@ -106,7 +106,8 @@ def test_pasted_rows_with_and_without_names(desks):
     np.testing.assert_array_equal(bare.x, named.x)
     table = verdict_frame(desk, points_of_text(desk.run, "1,2,0\n90000,9,9"))
     assert table["verdict"].tolist()[1] == "unlike anything seen"
-    assert table["less likely points"].tolist()[1] == "0.0%"
+    assert table["more unusual points"].tolist()[1] == "0.0%"
+    assert "typical" in table["reasons"].tolist()[1]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def population():
 
 
 def test_galleries_are_in_order(population):
-    density = population.prediction.log_density
+    density = population.scores
     typical = population.gallery(order="most typical")
     assert len(typical) == 200 and (np.diff(density[typical]) <= 0).all()
     assert (np.diff(density[population.gallery(order="least typical")]) >= 0).all()
@@ -50,7 +50,7 @@ def test_the_nearest_point_is_the_point_itself(population):
 
 
 def test_standings(population):
-    density = np.sort(population.prediction.log_density)
+    density = np.sort(population.scores)
     assert population.standing(density[-1] + 1) == (1.0, "typical")
     assert population.standing(density[100] + 1e-9).verdict == "typical"
     share, verdict = population.standing(density[4] + 1e-9)

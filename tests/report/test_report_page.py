@@ -22,6 +22,7 @@ from gedi.report import (
     training_charts,
     write,
 )
+from gedi.report.content import Unusual
 from gedi.report.pictures import tiles
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -450,16 +451,23 @@ def test_features_are_ordered_by_how_much_clusters_differ():
     assert len(rows) == 12
 
 
-def test_least_likely_rows_show_the_features_that_deviate_most(table):
-    x = table.x.copy()
-    x[17, 4] = 1e3
-    log_density = table.log_density.copy()
-    log_density[17] = -50.0
-    first, *rest = feature_table.unlikely_rows(replace(table, x=x, log_density=log_density))
-    assert first.number == 17
-    assert first.log_density == "-50.00"
-    assert first.standing_out[0][0] == "mean smoothness"
-    assert len(rest) == 9
+def test_the_least_typical_rows_come_with_reasons(table, tmp_path):
+    reasons = [[("mean smoothness", "1.00 (typical 0.10, +7.1 nats)")], []]
+    scores, p, sure = np.array([[-9.5, -4], [0.0017, 0.02], [0.03, 1]])
+    unusual = Unusual(np.array([17, 3]), scores, p, sure, reasons, 9)
+    changed = replace(table, unusual=unusual)
+    first, second = feature_table.unlikely_rows(changed)
+    assert (first.number, first.score, first.p_value) == (17, "-9.500", "0.0017")
+    assert first.confidence == "0.030" and first.standing_out == reasons[0] and second.number == 3
+    path = tmp_path / "report.html"
+    write(path, changed)
+    page = path.read_text()
+    assert (
+        "Least typical rows" in page
+        and "among 9 rows" in page
+        and "typical 0.10, +7.1 nats" in page
+    )
+    assert feature_table.unlikely_rows(table) == []
 
 
 def test_a_diverged_run_is_still_reported(moons, tmp_path):

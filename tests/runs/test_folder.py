@@ -1,6 +1,7 @@
 """The run folder: what is written comes back, and damaged files are told."""
 
 import csv
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import DataError, RunError
+from gedi.partitions import NumberOfClusters
 from gedi.runs import Run
 from gedi.settings import EncoderSettings
 from gedi.training.session import start
@@ -45,6 +47,19 @@ def test_a_model_comes_back_as_it_was(run, session):
         for model in (before, after)
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_how_the_number_of_clusters_was_found_is_kept(session, tmp_path):
+    number = NumberOfClusters(2, {2: 0.0, 3: -0.05}, None, np.array([0, 1]))
+    path = tmp_path / "run"
+    settings = session.settings
+    run = Run.create(path, Source("x"), DATASET, settings, number=number, overwrite=False)
+    assert Run.open(path).number == run.number == str(number)
+    content = json.loads((path / "run.json").read_text())
+    assert content["number_scores"] == {"2": 0.0, "3": -0.05}
+    (path / "run.json").write_text(json.dumps(content | {"number": 3}))
+    with pytest.raises(RunError, match="number: expected a sentence"):
+        Run.open(path)
 
 
 def test_a_model_of_convolutions_comes_back(tmp_path):

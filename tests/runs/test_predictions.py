@@ -33,6 +33,7 @@ from small_trainings import SMALL, heaps
 
 N, PART = 5000, 1024
 NAMES = ["a", "b"]
+SCORED = ["outlier_score", "p_value", "confidence"]
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +84,32 @@ def test_the_numbers_are_those_in_memory(trained, table, suffix):
         probabilities = whole.probabilities[:, cluster]
         expected = np.round(probabilities, 6) if suffix == "csv" else probabilities
         np.testing.assert_array_equal(found[f"probability_{cluster}"], expected)
-    assert list(found) == ["cluster", "probability_0", "probability_1", "log_density"]
+    assert list(found) == ["cluster", "probability_0", "probability_1", "log_density", *SCORED]
     assert len(shares) > 5 and shares[-1] == 1
     assert listing() == [target.name, "t.parquet"]
+
+
+def test_outliers_are_scored_and_explained(trained, table):
+    table.loc[7, "b"] += 1e5
+    table.to_parquet("t.parquet")
+    rows = open_rows("t.parquet", NAMES)
+    predict_to_file(trained, rows, Path("out.parquet"), explained=NAMES)
+    found, x = pd.read_parquet("out.parquet"), table.to_numpy()
+    scores = trained.outlier_scores(x)
+    np.testing.assert_array_equal(found["outlier_score"], scores)
+    np.testing.assert_array_equal(found["p_value"], trained.outlier_p_values(scores))
+    assert found["p_value"].idxmin() == 7 and found["confidence"][7] < 0.2
+    contributions = found[["contribution_a", "contribution_b"]].to_numpy()
+    np.testing.assert_allclose(contributions.sum(1), -scores, atol=1e-9)
+    assert found["reasons"][7].startswith("b 100,") and "(typical " in found["reasons"][7]
+    np.testing.assert_array_equal(
+        found[["typical_a", "typical_b"]], trained.explain_outliers(x).typical
+    )
+    older = replace(trained, outliers=None)
+    predict_to_file(older, rows, Path("older.csv"))
+    assert not {*SCORED} & {*pd.read_csv("older.csv")}
+    with pytest.raises(DataError, match="explanations of outliers"):
+        predict_to_file(older, rows, Path("older.csv"), explained=NAMES)
 
 
 def test_blocks_do_not_change_the_bits(trained, table, monkeypatch):

@@ -100,9 +100,9 @@ def test_refused_with_the_name_of_the_setting(name, value):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("n_clusters", "two", "a whole number"),
-        ("n_clusters", 2.5, "a whole number"),
-        ("n_clusters", True, "a whole number"),
+        ("n_clusters", "two", "a whole number or auto"),
+        ("n_clusters", 2.5, "a whole number or auto"),
+        ("n_clusters", True, "a whole number or auto"),
         ("max_iter", "many", "a whole number"),
         ("max_time", "1h", "a number"),
         ("learning_rate", [1e-3], "a number"),

@@ -25,7 +25,8 @@ from gedi.training.session import start
 from gedi.training.storage import load_trained, save_trained
 from small_trainings import heaps, same
 
-BASE = Settings(n_clusters=2, device="cpu", sampler=SamplerSettings(kind="base"))
+BASE = Settings(n_clusters=2, device="cpu")
+ASKED = replace(BASE, sampler=SamplerSettings(kind="base"))
 MOONS, LABELS = make_moons(400, noise=0.05, random_state=0)
 
 
@@ -45,6 +46,16 @@ def test_one_network_finds_the_moons_and_their_density(moons):
     assert held_out.mean() > -0.55  # a single Gaussian has -1.9, the truth about -0.25
     samples, _ = moons.trained.sample(200, generator=torch.Generator().manual_seed(0))
     assert moons.trained.predict(samples).log_density.mean() > -1
+
+
+def test_a_training_starts_from_the_partition_that_came_with_the_number():
+    settings = replace(BASE, n_clusters="auto", max_iter=1)
+    session = start(Dataset("moons", MOONS.astype(np.float32)), settings)
+    found, partition = session.plan.found, session.parts.partition
+    assert found.number.n_clusters == 2
+    np.testing.assert_array_equal(partition.codes, found.number.labels)
+    back = session.parts.scaling.inverse(partition.x)
+    np.testing.assert_allclose(back, MOONS[found.rows], atol=1e-4)
 
 
 def test_what_is_saved_gives_the_same_numbers(moons, tmp_path):
@@ -79,8 +90,10 @@ def test_a_far_row_does_no_harm():
 def test_what_the_plan_decides():
     decided = plan(Dataset("heaps", heaps(120, 5)[0]), BASE).settings
     assert (decided.restarts.n, decided.restarts.pool, decided.prior) == (1, True, "learned")
-    assert decided.data_noise == 0 and decided.encoder.base and decided.weights.gen == 1
-    chains = plan(Dataset("heaps", heaps(120, 5)[0]), replace(BASE, sampler=SamplerSettings()))
+    assert decided.sampler.kind == "base" and decided.data_noise == 0
+    assert decided.encoder.base and decided.weights.gen == 1
+    chosen = replace(BASE, sampler=SamplerSettings(kind="langevin"))
+    chains = plan(Dataset("heaps", heaps(120, 5)[0]), chosen)
     assert (chains.settings.sampler.kind, chains.settings.prior) == ("langevin", "uniform")
     assert chains.settings.restarts.pool is False and chains.settings.max_iter == 2000
 
@@ -95,7 +108,7 @@ def test_what_the_plan_decides():
 )
 def test_draws_of_a_base_that_is_not_there_are_refused(changes, words):
     with pytest.raises(SettingsError, match=f"setting sampler.kind: base expects {words}"):
-        plan(Dataset("heaps", heaps()[0]), replace(BASE, **changes))
+        plan(Dataset("heaps", heaps()[0]), replace(ASKED, **changes))
 
 
 def test_a_pool_is_for_one_network_without_known_classes():
@@ -113,4 +126,4 @@ def test_images_have_no_mixture():
     x = np.random.default_rng(0).uniform(size=(30, 16)).astype(np.float32)
     images = Dataset("images", x, image_shape=(1, 4, 4), value_range=(0.0, 1.0))
     with pytest.raises(SettingsError, match="base expects vectors, but these are images"):
-        plan(images, BASE)
+        plan(images, ASKED)

@@ -37,8 +37,9 @@ def test_the_peak_is_what_is_held_and_the_largest_phase():
 
 
 def sized(n=10_000, d=20, **changes):
-    """The memory of a training of default settings, but for some."""
-    settings = replace(Settings(n_clusters=3, device="cpu"), **changes)
+    """The memory of a training with chains, of default settings but for some."""
+    chains = Settings(n_clusters=3, device="cpu", sampler=SamplerSettings(kind="langevin"))
+    settings = replace(chains, **changes)
     decided = plan(Dataset("heaps", heaps(200, d)[0]), settings)
     return peak_memory(replace(decided, data=replace(decided.data, n_points=n)), libraries=0)
 
@@ -49,7 +50,7 @@ def test_what_grows_with_what():
     two, four = (sized(restarts=RestartSettings(n=n, kmeans=0, gen=False)).phases for n in (2, 4))
     assert four["iteration"] == 2 * two["iteration"]
     whole, half, other = (
-        sized(sampler=SamplerSettings(buffer_size=n, buffer_dtype=dtype)).held[
+        sized(sampler=SamplerSettings("langevin", buffer_size=n, buffer_dtype=dtype)).held[
             "networks and chains"
         ]
         for n, dtype in [(20_000, "float32"), (20_000, "float16"), (10_000, "float32")]

@@ -78,11 +78,26 @@ def test_the_choice_leaves_most_of_the_training(max_iter):
     assert restarts.warmup + restarts.ramp <= restarts.iterations
 
 
+def test_the_number_of_clusters_is_found_once_unless_it_is_known(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(90, 2)) + 30 * (np.arange(90) % 3)[:, None]
+    data = Dataset("heaps", x)
+    for settings in (Settings(), Settings(n_clusters="auto")):
+        planned = plan(data, settings)
+        assert planned.settings.n_clusters == 3
+        assert "3 clusters were found in the data" in str(planned)
+        assert len(np.unique(planned.found.number.labels)) == 3 and len(planned.found.rows) == 90
+    monkeypatch.setattr("gedi.training.plan.find_number", None)  # not called
+    named = replace(data, n_classes=4)
+    assert plan(data, Settings(prior=[0.5, 0.3, 0.1, 0.1])).settings.n_clusters == 4
+    assert plan(named, Settings()).settings.n_clusters == 4
+    assert plan(named, Settings(n_clusters=2)).found is None
+
+
 def test_mistakes_are_told():
     with pytest.raises(DataError, match="4 points cannot form 5 clusters"):
         resolve(Settings(n_clusters=5), table(4))
-    with pytest.raises(SettingsError, match="n_clusters"):
-        resolve(Settings(), table())
+    with pytest.raises(SettingsError, match="n_clusters: expected how many clusters"):
+        resolve(Settings(n_clusters="auto"), images(8))
     with pytest.raises(SettingsError, match="buffer_size"):
         resolve(
             Settings(n_clusters=2, batch_size=20, sampler=SamplerSettings(buffer_size=10)), table()
@@ -282,13 +297,15 @@ def test_processes_share_points_and_chains_equally():
 
 
 def test_a_plan_says_what_will_be_done_and_why():
-    said = str(plan(table(500, 6), Settings(n_clusters=3)))
+    chains = Settings(n_clusters=3, sampler=SamplerSettings(kind="langevin"))
+    said = str(plan(table(500, 6), chains))
     assert "table: 500 x 6, 3 clusters by GEDI" in said
     assert "6 networks, 2 of them from k-means, until iteration 600" in said
     assert "mlp-100-100 with 11,103 parameters" in said
     assert "noise of" in said and "because there are 500" in said
+    assert "from the best partition of a pool" in str(plan(table(500, 6), Settings(n_clusters=3)))
     one = str(plan(images(16), Settings(n_clusters=3, restarts=RestartSettings(n=1))))
-    assert "30 images of 1 x 16 x 16" in one and "one network, conv with" in one
+    assert "30 images of 1 x 16 x 16" in one and "one network: conv with" in one
 
 
 def test_a_plan_cannot_change():

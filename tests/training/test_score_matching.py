@@ -7,7 +7,7 @@ import torch
 
 from gedi.data.dataset import Dataset
 from gedi.objective import Weights, invariance
-from gedi.settings import RestartSettings, Settings
+from gedi.settings import RestartSettings, SamplerSettings, Settings
 from gedi.training.plan import plan
 from gedi.training.score_matching import denoising_loss, match_scores
 from gedi.training.session import start
@@ -98,11 +98,11 @@ def test_a_training_starts_from_it_once():
     assert not torch.allclose(*weights, atol=0.01)
     # Taken up again before its first iteration, it is not matched anew.
     first = session(20)
-    first._match_scores()
+    first._prepare()
     kept = first.state.model.encoder.state_dict()[key].clone()
     again = session(20)
     again.load_state_dict(first.state_dict())
-    again._match_scores()
+    again._prepare()
     assert torch.equal(again.state.model.encoder.state_dict()[key], kept)
 
 
@@ -114,7 +114,12 @@ def test_chains_that_start_at_the_data_need_none():
 
 def test_networks_that_know_the_data_are_fewer_and_chosen_sooner():
     def restarts(**chosen):
-        settings = Settings(n_clusters=2, device="cpu", restarts=RestartSettings(**chosen))
+        settings = Settings(
+            n_clusters=2,
+            device="cpu",
+            sampler=SamplerSettings(kind="langevin"),
+            restarts=RestartSettings(**chosen),
+        )
         found = plan(Dataset("heaps", heaps()[0]), settings).settings.restarts
         return found.n, found.iterations, found.score_matching
 

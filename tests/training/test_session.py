@@ -372,11 +372,6 @@ def test_buffer_smaller_than_the_batch():
         session(small)
 
 
-def test_number_of_clusters_must_be_known():
-    with pytest.raises(SettingsError, match="n_clusters"):
-        session(replace(SMALL, n_clusters=None))
-
-
 def test_a_cluster_that_does_not_exist():
     trained = session(replace(SMALL, max_iter=1)).run().trained
     with pytest.raises(ValueError, match="from 0 to 1, got 2"):

@@ -11,15 +11,22 @@ from gedi.errors import DataError
 from gedi.model import EnergyClassifier
 from gedi.model.smoothing import Smoothing
 from gedi.settings import EncoderSettings
+from gedi.training.numbering import Reference, aligned
 from gedi.training.session import start
+from gedi.training.storage import load_trained, save_trained
 from small_trainings import SMALL, heaps
 
 
 @pytest.fixture(scope="module")
-def trained():
+def fit():
     # With a base, as a density that starts flat takes longer than this.
     settings = replace(SMALL, max_iter=400, encoder=EncoderSettings(hidden=[16], base=True))
-    return start(Dataset("heaps", heaps()[0]), settings).run().trained
+    return start(Dataset("heaps", heaps()[0]), settings).run()
+
+
+@pytest.fixture(scope="module")
+def trained(fit):
+    return fit.trained
 
 
 def seed(value=0):
@@ -55,6 +62,37 @@ def test_the_embedding_is_what_the_head_sees(trained):
 def test_far_points_are_less_likely(trained):
     near, far = trained.predict([[506.0, 506.0]]), trained.predict([[900.0, 100.0]])
     assert far.log_density[0] < near.log_density[0] - 3
+
+
+def test_a_file_of_an_earlier_version_ranks_by_density_and_has_no_p_values(fit, tmp_path):
+    x, _ = heaps()
+    file = tmp_path / "model.safetensors"
+    trained, settings = fit.trained, fit.settings
+    save_trained(replace(trained, outliers=None), file)
+    older = load_trained(file, settings, (2,))
+    assert older.outliers is None
+    np.testing.assert_array_equal(older.outlier_scores(x), older.predict(x).log_density)
+    with pytest.raises(DataError, match=r"p-values of outliers.*earlier version.*train again"):
+        older.outlier_p_values([0.0])
+    save_trained(trained, file)
+    newer = load_trained(file, settings, (2,))
+    np.testing.assert_array_equal(newer.outlier_scores(x), trained.outlier_scores(x))
+    clusters = trained.predict(x).clusters
+    for codes in (None, clusters):
+        p = trained.outlier_p_values(trained.outlier_scores(x), codes)
+        np.testing.assert_array_equal(newer.outlier_p_values(newer.outlier_scores(x), codes), p)
+
+
+def test_held_out_rows_have_the_clusters_of_the_final_model():
+    x, _ = heaps()
+    session = start(Dataset("heaps", x), replace(SMALL, max_iter=300))
+    trained = session.run().trained
+    _, places = session.parts.outliers
+    expected = trained.predict(x[places]).clusters
+    np.testing.assert_array_equal(trained.outliers.clusters, expected)
+    swapped = Reference(np.arange(200), np.eye(2)[1 - trained.predict(x).clusters])
+    renumbered, _ = aligned(trained, swapped, session.parts.data)
+    np.testing.assert_array_equal(renumbered.outliers.clusters, 1 - expected)
 
 
 def test_samples_are_in_the_users_units_and_lie_where_the_data_do(trained):

@@ -46,7 +46,9 @@ def test_arithmetic_and_bytes_are_those_of_the_shapes():
 
 def test_chains_have_the_floor_of_their_evaluations():
     few, many = (
-        profile(session(sampler=SamplerSettings(n_steps=k, n_anchors=64)), cycles=9).parts["chains"]
+        profile(
+            session(sampler=SamplerSettings(kind="langevin", n_steps=k, n_anchors=64)), cycles=9
+        ).parts["chains"]
         for k in (2, 20)
     )
     # One evaluation at the start, and one for each step.
@@ -78,7 +80,7 @@ def test_restarts_side_by_side_take_so_many_times_the_arithmetic():
 
 
 def test_a_cycle_spreads_the_chains_over_its_iterations():
-    every = SamplerSettings(n_anchors=64, every=4)
+    every = SamplerSettings("langevin", n_anchors=64, every=4)
     one, four = (profile(session(sampler=s), cycles=2) for s in (SMALL.sampler, every))
     assert four.cycle == 4
     assert four.parts["chains"].flops == pytest.approx(one.parts["chains"].flops / 4)

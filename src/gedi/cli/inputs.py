@@ -113,7 +113,7 @@ def _custom(groups: GroupSource | None, dataset: Dataset, settings: Settings) ->
     if groups is None:
         return Custom()
     n_clusters = settings.n_clusters or dataset.n_classes
-    if n_clusters is None:
+    if not isinstance(n_clusters, int):
         raise SettingsError(
             "--n-clusters: expected the number of values of each symbol of the rule, such as 10 "
             "for digits"

@@ -96,8 +96,10 @@ trained on (for moons and circles, new points).
 
 _PREDICT = """\
 Write a table with one line for each point: its file (for a folder of images), its cluster, the
-probability of each cluster, and its log-density in nats (above two dimensions up to a constant). A
-low log-density means that the point is unusual.
+probability of each cluster, and its log-density in nats (above two dimensions up to a constant).
+For tables, also: outlier_score, how typical the point is (outliers are far below 0); p_value, the
+share of training rows that are at least as unusual; and confidence, how sure the cluster is (below
+0.5: not sure). Images are unusual if their log-density is low.
 
 Tables (.csv, .parquet, a folder of .parquet files) and .npy files may be larger than memory. Run
 the same command again to continue after an interruption.
@@ -339,6 +341,12 @@ def _predict() -> ArgumentParser:
     _source_options(parser, "split", "skip_bad", "text")
     parser.add_argument(
         "--out", type=str, default="clusters.csv", help="file to write (.csv or .parquet)"
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="for tables: write why each row is unusual, what each column contributes in nats, and "
+        "what would be typical",
     )
     return parser
 

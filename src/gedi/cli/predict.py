@@ -18,15 +18,23 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> int:
-    """Write a table with the cluster, the probabilities and the log-density of each point."""
+    """Write a table with the cluster, the probabilities and the scores of each point."""
     folder = Run.open(Path(options.folder))
     target = check_target(options.out, SUFFIXES)
     trained = folder.load_model()
     names = given_names(folder.path, trained.n_clusters)
+    columns = folder.feature_names or [str(j) for j in range(folder.n_features)]
     points = _points(folder, options)
     try:
         with prediction_bar() as watch:
-            n = predict_to_file(trained, points, target, watch, names=names)
+            n = predict_to_file(
+                trained,
+                points,
+                target,
+                watch,
+                names=names,
+                explained=columns if options.explain else (),
+            )
     except KeyboardInterrupt:
         if isinstance(points, Rows):
             print("note: run the same command again to continue", file=sys.stderr)

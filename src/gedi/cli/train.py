@@ -33,6 +33,7 @@ def run(options: Namespace) -> int:
         groups=groups,
         like=custom.like,
         names=names,
+        number=None if plan.found is None else plan.found.number,
         overwrite=options.overwrite,
     )
     print(plan, file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def train_and_report(
         content = report_content(
             fit, findings, dataset, _next_steps(run), named=named, values=names
         )
-        report.write(run.path / "report.html", content)
+        report.write(run.path / "report.html", replace(content, number=run.number))
     except OSError as error:
         raise _unwritable(run, error) from error
     print_summary(fit, findings, run.path, names)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -39,12 +40,13 @@ from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
-from gedi.training.trained import Prediction, TrainedModel
+from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
 
 _FLOATS = [np.float64, np.float32]
-_CONTAMINATION = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
+_SHARE = Range(1e-30, 0.5, "a share above 0 and up to 0.5")
+_ALPHA = 0.05  # share of false alarms, unless another is asked for
 # Names of parameters in messages, by the names of their settings.
 _CALLED = {
     "encoder.hidden": "encoder",
@@ -80,7 +82,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "adversarial", "neighbours" and, for images, "image", or names of plug-ins; functions
             that map a batch in the units of X to another one; or a list of both. None: chosen from
             the data, see `gedi.plan`.
-        contamination: share of the training points that `predict_outliers` calls outliers.
+        contamination: share of points like those of the training that fall below `offset_`, the
+            threshold of `predict_outliers` without alpha. None: 0.05.
         max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
         max_time: maximum number of seconds. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
@@ -115,7 +118,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
             annealed importance sampling in more; None if no density was learned.
         log_normalizer_error_: its standard error, in nats.
-        offset_: log-density in nats below which points are outliers.
+        offset_: score below which points are outliers, see `score_samples`; -inf if there are too
+            few training points for such a share.
         model_: the `gedi.TrainedModel`.
         features_: the transformer of raw things, if X held some.
         settings_: the settings, including those that were chosen from the data.
@@ -128,7 +132,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     encoder: Sequence[int] | nn.Module | str | None = None
     method: Method | str | None = None
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None = None
-    contamination: float = 0.05
+    contamination: float | None = None
     max_iter: int | None = None
     max_time: float | None = None
     tol: float = 1e-3
@@ -177,7 +181,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows = self._rows(X)
         return self.model_.embed(rows)
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def log_density(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(x) of points in nats, in the units of X, (n,).
 
         If `log_normalizer_` is None (without GEN, no density is learned), the scores are known up
@@ -189,13 +193,103 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         return self._prediction(X).log_density
 
-    def predict_outliers(self, X: Any) -> NDArray[np.int64]:  # noqa: N803
-        """-1 for points less likely than `offset_`, 1 for all others, (n,).
+    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """How typical points are, (n,): the lower, the more unusual, as in scikit-learn.
+
+        For rows of numbers it is minus the energy of `gedi.model.outlier_energy`, in nats: about 0
+        for typical points, and -3 where the density of neighbours is e³ times lower. For images it
+        is `log_density`, which finds fewer of the outliers in tables.
 
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return np.where(self.score_samples(X) < self.offset_, -1, 1)
+        rows = self._rows(X)
+        return self.model_.outlier_scores(rows)
+
+    def outlier_p_values(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """The share of training points that are at least as unusual as each point, (n,).
+
+        Training points count with scores from parts of the model that do not know them, so that new
+        points like those of the training have p <= α with probability α, for any α from 1 / (m + 1)
+        on, with m the number of training points or 2,000. Outliers in the training only raise p.
+
+        Args:
+            X: points (n, d).
+
+        Raises:
+            DataError: for images, and models of earlier versions, whose scores are not held out.
+        """
+        scores = self.score_samples(X)
+        return self.model_.outlier_p_values(scores)
+
+    def predict_outliers(self, X: Any, *, alpha: float | None = None) -> NDArray[np.int64]:  # noqa: N803
+        """-1 for outliers, 1 for all others, (n,).
+
+        Args:
+            X: points (n, d), or images as they were fitted.
+            alpha: share of false alarms among points like those of the training: outliers are those
+                with `outlier_p_values` up to alpha. None: points below `offset_`, which is the
+                same with alpha = `contamination`.
+
+        Raises:
+            DataError: if alpha is given for images.
+            SettingsError: for an alpha that is not above 0 and up to 0.5.
+        """
+        scores, offset = self.score_samples(X), self.offset_
+        if alpha is not None:
+            _SHARE.check("alpha", alpha)
+            offset = self.model_.outlier_threshold(alpha)
+        if offset == -np.inf:
+            n = len(self.model_.outliers.held_out)  # type: ignore[union-attr]
+            warnings.warn(
+                f"no point is called an outlier, as {n} training points cannot show that a share "
+                f"below {1 / (n + 1):.2g} of points is more unusual; increase alpha or "
+                "contamination, or look at the order of score_samples",
+                UserWarning,
+                stacklevel=2,
+            )
+        return np.where(scores < offset, -1, 1)
+
+    def explain(self, X: Any) -> OutlierExplanation:  # noqa: N803
+        """Why points are unusual: the contribution of each column, and what would be typical.
+
+        Contributions are nats and sum up to minus `score_samples`. They are integrated gradients of
+        the energy in the distances to the nearest typical rows, column by column, from those of a
+        typical row; see `gedi.model.outlier_energy`.
+
+        Args:
+            X: points (n, d). A data frame gives data frames.
+
+        Raises:
+            DataError: for images, and models of earlier versions.
+        """
+        rows = self._rows(X)
+        explanation = self.model_.explain_outliers(rows)
+        if not isinstance(X, pd.DataFrame):
+            return explanation
+        frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
+        return OutlierExplanation(*frames)
+
+    def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
+        """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).
+
+        p is the share of training points of the same cluster that are at least as unusual. So the
+        confidence is low between clusters, and far from all of them, where p(y|x) alone is 1 for
+        some cluster. Below 0.5, call a point "not sure"; it keeps its cluster.
+
+        Args:
+            X: points (n, d).
+            alpha: share of the points of a cluster, the most unusual ones, whose confidence is
+                lowered.
+
+        Raises:
+            DataError: for images, and models of earlier versions.
+            SettingsError: for an alpha that is not above 0 and up to 0.5.
+        """
+        _SHARE.check("alpha", alpha)
+        probabilities, scores = self.predict_proba(X), self.score_samples(X)
+        p = self.model_.outlier_p_values(scores, probabilities.argmax(1))
+        return confidence(probabilities, p, alpha)
 
     def sample(
         self, n_samples: int = 1, *, cluster: int | None = None
@@ -340,7 +434,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows: NDArray[np.floating],
         input_shape: tuple[int, ...],
         *,
-        n_clusters: int,
+        n_clusters: int | str,
         prior: Any,
         custom: Custom,
     ) -> NDArray[np.int64]:
@@ -349,7 +443,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns:
             The clusters of the points, (n,).
         """
-        _CONTAMINATION.check("contamination", self.contamination)
+        share = _ALPHA if self.contamination is None else self.contamination
+        _SHARE.check("contamination", share)
         image_shape = image_shape_of(input_shape)
         strengths, names, functions = split_views(self.views)
         custom = replace(
@@ -370,7 +465,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
-        self.offset_ = float(np.quantile(prediction.log_density, self.contamination))
+        if fit.trained.outliers is None:
+            self.offset_ = float(np.quantile(prediction.log_density, share))
+        else:
+            self.offset_ = fit.trained.outlier_threshold(share)
         _warn(fit)
         return prediction.clusters
 
@@ -390,12 +488,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.log_normalizer_ = None if normalizer is None else normalizer.value
         self.log_normalizer_error_ = None if normalizer is None else normalizer.error
         self._n_features_out = int(fit.trained.model.encoder.n_features)  # type: ignore[arg-type]
+        self._keep_number(fit)
         for name in ("former_clusters_", "overlaps_"):  # of an earlier fit
             if hasattr(self, name):
                 delattr(self, name)
         if fit.numbering is not None:
             self.former_clusters_ = fit.numbering.former
             self.overlaps_ = fit.numbering.overlap
+
+    def _keep_number(self, fit: Fit) -> None:
+        """Set the learned attributes about the number of clusters, for estimators that find it."""
 
     def _settings(
         self,

@@ -18,6 +18,7 @@ from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
 from gedi.training.numbering import Reference, recall
+from gedi.training.session import Fit
 
 __all__ = ["GEDI"]
 
@@ -31,11 +32,17 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     with p(y|x) = softmax f(x) and log p(x) = logsumexp f(x) - log Z. Points are scaled internally.
 
     Args:
-        n_clusters: the number of clusters c. With 1, only the density is learned.
+        n_clusters: the number of clusters c; "auto" finds it from the data, which images do not
+            allow. With 1, only the density is learned.
         ...: those of `BaseGEDI`.
 
     Attributes:
         labels_: cluster of each training point, (n,), numbered by size unless a prior was given.
+        n_clusters_: the number of clusters, c.
+        n_clusters_scores_: if c was found, arrays by name: the numbers `n_clusters` that were
+            compared, and their `score` in nats below the best; otherwise None.
+        n_clusters_reason_: if c was found, a sentence that says whether it is clear, and which
+            other numbers would do about as well; otherwise None.
         former_clusters_: with `like`, the number that each cluster had before, -1 for new ones,
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
@@ -52,7 +59,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         (500, 2)
     """
 
-    n_clusters: int = 8
+    n_clusters: int | str = "auto"
     words_: list[list[str]] = field(init=False)  # only of texts
 
     def fit(self, X: Any, y: Any = None, *, positives: Any = None, like: Any = None) -> Self:  # noqa: N803
@@ -90,6 +97,17 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
         return self
 
+    def _keep_number(self, fit: Fit) -> None:
+        self.n_clusters_ = fit.trained.n_clusters
+        self.n_clusters_scores_ = self.n_clusters_reason_ = None
+        if fit.number is not None:
+            scores = fit.number.scores
+            self.n_clusters_scores_ = {
+                "n_clusters": np.array(list(scores)),
+                "score": np.array(list(scores.values())),
+            }
+            self.n_clusters_reason_ = str(fit.number)
+
     def _reference(
         self, like: Any, rows: NDArray[np.floating], input_shape: tuple[int, ...]
     ) -> Reference | None:
@@ -109,7 +127,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             return reference_of(like, len(rows), seed)
         check_is_fitted(like)
         limit = math.inf
-        if learns_density(like.settings_):
+        if like.model_.outliers is None and learns_density(like.settings_):
             limit = like.model_.energy_of(like.offset_)
         return recall(
             like.model_,
@@ -122,7 +140,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         )
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Log p(x) - `offset_`: negative for outliers, (n,).
+        """`score_samples` - `offset_`: negative for outliers, (n,).
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -130,10 +148,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         return self.score_samples(X) - self.offset_
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        """Mean log p(x) of points, in nats; see `score_samples`.
+        """Mean log p(x) of points, in nats; see `log_density`.
 
         Args:
             X: points (n, d), or images as they were fitted.
             y: not used.
         """
-        return float(self.score_samples(X).mean())
+        return float(self.log_density(X).mean())

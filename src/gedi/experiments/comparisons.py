@@ -74,7 +74,8 @@ class Preset:
         updates: number of batches of a cell, summed over its restarts; None: `max_iter` keeps its
             default.
         epochs: number of passes over each data set, for those that are trained by epochs.
-        toy: changes to the defaults for moons and circles.
+        toy: changes to the defaults for moons and circles, where all methods use the chains of
+            Algorithm 1.
         seeds: number of seeds.
         toy_seeds: number of seeds for moons and circles.
     """
@@ -85,7 +86,7 @@ class Preset:
     by_method: Mapping[str, Tree] = field(default_factory=dict)
     updates: int | None = None
     epochs: Mapping[str, int] = field(default_factory=dict)
-    toy: Tree = field(default_factory=dict)
+    toy: Tree = field(default_factory=lambda: {"sampler": {"kind": "langevin"}})
     seeds: int = 3
     toy_seeds: int = 5
 
@@ -136,7 +137,7 @@ PRESETS: Mapping[PresetName, Preset] = {
             },
         },
         epochs={"svhn": 20, "cifar10": 200, "cifar100": 200},
-        toy={"max_iter": 7000, "learning_rate": 1e-3},
+        toy={"max_iter": 7000, "learning_rate": 1e-3, "sampler": {"kind": "langevin"}},
         seeds=1,
     ),
 }

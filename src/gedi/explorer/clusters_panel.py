@@ -76,7 +76,7 @@ def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
     density, lies = desk.figures(x, one)
     near = [int(other) for other in population.nearest(x, _NEAREST + 1) if other != place]
     return (
-        desk.description(population.title(place), one),
+        desk.description(population.title(place), x, one),
         desk.posterior(one.probabilities[0]),
         density,
         *([lies] if _has_columns(desk) else []),

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gedi.evaluation.reasons import reasons
 from gedi.explorer.figures import density_figure, features_figure, plane_figure
 from gedi.explorer.population import Population
 from gedi.runs import Run
@@ -78,16 +79,25 @@ class Desk:
         groups = zip(self.names.groups, found, strict=True)
         return {self.names.of(group): float(value) for group, value in groups}
 
-    def description(self, title: str, one: Prediction) -> str:
+    def description(self, title: str, x: Floats, one: Prediction) -> str:
         """The cluster, energy and standing of a point in words; `one` is its prediction."""
-        log_density = float(one.log_density[0])
-        standing = self.population.standing(log_density)
+        trained = self.population.trained
+        standing = self.population.standing(float(trained.outlier_scores(x[None])[0]))
         cluster = self.names.of(int(one.clusters[0]))
-        return (
-            f"{title}: cluster {cluster}, {standing.verdict}.\n"
-            f"Log-density {log_density:.2f} nats, energy {float(one.energy[0]):.2f} nats; "
-            f"{standing.share:.1%} of the training points are less likely."
-        )
+        lines = [
+            f"{title}: cluster {cluster}, {standing.verdict}.",
+            f"Log-density {float(one.log_density[0]):.2f} nats, energy {float(one.energy[0]):.2f} "
+            f"nats; {standing.share:.1%} of the training points are more unusual.",
+            *(f"{name}: {text}" for name, text in self.reasons(x[None])[0]),
+        ]
+        return "\n".join(lines)
+
+    def reasons(self, x: Floats) -> list[list[tuple[str, str]]]:
+        """The columns of a table that make each point (n, d) unusual, and why; empty for others."""
+        trained = self.population.trained
+        if trained.outliers is None or self.has_features:
+            return [[] for _ in x]
+        return reasons(x, trained.explain_outliers(x), self.population.feature_names)
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
         """The log-density of a point among all, and its features if it is a row of a table."""

@@ -20,7 +20,7 @@ Order = Literal["most typical", "least typical", "least certain", "in row order"
 ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "in row order")
 
 _LONGEST = 300  # letters of a text
-_USUAL = 0.05  # a point is typical if at least this share of the points is less likely
+_USUAL = 0.05  # a point is typical if at least this share of the points is more unusual
 
 
 def short_text(text: str) -> str:
@@ -33,7 +33,7 @@ class Standing(NamedTuple):
     """How a point compares with the training points.
 
     Attributes:
-        share: the share of the points that are less likely, in [0, 1].
+        share: the share of the points that are more unusual, in [0, 1].
         verdict: the share in words.
     """
 
@@ -88,6 +88,13 @@ class Population:
         ]
 
     @cached_property
+    def scores(self) -> Floats:
+        """How typical the points are, (n,); see `TrainedModel.outlier_scores`."""
+        if self.trained.outliers is None:
+            return self.prediction.log_density
+        return self.trained.outlier_scores(self.dataset.x)
+
+    @cached_property
     def embedding(self) -> Floats:
         """The encoder's features of all points, each with variance 1, (n, e)."""
         return self._standardised(self._features(self.dataset.x))
@@ -99,7 +106,7 @@ class Population:
 
         Args:
             cluster: show only the points of this cluster.
-            order: by log-density, by the probability of the likeliest cluster, or by row.
+            order: by outlier score, by the probability of the likeliest cluster, or by row.
             search: show only points with this row number (or one in `from-to`), or with this text
                 in the name of their file or label.
         """
@@ -111,8 +118,8 @@ class Population:
         if order == "in row order":
             return found
         values = {
-            "most typical": -self.prediction.log_density,
-            "least typical": self.prediction.log_density,
+            "most typical": -self.scores,
+            "least typical": self.scores,
             "least certain": self.prediction.probabilities.max(1),
         }[order]
         return found[np.argsort(values[found], kind="stable")]
@@ -122,9 +129,9 @@ class Population:
         z = self._standardised(self._features(np.asarray(x, dtype=np.float64)[None]))
         return np.argsort(np.linalg.norm(self.embedding - z, axis=1), kind="stable")[:k]
 
-    def standing(self, log_density: float) -> Standing:
-        """How a point with this log-density compares with the training points."""
-        share = float(np.mean(self.prediction.log_density < log_density))
+    def standing(self, score: float) -> Standing:
+        """How a point with this outlier score compares with the training points."""
+        share = float(np.mean(self.scores < score))
         if share >= _USUAL:
             return Standing(share, "typical")
         return Standing(share, "unusual" if share > 0 else "unlike anything seen")

@@ -56,23 +56,29 @@ def uploads_panel(desk: Desk) -> None:
 
 
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
-    """One row for each point: verdict, cluster, probability, log-density and its percentile."""
-    found = desk.population.trained.predict(dataset.x[:_SHOWN])
-    points = [f"{number}" for number in range(1, len(found.clusters) + 1)]
+    """One row for each point: verdict, cluster, probability, scores and, for tables, reasons."""
+    x, trained = dataset.x[:_SHOWN], desk.population.trained
+    found = trained.predict(x)
+    standings = [desk.population.standing(float(score)) for score in trained.outlier_scores(x)]
+    points = [f"{number}" for number in range(1, len(standings) + 1)]
     if dataset.texts is not None:
         points = [short_text(text) for text in dataset.texts[:_SHOWN]]
-    standings = [desk.population.standing(float(value)) for value in found.log_density]
     grouped = desk.names.probabilities(found.probabilities)
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "point": points,
             "verdict": [standing.verdict for standing in standings],
             "cluster": [desk.names.of(int(k)) for k in found.clusters],
             "probability": grouped.max(1).round(3),
             "log-density": np.round(found.log_density, 2),
-            "less likely points": [f"{standing.share:.1%}" for standing in standings],
+            "more unusual points": [f"{standing.share:.1%}" for standing in standings],
         }
     )
+    if trained.outliers is not None and not desk.has_features:
+        frame["reasons"] = [
+            "; ".join(f"{name} {text}" for name, text in some) for some in desk.reasons(x)
+        ]
+    return frame
 
 
 def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:

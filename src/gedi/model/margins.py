@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Margins", "location_and_scale", "quantiles", "register"]
+__all__ = ["CUT", "Margins", "compress", "location_and_scale", "quantiles", "register"]
 
 CUT = 6.0  # robust deviations up to which a column stays linear
-_FAR = 1e37  # of them: beyond, a column is flat
+FAR = 1e37  # of them: beyond, a column is flat
 _APART = 1e-4  # robust deviations between two knots, at least
 
 
@@ -46,7 +46,7 @@ class Margins(nn.Module):
         shift, scale = location_and_scale(x)
         columns = normal.nonzero()[:, 0]
         levels = _levels(len(x)).to(x)
-        t = _compress((x[:, columns] - shift[columns]) / scale[columns])[0]
+        t = compress((x[:, columns] - shift[columns]) / scale[columns])[0]
         knots = quantiles(t, levels).T + _APART * torch.arange(len(levels)).to(x)
         values = torch.special.ndtri(levels).expand_as(knots)
         secants = values.diff(dim=1) / knots.diff(dim=1)
@@ -57,7 +57,7 @@ class Margins(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Z and log |det dz/dx| of x, (n, d) -> (n, d), (n,)."""
-        z, log_slopes = _compress((x - self.shift) / self.scale)
+        z, log_slopes = compress((x - self.shift) / self.scale)
         log_det = (log_slopes - self.scale.log()).sum(-1)
         if len(self.normal) == 0:
             return z, log_det
@@ -70,7 +70,7 @@ class Margins(nn.Module):
             t = _inverse_spline(z[:, self.normal].T, self.knots, self.values, self.slopes)
             z = z.index_copy(1, self.normal, t.T)
         far = z.abs().clamp_min(CUT) / CUT - 1
-        far = (far.expm1().exp() * CUT).clamp_max(_FAR)
+        far = (far.expm1().exp() * CUT).clamp_max(FAR)
         return torch.where(z.abs() > CUT, z.sign() * far, z) * self.scale + self.shift
 
 
@@ -114,9 +114,9 @@ def _levels(n: int) -> Tensor:
     return torch.cat([even, ends, 1 - ends]).sort().values
 
 
-def _compress(t: Tensor) -> tuple[Tensor, Tensor]:
+def compress(t: Tensor) -> tuple[Tensor, Tensor]:
     """Values t with their tails compressed twice by a logarithm, and the log of the slope."""
-    t = t.clamp(-_FAR, _FAR)
+    t = t.clamp(-FAR, FAR)
     ratio = t.abs().clamp_min(CUT) / CUT
     once = 1 + ratio.log()
     far = t.sign() * CUT * (1 + once.log())

@@ -6,7 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gedi.partitions.choice import choose
 from gedi.partitions.columns import clipped, standardised
-from gedi.partitions.pool import candidates
+from gedi.partitions.pool import Pool
 
 __all__ = ["best_partition"]
 
@@ -41,7 +41,7 @@ def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArra
     if len(z) > SAMPLE:
         rng = np.random.default_rng(seed)
         picked = np.sort(rng.choice(len(z), SAMPLE, replace=False))
-    pool = candidates(z[picked], n_clusters, seed)
+    pool = Pool(z[picked], n_clusters, seed).candidates(n_clusters)
     if not pool:  # nearly all rows are copies of a few: cut the sorted distinct rows into runs
         return which * n_clusters // len(distinct)
     chosen = choose(z[picked], pool, seed).labels

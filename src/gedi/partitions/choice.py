@@ -1,7 +1,7 @@
 """The choice among partitions: how well methods agree, and how few neighbours are separated."""
 
+import math
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,25 @@ from gedi.partitions.mixtures import Kind, fitted, k_means, kinds
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Candidate
 
-__all__ = ["agreement", "choose", "consensus", "crossing", "gaussian_kind"]
+__all__ = [
+    "NEIGHBOURS",
+    "agreement",
+    "best_score",
+    "choose",
+    "consensus",
+    "crossing",
+    "gaussian_kind",
+    "gaussian_peak",
+    "least_rows",
+]
 
 NEIGHBOURS = 5
 FAR_ROWS = 5  # a cluster with fewer rows consists of far rows
 FAR_SHARE = 1 / 200  # so does a cluster with a smaller share of the rows
 SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
+STANDARD_ERRORS = 3.0  # by which the best number of Gaussians exceeds all smaller ones
+BEYOND = 3  # numbers of Gaussians above the best that gain nothing
 
 
 def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -> Candidate:
@@ -35,18 +47,46 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
         seed: determines the rows that are held out.
     """
     n_clusters = int(candidates[0].labels.max()) + 1
-    smallest = np.array([np.bincount(candidate.labels).min() for candidate in candidates])
-    least = min(max(FAR_ROWS, FAR_SHARE * len(z)), smallest.max())
-    allowed = smallest >= least
+    smallest = _smallest(candidates)
+    allowed = smallest >= min(least_rows(len(z)), smallest.max())
     kind = gaussian_kind(z, n_clusters, seed)
     mixtures = [c for c, a in zip(candidates, allowed, strict=True) if a and c.kind == kind]
     if kind is not None and mixtures:
         return max(mixtures, key=lambda c: fitted(z, c.labels, kind, 10)[0].log_density(z).mean())
+    score = _scores(nearest(z, NEIGHBOURS)[1], candidates)
+    return candidates[int(np.where(allowed, score, -np.inf).argmax())]
+
+
+def best_score(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> float:
+    """The greatest score of partitions without far rows as a cluster, in nats.
+
+        log consensus - ½ log(0.02 + crossing)
+
+    Args:
+        index: the neighbours of each row (n, k).
+        candidates: partitions into equally many clusters; minus infinity if none is left.
+    """
+    if not candidates:
+        return -np.inf
+    allowed = _smallest(candidates) >= least_rows(len(index))
+    return float(np.where(allowed, _scores(index, candidates), -np.inf).max())
+
+
+def _smallest(candidates: Sequence[Candidate]) -> NDArray[np.int64]:
+    """The number of rows in the smallest cluster of each partition (m,)."""
+    return np.array([np.bincount(candidate.labels).min() for candidate in candidates])
+
+
+def least_rows(n_rows: int) -> float:
+    """The number of rows below which a cluster consists of far rows."""
+    return max(FAR_ROWS, FAR_SHARE * n_rows)
+
+
+def _scores(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     labels = np.stack([candidate.labels for candidate in candidates])
     shared = consensus(agreement(labels), [candidate.family for candidate in candidates])
-    parted = crossing(nearest(z, NEIGHBOURS)[1], labels)
-    score = np.maximum(shared, 1e-3) / np.sqrt(0.02 + parted)
-    return candidates[int(np.where(allowed, score, -np.inf).argmax())]
+    parted = crossing(index, labels)
+    return np.asarray(np.log(np.maximum(shared, 1e-3)) - 0.5 * np.log(0.02 + parted))
 
 
 def agreement(labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -129,27 +169,73 @@ def gaussian_kind(z: NDArray[np.float64], n_clusters: int, seed: int) -> Kind | 
         The best mixture's kind if its K is c and it gains two standard errors on one Gaussian,
         otherwise None.
     """
-    rng = np.random.default_rng(seed)
-    if len(z) > SUBSAMPLE:
-        z = z[rng.choice(len(z), SUBSAMPLE, replace=False)]
-    held_out = _held_out(z, n_clusters, rng.permutation(len(z)) % FOLDS, seed)
+    z, fold = _folds(z, seed)
+    numbers = {1, n_clusters, n_clusters + 1, n_clusters + 2, 2 * n_clusters, 3 * n_clusters}
+    most = min(max(len(z) // 6, n_clusters), len(z) - np.bincount(fold).max())
+    held_out = {
+        key: values
+        for k in sorted(k for k in numbers if k <= most)
+        for key, values in _held_out(z, k, fold, seed).items()
+    }
     mean = {key: values.mean() for key, values in held_out.items()}
     best = max(mean, key=mean.__getitem__)
     one = max((key for key in mean if key[0] == 1), key=mean.__getitem__)
-    gain = held_out[best] - held_out[one]
-    clear = best[0] == n_clusters and gain.mean() > 2 * gain.std() / np.sqrt(len(z))
+    clear = best[0] == n_clusters and _gain(held_out[best], held_out[one]) > 2
     return best[1] if clear else None
 
 
+def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
+    """The number of Gaussians that clearly describes held-out rows best.
+
+    The mean log p(x) in five-fold cross-validation on at most 800 rows is compared for 1, 2, ...
+    Gaussians, until three more than the best gain nothing. If clusters are Gaussians, all smaller
+    numbers are clearly worse than the true one, and larger ones are no better. If they have other
+    shapes, more and more Gaussians gain less and less.
+
+    Args:
+        z: rows (n, d) of standardised columns.
+        most: the largest number of interest.
+        seed: determines the folds and the starts.
+
+    Returns:
+        The best number, if it gains more than three standard errors on each smaller one and is
+        at most `most`; otherwise None.
+    """
+    z, fold = _folds(z, seed)
+    limit = min(most + BEYOND, len(z) - int(np.bincount(fold).max()))
+    best: list[NDArray[np.float64]] = []  # log p(x_i) under 1, 2, ... Gaussians of the best kind
+    place = 0
+    for k in range(1, limit + 1):
+        best.append(max(_held_out(z, k, fold, seed).values(), key=np.mean))
+        if best[-1].mean() > best[place].mean():
+            place = k - 1
+        if k - 1 - place == BEYOND:
+            clear = all(_gain(best[place], other) > STANDARD_ERRORS for other in best[:place])
+            return place + 1 if clear else None
+    return None
+
+
+def _folds(z: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """At most 800 of the rows, and the fold of each."""
+    rng = np.random.default_rng(seed)
+    if len(z) > SUBSAMPLE:
+        z = z[rng.choice(len(z), SUBSAMPLE, replace=False)]
+    return z, rng.permutation(len(z)) % FOLDS
+
+
+def _gain(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """The mean of a - b (n,) in standard errors."""
+    gain = a - b
+    return float(gain.mean() / max(gain.std() / math.sqrt(len(gain)), 1e-12))
+
+
 def _held_out(
-    z: NDArray[np.float64], n_clusters: int, fold: NDArray[np.int64], seed: int
+    z: NDArray[np.float64], k: int, fold: NDArray[np.int64], seed: int
 ) -> dict[tuple[int, Kind], NDArray[np.float64]]:
-    """Log p(x_i) (n,) under the mixture fitted to the other folds, by number and kind."""
+    """Log p(x_i) (n,) under mixtures of k Gaussians fitted to the other folds, by k and kind."""
     n, d = z.shape
-    most = min(max(n // 6, n_clusters), n - np.bincount(fold).max())
-    numbers = {1, n_clusters, n_clusters + 1, n_clusters + 2, 2 * n_clusters, 3 * n_clusters}
     values: dict[tuple[int, Kind], NDArray[np.float64]] = {}
-    for k, f in product(sorted(k for k in numbers if k <= most), range(FOLDS)):
+    for f in range(FOLDS):
         rows, rest = z[fold != f], z[fold == f]
         start = k_means(rows, k, 2, seed)
         for kind in kinds(d):

@@ -6,33 +6,61 @@ from scipy import sparse
 from scipy.cluster.hierarchy import linkage
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-__all__ = ["genie", "longest_cuts", "ward"]
+__all__ = ["cut_edges", "cut_tree", "genie", "longest_cuts", "ward_tree"]
 
 
-def ward(distance: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
-    """Clusters joined pairwise, each time with the least gain in squares about their means.
+def ward_tree(distance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The merges (n - 1, 2) of clusters, each time with the least gain in squares about the means.
 
-    (Ward, Journal of the American Statistical Association 1963.)
+    Merge i joins two of the clusters 0, ..., n - 1 (rows) and n + j (of merge j < i) (Ward, Journal
+    of the American Statistical Association 1963).
 
     Args:
         distance: Euclidean, condensed (n (n - 1) / 2,) as from scipy's pdist.
+    """
+    return np.asarray(linkage(distance, "ward")[:, :2], np.int64)
+
+
+def cut_tree(merges: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
+    """The clusters after all but the last n_clusters - 1 merges.
+
+    Args:
+        merges: of a tree (n - 1, 2), as from `ward_tree`.
         n_clusters: at most n.
 
     Returns:
         Labels (n,), from 0.
     """
-    children = linkage(distance, "ward")[:, :2].astype(np.int64)
-    n = len(children) + 1
-    joined = children[: n - n_clusters]
+    n = len(merges) + 1
+    joined = merges[: n - n_clusters]
     parent = np.repeat(np.arange(n, n + len(joined)), 2)
-    graph = sparse.csr_matrix((np.ones(joined.size), (parent, joined.ravel())), (2 * n, 2 * n))
-    return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1]
+    return _components(np.stack([parent, joined.ravel()], 1), 2 * n)[:n]
 
 
-def genie(edges: NDArray[np.int64], n_clusters: int, limit: float) -> NDArray[np.int64]:
-    """Single linkage under a limit on the Gini index of the cluster sizes s_1, ..., s_m.
+def cut_edges(edges: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
+    """The clusters when all but the last n_clusters - 1 edges of a tree join their ends.
 
-        G = Σ_{i<j} |s_i - s_j| / ((m - 1) n)
+    Args:
+        edges: (n - 1, 2), in the order in which they join.
+        n_clusters: at most n.
+
+    Returns:
+        Labels (n,), from 0.
+    """
+    n = len(edges) + 1
+    return _components(edges[: n - n_clusters], n)
+
+
+def _components(edges: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    graph = sparse.csr_matrix((np.ones(len(edges)), edges.T), (n, n))
+    label: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return label
+
+
+def genie(edges: NDArray[np.int64], limit: float) -> NDArray[np.int64]:
+    """The order of edges in single linkage under a limit on the Gini index of the cluster sizes.
+
+        G = Σ_{i<j} |s_i - s_j| / ((m - 1) n)   for sizes s_1, ..., s_m
 
     While G is above the limit, the shortest edge at a smallest cluster is joined, otherwise the
     shortest edge (Gagolewski, Bartoszuk, Cena, Information Sciences 2016,
@@ -40,30 +68,28 @@ def genie(edges: NDArray[np.int64], n_clusters: int, limit: float) -> NDArray[np
 
     Args:
         edges: a minimum spanning tree (n - 1, 2), the shortest edge first.
-        n_clusters: at most n.
         limit: in [0, 1]; 1 is single linkage.
 
     Returns:
-        Labels (n,), from 0.
+        The edges (n - 1, 2) in the order in which they join.
     """
     n = len(edges) + 1
-    cluster = np.arange(n)
     ends = edges.copy()  # the clusters that each edge connects
     size = np.ones(n)  # 0 for clusters that were joined to another
     unused = np.ones(n - 1, bool)
+    order = np.empty(n - 1, np.int64)
     difference = 0.0  # Σ_{i<j} |s_i - s_j|
-    for m in range(n, n_clusters, -1):
+    for i, m in enumerate(range(n, 1, -1)):
         choice = unused
         if difference > limit * (m - 1) * n:
             choice = unused & (size == size[size > 0].min())[ends].any(1)
-        edge = int(choice.argmax())
+        order[i] = edge = int(choice.argmax())
         a, b = ends[edge]
         difference += _change(size[size > 0], size[a], size[b])
         size[a], size[b] = size[a] + size[b], 0
         unused[edge] = False
-        cluster[cluster == b] = a
         ends[ends == b] = a
-    return np.unique(cluster, return_inverse=True)[1]
+    return edges[order]
 
 
 def _change(size: NDArray[np.float64], a: float, b: float) -> float:

@@ -226,9 +226,9 @@ class OutlierDisplay(_Display):
         OutlierDisplay.from_estimator(model, X, {"noise": rng.uniform(-3, 3, X.shape)})
 
     Args:
-        inliers: log-densities of points like the data, in nats, (n,).
-        outliers: log-densities of each set of outliers, by name, (m,).
-        threshold: log-density below which points count as outliers; None for no threshold.
+        inliers: outlier scores of points like the data, in nats, (n,).
+        outliers: outlier scores of each set of outliers, by name, (m,).
+        threshold: score below which points count as outliers; None for no threshold.
 
     Attributes:
         ax_: the axes.
@@ -261,10 +261,14 @@ class OutlierDisplay(_Display):
         Raises:
             DataError: for another kind.
         """
-        score = _log_density_of(model)
+        score: Callable[[Any], Floats] = (
+            model.outlier_scores if isinstance(model, TrainedModel) else model.score_samples
+        )
         scores = {name: score(x) for name, x in outliers.items()}
-        threshold = getattr(model, "offset_", None)
-        return cls(score(X), scores, threshold).plot(ax, kind=kind)
+        threshold = getattr(model, "offset_", -np.inf)
+        return cls(score(X), scores, None if threshold == -np.inf else threshold).plot(
+            ax, kind=kind
+        )
 
     @property
     def auroc(self) -> dict[str, float]:
@@ -279,7 +283,13 @@ class OutlierDisplay(_Display):
         """
         if kind == "histogram":
             return self._drawn(
-                ood_histogram(ax, self.inliers, self.outliers, threshold=self.threshold)
+                ood_histogram(
+                    ax,
+                    self.inliers,
+                    self.outliers,
+                    threshold=self.threshold,
+                    label="score (nats); higher is more typical",
+                )
             )
         if kind == "roc":
             return self._drawn(roc(ax, self.inliers, self.outliers))
@@ -289,8 +299,8 @@ class OutlierDisplay(_Display):
 def _log_density_of(model: Any) -> Callable[[Any], Floats]:
     if isinstance(model, TrainedModel):
         return lambda x: model.predict(x).log_density
-    score: Callable[[Any], Floats] = model.score_samples
-    return score
+    log_density: Callable[[Any], Floats] = model.log_density
+    return log_density
 
 
 def _posterior_of(model: Any) -> Callable[[Any], Floats]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,38 @@ from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.layout import layout
 from gedi.evaluation.measures import Detection
+from gedi.evaluation.reasons import reasons
 from gedi.report.findings import Findings
 from gedi.settings import method_name
 from gedi.training.numbering import describe
 from gedi.training.session import Fit
-from gedi.training.trained import TrainedModel
+from gedi.training.trained import Prediction, TrainedModel, confidence
 
 __all__ = ["ENDINGS", "Floats", "Integers", "ReportContent", "report_content"]
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
+
+
+class Unusual(NamedTuple):
+    """The least typical of m rows.
+
+    Attributes:
+        rows: their places, (k,).
+        scores: outlier scores in nats, (k,).
+        p_values: shares of rows that are at least as unusual, (k,).
+        confidence: how sure the cluster is, see `gedi.GEDI.predict_confidence`, (k,).
+        reasons: for each, the columns that make it unusual, and why; empty for features of texts
+            and photographs, whose columns mean nothing.
+        n_compared: m.
+    """
+
+    rows: Integers
+    scores: Floats
+    p_values: Floats
+    confidence: Floats
+    reasons: list[list[tuple[str, str]]]
+    n_compared: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +88,13 @@ class ReportContent:
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
         outliers: for images, scores of some of them and of foils.
+        unusual: for tables, the least typical rows.
         named: whether a rule gave the clusters their meanings, as symbols.
         cluster_names: one name for each cluster, such as the value of its symbol; if empty,
             clusters are shown by number.
         ended: what ended the training; see `gedi.evaluation.symptoms.Signs`.
         max_iter: number of iterations that were asked for; None if that is not known.
+        number: how the number of clusters was found; None if it was given.
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
@@ -117,6 +141,7 @@ class ReportContent:
     next_steps: Sequence[str]
     confusion_clusters: Sequence[int] | None = None
     outliers: Detection | None = None
+    unusual: Unusual | None = None
     walk: Floats | None = None
     walk_rounds: Sequence[int] = ()
     named: bool = False
@@ -128,7 +153,11 @@ class ReportContent:
     words: Sequence[Sequence[str]] = ()
     runner_up: Integers | None = None
     places: Floats | None = None
+    number: str | None = None
 
+
+_UNUSUAL = 10  # rows that are shown
+_COMPARED = 5_000_000  # numbers in the rows among which they are looked for
 
 ENDINGS = {
     "max_iter": "all iterations were done",
@@ -207,6 +236,7 @@ def report_content(
         next_steps=next_steps,
         confusion_clusters=order,
         outliers=findings.outliers,
+        unusual=_unusual(trained, dataset, prediction),
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,
@@ -258,6 +288,28 @@ def _confusion(
     matched = np.pad(matched, (0, n_clusters - len(matched)), constant_values=-1)
     order = np.argsort(np.where(matched < 0, len(dataset.class_names), matched), kind="stable")
     return (counts[:, order], dataset.class_names), order.tolist()
+
+
+def _unusual(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> Unusual | None:
+    """The ten least typical rows of all, or of a sample of so many that it takes seconds."""
+    if trained.outliers is None:
+        return None
+    n, d = dataset.x.shape
+    seen = np.linspace(0, n - 1, min(n, _COMPARED // d)).astype(np.int64)
+    scores = trained.outlier_scores(dataset.x[seen])
+    least = np.argsort(scores, kind="stable")[:_UNUSUAL]
+    rows = seen[least]
+    x, scores = dataset.x[rows], scores[least]
+    within = trained.outlier_p_values(scores, prediction.clusters[rows])
+    names = dataset.feature_names or [f"feature {j}" for j in range(d)]
+    return Unusual(
+        rows=rows,
+        scores=scores,
+        p_values=trained.outlier_p_values(scores),
+        confidence=confidence(prediction.probabilities[rows], within),
+        reasons=[] if dataset.are_features else reasons(x, trained.explain_outliers(x), names),
+        n_compared=len(seen),
+    )
 
 
 def _log_density(trained: TrainedModel) -> Any:

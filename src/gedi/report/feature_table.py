@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases, plot
-from gedi.report.array_tools import by_density, largest_numbers, nonzero
+from gedi.report.array_tools import largest_numbers, nonzero
 from gedi.report.cluster_table import MAX_TABLE_CLUSTERS, hex_colors
 from gedi.report.content import Floats, Integers, ReportContent
 from gedi.report.pictures import Picture, chart
@@ -34,13 +34,14 @@ class FeatureRow:
 
 @dataclass(frozen=True)
 class UnlikelyRow:
-    """One of the least likely rows of a table, and the features that stand out in it."""
+    """One of the least typical rows of a table, and the features that stand out in it."""
 
     number: int
     cluster: int
     color: str
     confidence: str
-    log_density: str
+    score: str
+    p_value: str
     standing_out: Sequence[tuple[str, str]]
 
 
@@ -149,27 +150,22 @@ def _heat(mean: float) -> tuple[str, str]:
 
 
 def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
-    """The ten rows of lowest density, with the features in which they deviate most."""
-    center, scale = content.x.mean(axis=0), nonzero(content.x.std(axis=0))
-    colors, names = hex_colors(content.n_clusters), _feature_names(content)
-    rows = []
-    for i in by_density(content.log_density)[:10]:
-        deviation = (content.x[i] - center) / scale
-        furthest = np.argsort(-np.abs(deviation), kind="stable")[:3]
-        rows.append(
-            UnlikelyRow(
-                number=int(i),
-                cluster=int(content.clusters[i]),
-                color=colors[content.clusters[i]],
-                confidence=f"{content.confidence[i]:.3f}",
-                log_density=phrases.number(content.log_density[i]),
-                standing_out=[
-                    (names[j], f"{phrases.number(content.x[i, j])} ({deviation[j]:+.1f} sd)")
-                    for j in furthest
-                ],
-            )
+    """The least typical rows, with the features that make them so."""
+    if content.unusual is None:
+        return []
+    colors, unusual = hex_colors(content.n_clusters), content.unusual
+    return [
+        UnlikelyRow(
+            number=int(i),
+            cluster=int(content.clusters[i]),
+            color=colors[content.clusters[i]],
+            confidence=f"{sure:.3f}",
+            score=phrases.number(score),
+            p_value=f"{p:.2g}",
+            standing_out=reasons,
         )
-    return rows
+        for i, score, p, sure, reasons in zip(*unusual[:5], strict=True)
+    ]
 
 
 def _feature_names(content: ReportContent) -> list[str]:

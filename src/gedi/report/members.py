@@ -126,12 +126,15 @@ def duplicates_part(content: ReportContent) -> Duplicates | None:
 
 
 def unusual_members(content: ReportContent) -> tuple[list[Member], Picture | None]:
-    """The rows of lowest density, as texts or as pictures."""
-    rows = by_density(content.log_density)[:_UNUSUAL]
+    """The least typical rows, as texts or as pictures."""
+    rows, scores = by_density(content.log_density)[:_UNUSUAL], content.log_density
+    if content.unusual is not None:
+        rows, scores = content.unusual.rows, np.zeros(len(content.x))
+        scores[rows] = content.unusual.scores
     told = [_member(content, i) for i in rows]
-    captions = [f"{content.log_density[i]:.0f}" for i in rows]
+    captions = [f"{scores[i]:.0f}" for i in rows]
     picture = picture_tiles(
-        content, rows, "Least likely photographs", "log-density in nats under each", captions
+        content, rows, "Least typical photographs", "outlier score in nats under each", captions
     )
     return told, picture
 

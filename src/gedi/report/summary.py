@@ -61,11 +61,13 @@ def headline(sizes: Integers) -> str:
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
     """Names and values below the headline."""
+    found = [] if content.number is None else [("number of clusters", content.number)]
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
         ("method", content.method),
         ("training", f"{content.iterations:,} iterations in {_duration(content.seconds)}"),
+        *found,
     ]
 
 

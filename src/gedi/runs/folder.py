@@ -38,6 +38,7 @@ from gedi.data.source import Source
 from gedi.errors import DataError, RunError
 from gedi.evidence.group_files import GroupSource
 from gedi.files import beside, partial_name
+from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
 from gedi.runs.names import BEFORE, FILE, ClusterNames
@@ -74,6 +75,7 @@ class Run:
         groups: where the groups under a rule came from; None without groups.
         like: folder of the earlier run whose cluster numbers are kept; None without one.
         plugins: the plug-ins that the training uses.
+        number: how the number of clusters was found, in a sentence; None if it was known.
     """
 
     path: Path
@@ -84,6 +86,7 @@ class Run:
     groups: GroupSource | None = None
     like: str | None = None
     plugins: tuple[Plugin, ...] = ()
+    number: str | None = None
 
     @classmethod
     def create(
@@ -96,6 +99,7 @@ class Run:
         groups: GroupSource | None = None,
         like: Reference | None = None,
         names: ClusterNames | None = None,
+        number: NumberOfClusters | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
@@ -108,6 +112,7 @@ class Run:
             groups: where groups under a rule came from.
             like: the predictions of an earlier run whose cluster numbers are kept.
             names: the names of the clusters of that run.
+            number: how the number of clusters was found; None if it was given.
             overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
@@ -131,6 +136,7 @@ class Run:
             groups,
             None if like is None else like.name,
             _plugins(source, settings),
+            None if number is None else str(number),
         )
         # Absolute paths, so that the data are found from any working directory.
         run._write_json(
@@ -144,6 +150,8 @@ class Run:
                 "groups": None if groups is None else asdict(groups),
                 "like": run.like,
                 "plugins": [plugin._asdict() for plugin in run.plugins],
+                "number": run.number,
+                "number_scores": {} if number is None else number.scores,
             },
         )
         if like is not None:
@@ -529,6 +537,7 @@ _Facts = tuple[
     GroupSource | None,
     str | None,
     tuple[Plugin, ...],
+    str | None,
 ]
 
 
@@ -551,14 +560,16 @@ def _facts(content: Any) -> _Facts:
     groups, like = _groups(content.get("groups")), content.get("like")
     if like is not None and not isinstance(like, str):
         raise ValueError("like: expected the path of an earlier run, as a string")
-    brought = plugins_of(content.get("plugins", []))
+    brought, number = plugins_of(content.get("plugins", [])), content.get("number")
+    if number is not None and not isinstance(number, str):
+        raise ValueError("number: expected a sentence, as a string")
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought
+        return source, d, tuple(names), None, groups, like, brought, number
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought
+    return source, d, tuple(names), image_shape, groups, like, brought, number
 
 
 def _groups(content: Any) -> GroupSource | None:

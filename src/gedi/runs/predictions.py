@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 import gedi
 from gedi.data.dataset import Dataset, Values
-from gedi.data.rows import Rows
+from gedi.data.rows import Rows, in_parts
+from gedi.data.values import check_points
 from gedi.errors import DataError, RunError
+from gedi.evaluation.reasons import reasons
 from gedi.runs.part_files import PartFiles
-from gedi.training.trained import Prediction, TrainedModel
+from gedi.training.trained import Prediction, TrainedModel, confidence
 
 __all__ = ["SUFFIXES", "Watch", "predict_to_file"]
 
@@ -31,7 +34,7 @@ SUFFIXES = (".csv", ".parquet")
 Watch = Callable[[float], object]
 Frame = dict[str, "pd.Series[Any]"]
 
-_FORMAT = 1
+_FORMAT = 2
 _DIGITS = 6  # of probabilities in .csv files
 
 
@@ -42,12 +45,15 @@ def predict_to_file(
     watch: Watch = lambda share: None,
     *,
     names: Sequence[str] = (),
+    explained: Sequence[str] = (),
 ) -> int:
     """Write a table with a line for each point: its cluster, probabilities and log-density.
 
-    For images from a folder, the first column is the path of the file, and for texts the text;
-    features of both have a column `probability` of the likeliest cluster. Probabilities have six
-    digits in a .csv file, and full precision in a .parquet file, whose row groups are the parts.
+    If the model has an outlier energy, columns follow for the outlier score, its p-value, and how
+    sure the cluster is; see `gedi.GEDI.predict_confidence`. For images from a folder, the first
+    column is the path of the file, and for texts the text; features of both have a column
+    `probability` of the likeliest cluster. Probabilities have six digits in a .csv file, and full
+    precision in a .parquet file, whose row groups are the parts.
 
         rows = open_rows("large.parquet", features=["a", "b"])
         predict_to_file(trained, rows, Path("clusters.parquet"))
@@ -58,28 +64,33 @@ def predict_to_file(
         target: the file to write, .csv or .parquet.
         watch: called with the share of the points read so far.
         names: names of the clusters for a column `name`; without names there is no such column.
+        explained: names of the columns of the points, to write what each contributes to the outlier
+            energy, what would be typical, and the main reasons in words; without names none is
+            written.
 
     Returns:
         The number of points.
 
     Raises:
-        DataError: if points cannot be read or are not valid; no file is left behind.
+        DataError: if points cannot be read or are not valid, or the model has no outlier energy to
+            explain; no file is left behind.
         RunError: if the table cannot be written; its parts are kept, to continue.
     """
     parts = PartFiles(target)
     if isinstance(points, Dataset):  # the parts may be of other points
         parts.discard()
     try:
-        n_done = parts.begin(_key(trained, points, target, names))
+        n_done = parts.begin(_key(trained, points, target, [*names], [*explained]))
         first_row = n_done * trained.part_rows
         blocks = _blocks(points, first_row, watch)
-        for prediction in trained.predict_parts(blocks, first_row=first_row):
-            n = len(prediction.clusters)
+        for part in in_parts(blocks, trained.part_rows):
+            x = check_points(part, trained.box.low.numel(), first_row=first_row)
+            n = len(x)
             about: Frame = {}
             if isinstance(points, Dataset):
                 about = _about(points, slice(first_row, first_row + n))
             with_best = isinstance(points, Dataset) and points.are_features
-            frame = _frame(prediction, about, names, with_best=with_best)
+            frame = _frame(trained, x, about, names, explained, with_best=with_best)
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
@@ -107,7 +118,13 @@ def _blocks(points: Rows | Dataset, first_row: int, watch: Watch) -> Iterator[Va
         watch(share)
 
 
-def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Sequence[str]) -> str:
+def _key(
+    trained: TrainedModel,
+    points: Rows | Dataset,
+    target: Path,
+    names: list[str],
+    explained: list[str],
+) -> str:
     """Everything that the parts depend on, except points in memory."""
     return json.dumps(
         {
@@ -116,7 +133,8 @@ def _key(trained: TrainedModel, points: Rows | Dataset, target: Path, names: Seq
             "suffix": target.suffix.lower(),
             "rows": trained.part_rows,
             "model": _fingerprint(trained),
-            "names": list(names),
+            "names": names,
+            "explained": explained,
             "files": None if isinstance(points, Dataset) else points.marks(),
             "features": None if isinstance(points, Dataset) else points.features,
         },
@@ -132,6 +150,9 @@ def _fingerprint(trained: TrainedModel) -> str:
         "scaling.shift": trained.scaling.shift,
         "scaling.scale": trained.scaling.scale,
     }
+    if trained.outliers is not None:
+        outliers = trained.outliers.state_dict()
+        tensors |= {f"outliers.{name}": value for name, value in outliers.items()}
     for name, value in sorted(tensors.items()):
         found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         found.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -148,8 +169,15 @@ def _about(points: Dataset, part: slice) -> Frame:
 
 
 def _frame(
-    prediction: Prediction, about: Frame, names: Sequence[str], *, with_best: bool
+    trained: TrainedModel,
+    x: Values,
+    about: Frame,
+    names: Sequence[str],
+    explained: Sequence[str],
+    *,
+    with_best: bool,
 ) -> pd.DataFrame:
+    prediction = trained.predict(x)
     probabilities = {
         f"probability_{cluster}": column
         for cluster, column in enumerate(prediction.probabilities.T)
@@ -160,7 +188,35 @@ def _frame(
         | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
         | ({"probability": prediction.probabilities.max(1)} if with_best else {})
         | {**probabilities, "log_density": prediction.log_density}
+        | ({} if trained.outliers is None else _outlier_columns(trained, x, prediction))
+        | (_explanation_columns(trained, x, explained) if explained else {})
     )
+
+
+def _outlier_columns(
+    trained: TrainedModel, x: Values, prediction: Prediction
+) -> dict[str, NDArray[np.float64]]:
+    scores = trained.outlier_scores(x)
+    within = trained.outlier_p_values(scores, prediction.clusters)
+    return {
+        "outlier_score": scores,
+        "p_value": trained.outlier_p_values(scores),
+        "confidence": confidence(prediction.probabilities, within),
+    }
+
+
+def _explanation_columns(
+    trained: TrainedModel, x: Values, names: Sequence[str]
+) -> dict[str, Sequence[str] | NDArray[np.float64]]:
+    explanation = trained.explain_outliers(x)
+    return {
+        "reasons": [
+            "; ".join(f"{name} {text}" for name, text in some)
+            for some in reasons(x, explanation, names)
+        ],
+        **dict(zip((f"contribution_{n}" for n in names), explanation.contributions.T, strict=True)),
+        **dict(zip((f"typical_{n}" for n in names), explanation.typical.T, strict=True)),
+    }
 
 
 def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:

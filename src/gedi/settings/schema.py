@@ -80,8 +80,9 @@ class EncoderSettings:
             pixels a side unless `hidden` is given, else mlp.
         hidden: the widths of the layers of an mlp. Null: [100, 100] for up to 32 features, else
             [512, 512].
-        base: add the log-density of a Gaussian fitted to the data to the model, so that chains
-            start near the data. Null: true above two dimensions.
+        base: add the log-density of a simple model of the data to the logits: a mixture with
+            sampler.kind base, which needs it, else a Gaussian, so that chains start near the data.
+            Null: true, but with chains only above two dimensions.
     """
 
     kind: EncoderKind | str | None = None
@@ -114,11 +115,12 @@ class SamplerSettings:
     """The source of the negatives (samples of the model) for GEN, and the moves of the chains.
 
     Args:
-        kind: langevin draws negatives by Langevin chains, as Algorithm 1 was published; base takes
-            draws of the base density, a mixture, and needs no chains during the training, which is
-            many times faster; vera draws them from a network that learns to sample. With vera, few
-            chains move during the training, and GEN is added after one restart is chosen. Null:
-            langevin, or as in the model that a training goes on from.
+        kind: base takes draws of the base density, a mixture, and moves no chains during the
+            training, which takes seconds; it is for vectors. langevin draws negatives by Langevin
+            chains, as Algorithm 1 was published. vera draws them from a network that learns to
+            sample; few chains move during the training, and GEN is added after one restart is
+            chosen. Null: base for vectors without known classes or groups and with a built-in
+            encoder and method, else langevin; or as in the model that a training goes on from.
         n_draws: with kind base, the number of draws for each point of a batch.
         step_size: the Langevin step size ε in whitened coordinates; the initial value if
             target_acceptance is set.
@@ -235,9 +237,9 @@ class RestartSettings:
             single linkage and others), which is chosen without labels. Null: true for one network
             with sampler.kind base, unless an encoder, classes or groups are given.
         n: the number of trainings. Raise it if clusters differ between seeds. Null: 1 with
-            sampler.kind base; else 6 with
-            k-means, 5 after score matching, 4 if the networks are large; without k-means, 4 for
-            small networks, 8 for large ones and 3 for convolutional ones.
+            sampler.kind base; else 6 with k-means, 5 after score matching, 4 if the networks are
+            large; without k-means, 4 for small networks, 8 for large ones and 3 for convolutional
+            ones.
         kmeans: the number of trainings that start from the clusters of k-means. Null: a third of
             them, rounded up, but 1 after score matching; 0 for images, whose pixel distances mean
             little, and if an encoder or classes are given.
@@ -252,7 +254,8 @@ class RestartSettings:
             Null: a third of `iterations`.
         score_matching: the number of steps of denoising score matching before the first iteration,
             which fit the energy to the data without chains. Null: two thirds of `iterations` for
-            small networks without base, up to two dimensions, unless clusters have names; else 0.
+            small networks with chains and without base, up to two dimensions, unless clusters have
+            names; else 0.
     """
 
     pool: bool | None = None
@@ -272,8 +275,9 @@ class Settings:
     Args:
         method: gedi, which includes JEM and GEDI no gen by its weights; for comparison barlow-twins
             or swav, whose loss replaces INV and which have no density; or the name of a plug-in.
-        n_clusters: the number of clusters. Null: known for named data sets, such as moons and
-            mnist.
+        n_clusters: the number of clusters; `auto` finds it from vectors, see `gedi.partitions`.
+            Null: known for named data sets, such as moons and mnist; the number of shares if
+            `prior` is a list; else auto.
         prior: the shares of the clusters that PRIOR aims at. A list of positive numbers, one for
             each cluster, if you know them; `uniform` for equal shares; `learned` for shares that
             start equal, or from the first partition, and follow the clusters found. Null: learned
@@ -303,8 +307,8 @@ class Settings:
         compile: compile the network and the gradients of the chains by torch.compile. This takes
             minutes at the start, so use it for long trainings on a GPU.
         cuda_graph: launch the chains, gradients and optimizer step of an iteration as one CUDA
-            graph, which is faster. Null: true on a GPU with one process, unless the encoder is your
-            own, labels or rules are given, or the sampler is vera.
+            graph, which is faster. Null: true on a GPU with one process and sampler.kind langevin,
+            unless the encoder is your own, or labels or rules are given.
         rename: permute the numbers of the clusters at evaluations if this makes the outcomes of a
             rule over groups more likely.
         evaluate_every: the number of iterations between evaluations.
@@ -316,7 +320,7 @@ class Settings:
     """
 
     method: MethodKind | str = "gedi"
-    n_clusters: int | None = None
+    n_clusters: int | Literal["auto"] | None = None
     prior: list[float] | Literal["uniform", "learned"] | None = None
     max_iter: int | None = None
     max_time: float | None = None
@@ -401,14 +405,14 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
     called = called or {}
     _check_types(settings, called)
     for name, value in _flat(asdict(settings)).items():
-        if value is not None and name in _RANGES:
+        if value is not None and value != "auto" and name in _RANGES:
             _RANGES[name].check(_label(name, called), value)
     if isinstance(settings.prior, (list, tuple)):
         if not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
                 f"setting prior: expected positive shares, got {_shown(settings.prior)}"
             )
-        if settings.n_clusters is not None and len(settings.prior) != settings.n_clusters:
+        if isinstance(settings.n_clusters, int) and len(settings.prior) != settings.n_clusters:
             raise SettingsError(
                 f"setting prior: expected {settings.n_clusters} shares, one for each cluster, "
                 f"got {len(settings.prior)}"

@@ -334,5 +334,5 @@ def _batch(
 @torch.no_grad()
 def _follow(state: TrainingState, x: Tensor, rate: float) -> Tensor:
     """The next log π: the log of (1 - rate) π + rate mean_j p(y|x_j), (..., c)."""
-    found = log_marginal(state.model(x))
+    found = log_marginal(state.model(x, with_base=False))  # the base cancels in posteriors
     return torch.logaddexp(state.log_prior + math.log1p(-rate), found + math.log(rate))

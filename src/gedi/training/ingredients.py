@@ -22,6 +22,7 @@ from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.build import build_model, load_weights
 from gedi.model.mixture import MixtureBase
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
@@ -35,7 +36,7 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import Partition, kmeans_starts, learn_partition, pool_partition
+from gedi.training.starts import Partition, found_partition, kmeans_starts, pool_partition
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -71,6 +72,8 @@ class Ingredients:
         partition: the partition from which the network starts, or None.
         held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
             chains.
+        outliers: how unusual points are, and the places of the points whose energies are held out;
+            None for images.
     """
 
     scaling: Scaling
@@ -86,6 +89,7 @@ class Ingredients:
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
     held_out: Tensor
+    outliers: tuple[OutlierEnergy, Tensor] | None
 
 
 def build_ingredients(
@@ -117,8 +121,16 @@ def build_ingredients(
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
     if settings.restarts.pool and previous is None:
-        drawing = Generator().manual_seed(settings.seed)
-        partition = pool_partition(settings.n_clusters, data, drawing)
+        partition = (
+            pool_partition(
+                settings.n_clusters,
+                data,
+                Generator().manual_seed(settings.seed),
+                prior=settings.prior if isinstance(settings.prior, list) else None,
+            )
+            if plan.found is None
+            else found_partition(plan.found, data)
+        )
     evidence = build_evidence(
         data,
         classes=custom.classes,
@@ -165,6 +177,7 @@ def build_ingredients(
         base=base,
         partition=partition,
         held_out=data[order[:n_held_out]],
+        outliers=_outliers(plan, data),
     )
 
 
@@ -198,14 +211,6 @@ def fresh_state(
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
-    if parts.partition is not None:
-        learn_partition(
-            model,
-            parts.partition,
-            learning_rate=settings.learning_rate,
-            batch_size=settings.batch_size,
-            generator=generator,
-        )
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)
@@ -359,6 +364,12 @@ def _base(
         return GaussianBase.fit(data, noise).to(data.device), None
     gaussian = GaussianBase.fit(data, 0.0).to(data.device)
     return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
+
+
+def _outliers(plan: Plan, data: Points) -> tuple[OutlierEnergy, Tensor] | None:
+    if plan.data.image_shape is not None:
+        return None
+    return OutlierEnergy.fit(data[:], Generator().manual_seed(plan.settings.seed))
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:

@@ -36,6 +36,7 @@ __all__ = ["Numbering", "Reference", "aligned", "describe", "matched", "recall"]
 
 _POINTS = 5_000  # points that are compared
 _FEWEST = 0.05  # if a smaller share of them is known, all are used
+_UNUSUAL = 0.05  # p-value up to which a point is an outlier to the earlier model
 _SAME = 0.5  # overlap above which two clusters are the same
 
 
@@ -105,6 +106,8 @@ def recall(
     points = np.asarray(x[rows] if columns is None else x[rows][:, columns])
     prediction = trained.predict(points)
     known = trained.box.contains(trained.scaling(points)).numpy() & (prediction.energy <= limit)
+    if trained.outliers is not None:
+        known &= trained.outlier_p_values(trained.outlier_scores(points)) > _UNUSUAL
     if known.mean() < _FEWEST:  # too few to rely on
         known[:] = True
     return Reference(rows[known], prediction.probabilities[known], name)
@@ -180,7 +183,11 @@ def aligned(
     numbering = matched(reference.posteriors, now.double().numpy(), reference.name)
     order = torch.from_numpy(numbering.order)
     model = renumber_head(copy.deepcopy(trained.model), order)
-    return replace(trained, model=model, log_prior=trained.log_prior[order]), numbering
+    outliers = copy.deepcopy(trained.outliers)
+    if outliers is not None:
+        outliers.clusters = order.argsort()[outliers.clusters]
+    log_prior = trained.log_prior[order]
+    return replace(trained, model=model, log_prior=log_prior, outliers=outliers), numbering
 
 
 def describe(numbering: Numbering) -> str:

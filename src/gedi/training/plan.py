@@ -46,6 +46,7 @@ from gedi.settings.complete import (
 )
 from gedi.settings.presets import NEUTRAL, changes_images, preset
 from gedi.training.custom import Custom
+from gedi.training.starts import FoundNumber, find_number
 
 __all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
 
@@ -134,6 +135,7 @@ class Plan:
         cuda_graph: whether iterations are launched as CUDA graphs.
         devices: the number of processes on each machine.
         nodes: the number of machines.
+        found: how the number of clusters was found; None if it was known.
     """
 
     settings: CompleteSettings
@@ -145,6 +147,7 @@ class Plan:
     cuda_graph: bool
     devices: int
     nodes: int
+    found: FoundNumber | None = None
 
     @property
     def n_processes(self) -> int:
@@ -169,6 +172,8 @@ class Plan:
             f"{_networks(settings, self.network)}; batches of {settings.batch_size}, "
             f"{settings.max_iter} iterations at most",
         ]
+        if self.found is not None:
+            lines.append(str(self.found.number))
         if settings.data_noise:
             unit = "the pixels' half range" if is_image else "the data's spread"
             lines.append(
@@ -183,7 +188,8 @@ def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
     widths = "".join(f"-{width}" for width in encoder.hidden)
     network = f"{encoder.kind}{widths} with {size.parameters:,} parameters"
     if restarts.n == 1:
-        return f"one network, {network}"
+        start = " that starts from the best partition of a pool" if restarts.pool else ""
+        return f"one network{start}: {network}"
     starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
     return (
         f"{restarts.n} networks{starts} until iteration {restarts.iterations}, then the one with "
@@ -229,13 +235,7 @@ def plan(
     check(settings)
     shape = DataShape.of(dataset)
     method = custom.chosen_method(settings)
-    n_clusters = settings.n_clusters or dataset.n_classes
-    if n_clusters is None:
-        raise SettingsError(
-            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
-            "--n-clusters 5 on the command line; docs/estimators.md compares several numbers "
-            "without labels"
-        )
+    n_clusters, found = _number(dataset, settings, custom)
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
@@ -283,7 +283,39 @@ def plan(
         cuda_graph=_cuda_graph(finished, custom, on_cuda, devices * nodes),
         devices=devices,
         nodes=nodes,
+        found=found,
     )
+
+
+def _number(dataset: Dataset, settings: Settings, custom: Custom) -> tuple[int, FoundNumber | None]:
+    """The number of clusters, and how it was found unless it is known."""
+    known = _known_number(dataset, settings, custom)
+    if known is not None:
+        return known, None
+    _check_number_can_be_found(dataset, custom)
+    found = find_number(dataset.x, settings.seed)
+    return found.number.n_clusters, found
+
+
+def _known_number(dataset: Dataset, settings: Settings, custom: Custom) -> int | None:
+    if isinstance(settings.n_clusters, int):
+        return settings.n_clusters
+    if custom.previous is not None:
+        return custom.previous.n_clusters
+    if isinstance(settings.prior, list):
+        return len(settings.prior)
+    return dataset.n_classes if settings.n_clusters is None else None
+
+
+def _check_number_can_be_found(dataset: Dataset, custom: Custom) -> None:
+    """Refuse to look for clusters of images, whose distances mean little, and of symbols."""
+    if dataset.image_shape is not None or custom.names_clusters:
+        what = "images" if dataset.image_shape is not None else "clusters with a meaning"
+        raise SettingsError(
+            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
+            f"--n-clusters 5 on the command line; auto is not for {what}: `gedi sweep` compares "
+            "several numbers without labels"
+        )
 
 
 def _decided(
@@ -369,27 +401,35 @@ def _encoder(
 def _sampler_kind(
     settings: Settings, method: Method, shape: DataShape, custom: Custom
 ) -> SamplerKind:
-    """The sampler: chains, unless draws of the base are set, or used by the previous model."""
-    if settings.sampler.kind == "base":
-        _check_base_draws(settings, method, shape)
-    if settings.sampler.kind is not None:
-        return settings.sampler.kind
-    previous = custom.previous
-    goes_on = previous is not None and isinstance(previous.model.base, MixtureBase)
-    return "base" if goes_on else "langevin"
+    """The source of negatives: draws of the base for vectors, chains where there is no such base.
+
+    A training that goes on from a model keeps the kind of its base. Encoders of the user, and
+    trainings with known classes or groups, do not start from a pool of partitions, and without
+    that start chains find better clusters.
+    """
+    kind = settings.sampler.kind
+    hindrances = _base_hindrances(settings, method, shape)
+    if kind == "base" and hindrances:
+        raise SettingsError(f"setting sampler.kind: base expects {hindrances[0]}")
+    if kind is not None:
+        return kind
+    if custom.previous is not None:
+        suits = isinstance(custom.previous.model.base, MixtureBase)
+    else:
+        own = custom.encoder is not None or is_plugged(settings.encoder.kind)
+        suits = not own and not custom.names_clusters
+    return "base" if suits and not hindrances else "langevin"
 
 
-def _check_base_draws(settings: Settings, method: Method, shape: DataShape) -> None:
-    """Refuse draws of the base if there is no such base, or no use for it."""
-    reasons = {
+def _base_hindrances(settings: Settings, method: Method, shape: DataShape) -> list[str]:
+    """What draws of the base expect but do not find; empty if they can be used."""
+    hindrances = {
         "vectors, but these are images": shape.image_shape is not None,
         "a built-in method with GEN": method.name not in BUILT_IN or "gen" not in method.gives,
         "encoder.base true or null": settings.encoder.base is False,
         "a positive weights.gen": settings.weights.gen == 0,
     }
-    for expected, holds in reasons.items():
-        if holds:
-            raise SettingsError(f"setting sampler.kind: base expects {expected}")
+    return [expected for expected, holds in hindrances.items() if holds]
 
 
 def _network(
@@ -446,6 +486,7 @@ def _cuda_graph(
         "the device is not cuda": not on_cuda,
         f"there are {n_processes} processes": n_processes > 1,
         "sampler.kind is vera": settings.sampler.kind == "vera",
+        "sampler.kind is base": settings.sampler.kind == "base",
         "something is known of some inputs": custom.names_clusters,
         "the training continues from a trained model": custom.previous is not None,
     }

@@ -38,6 +38,7 @@ from gedi.model import EnergyClassifier, ResidualClassifier, number_by_size
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
@@ -45,6 +46,7 @@ from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
 from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
 from gedi.objective import Terms
+from gedi.partitions import NumberOfClusters
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
@@ -62,7 +64,7 @@ from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
-from gedi.training.starts import kmeans_head
+from gedi.training.starts import kmeans_head, learn_partition
 from gedi.training.threads import bounded_threads
 from gedi.training.trained import TrainedModel
 
@@ -74,6 +76,7 @@ _log = logging.getLogger("gedi.training")
 
 _LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
 _END_SHARE = 0.1  # share of the remaining max_time for log Z and predictions
+_PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
 
@@ -94,6 +97,7 @@ class Fit:
         iterations: the number of iterations done.
         seconds: the time spent in them.
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
+        number: how the number of clusters was found; None if it was known.
     """
 
     trained: TrainedModel
@@ -107,11 +111,12 @@ class Fit:
     iterations: int
     seconds: float
     numbering: Numbering | None = None
+    number: NumberOfClusters | None = None
 
 
 def fit(
     x: ArrayLike | Dataset,
-    n_clusters: int,
+    n_clusters: int | Literal["auto"] = "auto",
     *,
     image_shape: tuple[int, int, int] | None = None,
     settings: Settings | None = None,
@@ -125,7 +130,7 @@ def fit(
 
     Args:
         x: points, (n, d), in any units, or a data set.
-        n_clusters: the number of clusters.
+        n_clusters: the number of clusters; "auto" finds it from vectors.
         image_shape: (C, H, W) if the rows of the array are flattened images.
         settings: all other settings, which are plain values.
         custom: other objects and arrays, such as your own encoder.
@@ -287,7 +292,7 @@ class Session:
             RunError: if another process of the training has died.
         """
         with bounded_threads(self.plan.multiplications), self.crew.failures_told():
-            self._match_scores()
+            self._prepare()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
                 if not _is_stopped(hooks):
@@ -395,6 +400,7 @@ class Session:
             iterations=self.state.iteration,
             seconds=self.state.seconds,
             numbering=numbering,
+            number=None if self.plan.found is None else self.plan.found.number,
         )
 
     def trained_model(self) -> TrainedModel:
@@ -431,7 +437,19 @@ class Session:
             log_prior=log_prior,
             normalizer=self._normalizer(model, box),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
+            outliers=self._outliers(model),
         )
+
+    def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:
+        """The outlier energy with the clusters of its held-out points, on the CPU."""
+        if self.parts.outliers is None:
+            return None
+        outliers, places = self.parts.outliers
+        outliers, data = copy.deepcopy(outliers).cpu(), self.parts.data
+        parts = torch.split(data[places.to(data.device)].cpu(), _PART)
+        with torch.no_grad():
+            outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
+        return outliers
 
     def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
@@ -459,20 +477,31 @@ class Session:
             generator=Generator().manual_seed(self.settings.seed),
         )
 
-    def _match_scores(self) -> None:
-        """Start fresh energies by score matching, if the settings ask for it."""
-        n_steps = self.settings.restarts.score_matching
-        if n_steps and not self._begun:
+    def _prepare(self) -> None:
+        """Let fresh networks learn the first partition, or start by score matching."""
+        if self._begun:
+            return
+        self._begun = True
+        settings, parts = self.settings, self.parts
+        if parts.partition is not None:
+            learn_partition(
+                self.state.model,
+                parts.partition,
+                learning_rate=settings.learning_rate,
+                batch_size=settings.batch_size,
+                generator=Generator().manual_seed(settings.seed),
+            )
+            self.state.average.load_state_dict(self.state.model.state_dict())
+        elif settings.restarts.score_matching:
             match_scores(
                 self.state,
-                self.parts.data,
-                self.parts.algorithm,
-                n_steps=n_steps,
-                seed=self.settings.seed,
-                in_place=not isinstance(self.parts.batches, Stream),
+                parts.data,
+                parts.algorithm,
+                n_steps=settings.restarts.score_matching,
+                seed=settings.seed,
+                in_place=not isinstance(parts.batches, Stream),
             )
-            self.controller.guard.begin(self.state)
-        self._begun = True
+        self.controller.guard.begin(self.state)
 
     def _choose(self) -> None:
         self.controller.guard.check(self.state)  # the chosen state is accepted as good

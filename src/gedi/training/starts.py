@@ -8,25 +8,30 @@ cross the cut.
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
-from gedi.partitions import best_partition
+from gedi.partitions import NumberOfClusters, best_partition, number_of_clusters
 from gedi.settings import CompleteSettings
 
 __all__ = [
     "CODED",
     "Codes",
+    "FoundNumber",
     "Partition",
+    "find_number",
     "fit_codes",
+    "found_partition",
     "kmeans_codes",
     "kmeans_head",
     "kmeans_starts",
@@ -35,7 +40,9 @@ __all__ = [
 ]
 
 CODED = 5000  # points that are partitioned
-_POOL_STEPS = 500  # steps of Adam to learn a partition of any shape
+_POOL_STEPS = 500  # the most steps of Adam to learn a partition of any shape
+_LOOKS = 50  # steps from one look at the learned clusters to the next
+_LEARNED = 0.995  # the share of points with which a partition counts as learned
 _CODED_STEPS = 200  # steps of Adam to learn the codes of k-means, for nine in ten points
 _PART = 500  # points embedded at a time
 
@@ -108,21 +115,61 @@ class Partition(NamedTuple):
     log_shares: Tensor
 
 
-def pool_partition(n_clusters: int, data: Points, generator: Generator) -> Partition:
+def pool_partition(
+    n_clusters: int, data: Points, generator: Generator, *, prior: list[float] | None = None
+) -> Partition:
     """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
     Args:
         n_clusters: the number of clusters, c.
         data: all points.
         generator: draws the points and the seed of the partitions.
+        prior: the shares of the clusters if the user gave them; the sizes of the clusters get the
+            same order. None means any order.
     """
     chosen = torch.randperm(len(data), generator=generator)[:CODED]
     x = data[chosen.to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
     found = best_partition(x.cpu().double().numpy(), n_clusters, seed)
-    codes = torch.from_numpy(found).long()
-    shares = torch.bincount(codes, minlength=n_clusters).clamp_min(1).double()
-    return Partition(x, codes.to(x.device), (shares / shares.sum()).log().float())
+    if prior is not None:
+        found = _ordered_as(found, np.asarray(prior))
+    return Partition(x, torch.from_numpy(found).long().to(x.device), _log_shares(found, n_clusters))
+
+
+class FoundNumber(NamedTuple):
+    """The number of clusters that was found, and the rows of the partition.
+
+    Attributes:
+        number: the number, its rivals, and the clusters of the rows.
+        rows: places of up to 5,000 points, (m,).
+    """
+
+    number: NumberOfClusters
+    rows: NDArray[np.int64]
+
+
+def find_number(x: Values, seed: int) -> FoundNumber:
+    """The number of clusters, and the partition of up to 5,000 points; see `gedi.partitions`.
+
+    Args:
+        x: points in the user's units, (n, d).
+        seed: determines the points, and the partitions.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:CODED])
+    return FoundNumber(number_of_clusters(np.asarray(x[rows], np.float64), seed), rows)
+
+
+def found_partition(found: FoundNumber, data: Points) -> Partition:
+    """The partition that came with the number of clusters.
+
+    Args:
+        found: of the same points.
+        data: all points.
+    """
+    codes = found.number.labels
+    x = data[torch.from_numpy(found.rows).to(data.device)]
+    log_shares = _log_shares(codes, found.number.n_clusters)
+    return Partition(x, torch.from_numpy(codes).long().to(x.device), log_shares)
 
 
 def learn_partition(
@@ -133,12 +180,25 @@ def learn_partition(
     batch_size: int,
     generator: Generator,
 ) -> None:
-    """Train one network on a partition: Adam on CE(code, p(y|x)), in place, on the CPU."""
-    x, codes = partition.x.cpu(), partition.codes.cpu()
+    """Train one network on a partition: Adam on CE(code, p(y|x)), in place, on its device.
+
+    It ends when nearly all points have their clusters; INV and PRIOR, and the likelihood of the
+    partition, come afterwards.
+
+    Args:
+        model: the network, without members.
+        partition: the points and their clusters.
+        learning_rate: the learning rate of Adam, which falls to zero over the second half.
+        batch_size: the number of points per step.
+        generator: draws the batches, on the CPU.
+    """
+    x, codes = partition.x, partition.codes
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     for step in range(_POOL_STEPS):
+        if step % _LOOKS == 0 and _agreement(model, x, codes) > _LEARNED:
+            break
         optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 2 * (1 - step / _POOL_STEPS))
-        pick = torch.randint(len(x), (batch_size,), generator=generator)
+        pick = torch.randint(len(x), (batch_size,), generator=generator).to(x.device)
         logits = model(x[pick], with_base=False)
         loss = cross_entropy(logits, codes[pick], label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
@@ -147,6 +207,13 @@ def learn_partition(
     if isinstance(model, ResidualClassifier):
         # Softmax ignores a shift of all logits, along which Adam has followed rounding errors.
         model.start_at_base()
+
+
+@torch.no_grad()
+def _agreement(model: EnergyClassifier, x: Tensor, codes: Tensor) -> float:
+    """The share of points that have the clusters of their codes."""
+    found = torch.cat([model(part, with_base=False).argmax(-1) for part in torch.split(x, _PART)])
+    return float((found == codes).double().mean())
 
 
 def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
@@ -164,12 +231,25 @@ def kmeans_codes(x: Tensor, log_prior: Tensor, generator: Generator) -> Codes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # too few distinct points
         found = KMeans(c, n_init=1, random_state=seed).fit_predict(x.numpy())
-    counts = np.bincount(found, minlength=c)
-    place = np.empty(c, dtype=np.int64)
-    place[np.argsort(-counts, kind="stable")] = np.argsort(-log_prior.numpy(), kind="stable")
-    # Some clusters are empty if there are fewer distinct points than clusters.
-    shares = torch.from_numpy(counts.clip(1)[np.argsort(place)]).double()
-    return Codes(torch.from_numpy(place[found]), (shares / shares.sum()).log().float())
+    codes = _ordered_as(found, log_prior.numpy())
+    return Codes(torch.from_numpy(codes), _log_shares(codes, c))
+
+
+def _ordered_as(codes: NDArray[Any], prior: NDArray[Any]) -> NDArray[np.int64]:
+    """The codes with numbers such that the sizes of clusters have the order of a prior, (c,)."""
+    counts = np.bincount(codes, minlength=len(prior))
+    place = np.empty(len(prior), dtype=np.int64)
+    place[np.argsort(-counts, kind="stable")] = np.argsort(-prior, kind="stable")
+    return np.asarray(place[codes])
+
+
+def _log_shares(codes: NDArray[Any], n_clusters: int) -> Tensor:
+    """The log of the share of points in each cluster, (c,).
+
+    A cluster without points, as there are fewer distinct points than clusters, counts as one point.
+    """
+    shares = torch.from_numpy(np.bincount(codes, minlength=n_clusters).clip(1)).double()
+    return (shares / shares.sum()).log().float()
 
 
 @torch.no_grad()

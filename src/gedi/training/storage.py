@@ -20,6 +20,7 @@ from gedi.model.box import Box
 from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.model.mixture import MixtureBase
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import LEADING, SpectralMatrix
@@ -48,6 +49,9 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
     if trained.smoothing.root is not None:
         root = trained.smoothing.root.state_dict()
         tensors |= {f"smoothing.root.{name}": value for name, value in root.items()}
+    if trained.outliers is not None:
+        outliers = trained.outliers.state_dict()
+        tensors |= {f"outliers.{name}": value for name, value in outliers.items()}
     if trained.normalizer is not None:
         value, error, ess, _ = trained.normalizer
         tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
@@ -211,4 +215,18 @@ def _trained_model(
         log_prior=tensors["log_prior"],
         normalizer=normalizer,
         smoothing=Smoothing(settings.data_noise, root),
+        outliers=_outlier_energy(part("outliers."), d),
     )
+
+
+def _outlier_energy(tensors: dict[str, Tensor], d: int) -> OutlierEnergy | None:
+    """How unusual points are; None for images and in files of earlier versions.
+
+    Raises:
+        ValueError: for tensors that do not fit each other or the points.
+    """
+    if not tensors:
+        return None
+    outliers = OutlierEnergy.blank(tensors, d)
+    outliers.load_state_dict(tensors)
+    return outliers

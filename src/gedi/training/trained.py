@@ -15,14 +15,16 @@ from torch import Generator, Tensor
 from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
 from gedi.data.values import check_points
+from gedi.errors import DataError
 from gedi.model import EnergyClassifier, energy_of_logits
 from gedi.model.box import Box
+from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
 
-__all__ = ["Prediction", "TrainedModel"]
+__all__ = ["OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
 _PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
@@ -45,6 +47,21 @@ class Prediction(NamedTuple):
     log_density: NDArray[np.float64]
 
 
+class OutlierExplanation(NamedTuple):
+    """Why points are unusual, column by column.
+
+    Attributes:
+        contributions: what each column adds to the outlier energy, in nats, (n, d). They sum up to
+            minus the outlier score; columns in which a point is closer to its neighbours than is
+            typical have negative ones.
+        typical: the median of each column among the nearest typical rows, in the user's units,
+            (n, d).
+    """
+
+    contributions: NDArray[np.float64]
+    typical: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A trained network with everything that is needed to use it.
@@ -58,6 +75,7 @@ class TrainedModel:
         log_prior: log π, (c,).
         normalizer: log Z in nats, in scaled units; None if there is no estimate.
         smoothing: the noise in the data whose density is p(x).
+        outliers: how unusual points are; None for images, and for models of earlier versions.
     """
 
     model: EnergyClassifier
@@ -68,6 +86,7 @@ class TrainedModel:
     log_prior: Tensor
     normalizer: LogNormalizer | None = None
     smoothing: Smoothing = Smoothing()
+    outliers: OutlierEnergy | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -167,6 +186,73 @@ class TrainedModel:
             log_density.numpy(),
         )
 
+    # --- outliers
+
+    def outlier_scores(self, x: ArrayLike) -> NDArray[np.float64]:
+        """How typical points (n, d) in the user's units are, (n,); outliers have low scores.
+
+        For vectors it is minus the energy of `gedi.model.outlier_energy`, in nats, about 0 for
+        typical points. Without one, as for images, it is log p(x).
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        if self.outliers is None:
+            return self.predict(x).log_density
+        energy, points = self.outliers, check_points(x, self.box.low.numel())
+        scores: NDArray[np.float64] = -self._in_parts(lambda z: energy(z)[:, None], points).numpy()
+        return scores[:, 0]
+
+    def outlier_p_values(
+        self, scores: ArrayLike, clusters: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """The share of training rows that are at least as unusual, (n,).
+
+            p = (1 + #{i : s_i <= s}) / (m + 1)
+
+        The m scores s_i are those of rows of the training by parts of the model that do not know
+        these rows. So new rows like those of the training have p <= α with probability α.
+
+        Args:
+            scores: the `outlier_scores` of points, (n,).
+            clusters: the clusters of the points, (n,), to compare points with training rows of the
+                same cluster alone.
+
+        Raises:
+            DataError: if the model has no held-out scores, as for images.
+        """
+        energy = -torch.from_numpy(np.asarray(scores, dtype=np.float64))
+        codes = None if clusters is None else torch.from_numpy(clusters)
+        p: NDArray[np.float64] = self._known_outliers("p-values").p_values(energy, codes).numpy()
+        return p
+
+    def outlier_threshold(self, alpha: float) -> float:
+        """The score below which p-values are at most alpha; -inf with fewer than 1/α - 1 rows.
+
+        Raises:
+            DataError: if the model has no held-out scores, as for images.
+        """
+        return -self._known_outliers("thresholds by p-values").threshold(alpha)
+
+    def explain_outliers(self, x: ArrayLike) -> OutlierExplanation:
+        """Why points (n, d) in the user's units are unusual, column by column.
+
+        Raises:
+            DataError: if the model has no outlier energy, as for images; and as for `predict`.
+        """
+        energy = self._known_outliers("explanations")
+        points = check_points(x, self.box.low.numel())
+        contributions, typical = energy.explain(self.scaling(points, torch.float64))
+        return OutlierExplanation(contributions.numpy(), self.scaling.inverse(typical))
+
+    def _known_outliers(self, what: str) -> OutlierEnergy:
+        if self.outliers is None:
+            raise DataError(
+                f"expected a model of rows of numbers for {what} of outliers, but this model is of "
+                "images, or of an earlier version, which did not store what they need: train again"
+            )
+        return self.outliers
+
     @torch.no_grad()
     def embed(self, x: ArrayLike) -> NDArray[np.float64]:
         """The encoder's output for points (n, d) in the user's units, (n, e).
@@ -249,3 +335,22 @@ class TrainedModel:
         else:
             weights = self.model.posterior(self.chains)[:, cluster].clamp_min(1e-12)
         return self.chains[torch.multinomial(weights, n, replacement=True, generator=generator)]
+
+
+def confidence(
+    probabilities: NDArray[np.float64], cluster_p_values: NDArray[np.float64], alpha: float = 0.05
+) -> NDArray[np.float64]:
+    """How sure the cluster of each point is, from 0 to 1, (n,).
+
+        max_y p(y|x) min(1, p_cluster(x) / α)
+
+    p(y|x) compares the clusters with each other: far from all of them it is 1 for one, too. So it
+    is lowered for points that are more unusual than all but a share α of the rows of that cluster.
+
+    Args:
+        probabilities: p(y|x), (n, c).
+        cluster_p_values: p-values of the points within their most probable cluster, (n,).
+        alpha: share of the rows of a cluster.
+    """
+    sure: NDArray[np.float64] = probabilities.max(1) * np.minimum(1.0, cluster_p_values / alpha)
+    return sure

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+from sklearn.metrics import adjusted_rand_score
+
+from gedi.partitions import NumberOfClusters, number_of_clusters
+
+LABELS = np.array([0, 1])
+CENTRES = np.array([[0, 0], [3, 1], [7, 0], [0, 4], [4, 5], [9, 4], [1, 9], [5, 8], [10, 9]])
+BOXES = np.random.default_rng(0).uniform(size=(9, 40, 2))
+
+
+def blobs(sizes, distance, seed=0):
+    rng = np.random.default_rng(seed)
+    angle = 2 * np.pi * np.arange(len(sizes)) / len(sizes)
+    means = distance * np.stack([np.cos(angle), np.sin(angle)], 1)
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    return rng.normal(size=(len(y), 2)) + means[y], y
+
+
+def test_far_apart_blobs_are_counted():
+    x, y = blobs([60] * 5, 20)
+    found = number_of_clusters(x, seed=0)
+    assert found.n_clusters == 5 and found.gaussians == 5 and found.clear
+    assert adjusted_rand_score(y, found.labels) == 1
+    assert max(found.scores.values()) == 0 and str(found) == "5 clusters were found in the data"
+
+
+def test_small_clusters_count_and_far_rows_do_not():
+    x, y = blobs([475, 20, 5], 20)
+    small = number_of_clusters(x, seed=0)
+    assert small.n_clusters == 3 and adjusted_rand_score(y, small.labels) == 1
+    x, y = blobs([300, 300], 6)
+    rows = np.concatenate([x, 500 + 100 * np.random.default_rng(1).normal(size=(4, 2))])
+    far = number_of_clusters(rows, seed=0)
+    assert far.n_clusters == 2 and adjusted_rand_score(y, far.labels[:600]) == 1
+
+
+def test_shapes_that_are_not_gaussian_are_counted():
+    x, y = make_moons(300, noise=0.05, random_state=0)
+    found = number_of_clusters(x, seed=0)
+    assert found.n_clusters == 2 and found.gaussians is None
+    assert adjusted_rand_score(y, found.labels) == 1
+
+
+def test_one_gaussian_is_not_clear():
+    found = number_of_clusters(np.random.default_rng(0).normal(size=(200, 2)), seed=0)
+    assert found.gaussians == 1 and 1 in found.rivals and not found.clear
+    assert "there may be no clusters" in str(found)
+
+
+def test_the_range_grows_while_its_end_is_the_best(monkeypatch):
+    x = np.concatenate([rows + centre for rows, centre in zip(BOXES, CENTRES, strict=True)])
+    monkeypatch.setattr("gedi.partitions.number.FIRST", 6)
+    found = number_of_clusters(x, seed=0)
+    assert found.n_clusters == 9 and max(found.scores) == 12
+
+
+@pytest.mark.parametrize("rows", [np.arange(3.0)[:, None], np.ones((30, 2)), np.zeros((1, 1))])
+def test_too_few_rows_to_compare_are_two_clusters(rows):
+    found = number_of_clusters(rows, seed=0)
+    assert found.n_clusters == 2 and not found.clear and found.labels.shape == (len(rows),)
+    assert "too few rows" in str(found)
+
+
+def test_rivals_are_within_the_margin():
+    found = NumberOfClusters(3, {2: -0.05, 3: 0.0, 4: -0.4}, None, LABELS)
+    assert found.rivals == [2] and not found.clear
+    assert str(found) == "3 clusters were found in the data (not clear: 2 would do about as well)"
+    assert NumberOfClusters(3, {2: -0.2, 3: 0.0}, None, LABELS).clear
+    # The peak of the Gaussians decided against the score.
+    assert NumberOfClusters(3, {2: 0.0, 3: -0.4}, 3, LABELS).rivals == [2]
