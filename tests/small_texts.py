@@ -33,11 +33,12 @@ def text_model():
     return str(Path(found.origin).parent / "model")
 
 
-def hub_cache(folder, name):
-    """A cache of the hub that holds the model of texts under a name."""
+def on_hub(monkeypatch, folder, name="sentence-transformers/all-MiniLM-L6-v2"):
+    """Let the cache of the hub hold the model of texts under a name."""
+    constants = pytest.importorskip("huggingface_hub").constants
     home = Path(folder) / f"models--{name.replace('/', '--')}"
     (home / "refs").mkdir(parents=True)
     (home / "refs" / "main").write_text("0" * 40)
     (home / "snapshots").mkdir()
     (home / "snapshots" / ("0" * 40)).symlink_to(text_model())
-    return folder
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))

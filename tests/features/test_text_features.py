@@ -83,10 +83,7 @@ def test_features_are_computed_once(network, tmp_path, monkeypatch):
 
 
 def test_a_name_on_the_hub_is_found_in_its_cache(network, tmp_path, monkeypatch):
-    hub = pytest.importorskip("huggingface_hub")
-    small_texts.hub_cache(tmp_path, "sentence-transformers/all-MiniLM-L6-v2")
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path))
+    small_texts.on_hub(monkeypatch, tmp_path)
     default = TextFeatures()
     default._network = network._network
     assert default.identity == network.identity
