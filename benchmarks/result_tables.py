@@ -273,17 +273,21 @@ def images(rows: Rows) -> str:
 
 def clustering(rows: Rows) -> str:
     """Clusters of labelled tables: a line for each method, then one for each table."""
-    best = {
-        row["data"]: max(
-            other["ARI"]
-            for other in rows
-            if other["data"] == row["data"] and "GEDI" not in other["method"]
+    better = {
+        data: max(
+            fmean(row["ARI"] for row in own)
+            for own in groups(some, "method").values()
+            if own[0]["method"] in ("k-means", "Gaussian mixture")
         )
-        for row in rows
+        for (data,), some in groups(rows, "data").items()
     }
 
     def as_good(row: Row) -> bool:
-        return bool(row["ARI"] >= best[row["data"]] - 0.03)
+        return bool(row["ARI"] >= better[row["data"]] - 0.03)
+
+    def units(own: Rows) -> str:
+        known = [row["seconds"] / row["unit"] for row in own if "unit" in row]
+        return f"{median(known):.2f}" if known else ""
 
     by_method = grouped(
         rows,
@@ -292,24 +296,96 @@ def clustering(rows: Rows) -> str:
             "fits": count,
             "mean ARI": lambda own: f"{fmean(row['ARI'] for row in own):.3f}",
             "median ARI": lambda own: f"{median(row['ARI'] for row in own):.3f}",
-            "at most .03 below the better of the others": share(as_good),
-            "units of time": lambda own: (
-                f"{median(row['seconds'] / row['unit'] for row in own):.2f}"
+            "at most .03 below the better of k-means and mixture": share(as_good),
+            "units of time": units,
+        },
+    )
+    methods = [
+        method
+        for method in dict.fromkeys(row["method"] for row in rows)
+        if not method.startswith("published")
+    ]
+    shown = []
+    for (data,), some in sorted(groups(rows, "data").items()):
+        own = {
+            method: figure("ARI")([r for r in some if r["method"] == method]) for method in methods
+        }
+        others = [row["ARI"] for row in some if row["method"].startswith("published")]
+        size = f"{data} ({some[0]['n']} x {some[0]['d']})"
+        line = {"data": size, "clusters": some[0]["clusters"]} | own
+        shown.append(line | {"published, best": f"{max(others):.3f}" if others else ""})
+    titles = ["data", "clusters", *methods, "published, best"]
+    columns: dict[str, str | Callable[[Row], str]] = {
+        title: lambda row, title=title: str(row[title])  # type: ignore[misc]
+        for title in titles
+    }
+    return f"{by_method}\n\n{listed(shown, columns)}"
+
+
+def pool_choice(rows: Rows) -> str:
+    """The choice in the pool: a line for all tables, then one for each on which it is not best."""
+    right, fits = sum(row["right"] for row in rows), sum(row["seeds"] for row in rows)
+    regrets = [row["best"] - row["ARI"] for row in rows]
+    sure = sum(row["agreement"] >= 0.98 for row in rows)
+    line = (
+        f"Of {fits} choices, {right} are within .02 of the best partition of the pool; the mean "
+        f"regret is {fmean(regrets):.3f} ARI (chosen {fmean(row['ARI'] for row in rows):.3f}, best "
+        f"{fmean(row['best'] for row in rows):.3f}). Two seeds agree with an ARI of at least .98 "
+        f"on {sure} of {len(rows)} tables. The tables with a regret above .02:"
+    )
+    worst = sorted(rows, key=lambda row: row["ARI"] - row["best"])
+    columns: dict[str, str | Callable[[Row], str]] = {
+        "data": "{data}",
+        "clusters": "{clusters}",
+        "ARI": "{ARI:.3f}",
+        "best of the pool": "{best:.3f}",
+        "ARI between two seeds": "{agreement:.3f}",
+    }
+    return f"{line}\n\n{listed([r for r in worst if r['best'] - r['ARI'] > 0.02], columns)}"
+
+
+def how_many(rows: Rows) -> str:
+    """Rules for the number of clusters, then what GEDI finds for each table."""
+    by_rule = grouped(
+        rows,
+        {"rule": "rule"},
+        {
+            "fits": count,
+            "right": share(lambda row: row["number"] == row["truth"][0]),
+            "within one": share(lambda row: abs(row["number"] - row["truth"][0]) <= 1),
+            "within one of a labeling": share(
+                lambda row: min(abs(row["number"] - c) for c in row["truth"]) <= 1
+            ),
+            "seconds": lambda own: (
+                f"{median(row['seconds'] for row in own):.1f}" if "seconds" in own[0] else ""
             ),
         },
     )
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    shown = [
-        {"data": f"{data} ({some[0]['n']} x {some[0]['d']})", "clusters": some[0]["clusters"]}
-        | {m: fmean(row["ARI"] for row in some if row["method"] == m) for m in methods}
-        for data, some in (
-            (name, [row for row in rows if row["data"] == name]) for name in sorted(best)
+    own = [row for row in rows if "rivals" in row]
+    said = [row for row in own if row["clear"]]
+    sure = sum(abs(row["number"] - row["truth"][0]) <= 1 for row in said)
+    clear = (
+        f"GEDI calls {len(said)} of {len(own)} of its numbers clear; of these, {sure} are within "
+        f"one of the first labeling. The partition that comes with the number has a mean ARI of "
+        f"{fmean(row['ARI'] for row in own):.3f} (median {median(row['ARI'] for row in own):.3f})."
+    )
+
+    def found(group: Rows) -> str:
+        return ", ".join(
+            f"{row['number']}{'' if row['clear'] else ' (or ' + _listed(row['rivals']) + ')'}"
+            for row in group
         )
-    ]
-    columns: dict[str, str | Callable[[Row], str]] = {"data": "data", "clusters": "clusters"}
-    for m in methods:
-        columns[m] = lambda row, m=m: f"{row[m]:.3f}"  # type: ignore[misc]
-    return f"{by_method}\n\n{listed(shown, columns)}"
+
+    tables = grouped(
+        [{**row, "true": _listed(sorted(set(row["truth"])))} for row in own],
+        {"data": "data", "clusters in the labels": "true"},
+        {"found, for each seed": found},
+    )
+    return f"{by_rule}\n{clear}\n\n{tables}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def outliers(rows: Rows) -> str:
@@ -810,6 +886,8 @@ TABLES = {
     "digits": Table(python("digits.py --seeds 5"), digits),
     "tables": Table(python("tables.py --seeds 5"), tables),
     "clustering": Table(python("clustering.py FOLDER"), clustering),
+    "pool_choice": Table(python("clustering.py FOLDER --choice"), pool_choice),
+    "how_many": Table(python("how_many.py FOLDER"), how_many),
     "outliers": Table(python("outliers.py FOLDER"), outliers),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

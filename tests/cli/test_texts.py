@@ -81,8 +81,8 @@ def test_given_names_survive_another_training_which_computes_no_features(trained
     assert [k for k in range(3) if names.given[k]] == [former.index(1)]
     page = (second / "report.html").read_text("utf-8")
     assert "my &lt;b&gt;group&lt;/b&gt;" in page and "my <b>group</b>" not in page
-    kept = [next((run / "features").glob("*/features.npy")) for run in (first, second)]
-    assert kept[0].samefile(kept[1])
+    (own,) = (second / "features").glob("*/features.npy")
+    assert own.samefile(first / "features" / own.parent.name / own.name)  # without a copy
 
 
 def test_what_is_wrong_is_said_in_one_line(trained, capsys):
@@ -106,7 +106,6 @@ def test_photographs_have_a_page_of_pictures(tmp_path, monkeypatch):
     command += ["--features", "test_image_features:colours", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
-    assert "30 photographs" in page or "photographs" in page
     assert "not a picture" in page
     out = tmp_path / "groups.csv"
     folder = str(tmp_path / "photographs")

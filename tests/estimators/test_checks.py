@@ -1,4 +1,4 @@
-"""Everything that scikit-learn asks of an estimator, none of it expected to fail."""
+"""Everything that scikit-learn asks of an estimator, but for the bits of weighted trainings."""
 
 import warnings
 
@@ -16,11 +16,19 @@ def short_trainings_may_stop_early():
         yield
 
 
+def expected_failures(estimator):
+    """Batches are drawn at random, so copies of a row and its weight give other draws."""
+    reason = "weights are equal to copies in expectation"
+    kinds = ("dense", "sparse")
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
+
+
 @parametrize_with_checks(
     [
-        GEDI(max_iter=20, encoder=(16,), n_restarts=1),
+        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1),
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
-    ]
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_compatible(estimator, check):
     check(estimator)

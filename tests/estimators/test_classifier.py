@@ -1,6 +1,8 @@
 """GEDIClassifier: a few labels, labels of any type, calibration."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -44,6 +46,18 @@ def few(y, n=4, unknown=-1):
         (np.array(["b", -1, "a"], dtype=object), ["a", "b"], [1, -1, 0]),
         ([True, False, True], [False, True], [1, 0, 1]),
         ([2.0, -1.0, 0.0], [0.0, 2.0], [1, -1, 0]),
+        ([0.0, np.nan, 1.0], [0.0, 1.0], [0, -1, 1]),
+        (["a", None, "b"], ["a", "b"], [0, -1, 1]),
+        (["a", float("nan"), "b"], ["a", "b"], [0, -1, 1]),
+        (pd.Series(["a", "b", None]), ["a", "b"], [0, 1, -1]),
+        (pd.Series(["a", "b", None], dtype="string"), ["a", "b"], [0, 1, -1]),
+        (pd.Series(["a", "b", None], dtype="category"), ["a", "b"], [0, 1, -1]),
+        (pd.Series([4, 2, None], dtype="Int64"), [2, 4], [1, 0, -1]),
+        (pd.Series([True, False, None], dtype="boolean"), [False, True], [1, 0, -1]),
+        (pl.Series([4, 2, None]), [2, 4], [1, 0, -1]),
+        (np.ma.masked_array([4, 2, 9], mask=[0, 0, 1]), [2, 4], [1, 0, -1]),
+        ([-1, 1, None], [-1, 1], [0, 1, -1]),
+        ([-1, 0, 1, None], [0, 1], [-1, 0, 1, -1]),
     ],
 )
 def test_labels_of_any_type(y, classes, codes):
@@ -58,7 +72,9 @@ def test_labels_of_any_type(y, classes, codes):
         (None, "requires y to be passed"),
         ([-1, -1], "every label is -1"),
         ([0.5, 1.5, -1.0], "[Uu]nknown label type"),
-        ([0.0, np.nan], "NaN"),
+        ([None, np.nan, -1], "every label is -1 or missing"),
+        ([0.0, np.inf], "infinity"),
+        (["a", 1], "one type, got text together"),
         ([[0, 1], [1, 0]], "1d array"),
     ],
 )

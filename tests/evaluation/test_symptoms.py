@@ -8,7 +8,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
 
+from gedi import GEDI, Settings
 from gedi.cli.parser import build_parser
 from gedi.evaluation.symptoms import (
     Name,
@@ -18,6 +21,7 @@ from gedi.evaluation.symptoms import (
     settled,
     symptoms,
 )
+from gedi.settings import SamplerSettings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "symptoms.md"
 LEVEL = np.full(20, 0.02)
@@ -249,3 +253,37 @@ def test_quartiles_are_of_finite_energies():
 )
 def test_settled(gaps, expected):
     assert settled(gaps) is expected
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_first_advice_for_unequal_groups_is_a_cure():
+    x, y = make_blobs([180, 90, 30], centers=[[0, 0], [12, 0], [0, 12]], random_state=0)
+
+    def trained(prior):
+        settings = Settings(sampler=SamplerSettings(kind="base"))
+        return GEDI(3, prior=prior, max_iter=60, settings=settings, random_state=0).fit(x)
+
+    def said(model):
+        signs = Signs(
+            method="GEDI",
+            history=model.history_,
+            sizes=np.bincount(model.labels_, minlength=3),
+            prior=model.prior_,
+            collapse_gap=model.collapse_gap_,
+        )
+        return [
+            s.change for s in symptoms(signs) if s.name in ("unequal clusters", "fuzzy boundaries")
+        ]
+
+    uniform, learned = trained("uniform"), trained("learned")
+    assert uniform.collapse_gap_ > 0.2
+    assert said(uniform)[0].startswith("If the groups may differ in size, use --prior learned")
+    assert learned.collapse_gap_ < 0.05 and said(learned) == []
+    assert adjusted_rand_score(y, learned.labels_) == 1.0
+
+
+def test_fuzzy_boundaries_under_equal_shares_suggest_a_learned_prior_first():
+    fuzzy = replace(SOUND, collapse_gap=0.2, **recorded(inv=[-0.2], gap=[0.2]))
+    assert "in this order: --prior learned" in found(fuzzy)[0].change
+    own = replace(fuzzy, prior=np.array([0.6, 0.3, 0.1]), sizes=np.array([180, 90, 30]))
+    assert "learned" not in found(own)[0].change

@@ -70,3 +70,10 @@ def test_rivals_are_within_the_margin():
     assert NumberOfClusters(3, {2: -0.2, 3: 0.0}, None, LABELS).clear
     # The peak of the Gaussians decided against the score.
     assert NumberOfClusters(3, {2: 0.0, 3: -0.4}, 3, LABELS).rivals == [2]
+
+
+def test_many_gaussians_that_no_other_method_finds_are_not_believed(monkeypatch):
+    x, _ = make_moons(200, noise=0.05, random_state=0)
+    monkeypatch.setattr("gedi.partitions.number.gaussian_peak", lambda z, most, seed: 9)
+    found = number_of_clusters(x, seed=0)
+    assert found.n_clusters == 2 and 9 in found.rivals

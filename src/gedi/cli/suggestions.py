@@ -29,7 +29,7 @@ def with_suggestion(message: str, arguments: Iterable[str], options: dict[str, s
         return f"there is no option {_short(name)!r}{_hint(name, known)}"
     if found := re.search(r'Parser key "([\w.]+)": Does not validate', text):
         option = f"--{found[1].replace('_', '-')}"
-        kinds = dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", text))
+        kinds = dict.fromkeys(re.findall(r"Expected a (?:<class |typing.Literal\[)'(\w+)'", text))
         value = re.search(r"Given value: (.*)$", text)
         if value is not None and kinds:
             wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from gedi.data.texts import Texts
 
-__all__ = ["Dataset", "Values", "constant_features", "counting_columns"]
+__all__ = [
+    "Dataset",
+    "Values",
+    "constant_features",
+    "counting_columns",
+    "has_distinct_rows",
+    "without_rounding",
+]
+
+_ROUNDING = 1e-12  # of a value in float64, after some computation
 
 # Floats, or bytes of images: as floats, CIFAR-10 would take 600 MB instead of 150. All code that
 # computes with them accepts both.
@@ -96,8 +105,37 @@ class _RowNumbers(Sequence[str]):
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:
-    """Indices of the columns of x (n, d) that hold a single value."""
-    return np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+    """Indices of the columns of x (n, d) that hold a single value, up to rounding.
+
+    0.3 and 0.1 + 0.2 are one value: their difference is the rounding of a computation.
+    """
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    rounding = 4 * np.finfo(np.float32).eps if x.dtype == np.float32 else _ROUNDING
+    with np.errstate(over="ignore"):
+        return np.flatnonzero(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
+
+
+def without_rounding(dataset: Dataset) -> Dataset:
+    """The data set with one value in each column that is constant up to rounding."""
+    x = dataset.x
+    if x.dtype.kind != "f" or len(x) == 0:
+        return dataset
+    columns = constant_features(x)
+    if (x[:, columns] == x[0, columns]).all():
+        return dataset
+    x = x.copy()
+    x[:, columns] = x[0, columns]
+    return replace(dataset, x=x)
+
+
+def has_distinct_rows(x: Values, n: int) -> bool:
+    """Whether at least n of the rows of x (m, d) differ from each other."""
+    looked_at = min(n, len(x))
+    while len(np.unique(x[:looked_at], axis=0)) < n:
+        if looked_at == len(x):
+            return False
+        looked_at = min(4 * looked_at, len(x))
+    return True
 
 
 def counting_columns(dataset: Dataset) -> list[str]:

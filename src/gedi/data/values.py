@@ -29,12 +29,19 @@ def check_points(x: ArrayLike, n_features: int, *, first_row: int | None = None)
     Raises:
         DataError: another number of features, no rows, or values that are not finite numbers.
     """
-    points, _ = checked_values(np.asarray(x), where="x", keep_bytes=True, first_row=first_row)
+    points, _ = checked_values(_array_of(x), where="x", keep_bytes=True, first_row=first_row)
     if points.shape[1] != n_features:
         raise DataError(f"x: expected {n_features} features, got {points.shape[1]}")
     if len(points) == 0:
         raise DataError("x: expected at least 1 row, got 0")
     return points
+
+
+def _array_of(x: ArrayLike) -> NDArray[np.generic]:
+    """The array itself, or that of a tensor; masked values become NaN, which is refused."""
+    if np.ma.is_masked(x):
+        return np.asarray(np.ma.filled(np.ma.asarray(x).astype(np.float64), np.nan))
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
 
 
 def checked_rows(
@@ -92,9 +99,11 @@ def checked_values(
 
 
 def value_range_of(x: NDArray[np.generic]) -> tuple[float, float]:
-    """The range of images' values: 0 to 255 for bytes, else from the least to the greatest."""
-    if x.dtype == np.uint8:
-        return 0.0, 255.0
+    """The least and the greatest value of images, whatever their type.
+
+    The range of the type would leave hardly any contrast to dim images of bytes, such as masks of
+    0 and 1.
+    """
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
 
 

@@ -1,5 +1,6 @@
 """The base of all estimators: parameters, training, density, outliers, samples and storage."""
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -14,20 +15,25 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
-from gedi.data.dataset import Dataset
-from gedi.data.values import value_range_of
+from gedi.data.dataset import Dataset, has_distinct_rows
+from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
+from gedi.estimators.frames import frame_of, framed
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import (
     flatten,
+    functions_of,
     image_shape_of,
+    refuse_local_functions,
     seed_of,
     split_views,
     transformer_of,
+    whole,
 )
 from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
@@ -94,14 +100,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         learning_rate: learning rate of Adam. None: chosen from the data, see `gedi.plan`.
         warm_start: whether fit continues from the model of the last fit, with its scaling.
         random_state: seed of all random numbers; an integer fixes the result bit for bit on one
-            machine.
+            machine. Of a generator of numpy or torch, or a `RandomState`, the seed is drawn.
         device: "auto", "cpu" or "cuda".
         features: what turns raw things into points, for texts and photographs: "auto", the name of
             a network, or a transformer such as `gedi.TextFeatures` or `gedi.ImageFeatures`. None:
             that for texts if X is a list of texts, otherwise X holds points.
         verbose: 1 shows the progress.
-        callbacks: functions that are called with each new row of the history, a dict; one that
-            returns true ends the training.
+        callbacks: a function, or several, that are called with each new row of the history, a
+            dict; one that returns true ends the training.
         settings: a `gedi.Settings` for everything that has no argument here; arguments take
             precedence.
 
@@ -109,6 +115,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_features_in_: number of features, d.
         feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
+        frame_: library, names and types of the columns of X, if X was a frame; otherwise None.
         n_iter_: number of iterations done.
         history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
         interventions_: what the guard against divergence did, one sentence each; usually none.
@@ -144,7 +151,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     device: Any = "auto"
     features: Any = None
     verbose: int = 0
-    callbacks: Sequence[Callable[[Record], bool | None]] | None = None
+    callbacks: (
+        Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
+    ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
     features_: Any = field(init=False)  # only of raw things
@@ -291,9 +300,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         p = self.model_.outlier_p_values(scores, probabilities.argmax(1))
         return confidence(probabilities, p, alpha)
 
-    def sample(
-        self, n_samples: int = 1, *, cluster: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def sample(self, n_samples: int = 1, *, cluster: int | None = None) -> tuple[Any, NDArray[Any]]:
         """Points drawn from p(x), or from p(x|y) of one cluster.
 
         With a fixed `random_state`, every call returns the same points.
@@ -304,16 +311,21 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Returns:
             Points (n_samples, d), or images as they were fitted, and their clusters (n_samples,).
+            If a frame was fitted, the points are a frame of the same library, with the types of
+            its columns: whole numbers are rounded.
 
         Raises:
             ValueError: for fewer than one sample, or a cluster that does not exist.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"expected n_samples of at least 1, got {n_samples}")
+        n = whole(n_samples, "n_samples", 1)
+        if cluster is not None:
+            cluster = whole(cluster, "cluster", 0)
         generator = Generator().manual_seed(seed_of(self.random_state))
-        x, clusters = self.model_.sample(n_samples, generator=generator, cluster=cluster)
-        return x.reshape(n_samples, *self.input_shape_), self._names(clusters)
+        x, clusters = self.model_.sample(n, generator=generator, cluster=cluster)
+        frame = getattr(self, "frame_", None)
+        shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
+        return shaped, self._names(clusters)
 
     # --- storage
 
@@ -381,6 +393,21 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ],
         )
 
+    def __getstate__(self) -> Any:
+        # Copies keep functions as they are, and cloudpickle stores them.
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if caller != "copy" and "cloudpickle" not in caller:
+            refuse_local_functions(functions_of(self.callbacks), "callbacks")
+            refuse_local_functions(split_views(self.views)[2], "views")
+        return super().__getstate__()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if tags.classifier_tags is None:  # scikit-learn's check of probabilities reads them
+            tags.classifier_tags = ClassifierTags()
+        return tags
+
     # --- training
 
     def _names(self, clusters: NDArray[np.int64]) -> NDArray[Any]:
@@ -391,9 +418,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        flat = flatten(self._points(x))[0]
-        rows: NDArray[np.floating] = validate_data(self, flat, dtype=_FLOATS, reset=False)
-        return rows
+        return self._finite(flatten(self._points(x))[0], dtype=_FLOATS, reset=False)
 
     def _points(self, x: Any, *, reset: bool = False) -> Any:
         """Raw things as features; anything else unchanged.
@@ -420,10 +445,13 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows, shape = flatten(self._points(x, reset=True))
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
-        rows = validate_data(
-            self, rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on()
-        )
+        rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())
         return rows, shape or (rows.shape[1],)
+
+    def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:
+        """Points as scikit-learn checks them, and refused with the column if not finite."""
+        rows: NDArray[np.floating] = validate_data(self, x, ensure_all_finite=False, **checks)
+        return checked_rows(rows, "X", names=list(getattr(self, "feature_names_in_", ())))
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "model_")
@@ -437,8 +465,18 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_clusters: int | str,
         prior: Any,
         custom: Custom,
+        weights: NDArray[np.float64] | None = None,
     ) -> NDArray[np.int64]:
         """Fit the model and set the learned attributes.
+
+        Args:
+            x: what the user gave.
+            rows: all points, (n, d).
+            input_shape: the shape of one point.
+            n_clusters: the number of clusters.
+            prior: the prior over the clusters.
+            custom: what settings cannot hold, for the points of positive weight.
+            weights: of all points, (n,); points of weight 0 take no part. None means 1 for all.
 
         Returns:
             The clusters of the points, (n,).
@@ -453,23 +491,34 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             method=self.method if isinstance(self.method, Method) else None,
             views=functions,
             previous=self.model_ if self._goes_on() else None,
+            weights=None if weights is None else _unequal(weights[weights > 0]),
         )
+        trained_on = rows if weights is None else rows[weights > 0]
         dataset = Dataset(
             "X",
-            rows,
+            trained_on,
             image_shape=image_shape,
-            value_range=None if image_shape is None else value_range_of(np.asarray(x)),
+            value_range=None if image_shape is None else value_range_of(trained_on),
         )
         settings = self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
+        self.frame_ = frame_of(x)
         if fit.trained.outliers is None:
-            self.offset_ = float(np.quantile(prediction.log_density, share))
+            self.offset_ = _quantile(prediction.log_density, share, weights)
         else:
             self.offset_ = fit.trained.outlier_threshold(share)
         _warn(fit)
+        wanted = fit.trained.n_clusters
+        if wanted > 1 and not has_distinct_rows(trained_on, wanted):
+            warnings.warn(
+                f"X has {len(np.unique(trained_on, axis=0))} distinct rows, fewer than the "
+                f"{wanted} clusters: some of them are empty; decrease n_clusters",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return prediction.clusters
 
     def _keep(self, fit: Fit) -> None:
@@ -542,7 +591,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return settings
 
     def _run(self, session: Session) -> Fit:
-        callbacks = _Callbacks(self.callbacks or ())
+        callbacks = _Callbacks(functions_of(self.callbacks))
         progress = Progress(Console(stderr=True), lines=True) if self.verbose else None
         hooks: list[Hook] = [callbacks] if progress is None else [callbacks, progress]
         with progress or nullcontext():
@@ -575,6 +624,22 @@ def _warn(fit: Fit) -> None:
             NormalizerWarning,
             stacklevel=4,
         )
+
+
+def _unequal(weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Weights (n,), or None if they are all the same."""
+    return None if (weights == weights[0]).all() else weights
+
+
+def _quantile(
+    values: NDArray[np.float64], share: float, weights: NDArray[np.float64] | None
+) -> float:
+    """The quantile of values (n,) with weights (n,), or None for equal ones."""
+    if weights is None:
+        return float(np.quantile(values, share))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return float(np.interp(share * weights.sum(), below, values[order]))
 
 
 class _Callbacks(Hook):

@@ -14,7 +14,11 @@ _AGREEMENT = 25.0  # number of labelled points that the agreement of neighbours 
 
 
 def neighbours_temperature(
-    z: NDArray[np.floating], logits: NDArray[np.float64], codes: NDArray[np.int64], seed: int
+    z: NDArray[np.floating],
+    logits: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """The temperature T that maximises the likelihood that neighbours share a label.
 
@@ -28,12 +32,15 @@ def neighbours_temperature(
         logits: f(z), (n, c).
         codes: classes, -1 where unknown, (n,).
         seed: seed of the choice of points, if there are many.
+        weights: weights of the points, whose mean is 1, (n,); None means 1 for all.
     """
     rng = np.random.default_rng(seed)
     known = rng.permutation(np.flatnonzero(codes >= 0))[:_CALIBRATED]
     drawn = rng.permutation(len(z))[:_CALIBRATED]
     labels = np.concatenate([codes[known], logits[drawn].argmax(1)])
     counts = np.repeat([1.0, _AGREEMENT / len(drawn)], [len(known), len(drawn)])
+    if weights is not None:
+        counts = counts * weights[np.concatenate([known, drawn])]
     k = min(_NEIGHBOURS, len(z) - 1)
     search = NearestNeighbors(n_neighbors=k + 1).fit(z)
     # The nearest is the point itself.

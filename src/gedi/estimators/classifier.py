@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
 
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
-from gedi.estimators.inputs import pairs_of
+from gedi.estimators.inputs import kept_pairs, pairs_of, weights_of
 from gedi.training.custom import Custom
 
 __all__ = ["GEDIClassifier", "encode_labels"]
@@ -29,11 +30,15 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         w_gen GEN + w_inv INV + w_prior PRIOR + w_evidence E_labelled[ log p(y|x) ]
 
     The clusters are the classes: labelled points name them, and all points shape them. Unknown
-    labels are -1, as in scikit-learn's semi-supervised learning. If all labels are -1 or 1, these
-    are taken for two classes, as one class alone leaves nothing to classify.
+    labels are missing (None, NaN or NA) or -1, as in scikit-learn's semi-supervised learning. If
+    all known labels are -1 or 1, these are taken for two classes, as one class alone leaves nothing
+    to classify.
 
     Args:
         w_evidence: weight of the labels.
+        class_weight: weights of the classes, by class, or "balanced" for the inverse of their
+            shares among the labels; they multiply the weights of labelled points in all terms. A
+            dictionary is not stored by `save`.
         prior: shares of the classes; None: those among the labels, with ten points added to each.
         ...: those of `BaseGEDI`.
 
@@ -56,13 +61,22 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     """
 
     w_evidence: float = 1.0
+    class_weight: Any = None
 
-    def fit(self, X: Any, y: Any, *, positives: Any = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        positives: Any = None,
+    ) -> Self:
         """Train on points of which some are labelled.
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
-            y: class of each point, of any type, or -1 if it is not known, (n,).
+            y: class of each point, of any type, or None, NaN, NA or -1 if it is not known, (n,).
+            sample_weight: weight of each point in all terms; see `gedi.GEDI.fit`.
             positives: rows that belong to the same class; see `gedi.GEDI.fit`.
 
         Raises:
@@ -76,7 +90,11 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
                 f"y: expected the classes {self.classes_.tolist()} of the fitted model, as "
                 f"warm_start is set, got {classes.tolist()}"
             )
-        counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + _SMOOTHING
+        weights = self._weights(sample_weight, rows, classes, codes)
+        kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
+        own = None if weights is None else (weights / weights[kept].mean())[codes >= 0]
+        known = np.bincount(codes[codes >= 0], own, minlength=len(classes))
+        counts = known + _SMOOTHING
         clusters = self._train(
             X,
             rows,
@@ -84,16 +102,40 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             n_clusters=len(classes),
             prior=counts / counts.sum() if self.prior is None else self.prior,
             custom=Custom(
-                positives=pairs_of(positives, len(rows)),
-                classes=codes,
+                positives=kept_pairs(pairs_of(positives, len(rows)), kept),
+                classes=codes[kept],
             ),
+            weights=weights,
         )
         self.classes_ = classes
         self.labels_ = classes[clusters]
         z = self.model_.scaling(rows).numpy()
         logits = self.model_.logits(rows).numpy()
-        self.temperature_ = neighbours_temperature(z, logits, codes, self.settings_.seed)
+        self.temperature_ = neighbours_temperature(
+            z[kept],
+            logits[kept],
+            codes[kept],
+            self.settings_.seed,
+            None if weights is None else weights[kept] / weights[kept].mean(),
+        )
         return self
+
+    def _weights(
+        self,
+        sample_weight: Any,
+        rows: NDArray[np.floating],
+        classes: NDArray[Any],
+        codes: NDArray[np.int64],
+    ) -> NDArray[np.float64] | None:
+        """The weights of points times those of their classes, (n,), or None if all are the same."""
+        if self.class_weight is None:
+            return weights_of(sample_weight, rows)
+        of_class = compute_class_weight(
+            self.class_weight, classes=classes, y=classes[codes[codes >= 0]]
+        )
+        points = np.ones(len(rows)) if sample_weight is None else weights_of(sample_weight, rows)
+        points = np.ones(len(rows)) if points is None else points
+        return weights_of(points * np.where(codes >= 0, of_class[codes], 1.0), rows)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Log p(y|x) in nats, (n, c).
@@ -102,7 +144,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
             X: points (n, d), or images as they were fitted.
         """
         rows = self._rows(X)
-        logits = self.model_.logits(rows).numpy()
+        logits = self.model_.logits(rows, with_base=False).numpy()
         result: NDArray[np.float64] = log_softmax(logits / self.temperature_, axis=1)
         return result
 
@@ -153,28 +195,68 @@ class EncodedLabels(NamedTuple):
 
 
 def encode_labels(y: Any) -> EncodedLabels:
-    """Split labels into known classes and unknown ones, which are -1 (or "-1" among strings).
+    """Split labels into known classes and unknown ones.
+
+    Unknown are -1, "-1" and missing values: None, NaN, NA of pandas and null of polars.
 
     Raises:
-        ValueError: for labels that are missing, continuous, or all unknown.
+        ValueError: for labels that are continuous or infinite, or all unknown.
     """
     if y is None:
         raise DataError(
             "GEDIClassifier requires y to be passed, but the target y is None; use GEDI if no "
             "label is known"
         )
-    labels = column_or_1d(y, warn=True)
-    labels = _check_y(labels) if labels.dtype.kind in "fc" else labels
-    unknown = np.array([label in (-1, "-1") for label in labels.tolist()], dtype=bool)
-    known = np.array(labels[~unknown].tolist()) if labels.dtype == object else labels[~unknown]
+    labels, missing = _labels(y)
+    if labels.dtype.kind in "fc":
+        _check_y(labels[~missing])
+    unknown = missing.copy()
+    unknown[~missing] = [label in (-1, "-1") for label in labels[~missing].tolist()]
+    known = _alike(labels[~unknown])
     if len(known) == 0:
-        raise DataError("y: every label is -1, unknown; use GEDI if no label is known")
+        raise DataError(
+            "y: every label is -1 or missing, so unknown; use GEDI if no label is known"
+        )
     check_classification_targets(known)
-    if unknown.any() and len(np.unique(known)) == 1:  # the coding of two classes as -1 and 1
-        known, unknown = labels, np.zeros_like(unknown)
+    if (unknown & ~missing).any() and len(np.unique(known)) == 1:  # two classes, coded -1 and 1
+        unknown = missing
+        known = _alike(labels[~unknown])
     classes, found = np.unique(known, return_inverse=True)
     codes = np.full(len(labels), -1, dtype=np.int64)
     codes[~unknown] = found
-    if labels.dtype == object:
+    if labels.dtype == object and classes.dtype.kind == "U":
         classes = classes.astype(object)
     return EncodedLabels(classes, codes)
+
+
+def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Labels (n,), and which of them are missing, (n,)."""
+    import pandas as pd  # noqa: PLC0415
+
+    if hasattr(y, "detach"):
+        y = y.detach().cpu().numpy()
+    if np.ma.isMaskedArray(y):
+        return column_or_1d(np.asarray(y)), np.ma.getmaskarray(y).ravel()
+    if isinstance(y, (list, tuple)):
+        y = np.array(y, dtype=object)  # an array of text would hold 'nan'
+    elif hasattr(y, "to_pandas") and (hasattr(y, "to_pylist") or hasattr(y, "to_list")):
+        listed = y.to_pylist() if hasattr(y, "to_pylist") else y.to_list()
+        y = np.array(listed, dtype=object)
+    if isinstance(y, (pd.Series, pd.Categorical)) and not isinstance(y.dtype, np.dtype):
+        y = np.asarray(y, dtype=object)
+    labels = column_or_1d(y, warn=True)
+    return labels, np.asarray(pd.isna(labels), dtype=bool)
+
+
+def _alike(labels: NDArray[Any]) -> NDArray[Any]:
+    """Objects as an array of their own type.
+
+    Raises:
+        DataError: for text together with numbers.
+    """
+    if labels.dtype != object:
+        return labels
+    values = labels.tolist()
+    if len({isinstance(value, str) for value in values}) > 1:
+        raise DataError("y: expected labels of one type, got text together with other values")
+    return np.array(values)

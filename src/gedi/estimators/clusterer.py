@@ -12,7 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
-from gedi.estimators.inputs import image_shape_of, pairs_of, reference_of, seed_of, texts_of
+from gedi.estimators.inputs import (
+    image_shape_of,
+    kept_pairs,
+    pairs_of,
+    reference_of,
+    seed_of,
+    texts_of,
+    weights_of,
+)
 from gedi.evaluation.words import typical_words
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
@@ -62,13 +70,23 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     n_clusters: int | str = "auto"
     words_: list[list[str]] = field(init=False)  # only of texts
 
-    def fit(self, X: Any, y: Any = None, *, positives: Any = None, like: Any = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        positives: Any = None,
+        like: Any = None,
+    ) -> Self:
         """Train on unlabelled points.
 
         Args:
             X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W); or a list
                 of texts, or what `features` reads.
             y: not used.
+            sample_weight: weight of each point in all terms, (n,); a weight of 2 counts like two
+                copies, and points of weight 0 take no part. Batches are drawn with these weights.
             positives: rows that belong to the same cluster, as an additional view: pairs (m, 2),
                 or a sparse matrix (n, n) whose entries mark them.
             like: an earlier model, so that clusters that are the same keep their numbers: a fitted
@@ -79,6 +97,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             ValueError: for points, positives, parameters or an earlier model that cannot be used.
         """
         rows, input_shape = self._checked(X)
+        weights = weights_of(sample_weight, rows)
+        kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
         self.labels_ = self._train(
             X,
             rows,
@@ -86,9 +106,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             n_clusters=self.n_clusters,
             prior=self.prior,
             custom=Custom(
-                positives=pairs_of(positives, len(rows)),
-                like=self._reference(like, rows, input_shape),
+                positives=kept_pairs(pairs_of(positives, len(rows)), kept),
+                like=self._reference(like, rows, kept, input_shape),
             ),
+            weights=weights,
         )
         texts = texts_of(X)
         if hasattr(self, "words_"):  # of an earlier fit
@@ -109,9 +130,14 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             self.n_clusters_reason_ = str(fit.number)
 
     def _reference(
-        self, like: Any, rows: NDArray[np.floating], input_shape: tuple[int, ...]
+        self,
+        like: Any,
+        rows: NDArray[np.floating],
+        kept: NDArray[np.bool_],
+        input_shape: tuple[int, ...],
     ) -> Reference | None:
-        """The predictions of an earlier model for points (n, d)."""
+        """The predictions of an earlier model for the points (n, d) that are trained on."""
+        n, rows = len(rows), rows[kept]
         seed = seed_of(self.random_state)
         names = tuple(getattr(self, "feature_names_in_", ()))
         if like is None:
@@ -124,7 +150,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
                 return recall_run(path, dataset, seed=seed)
             like = type(self).load(path)
         if not isinstance(like, GEDI):
-            return reference_of(like, len(rows), seed)
+            return reference_of(like, n, seed, kept)
         check_is_fitted(like)
         limit = math.inf
         if like.model_.outliers is None and learns_density(like.settings_):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.errors import DataError, RuleError
+from gedi.estimators.frames import as_points
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed
 
@@ -56,7 +57,7 @@ def inputs_of(groups: Any, n_symbols: int) -> NDArray[Any]:
     """
     expected = "groups: expected shape (m, k, d), or (m, k, H, W) or (m, k, C, H, W) of images"
     try:
-        array = np.asarray(groups)
+        array = np.asarray(as_points(groups))
     except ValueError as error:  # of numpy, for lists that do not form an array
         raise DataError(f"{expected}, got inputs or groups of different shapes") from error
     if array.ndim not in (3, 4, 5):
@@ -83,7 +84,7 @@ def with_others(inputs: NDArray[Any], others: Any) -> NDArray[Any]:
     """
     if others is None:
         return inputs
-    more = np.asarray(others)
+    more = np.asarray(as_points(others))
     if more.shape[1:] != inputs.shape[1:] or more.ndim != inputs.ndim:
         shape = ", ".join(("n", *map(str, inputs.shape[1:])))
         raise DataError(

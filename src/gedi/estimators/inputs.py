@@ -1,32 +1,42 @@
 """The arguments of an estimator, converted to the arrays that the training expects."""
 
 import math
+import pickle
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
 from gedi import plugins
 from gedi.errors import DataError, SettingsError
+from gedi.estimators.frames import as_points
 from gedi.features import ImageFeatures, TextFeatures
 from gedi.settings.presets import NEUTRAL
 from gedi.training.numbering import Reference
 
 __all__ = [
     "flatten",
+    "functions_of",
     "image_shape_of",
+    "kept_pairs",
     "pairs_of",
     "reference_of",
+    "refuse_local_functions",
     "seed_of",
     "split_views",
     "texts_of",
     "transformer_of",
+    "weights_of",
+    "whole",
 ]
 
 _MOST_LABELS = 2_000
@@ -76,16 +86,25 @@ def transformer_of(features: Any, x: Any) -> Any:
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Images as rows; anything else unchanged, for scikit-learn to check.
+    """Points as rows that scikit-learn can check; images flattened.
 
     Args:
-        x: points (n, d), or images (n, H, W) or (n, C, H, W).
+        x: points (n, d), or images (n, H, W) or (n, C, H, W), in any container of `as_points`.
 
     Returns:
         The rows, and the shape of one image, or None.
+
+    Raises:
+        DataError: for anything that `as_points` refuses.
     """
-    if isinstance(x, (list, tuple)) and len(x) and np.ndim(x[0]) >= 2:
+    if (
+        isinstance(x, (list, tuple))
+        and len(x)
+        and not isinstance(x[0], Tensor)
+        and np.ndim(x[0]) >= 2
+    ):
         x = np.asarray(x)
+    x = as_points(x)
     shape = getattr(x, "shape", ())
     if len(shape) not in (3, 4):
         return x, None
@@ -150,6 +169,47 @@ def pairs_of(positives: Any, n: int) -> NDArray[np.int64] | None:
     return pairs.astype(np.int64)
 
 
+def weights_of(sample_weight: Any, rows: NDArray[np.floating]) -> NDArray[np.float64] | None:
+    """The weights of points, (n,); None if all are the same.
+
+    Args:
+        sample_weight: a number for each point, or None.
+        rows: the points, (n, d).
+
+    Raises:
+        ValueError: for another shape, negative or infinite weights, or zeros alone.
+    """
+    if sample_weight is None:
+        return None
+    values = np.asarray(sample_weight)
+    if values.dtype.kind in "biuf" and values.size and not values.any():
+        raise DataError(
+            "sample_weight: expected a positive weight for some points, got zero for all weights"
+        )
+    checked = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    weights: NDArray[np.float64] = np.array(checked)
+    if (weights == weights[0]).all():
+        return None
+    weights /= weights.max()
+    return weights
+
+
+def kept_pairs(
+    pairs: NDArray[np.int64] | None, kept: NDArray[np.bool_]
+) -> NDArray[np.int64] | None:
+    """Pairs among the points that are kept, by their places among these, (m, 2); None if none.
+
+    Args:
+        pairs: pairs of rows, (m, 2), or None.
+        kept: mask of the points, (n,).
+    """
+    if pairs is None:
+        return None
+    places = np.cumsum(kept) - 1
+    among: NDArray[np.int64] = places[pairs[kept[pairs].all(1)]]
+    return among if len(among) else None
+
+
 def split_views(
     views: Sequence[Any] | Callable[[Tensor], Tensor] | str | None,
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[Callable[[Tensor], Tensor], ...]]:
@@ -182,13 +242,14 @@ def split_views(
     return strengths, own, tuple(view for view in each if callable(view))
 
 
-def reference_of(like: Any, n: int, seed: int) -> Reference:
+def reference_of(like: Any, n: int, seed: int, kept: NDArray[np.bool_]) -> Reference:
     """The predictions of an earlier model for up to 5,000 random points.
 
     Args:
         like: labels (n,) of all points, -1 where they are unknown, or probabilities (n, c).
         n: number of points.
         seed: seed of the choice of points.
+        kept: mask of the points that are trained on, (n,).
 
     Raises:
         DataError: for anything else.
@@ -211,7 +272,8 @@ def reference_of(like: Any, n: int, seed: int) -> Reference:
         expected = f"labels from -1 to {_MOST_LABELS - 1}"
     if not fits.all():
         raise DataError(f"like: expected {expected}, got {values[~fits][0]:g}")
-    rows = np.flatnonzero(values.reshape(n, -1).max(1) >= 0)
+    values = values[kept]
+    rows = np.flatnonzero(values.reshape(len(values), -1).max(1) >= 0)
     if not len(rows):
         raise DataError("like: expected labels of some points, got -1 for all")
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:_REFERENCES])
@@ -220,8 +282,57 @@ def reference_of(like: Any, n: int, seed: int) -> Reference:
     return Reference(rows, np.eye(int(values.max()) + 1)[values[rows].astype(np.int64)])
 
 
+def functions_of(callbacks: Any) -> list[Callable[..., Any]]:
+    """Callbacks as a list; one function is a list of one.
+
+    Raises:
+        SettingsError: for anything but functions.
+    """
+    if callbacks is None:
+        return []
+    each = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(each, Sequence) or not all(callable(function) for function in each):
+        raise SettingsError(f"callbacks: expected a function or a list of them, got {callbacks!r}")
+    return list(each)
+
+
+def refuse_local_functions(functions: Sequence[Any], name: str) -> None:
+    """Refuse functions that a pickle cannot hold.
+
+    Raises:
+        pickle.PicklingError: for a lambda, or a function that is defined within another one.
+    """
+    for function in functions:
+        try:
+            pickle.dumps(function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise pickle.PicklingError(
+                f"{name}: {getattr(function, '__qualname__', function)} cannot be pickled: define "
+                f"it with def at the top of a module, or leave it out with "
+                f"set_params({name}=None); cloudpickle can store it"
+            ) from error
+
+
 def seed_of(random_state: Any) -> int:
     """A seed: the number itself, or one that is drawn from the state."""
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int32).max))
+    if isinstance(random_state, torch.Generator):
+        return int(torch.randint(np.iinfo(np.int32).max, (), generator=random_state))
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def whole(value: Any, name: str, least: int) -> int:
+    """A whole number that is at least so large.
+
+    Raises:
+        DataError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        hint = f": pass {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        raise DataError(f"{name}: expected a whole number, got {value!r}{hint}")
+    if value < least:
+        raise DataError(f"{name}: expected at least {least}, got {value}")
+    return int(value)

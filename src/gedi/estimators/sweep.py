@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 
 from gedi.errors import SettingsError
 from gedi.estimators.clusterer import GEDI
-from gedi.estimators.inputs import flatten, image_shape_of, seed_of
+from gedi.estimators.inputs import flatten, image_shape_of, seed_of, weights_of
 from gedi.sweeps.advice import Row, advise, rows_of
 from gedi.sweeps.halves import Cell, sweep
 
@@ -67,12 +67,14 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.refit = refit
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
         """Train at each number of clusters, and compare.
 
         Args:
             X: points (n, d), or images (n, H, W) or (n, C, H, W).
             y: not used.
+            sample_weight: weights of the points in the trainings, (n,); see `gedi.GEDI.fit`. The
+                comparison of trainings counts all points alike.
 
         Raises:
             ValueError: for points or parameters that cannot be used.
@@ -82,9 +84,14 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         flat, shape = flatten(X)
         x = check_array(flat, dtype=[np.float64, np.float32])
         shaped = x if shape is None else x.reshape(-1, *shape)
+        weights = weights_of(sample_weight, x)
         self.cells_: list[Cell] = list(
             sweep(
-                lambda c, rows, seed: self._fitted(shaped[rows], c, seed).model_,
+                lambda c, rows, seed: (
+                    self._fitted(
+                        shaped[rows], c, seed, None if weights is None else weights[rows]
+                    ).model_
+                ),
                 x,
                 list(self.n_clusters),
                 image_shape=None if shape is None else image_shape_of(shape),
@@ -99,7 +106,7 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.n_clusters_, self.reason_ = advise(rows)
         if self.refit and self.n_clusters_ is not None:
             seed = seed_of(self.random_state)
-            self.best_estimator_: GEDI = self._fitted(X, self.n_clusters_, seed)
+            self.best_estimator_: GEDI = self._fitted(X, self.n_clusters_, seed, weights)
         return self
 
     def plot(self, figure: Any = None) -> "Figure":
@@ -120,7 +127,9 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         drawn: Figure = figure
         return drawn
 
-    def _fitted(self, x: Any, n_clusters: int, seed: int) -> GEDI:
+    def _fitted(
+        self, x: Any, n_clusters: int, seed: int, weights: NDArray[np.float64] | None
+    ) -> GEDI:
         estimator: GEDI = GEDI() if self.estimator is None else clone(self.estimator)
         estimator.set_params(n_clusters=n_clusters, random_state=seed)
-        return estimator.fit(x)
+        return estimator.fit(x, sample_weight=weights)

@@ -20,6 +20,7 @@ from gedi.estimators.grouped import (
     inputs_of,
     with_others,
 )
+from gedi.estimators.inputs import weights_of
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.rules import SymbolicRule
 from gedi.rules.outcomes import listed, shown
@@ -83,7 +84,13 @@ class GEDISymbols(BaseGEDI):
     w_evidence: float = 1.0
 
     def fit(
-        self, groups: Any, outcomes: Any = None, *, rule: SymbolicRule, unlabelled: Any = None
+        self,
+        groups: Any,
+        outcomes: Any = None,
+        sample_weight: Any = None,
+        *,
+        rule: SymbolicRule,
+        unlabelled: Any = None,
     ) -> Self:
         """Train on groups of inputs and their observed outcomes.
 
@@ -92,6 +99,8 @@ class GEDISymbols(BaseGEDI):
                 rule in their order.
             outcomes: the observed outcome of each group, one of those of the rule, (m,); None if it
                 is only known that the rule holds.
+            sample_weight: weight of each group and of its inputs, (m,); unlabelled inputs have the
+                mean weight. See `gedi.GEDI.fit`.
             rule: the rule that connects symbols and outcomes.
             unlabelled: further inputs that belong to no group: (n, d), (n, H, W) or (n, C, H, W).
 
@@ -109,14 +118,28 @@ class GEDISymbols(BaseGEDI):
         codes = codes_of(outcomes, rule, shape[0])
         everything = with_others(inputs, unlabelled)
         rows, input_shape = self._checked(everything)
-        members = torch.arange(len(inputs)).reshape(shape)
+        of_groups = weights_of(sample_weight, np.empty((shape[0], 1)))
+        weights = None
+        used = np.ones(shape[0], dtype=bool) if of_groups is None else of_groups > 0
+        if of_groups is not None:
+            others = np.full(len(rows) - len(inputs), of_groups.mean())
+            weights = np.concatenate([of_groups.repeat(rule.n_symbols), others])
+            of_groups = of_groups[used] / of_groups[used].mean()
+        members = torch.arange(used.sum() * rule.n_symbols).reshape(-1, rule.n_symbols)
+        known = Groups(
+            rule,
+            members,
+            codes[torch.from_numpy(used)],
+            None if of_groups is None else torch.from_numpy(of_groups).float(),
+        )
         clusters = self._train(
             everything,
             rows,
             input_shape,
             n_clusters=rule.n_values,
             prior=self.prior,
-            custom=Custom(groups=Groups(rule, members, codes)),
+            custom=Custom(groups=known),
+            weights=weights,
         )
         self.rule_ = rule
         self.classes_ = array_of(rule.values)
@@ -148,7 +171,7 @@ class GEDISymbols(BaseGEDI):
 
     def sample(  # type: ignore[override]
         self, n_samples: int = 1, *, symbol: Any = None
-    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    ) -> tuple[Any, NDArray[Any]]:
         """Inputs drawn from p(x), or from p(x|y) of one symbol.
 
         With a fixed `random_state`, every call returns the same inputs.

@@ -214,7 +214,7 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
     unbalanced = _last(signs.history, "gap") - unsure
     what = f"The collapse gap is {phrases.number(gap)} nats"
     if not math.isfinite(unsure + unbalanced):
-        yield Symptom("fuzzy boundaries", f"{what}.", _UNSURE, look)
+        yield Symptom("fuzzy boundaries", f"{what}.", _unsure(signs.prior), look)
         return
     what += (
         f": at the last evaluation during the training, {phrases.number(unsure)} nats came from "
@@ -222,20 +222,27 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
         f"{phrases.number(max(0.0, unbalanced))} from cluster sizes that differ from the prior."
     )
     if unsure >= unbalanced:
-        yield Symptom("fuzzy boundaries", what, _UNSURE, look)
+        yield Symptom("fuzzy boundaries", what, _unsure(signs.prior), look)
     else:
         yield Symptom("unequal clusters", what, _UNBALANCED, look)
 
 
 _UNSURE = (
-    "Try, in this order: more restarts (--restarts.n), a longer training (--max-iter), views that "
-    "change only what should not matter (--views.noise, --views.preset), and another number of "
-    "clusters (--n-clusters)."
+    "Try, in this order: {first}more restarts (--restarts.n), a longer training (--max-iter), "
+    "views that change only what should not matter (--views.noise, --views.preset), and another "
+    "number of clusters (--n-clusters)."
 )
 _UNBALANCED = (
-    "Give PRIOR more weight (--weights.prior). If the clusters should differ in size, set their "
-    "shares with --prior '[0.7, 0.3]', or use --prior learned."
+    "If the groups may differ in size, use --prior learned, or set their shares with "
+    "--prior '[0.7, 0.3]'. Otherwise give PRIOR more weight (--weights.prior)."
 )
+
+
+def _unsure(prior: Floats | None) -> str:
+    """What to try against fuzzy boundaries; first, if all clusters were to be equal, a prior."""
+    equal = prior is not None and len(prior) > 1 and bool(np.ptp(prior) < 1e-6)
+    first = "--prior learned, because groups of unequal sizes are split by equal shares; "
+    return _UNSURE.format(first=first if equal else "")
 
 
 def _of_method(method: str) -> Iterator[Symptom]:

@@ -1,5 +1,7 @@
 """Building the evidence of a training: batches of known classes, or of groups under a rule."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ def build_evidence(
     *,
     classes: NDArray[np.int64] | None,
     groups: Groups | None,
+    weights: NDArray[np.float64] | None = None,
     batch_size: int,
     n_processes: int,
 ) -> Evidence | None:
@@ -31,6 +34,7 @@ def build_evidence(
         data: all points.
         classes: known classes, -1 if unknown, (n,).
         groups: groups of points that obey a rule, instead of classes.
+        weights: the weights of all points, (n,); None means 1 for all. Groups have their own.
         batch_size: the number of points in an iteration, over all processes.
         n_processes: the number of processes that share them.
     """
@@ -47,13 +51,16 @@ def build_evidence(
     size = n_known(LABEL_SHARE, batch_size)
     if int(known.sum()) > size:
         size = n_known(LABEL_SHARE, batch_size // n_processes)
-    return Labels(data[known], codes[known], size)
+    if weights is None:
+        return Labels(data[known], codes[known], size)
+    own = torch.from_numpy(weights[classes >= 0]).float().to(data.device)
+    return Labels(data[known], codes[known], size, own / own.mean())
 
 
 def rule_evidence(groups: Groups, data: Points, batch_size: int) -> RuleEvidence:
     """Build evidence from groups, on the device of the data, in batches of this many groups."""
     rows, codes = groups.rows.to(data.device), groups.codes.to(data.device)
-    return RuleEvidence(data, Groups(groups.rule, rows, codes), batch_size)
+    return RuleEvidence(data, replace(groups, rows=rows, codes=codes), batch_size)
 
 
 def n_known(share: float, batch_size: int, size: int = 1) -> int:

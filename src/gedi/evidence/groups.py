@@ -38,11 +38,13 @@ class Groups:
         rule: the rule that relates symbols and outcomes.
         rows: indices of the inputs in the data, (m, k) for the k symbols of the rule.
         codes: the codes of the outcomes, from the rule's `encode`, (m,).
+        weights: the weights of the groups, whose mean is 1, (m,); None means 1 for all.
     """
 
     rule: SymbolicRule
     rows: Tensor
     codes: Tensor
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class RuleEvidence:
         x = self.data[rows[chosen]]  # (*members, groups, k, d)
 
         def log_likelihood(logits: Tensor) -> Tensor:
-            return rule_log_probability(self.groups.rule, logits, codes[chosen]).mean(-1)
+            each = rule_log_probability(self.groups.rule, logits, codes[chosen])
+            weights = self.groups.weights
+            return (each if weights is None else weights.to(each)[chosen] * each).mean(-1)
 
         return Observed(x.flatten(-3, -2), log_likelihood)
 

@@ -46,11 +46,13 @@ class Labels:
         x: the points, (m, d).
         classes: their classes from 0 to c - 1, (m,).
         batch_size: the number of points in a batch; all of them if there are fewer.
+        weights: the weights of the points, whose mean is 1, (m,); None means 1 for all.
     """
 
     x: Tensor
     classes: Tensor
     batch_size: int
+    weights: Tensor | None = None
 
     def draw(self, members: tuple[int, ...], generator: Generator) -> Observed:
         """Draw points with replacement, or return all."""
@@ -64,6 +66,7 @@ class Labels:
         classes = self.classes[index]
 
         def log_likelihood(logits: Tensor) -> Tensor:
-            return log_softmax(logits, -1).gather(-1, classes[..., None]).squeeze(-1).mean(-1)
+            each = log_softmax(logits, -1).gather(-1, classes[..., None]).squeeze(-1)
+            return (each if self.weights is None else self.weights[index] * each).mean(-1)
 
         return Observed(self.x[index], log_likelihood)

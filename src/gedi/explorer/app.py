@@ -22,7 +22,11 @@ __all__ = ["page_of", "serve"]
 _THEME = gr.themes.Default(
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
 )
-_STYLE = "footer {display: none !important} .gradio-container {max-width: 1200px !important}"
+_STYLE = """
+footer {display: none !important}
+.gradio-container {max-width: none !important}
+.grid-wrap.fixed-height {min-height: 0 !important; max-height: 70vh !important}
+"""
 
 
 def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
@@ -33,7 +37,7 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
         DataError: if its data are gone or do not fit the other run.
     """
     desk = Desk.open(run)
-    with gr.Blocks(title="GEDI explorer", analytics_enabled=False) as page:
+    with gr.Blocks(title="GEDI explorer", analytics_enabled=False, fill_width=True) as page:
         gr.Textbox(
             f"{run.path.name}: {len(desk.population.rows):,} points of "
             f"{desk.population.dataset.name} in {desk.population.n_clusters} clusters",

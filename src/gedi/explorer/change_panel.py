@@ -22,7 +22,10 @@ _DIGITS = 4
 def change_panel(desk: Desk) -> None:
     """Build the panel: lines between two points, and parts of a point that are drawn again."""
     most = len(desk.population.rows) - 1
-    gr.Markdown(f"Choose points by their index in the run, from 0 to {most:,}.")
+    gr.Markdown(
+        "### Between two points: what changes on the way\n"
+        f"Choose points by their index in the run, from 0 to {most:,}."
+    )
     with gr.Row():
         first = gr.Number(0, label="From point", precision=0, minimum=0, maximum=most)
         last = gr.Number(min(1, most), label="To point", precision=0, minimum=0, maximum=most)
@@ -31,6 +34,7 @@ def change_panel(desk: Desk) -> None:
         desk, "Points on the straight line, with their cluster and log-density (nats)", "way"
     )
     go.click(lambda a, b: line_between(desk, a, b), [first, last], way)
+    gr.Markdown("### A part of a point: what the model expects there, given the rest")
 
     with gr.Row():
         place = gr.Number(0, label="Point", precision=0, minimum=0, maximum=most)
@@ -48,6 +52,10 @@ def change_panel(desk: Desk) -> None:
         desk, "The point and its filled-in versions, with cluster and log-density (nats)", "filled"
     )
     fill.click(lambda *values: filled_in(desk, *values), [place, part, seed], filled)
+    page = gr.context.Context.root_block
+    assert page is not None
+    page.load(lambda a, b: line_between(desk, a, b), [first, last], way)
+    page.load(lambda *values: filled_in(desk, *values), [place, part, seed], filled)
 
 
 def line_between(desk: Desk, first: float, last: float) -> Any:
@@ -99,7 +107,7 @@ def _point(desk: Desk, place: float) -> NDArray[np.float64]:
 def _viewer(desk: Desk, label: str, name: str) -> gr.Gallery | gr.Dataframe:
     if desk.has_images:
         gr.Markdown(label)
-        return gallery_of(9, 150, name)
+        return gallery_of(9, None, name)
     return gr.Dataframe(label=label, interactive=False, elem_id=name)
 
 

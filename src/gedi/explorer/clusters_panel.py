@@ -1,4 +1,4 @@
-"""The panel that shows the points of clusters, and the nearest points of one."""
+"""The panel that shows all clusters, the points of one, and where one point stands."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import numpy as np
 
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import frame_of, gallery_of, tiles_of
+from gedi.explorer.overview import cards, map_figure, verdict_text
 from gedi.explorer.population import ORDERS
 
 __all__ = ["clusters_panel"]
@@ -16,7 +17,21 @@ _NEAREST = 8
 
 
 def clusters_panel(desk: Desk) -> None:
-    """Build the panel: a searchable gallery in which a click shows one point."""
+    """Build the panel: the clusters, the points of one, and where one point stands."""
+    gr.Textbox(
+        verdict_text(desk),
+        label="Can the clusters be trusted?",
+        interactive=False,
+        elem_id="verdict",
+    )
+    gr.Markdown("### Clusters: choose one to see its points")
+    overview: gr.Gallery | gr.Dataframe
+    if desk.has_pictures:
+        overview = gallery_of(10, None, "overview")
+    else:
+        with gr.Row(equal_height=True):
+            overview = gr.Dataframe(interactive=False, elem_id="overview", scale=3)
+            whole = gr.Plot(show_label=False, elem_id="map", scale=2)
     with gr.Row():
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
@@ -25,47 +40,65 @@ def clusters_panel(desk: Desk) -> None:
             placeholder="row 12, rows 10-20, a word, a file or a label",
             elem_id="search",
         )
+    gr.Markdown("### Points: choose one to see how it compares")
     shown = gr.State([])
-    about = gr.Textbox(label="Shown", interactive=False, elem_id="shown")
-    gallery: gr.Gallery | gr.Dataframe
-    if desk.has_pictures:
-        gr.Markdown("Choose a point")
-        gallery = gallery_of(8, 420, "gallery")
-    else:
-        gallery = gr.Dataframe(
-            label="Choose a point", interactive=False, max_height=420, elem_id="gallery"
-        )
-    chosen = gr.Textbox(label="The chosen point", interactive=False, lines=2, elem_id="chosen")
     with gr.Row():
-        posterior = gr.Label(label="p(y|x)", num_top_classes=6, elem_id="posterior")
-        density = gr.Plot(label="Its log-density among all points", elem_id="density")
-        if _has_columns(desk):
-            place = gr.Plot(label="Its features")
-    nearest: gr.Gallery | gr.Dataframe
-    if desk.has_pictures:
-        gr.Markdown("Nearest points")
-        nearest = gallery_of(8, 160, "nearest")
-    else:
-        nearest = gr.Dataframe(label="Nearest points", interactive=False, elem_id="nearest")
+        with gr.Column(scale=3, min_width=320):
+            about = gr.Textbox(
+                show_label=False, container=False, interactive=False, elem_id="shown"
+            )
+            gallery = _list_of(desk, 420, "gallery")
+            gr.Markdown("### Its nearest points")
+            nearest = _list_of(desk, None, "nearest")
+        with gr.Column(scale=2, min_width=320):
+            chosen = gr.Textbox(label="The chosen point", interactive=False, elem_id="chosen")
+            posterior = gr.Label(
+                label="Its cluster, p(y|x)", num_top_classes=5, elem_id="posterior"
+            )
+            density = gr.Plot(label="Its log-density among all points", elem_id="density")
+            place = (
+                [gr.Plot(label="Its features", elem_id="features")] if _has_columns(desk) else []
+            )
+    details = [chosen, posterior, density, *place, nearest]
 
-    def list_points(group: int, by: str, text: str) -> tuple[list[int], str, Any]:
+    def list_points(group: int, by: str, text: str) -> tuple[Any, ...]:
         found = desk.gallery(None if group < 0 else group, by, text)
         places = [int(place) for place in found[:_SHOWN]]
-        return places, f"{len(places)} of {len(found):,} points, {by}", _points(desk, places)
+        words = f"{len(places)} of {len(found):,} points, {by}"
+        first = shown_point(desk, places[0]) if places else tuple(None for _ in details)
+        return places, words, _points(desk, places), *first
 
     def show(places: list[int], event: gr.SelectData) -> tuple[Any, ...]:
-        index = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
-        return shown_point(desk, places[index])
+        return shown_point(desk, places[_row_of(event)])
 
-    outputs = [shown, about, gallery]
+    def choose(event: gr.SelectData) -> int:
+        return desk.names.groups[_row_of(event)]
+
+    def everything() -> tuple[Any, ...]:
+        maps = () if desk.has_pictures else (map_figure(desk),)
+        return gr.Dropdown(_choices(desk)), cards(desk), *maps
+
+    outputs = [shown, about, gallery, *details]
     inputs = [cluster, order, search]
     gr.on([cluster.change, order.change, search.submit], list_points, inputs, outputs)
-    details = [chosen, posterior, density, *([place] if _has_columns(desk) else []), nearest]
     gallery.select(show, [shown], details)
+    overview.select(choose, None, [cluster])
     page = gr.context.Context.root_block
     assert page is not None
+    page.load(everything, None, [cluster, overview, *([] if desk.has_pictures else [whole])])
     page.load(list_points, inputs, outputs)
-    page.load(lambda: gr.Dropdown(_choices(desk)), None, cluster)
+
+
+def _list_of(desk: Desk, height: int | None, name: str) -> gr.Gallery | gr.Dataframe:
+    """An empty gallery, or an empty table, of points."""
+    if desk.has_pictures:
+        return gallery_of(6, height, name)
+    return gr.Dataframe(interactive=False, max_height=height or 340, elem_id=name)
+
+
+def _row_of(event: gr.SelectData) -> int:
+    """The place in a gallery, or the row in a table, that was chosen."""
+    return int(event.index[0] if isinstance(event.index, (list, tuple)) else event.index)
 
 
 def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:

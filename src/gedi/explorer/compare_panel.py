@@ -16,6 +16,7 @@ __all__ = ["agreement_table", "compare_panel", "crossing_figure"]
 
 def compare_panel(desk: Desk, other: Run) -> None:
     """Build the panel: the agreement of two runs on the points of the first."""
+    gr.Markdown("### Two runs: do they find the same clusters?")
     clusters = clusters_by(desk, other)
     figures = agreement_table(desk, other, clusters)
     gr.Dataframe(figures, label="Results of both runs", elem_id="figures")

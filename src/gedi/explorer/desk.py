@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gedi.evaluation.reasons import reasons
 from gedi.explorer.figures import density_figure, features_figure, plane_figure
-from gedi.explorer.population import Population
+from gedi.explorer.population import ORDERS, Population
 from gedi.runs import Run
 from gedi.runs.names import ClusterNames
 from gedi.training.trained import Prediction
@@ -65,13 +65,26 @@ class Desk:
         ]
 
     def gallery(self, group: int | None, order: str, search: str) -> NDArray[np.int64]:
-        """Indices of the points of a cluster and of clusters merged with it, in order."""
+        """Indices of the points of a cluster and of clusters merged with it, in order.
+
+        The most typical points of all clusters come from each cluster in turn: otherwise they would
+        be nearly equal points of one cluster.
+        """
         found = self.population.gallery(None, order, search)  # type: ignore[arg-type]
         if group is None:
-            return found
+            return self._in_turn(found) if order == ORDERS[0] else found
         into = np.array(self.names.into)
         kept: NDArray[np.int64] = found[into[self.population.prediction.clusters[found]] == group]
         return kept
+
+    def _in_turn(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Points from each cluster in turn, in their order within a cluster."""
+        groups = np.array(self.names.into)[self.population.prediction.clusters[places]]
+        rank = np.empty(len(places), dtype=np.int64)
+        for group in np.unique(groups):
+            rank[groups == group] = np.arange(np.sum(groups == group))
+        turned: NDArray[np.int64] = places[np.lexsort((groups, rank))]
+        return turned
 
     def posterior(self, probabilities: Floats) -> dict[str, float]:
         """p(y|x) of one point by name, summed over merged clusters."""

@@ -17,6 +17,7 @@ from gedi.explorer.population import Population, short_text
 from gedi.runs.names import ClusterNames
 
 __all__ = [
+    "axes",
     "density_figure",
     "features_figure",
     "frame_of",
@@ -64,8 +65,14 @@ def tiles_of(population: Population, places: Sequence[int]) -> list[tuple[NDArra
     ]
 
 
-def gallery_of(columns: int, height: int, name: str) -> gr.Gallery:
-    """An empty gallery whose images can be selected; its heading is placed above it."""
+def gallery_of(columns: int, height: int | None, name: str) -> gr.Gallery:
+    """An empty gallery whose images can be selected; its heading is placed above it.
+
+    Args:
+        columns: images in a row.
+        height: in pixels; None: as high as the images.
+        name: the id of the element.
+    """
     return gr.Gallery(
         show_label=False,
         columns=columns,
@@ -117,7 +124,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def density_figure(population: Population, log_density: float) -> Figure:
     """A histogram of the log-densities of all points, with one point marked."""
-    figure, ax = _axes()
+    figure, ax = axes()
     values = population.prediction.log_density
     low, high = np.quantile(values, [0.001, 1.0])
     low, high = min(low, log_density), max(high, log_density)
@@ -131,7 +138,7 @@ def density_figure(population: Population, log_density: float) -> Figure:
 
 def features_figure(population: Population, x: Floats) -> Figure:
     """The values of a row, in standard deviations from the mean."""
-    figure, ax = _axes(height=max(1.6, 0.24 * min(len(x), 20) + 0.8))
+    figure, ax = axes(height=max(1.6, 0.24 * min(len(x), 20) + 0.8))
     data = population.dataset.x
     z = (np.asarray(x, dtype=np.float64) - data.mean(0)) / np.maximum(data.std(0), 1e-12)
     most = np.argsort(-np.abs(z), kind="stable")[:20][::-1]
@@ -146,7 +153,7 @@ def features_figure(population: Population, x: Floats) -> Figure:
 
 def plane_figure(population: Population, marked: Floats) -> Figure:
     """Points in the plane by cluster, with some points (n, 2) marked."""
-    figure, ax = _axes(height=4.2)
+    figure, ax = axes(height=4.2)
     step = max(1, len(population.rows) // _POINTS)
     clusters = population.prediction.clusters[::step]
     plot.points(ax, population.dataset.x[::step], clusters, n_clusters=population.n_clusters)
@@ -156,6 +163,7 @@ def plane_figure(population: Population, marked: Floats) -> Figure:
     return figure
 
 
-def _axes(height: float = 2.6) -> tuple[Figure, Axes]:
+def axes(height: float = 2.6) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
     figure = Figure(figsize=(5.6, height), layout="constrained")
     return figure, figure.add_subplot()

@@ -19,6 +19,7 @@ _ROUNDS = (0, 2, 5, 10, 20, 40, 80)
 
 def generate_panel(desk: Desk) -> None:
     """Build the panel: samples of p(x) or of one cluster, from noise, round by round."""
+    gr.Markdown("### New points of the model: choose a cluster, and draw again with another seed")
     with gr.Row():
         cluster = gr.Dropdown(
             [("all", -1), *desk.choices()], value=-1, label="Cluster", elem_id="of-cluster"
@@ -34,7 +35,7 @@ def generate_panel(desk: Desk) -> None:
             "each one, the nearest point of the run is shown."
         )
     if desk.has_pictures:
-        shown = gallery_of(8, 360, "samples")
+        shown = gallery_of(8, None, "samples")
     elif desk.population.dataset.x.shape[1] == 2:
         shown = gr.Plot(label="Samples", elem_id="samples")
     else:
@@ -48,6 +49,7 @@ def generate_panel(desk: Desk) -> None:
     page = gr.context.Context.root_block
     assert page is not None
     page.load(lambda: gr.Dropdown([("all", -1), *desk.choices()]), None, cluster)
+    page.load(live, [cluster, number, seed], [status, shown])
 
 
 def chain_positions(

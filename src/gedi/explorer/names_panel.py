@@ -13,6 +13,7 @@ __all__ = ["names_panel"]
 
 def names_panel(desk: Desk) -> None:
     """Build the panel: names and merges, which are stored in the run folder."""
+    gr.Markdown("### Names: give each cluster a name, and merge clusters that belong together")
     table = gr.Dataframe(label="Clusters", interactive=False, elem_id="names")
     with gr.Row():
         which = gr.Dropdown(desk.choices(), label="Cluster", elem_id="which")

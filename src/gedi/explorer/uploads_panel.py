@@ -22,6 +22,10 @@ def uploads_panel(desk: Desk) -> None:
     """Build the panel: uploads of images or a table, or pasted rows."""
     kinds = kinds_of(desk.run)
     noun = "file of texts" if desk.run.has_texts else "table"
+    gr.Markdown(
+        "### Your own points: choose files"
+        + (", and press Predict" if desk.has_pictures else " or paste rows, and press Predict")
+    )
     files = gr.File(
         label="Images" if desk.has_pictures else f"A {noun} ({', '.join(kinds)})",
         file_count="multiple" if desk.has_pictures else "single",
@@ -36,10 +40,11 @@ def uploads_panel(desk: Desk) -> None:
             elem_id="rows",
         )
     ask = gr.Button("Predict", variant="primary", elem_id="ask")
-    if desk.has_images:
-        gr.Markdown("The images at the size of the model")
-        seen = gallery_of(8, 160, "seen")
-    verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
+    with gr.Column(visible=False) as answers:  # nothing to see before a prediction
+        if desk.has_images:
+            gr.Markdown("The images at the size of the model")
+            seen = gallery_of(8, None, "seen")
+        verdicts = gr.Dataframe(label="Predictions", interactive=False, elem_id="verdicts")
 
     def answer(paths: list[str] | str | None, rows: str) -> Any:
         try:
@@ -48,11 +53,16 @@ def uploads_panel(desk: Desk) -> None:
         except GediError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
         if not desk.has_images:
-            return table
+            return gr.Column(visible=True), table
         captions = [str(name) for name in table["point"]]
-        return tiles(desk.population, dataset.x[:_SHOWN], captions), table
+        images = tiles(desk.population, dataset.x[:_SHOWN], captions)
+        return gr.Column(visible=True), images, table
 
-    ask.click(answer, [files, text], [seen, verdicts] if desk.has_images else [verdicts])
+    ask.click(
+        answer,
+        [files, text],
+        [answers, seen, verdicts] if desk.has_images else [answers, verdicts],
+    )
 
 
 def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:

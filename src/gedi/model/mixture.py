@@ -131,19 +131,28 @@ class MixtureBase(nn.Module):
         register(self, tensors)
 
     @classmethod
-    def fit(cls, x: Tensor, generator: Generator) -> Self:
+    def fit(cls, x: Tensor, generator: Generator, source: Tensor | None = None) -> Self:
         """The mixture of data (n, d), on the CPU; float32.
 
         Repeated values are spread over their cells. A fifth of the rows, of few rows each fifth in
         turn, is held out to choose margins, number of components, their tails and their shrinkage.
+
+        Args:
+            x: data, (n, d), on the CPU.
+            generator: draws rows, cells and starts.
+            source: numbers of the rows, of which copies share one, (n,); copies are held out
+                together. None: all are rows of their own.
         """
-        x = x.double()[torch.randperm(len(x), generator=generator)[:_ROWS]]
+        drawn = torch.randperm(len(x), generator=generator)[:_ROWS]
+        x = x.double()[drawn]
+        source = torch.arange(len(x)) if source is None else source[drawn]
         constant = (x == x[:1]).all(0)
         constant[0] &= ~constant.all()  # or there would be no density at all
-        x, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
+        kept, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
+        x, source = x[kept], source[kept]
         widths = cell_widths(x)
         x = dequantised(x, widths, generator)
-        held_out = _HeldOut(x, _levels(x, widths), constant, generator)
+        held_out = _HeldOut(x, _levels(x, widths), constant, _folds(source), generator)
         choice = _chosen(held_out)
         frame = held_out.frame(x, choice)
         y = frame(x)[0]
@@ -252,7 +261,7 @@ def _levels(x: Tensor, widths: Tensor) -> Tensor:
 
 
 def _without_repeated(x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows (m, d) without those that repeat often; the latter, once each, and their shares.
+    """A mask of the rows that do not repeat often, (n,); the others, once each, and their shares.
 
     Where all columns have cells, rows repeat by nature. Nor are rows taken away without which a
     column would be constant.
@@ -263,7 +272,17 @@ def _without_repeated(x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor, Tensor
     many &= len(others) > 0 and torch.equal(
         (others == others[:1]).all(0), (rows == rows[:1]).all(0)
     )
-    return x[~many[place]], rows[many], counts[many] / len(x)
+    return ~many[place], rows[many], counts[many] / len(x)
+
+
+def _folds(source: Tensor) -> Tensor:
+    """A fold for each row, (n,): the same for copies, and in turn for rows of their own."""
+    order = torch.arange(len(source))
+    own, place = torch.unique(source, return_inverse=True)
+    if len(own) < 2 * _FOLDS:
+        return order % _FOLDS
+    first = torch.full_like(place, len(source)).scatter_reduce(0, place, order, "amin")
+    return first.argsort().argsort()[place] % _FOLDS
 
 
 class _Choice(NamedTuple):
@@ -304,13 +323,16 @@ class _HeldOut:
         x: data in random order, (n, d).
         levels: of the columns, (d,).
         constant: mask of the constant columns, (d,).
+        fold: the fold in which each row is held out, (n,).
         generator: starts of the components.
     """
 
-    def __init__(self, x: Tensor, levels: Tensor, constant: Tensor, generator: Generator) -> None:
+    def __init__(
+        self, x: Tensor, levels: Tensor, constant: Tensor, fold: Tensor, generator: Generator
+    ) -> None:
         self.n = len(x)
         self.levels, self.constant, self.generator = levels, constant, generator
-        self.folds = [x[i::_FOLDS] for i in range(_FOLDS)]
+        self.folds = [x[fold == i] for i in range(_FOLDS)]
         self.n_folds = max(1, min(_FOLDS, 600 // self.n))
         self.parts: dict[tuple[int, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.scores: dict[tuple[_Choice, int], float] = {}

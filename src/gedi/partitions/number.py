@@ -15,6 +15,7 @@ from gedi.partitions.pool import Pool
 
 __all__ = ["NumberOfClusters", "number_of_clusters"]
 
+DOUBT = 0.5  # a number with a lower score, in nats, is not believed
 MARGIN = 0.1  # two scores that are closer are about equal
 SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
@@ -42,13 +43,13 @@ class NumberOfClusters:
 
     @property
     def rivals(self) -> list[int]:
-        """Other numbers that are about as good, or better by another measure, in ascending order.
+        """Other numbers that are about as good, or the best by one of the two measures.
 
-        1 is among them if one Gaussian describes the rows best.
+        They ascend, and 1 is among them if one Gaussian describes the rows best.
         """
         close = {c for c, score in self.scores.items() if score > -MARGIN}
-        one = {1} if self.gaussians == 1 else set()
-        return sorted((close | one) - {self.n_clusters})
+        peak = set() if self.gaussians is None else {self.gaussians}
+        return sorted((close | peak) - {self.n_clusters})
 
     @property
     def clear(self) -> bool:
@@ -71,7 +72,8 @@ class NumberOfClusters:
 def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     """Find the number of clusters of a table without labels.
 
-    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K.
+    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K, unless the
+       score of K is more than 0.5 below the best: many Gaussians also fit heavy tails.
     2. Otherwise it is the c for which the best candidate of the pool has the greatest
 
         log consensus - ½ log(0.02 + crossing) + 0.04 log c
@@ -98,10 +100,11 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
         most = min(2 * most, limit)
     peak = gaussian_peak(z, most, seed) if found else None
     best = max(found, key=found.__getitem__, default=2)
-    number = peak if peak in found else best
+    relative = {c: score - found[best] for c, score in found.items()}
+    number = peak if peak is not None and relative.get(peak, -math.inf) > -DOUBT else best
     return NumberOfClusters(
         n_clusters=number,
-        scores={c: score - found[best] for c, score in found.items()},
+        scores=relative,
         gaussians=peak,
         labels=best_partition(x, number, seed),
     )

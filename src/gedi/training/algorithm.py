@@ -140,6 +140,8 @@ class Algorithm:
         evidence: knowledge about some inputs, such as labels; None if there is none.
         method: computes the terms from a batch.
         rows: places of the points from which batches are drawn, (m,); None means all points.
+        cumulative: the cumulative weights with which these are drawn, (m,), float64; None means
+            equal ones.
     """
 
     view: View
@@ -158,6 +160,7 @@ class Algorithm:
     evidence: Evidence | None = None
     method: Method = BUILT_IN["gedi"]
     rows: Tensor | None = None
+    cumulative: Tensor | None = None
 
     def weights_at(self, state: TrainingState) -> Weights:
         """The weights at an iteration; those of INV and PRIOR have shape (*members,)."""
@@ -326,7 +329,13 @@ def _batch(
         return None, data.draw(shape)
     rows = algorithm.rows
     n = len(data) if rows is None else len(rows)
-    index = torch.randint(n, shape, device=data.device, generator=state.generator)
+    if algorithm.cumulative is None:
+        index = torch.randint(n, shape, device=data.device, generator=state.generator)
+    else:
+        # Weights in the draws weigh all terms alike, without bias even in the log of PRIOR's mean.
+        sums = algorithm.cumulative
+        drawn = torch.rand(shape, dtype=sums.dtype, device=sums.device, generator=state.generator)
+        index = torch.searchsorted(sums, drawn * sums[-1], right=True).clamp_max(n - 1)
     index = index if rows is None else rows[index]
     return index, data[index]
 

@@ -31,6 +31,7 @@ class Custom:
         classes: known classes from 0 to c - 1, and -1 where unknown, (n,).
         groups: points that are seen together and obey a rule; they replace classes.
         previous: a trained model to continue from.
+        weights: the weight of each point, positive, (n,); weight 2 counts like two copies.
         like: the predictions of an earlier model for some points; the clusters get its numbers.
     """
 
@@ -40,6 +41,7 @@ class Custom:
     positives: NDArray[np.int64] | None = None
     classes: NDArray[np.int64] | None = None
     groups: Groups | None = None
+    weights: NDArray[np.float64] | None = None
     previous: TrainedModel | None = None
     like: Reference | None = None
 

@@ -41,7 +41,15 @@ from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
 
-__all__ = ["MEASURED", "MONITORED", "REPORTED", "Ingredients", "build_ingredients", "fresh_state"]
+__all__ = [
+    "MEASURED",
+    "MONITORED",
+    "REPORTED",
+    "Ingredients",
+    "build_ingredients",
+    "fresh_state",
+    "resampled",
+]
 
 REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
@@ -74,6 +82,8 @@ class Ingredients:
             chains.
         outliers: how unusual points are, and the places of the points whose energies are held out;
             None for images.
+        rows: with weights, places of the points in random order, as often as their weights say;
+            otherwise None.
     """
 
     scaling: Scaling
@@ -90,6 +100,7 @@ class Ingredients:
     partition: Partition | None
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
+    rows: Tensor | None = None
 
 
 def build_ingredients(
@@ -114,18 +125,27 @@ def build_ingredients(
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
     d = data.n_features
     order = torch.randperm(len(data), generator=Generator().manual_seed(settings.seed)).to(device)
+    weights_of_points, drawn = None, order
+    if custom.weights is not None:
+        weights_of_points = torch.from_numpy(custom.weights).to(device)
+        drawing = Generator().manual_seed(settings.seed)
+        drawn = resampled(order, weights_of_points, drawing)
+    # Anchors only propose and scale moves, so they need no weights.
     anchors = data[order[: settings.sampler.n_anchors]]
     view = together(_views(plan, data, order, scaling, custom))
-    base, root = _base(plan, data[order[: affordable(MEASURED, d)]], previous)
+    some = drawn[: affordable(MEASURED, d)]
+    base, root = _base(plan, data[some], previous, None if drawn is order else some)
     smoothing = Smoothing(settings.data_noise, root)
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
     if settings.restarts.pool and previous is None:
+        drawing = Generator().manual_seed(settings.seed)
         partition = (
             pool_partition(
                 settings.n_clusters,
                 data,
-                Generator().manual_seed(settings.seed),
+                drawing,
+                rows=None if drawn is order else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
             )
             if plan.found is None
@@ -135,6 +155,7 @@ def build_ingredients(
         data,
         classes=custom.classes,
         groups=custom.groups,
+        weights=custom.weights,
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
@@ -160,25 +181,54 @@ def build_ingredients(
         compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
-        rows=order[n_held_out:] if n_held_out else None,
+        rows=order[n_held_out:] if n_held_out or weights_of_points is not None else None,
+        cumulative=None
+        if weights_of_points is None
+        else weights_of_points[order[n_held_out:]].cumsum(0),
     )
-    watched = share_of(order[: affordable(MONITORED, d)], 0)
+    held_out = order[:n_held_out]
+    if n_held_out and weights_of_points is not None:
+        drawing = Generator().manual_seed(settings.seed)
+        held_out = resampled(held_out, weights_of_points, drawing)
+    watched = share_of(drawn[: affordable(MONITORED, d)], 0)
     return Ingredients(
         scaling=scaling,
         data=data,
         batches=_batches(dataset, data, scaling, settings.seed),
         algorithm=algorithm,
         monitor=Monitor(data[watched], view, settings.seed, watched, evidence, smoothing),
-        sample=order[: affordable(REPORTED, d)],
+        sample=drawn[: affordable(REPORTED, d)],
         log_prior=_log_prior(plan, previous, partition),
         anchors=anchors,
         bandwidth=likeliest_bandwidth(anchors),
         renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
         partition=partition,
-        held_out=data[order[:n_held_out]],
+        held_out=data[held_out],
         outliers=_outliers(plan, data),
+        rows=None if drawn is order else drawn,
     )
+
+
+def resampled(rows: Tensor, weights: Tensor, generator: Generator) -> Tensor:
+    """Places of points as often as their weights say, in random order, by systematic resampling.
+
+    Their number is the effective one, (Σ w)² / Σ w², but at least half of the points: few points of
+    large weight should not hide the others. Batches are drawn with the weights themselves; these
+    places are for everything that looks at some points at once.
+
+    Args:
+        rows: places in random order, (m,).
+        weights: weights of all points, (n,), float64.
+        generator: draws the order, on the CPU.
+    """
+    own = weights[rows]
+    size = own.sum().square() / own.square().sum()
+    n = max(1, round(max(float(size), len(rows) / 2)))
+    at = (torch.arange(n, dtype=own.dtype, device=own.device) + 0.5) * own.sum() / n
+    places = torch.searchsorted(own.cumsum(0), at, right=True).clamp_max(len(rows) - 1)
+    order = torch.randperm(n, generator=generator).to(rows.device)
+    return rows[places[order]]
 
 
 def fresh_state(
@@ -207,7 +257,13 @@ def fresh_state(
             return planned_model(plan, custom, None, members=(n,), generator=drawing)
 
         shares = kmeans_starts(
-            settings, parts.data, parts.log_prior, model, fresh=fresh, generator=generator
+            settings,
+            parts.data,
+            parts.log_prior,
+            model,
+            rows=parts.rows,
+            fresh=fresh,
+            generator=generator,
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
@@ -342,17 +398,24 @@ def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Cu
 
 
 def _base(
-    plan: Plan, data: Tensor, previous: TrainedModel | None
+    plan: Plan, data: Tensor, previous: TrainedModel | None, source: Tensor | None = None
 ) -> tuple[GaussianBase | MixtureBase | None, SpectralMatrix | None]:
     """The base of the data with noise, and the shape of the noise.
 
     The noise in a table follows the covariance of the data: isotropic noise would be large along
     directions in which they hardly vary.
+
+    Args:
+        plan: the plan of the training.
+        data: some points, (n, d), scaled.
+        previous: a trained model to continue from.
+        source: the places of these points among all, if some are there several times, (n,).
     """
     noise = plan.settings.data_noise
     if plan.settings.sampler.kind == "base" and previous is None:
         generator = Generator().manual_seed(plan.settings.seed)
-        return MixtureBase.fit(data.cpu(), generator).to(data.device), None
+        known = None if source is None else source.cpu()
+        return MixtureBase.fit(data.cpu(), generator, known).to(data.device), None
     if previous is not None:
         base = copy.deepcopy(previous.model.base)
         shape = previous.smoothing.root

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Generator, Tensor
 
-from gedi.data.dataset import Dataset
+from gedi.data.dataset import Dataset, without_rounding
 from gedi.data.stream import Stream
 from gedi.data.values import check_points, value_range_of
 from gedi.distributed import (
@@ -65,7 +65,7 @@ from gedi.training.recorder import record_of
 from gedi.training.restarts import Candidate, choose, single
 from gedi.training.score_matching import match_scores
 from gedi.training.starts import kmeans_head, learn_partition
-from gedi.training.threads import bounded_threads
+from gedi.training.threads import bounded_threads, own_state
 from gedi.training.trained import TrainedModel
 
 __all__ = ["Ending", "Fit", "Session", "build", "fit", "start"]
@@ -150,6 +150,7 @@ def fit(
     return start(dataset, chosen, custom=custom).run(hooks)
 
 
+@own_state()
 def start(
     dataset: Dataset,
     settings: Settings,
@@ -173,12 +174,14 @@ def start(
         RunError: if the processes do not find each other, or their data differ.
     """
     begun = time.perf_counter()
+    dataset = without_rounding(dataset)
     planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
     if is_first_here(planned.n_processes):
         fits(planned)
     return build(planned, dataset, custom, begun=begun)
 
 
+@own_state()
 def build(
     planned: Plan, dataset: Dataset, custom: Custom = Custom(), *, begun: float | None = None
 ) -> "Session":
@@ -195,6 +198,7 @@ def build(
         SettingsError: if there are too few devices, or a compiler is missing.
         RunError: if the processes do not find each other, or their data differ.
     """
+    dataset = without_rounding(dataset)
     begun = time.perf_counter() if begun is None else begun
     crew = launched(planned.settings.device, planned.devices, planned.nodes)
     with crew.failures_told():
@@ -278,6 +282,7 @@ class Session:
         self.train(hooks)
         return self.result()
 
+    @own_state()
     def train(self, hooks: Sequence[Hook] = ()) -> bool:
         """Train to the end, or until a hook stops it.
 
@@ -301,6 +306,7 @@ class Session:
                 self.advance(hooks)
         return self._ending() != "interrupted"
 
+    @own_state()
     def advance(self, hooks: Sequence[Hook] = (), *, until: int | None = None) -> None:
         """Train up to an iteration, or to the end, without choosing among restarts."""
 
@@ -369,6 +375,7 @@ class Session:
     def _fresh(self, members: tuple[int, ...] = ()) -> TrainingState:
         return fresh_state(self.plan, self.parts, self.custom, members)
 
+    @own_state()
     def result(self) -> Fit:
         """The result of the training so far; this separates the processes (see `disband`)."""
         self.disband()
@@ -403,6 +410,7 @@ class Session:
             number=None if self.plan.found is None else self.plan.found.number,
         )
 
+    @own_state()
     def trained_model(self) -> TrainedModel:
         """The average model with everything that is needed to use it, on the CPU."""
         state = self.state

@@ -65,6 +65,7 @@ def kmeans_starts(
     log_prior: Tensor,
     model: EnergyClassifier,
     *,
+    rows: Tensor | None = None,
     fresh: Callable[[Generator], EnergyClassifier],
     generator: Generator,
 ) -> Tensor:
@@ -75,6 +76,7 @@ def kmeans_starts(
         data: all points.
         log_prior: log π, (c,), on the CPU.
         model: all networks side by side, on the CPU.
+        rows: places of the points, in random order, as often as their weights say; None means all.
         fresh: returns n networks without a base, which learn the partitions.
         generator: draws the points, the starts of k-means, weights and batches.
 
@@ -82,8 +84,8 @@ def kmeans_starts(
         The log of the shares of points in the clusters of k-means, (n, c).
     """
     n = settings.restarts.kmeans
-    chosen = torch.randperm(len(data), generator=generator)[:CODED]
-    x = data[chosen.to(data.device)].cpu()
+    chosen = torch.randperm(len(data), generator=generator) if rows is None else rows
+    x = data[chosen[:CODED].to(data.device)].cpu()
     found = [kmeans_codes(x, log_prior, generator) for _ in range(n)]
     group = fresh(generator)
     fit_codes(
@@ -116,7 +118,12 @@ class Partition(NamedTuple):
 
 
 def pool_partition(
-    n_clusters: int, data: Points, generator: Generator, *, prior: list[float] | None = None
+    n_clusters: int,
+    data: Points,
+    generator: Generator,
+    *,
+    rows: Tensor | None = None,
+    prior: list[float] | None = None,
 ) -> Partition:
     """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
@@ -124,11 +131,12 @@ def pool_partition(
         n_clusters: the number of clusters, c.
         data: all points.
         generator: draws the points and the seed of the partitions.
+        rows: places of the points, in random order, as often as their weights say; None means all.
         prior: the shares of the clusters if the user gave them; the sizes of the clusters get the
             same order. None means any order.
     """
-    chosen = torch.randperm(len(data), generator=generator)[:CODED]
-    x = data[chosen.to(data.device)]
+    chosen = torch.randperm(len(data), generator=generator) if rows is None else rows
+    x = data[chosen[:CODED].to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
     found = best_partition(x.cpu().double().numpy(), n_clusters, seed)
     if prior is not None:

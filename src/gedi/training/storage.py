@@ -28,6 +28,7 @@ from gedi.normalizer.estimate import LogNormalizer
 from gedi.plugins import Group, Plugin, find
 from gedi.sampling.build import build_moves
 from gedi.settings import CompleteSettings, Settings, check, complete
+from gedi.training.threads import own_state
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import refuse_special
 
@@ -58,6 +59,7 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
     save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, file)
 
 
+@own_state()
 def load_trained(
     file: Path,
     settings: Settings,

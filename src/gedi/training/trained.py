@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +23,14 @@ from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
+from gedi.training.threads import own_state
 
 __all__ = ["OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
 _PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
 _MOST_CHUNKS = 64
+_FARTHEST = 1e100  # scaled units; in float64 all energies are at their limit long before
 
 
 class Prediction(NamedTuple):
@@ -117,14 +119,20 @@ class TrainedModel:
         """
         return copy.deepcopy(self.model).double()
 
+    @own_state()
     @torch.no_grad()
-    def logits(self, x: ArrayLike) -> Tensor:
+    def logits(self, x: ArrayLike, *, with_base: bool = True) -> Tensor:
         """f(x) of points (n, d) in the user's units, (n, c), float64.
+
+        Args:
+            x: points (n, d).
+            with_base: whether to add the base; p(y|x) does not depend on it.
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
         """
-        return self._in_parts(self.exact, check_points(x, self.box.low.numel()))
+        network = partial(self.exact, with_base=with_base)
+        return self._in_parts(network, check_points(x, self.box.low.numel()))
 
     def predict(self, x: ArrayLike) -> Prediction:
         """Clusters and scores of points (n, d) in the user's units.
@@ -174,10 +182,13 @@ class TrainedModel:
             yield self._predict(check_points(part, self.box.low.numel(), first_row=first_row))
             first_row += len(part)
 
+    @own_state()
     @torch.no_grad()
     def _predict(self, points: Values) -> Prediction:
-        logits = self._in_parts(self.exact, points)
-        energy = energy_of_logits(logits)
+        outputs = self._in_parts(self._logits_and_base, points)
+        # The base would round the differences of logits away where it is huge, far from the data.
+        logits, base = outputs[:, :-1], outputs[:, -1:]
+        energy = energy_of_logits(logits + base)
         log_density = self._log_scale - energy
         return Prediction(
             logits.argmax(-1).numpy(),
@@ -186,8 +197,16 @@ class TrainedModel:
             log_density.numpy(),
         )
 
+    def _logits_and_base(self, z: Tensor) -> Tensor:
+        """The logits without the base, and the base, of scaled points, (n, c + 1)."""
+        logits: Tensor = self.exact(z, with_base=False)
+        base = self.exact.base
+        return torch.cat([logits, (logits[:, 0] * 0 if base is None else base(z))[:, None]], 1)
+
     # --- outliers
 
+    @own_state()
+    @torch.no_grad()
     def outlier_scores(self, x: ArrayLike) -> NDArray[np.float64]:
         """How typical points (n, d) in the user's units are, (n,); outliers have low scores.
 
@@ -234,6 +253,7 @@ class TrainedModel:
         """
         return -self._known_outliers("thresholds by p-values").threshold(alpha)
 
+    @own_state()
     def explain_outliers(self, x: ArrayLike) -> OutlierExplanation:
         """Why points (n, d) in the user's units are unusual, column by column.
 
@@ -253,6 +273,7 @@ class TrainedModel:
             )
         return self.outliers
 
+    @own_state()
     @torch.no_grad()
     def embed(self, x: ArrayLike) -> NDArray[np.float64]:
         """The encoder's output for points (n, d) in the user's units, (n, e).
@@ -265,15 +286,20 @@ class TrainedModel:
 
     def _in_parts(self, network: Callable[[Tensor], Tensor], x: Values) -> Tensor:
         """The network's output for points in the user's units, computed in chunks."""
-        first: Tensor = network(self.scaling(x[:_CHUNK], torch.float64))
+        first: Tensor = network(self._scaled(x[:_CHUNK]))
         # One tensor for all chunks: separate outputs would fragment the memory.
         outputs = first.new_empty(len(x), first.shape[1])
         outputs[:_CHUNK] = first
         for start in range(_CHUNK, len(x), _CHUNK):
             part = slice(start, start + _CHUNK)
-            outputs[part] = network(self.scaling(x[part], torch.float64))
+            outputs[part] = network(self._scaled(x[part]))
         return outputs
 
+    def _scaled(self, x: Values) -> Tensor:
+        """Points in scaled units, float64; the farthest so near that their squares are finite."""
+        return self.scaling(x, torch.float64).clamp_(-_FARTHEST, _FARTHEST)
+
+    @own_state()
     def sample(
         self,
         n: int,
@@ -311,6 +337,7 @@ class TrainedModel:
             clusters = self.model(z).argmax(-1)
         return self.scaling.inverse(z), clusters.numpy()
 
+    @own_state()
     def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
         """Advance chains (n, d) in scaled units by `n_steps` rounds of the sampler's moves."""
         chains = evaluate(energy, z)
@@ -318,6 +345,7 @@ class TrainedModel:
             chains = self.sampler.step(energy, chains, generator)
         return chains.x
 
+    @own_state()
     def denoise(self, z: Tensor) -> Tensor:
         """Remove the noise of the training from samples by subtracting its expectation.
 

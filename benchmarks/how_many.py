@@ -1,0 +1,121 @@
+"""How many clusters? Rules that choose the number for labelled tables, without labels.
+
+    python benchmarks/how_many.py FOLDER [--seeds 2]
+
+FOLDER is that of `clustering.py`. The rules are `n_clusters="auto"`; parts of it, namely the best
+score of the pool without the peak of the Gaussians, and the same with 0.1 log c instead of
+0.04 log c; and, of scikit-learn, the silhouette of k-means on at most 1,000 rows, the BIC of a
+Gaussian mixture with full covariances, and the number that HDBSCAN finds by its defaults. "Always
+3" shows what is gained by chance, since most of these tables have 2 to 4 clusters. Seconds are
+processor time on one thread; those of the parts are in "auto".
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.metrics import silhouette_score
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from clustering import agreement, table
+from common import missing, provenance, write
+from gedi.partitions import number_of_clusters
+
+NUMBERS = range(2, 16)
+MORE = 0.06  # added to the 0.04 of log c
+
+Floats = NDArray[np.float64]
+
+
+def auto(x: Floats, labelings: list[NDArray[np.int64]], seed: int) -> Iterator[dict[str, Any]]:
+    """The number that GEDI finds, and those of parts of the rule."""
+    begin = time.process_time()
+    found = number_of_clusters(x, seed)
+    seconds = time.process_time() - begin
+    yield {
+        "rule": 'GEDI, n_clusters="auto"',
+        "number": found.n_clusters,
+        "clear": found.clear,
+        "rivals": found.rivals,
+        "gaussians": found.gaussians,
+        "ARI": agreement(labelings, found.labels),
+        "seconds": round(seconds, 2),
+    }
+    scores = found.scores
+    yield {"rule": "score of the pool alone", "number": max(scores, key=scores.__getitem__)}
+    finer = {c: score + MORE * np.log(c) for c, score in scores.items()}
+    yield {"rule": "the same with 0.1 log c", "number": max(finer, key=finer.__getitem__)}
+
+
+def silhouette(x: Floats, seed: int) -> int:
+    """The number of means with the largest silhouette."""
+    found = {
+        c: silhouette_score(
+            x,
+            KMeans(c, n_init=5, random_state=seed).fit_predict(x),
+            sample_size=min(len(x), 1000),
+            random_state=seed,
+        )
+        for c in NUMBERS
+    }
+    return max(found, key=found.__getitem__)
+
+
+def bic(x: Floats, seed: int) -> int:
+    """The number of Gaussians with the least BIC."""
+    found = {
+        c: GaussianMixture(c, n_init=2, random_state=seed).fit(x).bic(x) for c in (1, *NUMBERS)
+    }
+    return min(found, key=found.__getitem__)
+
+
+def hdbscan(x: Floats, seed: int) -> int:
+    """The number of clusters of HDBSCAN, which needs no seed."""
+    return int(HDBSCAN(copy=True).fit_predict(x).max()) + 1
+
+
+RULES: dict[str, Callable[[Floats, int], int]] = {
+    "silhouette of k-means": silhouette,
+    "BIC of a Gaussian mixture": bic,
+    "HDBSCAN": hdbscan,
+    "always 3": lambda x, seed: 3,
+}
+
+
+def main() -> None:
+    """Fill the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    with threadpool_limits(1):
+        for seed in range(options.seeds):
+            for file in sorted(options.folder.glob("*.parquet")):
+                if not missing("how_many", data=file.stem, seed=seed, rule="always 3"):
+                    continue
+                x, labelings = table(file)
+                frame = pd.read_parquet(file)
+                truth = [int(frame[name].max()) for name in frame if str(name).startswith("label")]
+                key = {"data": file.stem, "seed": seed, "n": len(x), "truth": truth}
+                for row in auto(x, labelings, seed):
+                    write("how_many", {**key, **row, **provenance()})
+                for rule, number in RULES.items():
+                    begin = time.process_time()
+                    row = {"rule": rule, "number": number(x, seed)}
+                    row["seconds"] = round(time.process_time() - begin, 2)
+                    write("how_many", {**key, **row, **provenance()})
+
+
+if __name__ == "__main__":
+    main()
