@@ -46,9 +46,7 @@ class BaseDraws(Move):
         """Draws of the base, (*members, ν n, d); the chains stay where they are."""
         shape = (*buffer.positions.shape[:-2], self.n_draws * n)
         device = self.stock.device
-        return self.stock[
-            torch.randint(len(self.stock), shape, device=device, generator=generator)
-        ]
+        return self.stock[torch.randint(len(self.stock), shape, device=device, generator=generator)]
 
     def chain_moves(self) -> Move:
         """The moves of the chains."""
