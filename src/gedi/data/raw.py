@@ -26,7 +26,7 @@ from gedi.data.images.labels import codes_of
 from gedi.data.images.pile import Pile
 from gedi.data.images.streaming import Watch
 from gedi.data.labels import label_codes
-from gedi.data.text_files import SUFFIXES, column_parts
+from gedi.data.raw_texts import SUFFIXES, column_parts
 from gedi.data.texts import Texts, open_texts, write_texts
 from gedi.errors import DataError
 from gedi.features import ImageFeatures, TextFeatures

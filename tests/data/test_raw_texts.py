@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gedi import DataError
-from gedi.data.text_files import column_parts
+from gedi.data.raw_texts import column_parts
 from gedi.data.texts import Texts, open_texts, write_texts
 
 TEXTS = ["plain", 'a "quoted", comma', "two\nlines", "ünïcode 漢字", "007", "NA"]
