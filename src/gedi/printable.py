@@ -1,6 +1,6 @@
 """Text of unknown origin for a terminal, which obeys some characters instead of showing them."""
 
-__all__ = ["printable"]
+__all__ = ["printable", "reason"]
 
 
 def printable(text: str) -> str:
@@ -12,3 +12,8 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def reason(error: BaseException) -> str:
+    """The message of an error in one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -26,7 +26,7 @@ def same(name, rows=ROWS, names=("a", "b"), **options):
 
 
 def _text(options):
-    return Source("x", **options).text_options
+    return Source("x", **options).table_options
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,6 @@ def test_no_header():
 def test_one_column():
     same(write("a.csv", "a\n1\n2\n4\n"), [[1], [2], [4]], ("a",))
     same(write("a.txt", "5\n6\n8\n"), [[5], [6], [8]], ("x0",), no_header=True)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "where is my card\nI lost it, sorry\nwhat, now, and why\nplease help me\n",
-        "how do I pay\nhow do I go\nhow do I sell\n",
-    ],
-)
-def test_lines_of_prose_are_no_table(text):
-    with pytest.raises(DataError, match=r"a\.txt: holds lines of text, not a table"):
-        load(write("a.txt", text))
 
 
 def test_lines_of_totals():

@@ -15,12 +15,12 @@ from gedi.explorer.compare_panel import agreement_table, clusters_by  # noqa: E4
 from gedi.explorer.desk import Desk  # noqa: E402
 from gedi.explorer.figures import frame_of, tile  # noqa: E402
 from gedi.explorer.generate_panel import chain_positions  # noqa: E402
-from gedi.explorer.names import ClusterNames  # noqa: E402
 from gedi.explorer.names_panel import names_frame  # noqa: E402
 from gedi.explorer.overview import cards, map_figure, verdict_text  # noqa: E402
 from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402
+from gedi.runs.names import ClusterNames  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from jsonargparse import Namespace
 
 from gedi.cli.measures import run_measures
 from gedi.cli.output_files import output_file
-from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch
-from gedi.data.source import TEXT
-from gedi.runs import Run
+from gedi.data.source import TABLE_OPTIONS
+from gedi.runs import Run, feature_cache
 
 __all__ = ["run"]
 
@@ -35,8 +35,8 @@ def run(options: Namespace) -> int:
     with target as out:
         folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
-        with decoding_bar() as watch:
-            dataset = _data(folder, options, watch)
+        with decoding_bar() as watch, features_bar() as watch_features:
+            dataset = _data(folder, options, watch, watch_features)
         note_skipped(dataset)
         figures = run_measures(folder, trained, dataset, options)
         if out is not None:
@@ -54,19 +54,21 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _data(folder: Run, options: Namespace, watch: Watch) -> Dataset:
+def _data(folder: Run, options: Namespace, watch: Watch, watch_features: Watch) -> Dataset:
     if options.data is not None:
         return folder.new_data(
             options.data,
             options.label,
             split=options.split,
             skip_bad=options.skip_bad,
-            text={name: options[name] for name in TEXT},
+            table_options={name: options[name] for name in TABLE_OPTIONS},
             watch=watch,
+            watch_features=watch_features,
         )
     if folder.source.data in ("moons", "circles"):
         seed = folder.source.seed + _FRESH_SEED
         return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).read()
     source = folder.source
     skip_bad = options.skip_bad or source.skip_bad
-    return replace(source, split=options.split or source.split, skip_bad=skip_bad).read(watch)
+    source = replace(source, split=options.split or source.split, skip_bad=skip_bad)
+    return source.read(watch, cache=feature_cache(folder.path, watch_features))

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from jsonargparse import Namespace
 
 from gedi.cli.first_process import notes_of_first
-from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.cli.summaries import note_groups, note_reading, note_skipped, note_streamed
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import RunError, SettingsError
 from gedi.evidence.group_files import GroupSource
 from gedi.places import is_first_here
+from gedi.runs import feature_cache
 from gedi.settings import Settings, from_dict
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
@@ -43,7 +44,12 @@ class Inputs(NamedTuple):
 
 
 def read_inputs(
-    options: Namespace, devices: int = 1, nodes: int = 1, *, like: str | None = None
+    options: Namespace,
+    devices: int = 1,
+    nodes: int = 1,
+    *,
+    like: str | None = None,
+    folder: Path | None = None,
 ) -> Inputs:
     """Read the data, plan the training, and check that it fits in memory.
 
@@ -52,6 +58,7 @@ def read_inputs(
         devices: number of processes on each machine.
         nodes: number of machines.
         like: the folder of an earlier run, whose cluster numbers are kept.
+        folder: the folder of the run, where features of texts and images are kept.
 
     Raises:
         GediError: if options, settings or data are not valid.
@@ -60,8 +67,9 @@ def read_inputs(
     settings = from_dict({field.name: tree[field.name] for field in fields(Settings)})
     source = Source.of_options(tree, settings.seed)
     with notes_of_first(devices, nodes):
-        with decoding_bar() as watch:
-            dataset = source.read(watch)
+        with decoding_bar() as watch, features_bar() as watch_features:
+            cache = None if folder is None else feature_cache(folder, watch_features)
+            dataset = source.read(watch, cache=cache)
         note_skipped(dataset)
         note_reading(dataset)
         note_streamed(dataset)

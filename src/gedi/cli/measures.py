@@ -120,7 +120,7 @@ def _clustering(task: _Task) -> dict[str, Any]:
 
 def _embedding_data(task: _Task) -> tuple[Dataset, Dataset, str]:
     """The data to fit classifiers to, the data to score them on, and a description of both."""
-    train, test = task.run.source.read(), task.dataset
+    train, test = task.run.read(), task.dataset
     for data in (train, test):
         if data.labels is None:
             raise DataError(

@@ -16,7 +16,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 import gedi
 from gedi.cli.suggestions import with_suggestion
-from gedi.data.source import OPTIONS, TEXT
+from gedi.data.source import OPTIONS, TABLE_OPTIONS
 from gedi.errors import SettingsError
 from gedi.experiments.comparisons import Budget, PresetName, TableName, TaskName
 from gedi.settings import Settings
@@ -28,7 +28,16 @@ Command = Callable[[Namespace], int]
 
 # The options that `--help` shows for commands that take all settings; `--help-all` shows the rest.
 _USUAL: Mapping[str, Sequence[str]] = {
-    "data": ["data", "--label", "--drop", "--columns", "--image-size", "--streaming"],
+    "data": [
+        "data",
+        "--text",
+        "--features",
+        "--label",
+        "--drop",
+        "--columns",
+        "--image-size",
+        "--streaming",
+    ],
     "clusters": ["--n-clusters", "--prior", "--like"],
     "length": ["--max-time", "--max-iter", "--seed"],
     "output": ["--out", "--overwrite"],
@@ -46,6 +55,8 @@ One network, trained without labels, that clusters, scores and generates.
 
   gedi train digits                        train on scikit-learn's digits, and write a report
   gedi train table.csv --n-clusters 5      train on your own table
+  gedi train tickets.csv --text body       group texts by their meaning
+  gedi train photos/ --features auto       group photographs by what they show
   gedi predict runs/table new.csv          cluster and score new rows
   gedi sample runs/table -n 64             draw new points
   gedi explore runs/table                  look at the result in a browser
@@ -59,6 +70,10 @@ cifar10, cifar100, svhn, or hf://owner/name), and write a run folder with a repo
 
 Numbers, categories, dates and flags of a table become features, and missing values are filled in;
 the first lines of the output say what was done with each column, and --columns changes it.
+
+Texts (a column of a table, --text, or the lines of a .txt file) and images with --features are
+first turned into vectors by a pretrained network. This needs an extra: pip install 'gedi[text]' or
+'gedi[vision]'. The vectors are kept in the run folder.
 
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints
@@ -293,7 +308,7 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument(
         "--data", type=str | None, help="file or folder to measure on, instead of the training data"
     )
-    _source_options(parser, "label", "split", "skip_bad", *TEXT)
+    _source_options(parser, "label", "split", "skip_bad", *TABLE_OPTIONS)
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
@@ -337,7 +352,7 @@ def _predict() -> ArgumentParser:
     parser = _subparser(_PREDICT)
     _run_folder(parser)
     parser.add_argument("data", type=str, help="file or folder with the points, as for train")
-    _source_options(parser, "split", "skip_bad", *TEXT)
+    _source_options(parser, "split", "skip_bad", "text", *TABLE_OPTIONS)
     _output(
         parser, "file to write (.csv or .parquet); by default NAME-clusters.csv, after the data"
     )
@@ -540,7 +555,7 @@ def _data(parser: ArgumentParser, config: type[_ConfigFile] = _ConfigFile) -> No
     parser.add_argument(
         "--config", action=config, help="YAML file of settings, such as the settings.yaml of a run"
     )
-    _source_options(parser, "label", "drop", "columns", *TEXT)
+    _source_options(parser, "label", "text", "features", "drop", "columns", *TABLE_OPTIONS)
     _source_options(parser, "n_points", "split", "image_size", "skip_bad")
 
 

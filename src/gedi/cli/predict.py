@@ -7,15 +7,15 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gedi.cli.output_files import check_target
-from gedi.cli.progress_bars import decoding_bar, prediction_bar
+from gedi.cli.progress_bars import decoding_bar, features_bar, prediction_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
 from gedi.data.rows import Rows
-from gedi.data.source import TEXT
+from gedi.data.source import TABLE_OPTIONS
 from gedi.data.tables import table_files
-from gedi.explorer.names import given_names
 from gedi.printable import printable
 from gedi.runs import Run
+from gedi.runs.names import given_names
 from gedi.runs.predictions import SUFFIXES, predict_to_file
 
 __all__ = ["run"]
@@ -54,14 +54,22 @@ def run(options: Namespace) -> int:
 
 
 def _points(folder: Run, options: Namespace) -> Rows | Dataset:
-    text = {name: options[name] for name in TEXT}
+    table_options = {name: options[name] for name in TABLE_OPTIONS}
     # Images are read whole: only they take --split and --skip-bad.
-    rows = None if options.split or options.skip_bad else folder.new_rows(options.data, text)
+    rows = None
+    if not (options.split or options.skip_bad or options.text):
+        rows = folder.new_rows(options.data, table_options)
     if rows is not None:
         return rows
-    with decoding_bar() as watch:
+    with decoding_bar() as watch, features_bar() as watch_features:
         dataset = folder.new_data(
-            options.data, split=options.split, skip_bad=options.skip_bad, text=text, watch=watch
+            options.data,
+            split=options.split,
+            skip_bad=options.skip_bad,
+            text=options.text,
+            table_options=table_options,
+            watch=watch,
+            watch_features=watch_features,
         )
     note_skipped(dataset)
     return dataset

@@ -1,7 +1,7 @@
 """Results on standard output, and notes about the data on standard error."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,18 @@ __all__ = [
 _MOST_LINES = 40  # on how columns were read
 
 
-def print_summary(fit: Fit, findings: Findings, verdict: Verdict, path: Path) -> None:
-    """Print whether the result can be trusted, why the training ended, and what it found."""
+def print_summary(
+    fit: Fit, findings: Findings, verdict: Verdict, path: Path, names: Sequence[str] = ()
+) -> None:
+    """Print whether the result can be trusted, why the training ended, and what it found.
+
+    Args:
+        fit: the training.
+        findings: its findings.
+        verdict: whether the result can be trusted.
+        path: the run folder.
+        names: of the clusters; empty if they have only numbers.
+    """
     console = Console(highlight=False)
     console.print(
         f"Training ended after {fit.iterations} iterations and {fit.seconds:.0f} s, "
@@ -49,7 +59,7 @@ def print_summary(fit: Fit, findings: Findings, verdict: Verdict, path: Path) ->
         )
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
-    print_findings(findings, verdict)
+    print_findings(findings, verdict, names)
     report = printable(str(path / "report.html"))
     console.print(f"Report: {report}", markup=False, soft_wrap=True)
 
@@ -111,6 +121,8 @@ def note_groups(source: GroupSource, groups: Groups) -> None:
 
 def note_useless_columns(dataset: Dataset, console: Console) -> None:
     """Print which columns are constant, or only count the rows."""
+    if dataset.are_features:  # nobody chose them
+        return
     if dataset.image_shape is None:
         for feature in constant_features(dataset.x):
             name = dataset.feature_names[feature] if dataset.feature_names else f"column {feature}"
@@ -128,13 +140,21 @@ def _note(console: Console, text: str) -> None:
     console.print(f"note: {printable(text)}", markup=False, soft_wrap=True)
 
 
-def print_findings(findings: Findings, verdict: Verdict) -> None:
-    """Print the verdict, the shares of the clusters, the gap, and everything else measured."""
+def print_findings(findings: Findings, verdict: Verdict, names: Sequence[str] = ()) -> None:
+    """Print the verdict, the clusters, the gap, and everything else measured."""
     console = Console(highlight=False)
     console.print(f"{verdict.title}. {verdict.text}", markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     shares = findings.sizes / findings.sizes.sum()
-    table.add_row("clusters", ", ".join(f"{share:.1%}" for share in shares))
+    if names:
+        groups = Table(box=None, pad_edge=False, header_style="")
+        for title, side in (("cluster", "right"), ("points", "right"), ("name", "left")):
+            groups.add_column(title, justify=side)  # type: ignore[arg-type]
+        for k, (size, name) in enumerate(zip(findings.sizes, names, strict=True)):
+            groups.add_row(f"{k}", f"{size:,}", escape(printable(name)))
+        console.print(groups)
+    else:
+        table.add_row("clusters", ", ".join(f"{share:.1%}" for share in shares))
     table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats")
     for name, value in findings.metrics.items():
         table.add_row(name, f"{value:.4f}")

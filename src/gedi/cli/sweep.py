@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from gedi.cli.progress_bars import decoding_bar
+from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.cli.signals import stoppable
 from gedi.cli.summaries import note_reading, note_skipped
 from gedi.cli.training_run import INTERRUPTED, shell_quoted
 from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.printable import printable
+from gedi.runs import feature_cache
 from gedi.settings import Settings, from_dict
 from gedi.sweeps.advice import advise, rows_of
 from gedi.sweeps.halves import Cell, check_sweep, sweep
@@ -40,12 +41,12 @@ def run(options: Namespace) -> int:
     settings = from_dict({name: tree[name] for name in names})
     source = Source.of_options(tree, settings.seed)
     console = Console(stderr=True)
-    with decoding_bar() as watch:
-        dataset = source.read(watch)
+    path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
+    with decoding_bar() as watch, features_bar() as watch_features:
+        dataset = source.read(watch, cache=feature_cache(path, watch_features))
     note_skipped(dataset)
     note_reading(dataset)
     wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
-    path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
     asked = {"format": 1, "source": asdict(source), "settings": asdict(settings)}
     folder = SweepFolder.of(path, asked)
     done = folder.cells(len(dataset.x))

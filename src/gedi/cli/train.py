@@ -7,8 +7,9 @@ from jsonargparse import Namespace
 
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
-from gedi.runs import Run
+from gedi.runs import Run, is_taken
 from gedi.runs.lock import only_writer
+from gedi.runs.names import names_of_run
 from gedi.training.session import build
 
 __all__ = ["run"]
@@ -16,14 +17,16 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> int:
     """Train a model and write a run folder."""
+    path = _path(options)
+    Run.check_free(path, overwrite=options.overwrite)
     source, dataset, groups, custom, plan = read_inputs(
-        options, options.devices, options.nodes, like=options.like
+        options, options.devices, options.nodes, like=options.like, folder=path
     )
+    names = None if options.like is None else names_of_run(Path(options.like))
     session = build(plan, dataset, custom)
     if not session.is_first:
         return follow_first_process(session)
-    path = Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
-    Run.check_free(path, overwrite=options.overwrite)
+    path = _path(options)  # another training may have taken the first one meanwhile
     with only_writer(path):
         folder = Run.create(
             path,
@@ -32,6 +35,7 @@ def run(options: Namespace) -> int:
             session.settings,
             groups=groups,
             like=custom.like,
+            names=names,
             number=None if plan.found is None else plan.found.number,
             overwrite=options.overwrite,
         )
@@ -39,10 +43,14 @@ def run(options: Namespace) -> int:
         return train_and_report(folder, session, dataset, every=options.checkpoint_every)
 
 
+def _path(options: Namespace) -> Path:
+    return Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
+
+
 def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, ... that does not exist."""
+    """The path, or the first of path-2, path-3, ... that holds nothing yet."""
     candidate, number = path, 1
-    while candidate.exists():
+    while is_taken(candidate):
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate

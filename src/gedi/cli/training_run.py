@@ -17,10 +17,12 @@ from gedi.data.dataset import Dataset
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
 from gedi.evaluation.symptoms import quartiles_of
+from gedi.evaluation.words import names_of_words
 from gedi.printable import printable
 from gedi.report.content import report_content
 from gedi.report.findings import Findings, find
 from gedi.runs import Run
+from gedi.runs.names import BEFORE, ClusterNames, given_names
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, StopWhen
 from gedi.training.numbering import Numbering
@@ -66,16 +68,30 @@ def train_and_report(
     named = run.groups is not None
     groups = session.custom.groups
     findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
-    values = () if groups is None else tuple(str(value) for value in groups.rule.values)
-    content = report_content(fit, findings, dataset, _next_steps(run), named=named, values=values)
-    content = replace(content, number=run.number)
     try:
-        report.write(run.path / "report.html", content)
         _write_result(run, fit, findings)
+        names = _named_clusters(run, fit, findings)
+        if groups is not None:
+            names = [str(value) for value in groups.rule.values]
+        content = report_content(
+            fit, findings, dataset, _next_steps(run), named=named, values=names
+        )
+        content = replace(content, number=run.number)
+        report.write(run.path / "report.html", content)
     except OSError as error:
         raise _unwritable(run, error) from error
-    print_summary(fit, findings, report.verdict_of(content), run.path)
+    print_summary(fit, findings, report.verdict_of(content), run.path, names)
     return 0
+
+
+def _named_clusters(run: Run, fit: Fit, findings: Findings) -> list[str]:
+    """The names of the clusters, with those given in the earlier run (--like); empty if none."""
+    before = run.path / BEFORE
+    if before.is_file() and fit.numbering is not None:
+        found = names_of_words(findings.words) if findings.words else ()
+        names = ClusterNames.of_file(before).carried(fit.numbering.former.tolist(), found)
+        names.save(run.path)
+    return given_names(run.path, fit.trained.n_clusters)
 
 
 def follow_first_process(session: Session) -> int:
@@ -237,7 +253,7 @@ def shell_quoted(path: str | Path) -> str:
 
 def _next_steps(run: Run) -> list[str]:
     data = run.source.data if Path(run.source.data).suffix else "NEW.csv"
-    if run.image_shape is not None and Path(run.source.data).is_dir():
+    if Path(run.source.data).is_dir() and (run.image_shape or run.source.has_features):
         data = "FOLDER"
     return [
         f"gedi evaluate {shell_quoted(run.path)}",
@@ -267,5 +283,10 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "chosen": fit.chosen,
             "numbering": None if fit.numbering is None else _numbers(fit.numbering),
             "interventions": [asdict(intervention) for intervention in fit.interventions],
+            **(
+                {"names": names_of_words(findings.words), "words": findings.words}
+                if findings.words
+                else {}
+            ),
         }
     )

@@ -1,12 +1,17 @@
 """A data set: points, and what is known about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.columns import ColumnPlan
 from gedi.data.values import Values
+
+if TYPE_CHECKING:
+    from gedi.data.texts import Texts
 
 __all__ = [
     "Dataset",
@@ -40,6 +45,10 @@ class Dataset:
             elsewhere.
         columns: what was done with each column of a table; None if the rows come from elsewhere.
         notes: on how the data were read, in words.
+        texts: the text that each row is the features of, (n,); None if the rows are no features of
+            texts.
+        pictures: a small copy of the photograph that each row is the features of, bytes
+            (n, 3, H, W); None if the rows are no features of photographs.
     """
 
     name: str
@@ -54,6 +63,8 @@ class Dataset:
     files: tuple[str, ...] = ()
     columns: ColumnPlan | None = None
     notes: tuple[str, ...] = ()
+    texts: "Texts | None" = None
+    pictures: NDArray[np.uint8] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -70,7 +81,36 @@ class Dataset:
         """The rows that `index` selects; codes keep their meaning even where a class vanishes."""
         labels = None if self.labels is None else self.labels[index]
         files = tuple(np.array(self.files, dtype=object)[index]) if self.files else ()
-        return replace(self, x=self.x[index], labels=labels, files=files)
+        texts = None if self.texts is None else self.texts[index]
+        pictures = None if self.pictures is None else self.pictures[index]
+        return replace(
+            self, x=self.x[index], labels=labels, files=files, texts=texts, pictures=pictures
+        )
+
+    @property
+    def titles(self) -> "Sequence[str]":
+        """What each row is called: its text, its file, or its number; (n,)."""
+        if self.texts is not None:
+            return self.texts
+        return self.files or _RowNumbers(len(self.x))
+
+    @property
+    def are_features(self) -> bool:
+        """Whether the rows are features of texts or photographs by a pretrained network."""
+        return self.texts is not None or self.pictures is not None
+
+
+class _RowNumbers(Sequence[str]):
+    """Numbers of rows as texts."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        return f"row {range(self._n)[index]}"
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:

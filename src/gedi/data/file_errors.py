@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gedi.errors import DataError
+from gedi.printable import reason
 from gedi.untrusted import RefusedError, refuse_special
 from gedi.untrusted.packed import suffix_of
 
@@ -79,11 +80,6 @@ def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     return DataError(
         f"{path} cannot be read as {kind} and may be damaged: write it again ({reason(error)})"
     )
-
-
-def reason(error: BaseException) -> str:
-    """The message of an error in one line, without a full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 @contextmanager

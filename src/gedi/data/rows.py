@@ -19,7 +19,7 @@ from gedi.data.columns import ColumnPlan, require_columns
 from gedi.data.dataset import Values
 from gedi.data.file_errors import existing_file, reading
 from gedi.data.images import holds_images
-from gedi.data.tables import TextOptions, column_names, decimals_of, read_parts, table_files
+from gedi.data.tables import TableOptions, column_names, decimals_of, read_parts, table_files
 from gedi.data.values import checked_rows
 from gedi.errors import DataError
 from gedi.untrusted.tables import check_texts
@@ -52,7 +52,7 @@ class Rows:
         files: one after the other.
         columns: what is done with the columns of tables; None for arrays.
         n_features: d.
-        text: how tables of text are read.
+        table_options: how tables of text are read.
         filled: the number of missing values of each column that have been read.
     """
 
@@ -60,7 +60,7 @@ class Rows:
     files: tuple[Path, ...]
     columns: ColumnPlan | None
     n_features: int
-    text: TextOptions = field(default_factory=TextOptions)
+    table_options: TableOptions = field(default_factory=TableOptions)
     filled: Counter[str] = field(default_factory=Counter, compare=False)
 
     def blocks(self, first_row: int = 0) -> Iterator[Block]:
@@ -97,9 +97,9 @@ class Rows:
         return self._table_blocks(file, self.columns)
 
     def _table_blocks(self, file: Path, columns: ColumnPlan) -> Iterator[Block]:
-        decimals = decimals_of(file, columns, self.text)
+        decimals = decimals_of(file, columns, self.table_options)
         names = [column.name for column in columns.used]
-        for part in read_parts(file, names, text=self.text):
+        for part in read_parts(file, names, options=self.table_options):
             rows = columns.apply(
                 part.frame,
                 str(file),
@@ -111,7 +111,9 @@ class Rows:
 
 
 def open_rows(
-    source: str, columns: ColumnPlan | Sequence[str] = (), text: TextOptions = TextOptions()
+    source: str,
+    columns: ColumnPlan | Sequence[str] = (),
+    table_options: TableOptions = TableOptions(),
 ) -> Rows | None:
     """The rows of a file, or of the tables in a folder in the order of their names.
 
@@ -119,7 +121,7 @@ def open_rows(
         source: its path.
         columns: what is done with the columns of a table, or the names of columns that are numbers;
             without any only arrays are read.
-        text: how tables of text are read.
+        table_options: how tables of text are read.
 
     Returns:
         The rows; None for what cannot be read some rows at a time: sets of images, archives, built-
@@ -142,11 +144,13 @@ def open_rows(
         return None
     names = [column.name for column in columns.used]
     for file in files:
-        require_columns(file, column_names(existing_file(str(file)), text), names, "column")
+        require_columns(
+            file, column_names(existing_file(str(file)), table_options), names, "column"
+        )
         if file.suffix.lower() == ".parquet":
             with reading(file, "parquet"):
                 check_texts(file, names)
-    return Rows(source, files, columns, len(columns.features), text)
+    return Rows(source, files, columns, len(columns.features), table_options)
 
 
 def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:

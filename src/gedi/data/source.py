@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from gedi.data.columns import ColumnPlan
     from gedi.data.dataset import Dataset
     from gedi.data.images import Watch
-    from gedi.data.tables import TextOptions
+    from gedi.data.raw import FeatureCache
+    from gedi.data.tables import TableOptions
 
-__all__ = ["OPTIONS", "TEXT", "Option", "Source", "load"]
+__all__ = ["OPTIONS", "TABLE_OPTIONS", "Option", "Source", "load"]
 
 _GIBIBYTE = 2**30
 
@@ -74,6 +75,16 @@ class Source:
     decimal: str | None = _option(
         "mark of decimals in a table of text, . or ,; the other marks thousands; by default found "
         "in the file",
+        None,
+    )
+    text: str | None = _option(
+        "column of texts, which are clustered by their meaning; a .txt file holds a text a line",
+        None,
+    )
+    features: str | None = _option(
+        "network that turns texts or images into vectors: auto, a folder, a name on the Hugging "
+        "Face hub, an .onnx file, or package.module:function; by default auto for texts, and none "
+        "(pixels) for images",
         None,
     )
 
@@ -153,11 +164,11 @@ class Source:
             ) from error
 
     @property
-    def text_options(self) -> "TextOptions":
+    def table_options(self) -> "TableOptions":
         """How tables of text are read."""
-        from gedi.data.tables import TextOptions
+        from gedi.data.tables import TableOptions
 
-        return TextOptions(self.encoding, self.decimal, self.no_header, self.skip_footer)
+        return TableOptions(self.encoding, self.decimal, self.no_header, self.skip_footer)
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -167,16 +178,33 @@ class Source:
 
     def absolute(self) -> Self:
         """The same with a path that holds in any folder."""
-        path = Path(self.data)
-        if path.exists():
-            return replace(self, data=str(path.resolve()))
+        paths: dict[str, Any] = {
+            name: str(Path(value).resolve())
+            for name, value in (("data", self.data), ("features", self.features))
+            if value is not None and Path(value).exists()
+        }
         is_pattern = any(sign in self.data for sign in "*?[") and "://" not in self.data
-        return replace(self, data=str(path.absolute())) if is_pattern else self
+        if is_pattern and "data" not in paths:
+            paths["data"] = str(Path(self.data).absolute())
+        return replace(self, **paths)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether texts or images are turned into vectors by a network."""
+        return self.features is not None or self.holds_texts
+
+    @property
+    def holds_texts(self) -> bool:
+        """Whether the data are texts: a column of a table, or lines."""
+        from gedi.data.raw_texts import holds_texts
+
+        return holds_texts(self.data, self.text, features=self.features, encoding=self.encoding)
 
     def read(
         self,
         watch: "Watch | None" = None,
         *,
+        cache: "FeatureCache | None" = None,
         features: Sequence[str] | None = None,
         plan: "ColumnPlan | None" = None,
         noise: float = 0.05,
@@ -187,6 +215,7 @@ class Source:
         Args:
             watch: called with the number of images decoded and that of all, while images are
                 decoded to a file.
+            cache: where features of texts and images are kept; None: nowhere.
             features: take these columns of a table, in this order, and ignore all others.
             plan: what a training did with the columns of its table, to do the same.
             noise: standard deviation of a toy set's noise.
@@ -202,6 +231,8 @@ class Source:
         from gedi.data.tables import table_files
 
         source = self.data
+        if self.has_features:
+            return self._read_raw(cache, min_rows)
         if self.streaming:
             self._refuse("split", "image_size", "skip_bad")
             for name in _FOR_TABLES:
@@ -237,6 +268,57 @@ class Source:
             raise DataError(f"{source}: expected at least {min_rows} rows, got {len(dataset.x)}")
         return dataset
 
+    def _read_raw(self, cache: "FeatureCache | None", min_rows: int) -> "Dataset":
+        """Texts, or images with `features`, as vectors."""
+        from gedi.data.images import holds_images, pile_of
+        from gedi.data.raw import FeatureCache, read_photographs, read_texts
+
+        of_values = ("streaming", "drop", "columns", "decimal")
+        if self.text is not None:
+            self._refuse_raw(*of_values)
+        elif self.holds_texts:  # one a line
+            self._refuse_raw(*of_values, "no_header", "skip_footer")
+        else:
+            self._refuse_raw(*of_values, *TABLE_OPTIONS)
+        cache = cache or FeatureCache()
+        if self.holds_texts:
+            self._refuse("split", "image_size", "skip_bad")
+            dataset = read_texts(
+                self.data,
+                text=self.text,
+                label=self.label,
+                features=self.features,
+                cache=cache,
+                options=self.table_options,
+            )
+        elif holds_images(self.data):
+            if self.image_size is not None:
+                raise DataError(
+                    "--image-size: is for training on pixels; the network of --features sets the "
+                    "size"
+                )
+            assert self.features is not None
+            dataset = read_photographs(
+                pile_of(self.data, self.label, self.split),
+                features=self.features,
+                skip_bad=self.skip_bad,
+                cache=cache,
+            )
+        else:
+            raise DataError(
+                f"{self.data}: --features is for texts and images: for a table give the column of "
+                "texts (--text)"
+            )
+        if len(dataset.x) < min_rows:
+            raise DataError(f"{self.data}: expected at least {min_rows} rows, got {len(dataset.x)}")
+        return dataset
+
+    def _refuse_raw(self, *names: str) -> None:
+        """Check that options for numbers are left out."""
+        given = [_flag(name) for name in names if getattr(self, name) != OPTIONS[name].default]
+        if given:
+            raise DataError(f"{self.data} is read as texts or images: leave out {', '.join(given)}")
+
     def _read_file(
         self,
         files: "Sequence[Path]",
@@ -256,7 +338,7 @@ class Source:
                 label=self.label,
                 features=features,
                 kinds=self.kinds,
-                text=self.text_options,
+                options=self.table_options,
                 plan=plan,
             )
         path = existing_file(self.data, known=known_names(self.data))
@@ -316,8 +398,8 @@ class Option(NamedTuple):
         return (list,) if get_origin(self.type) is tuple else get_args(self.type) or (self.type,)
 
 
-TEXT = ("no_header", "skip_footer", "encoding", "decimal")
-_FOR_TABLES = ("drop", "columns", *TEXT)
+TABLE_OPTIONS = ("no_header", "skip_footer", "encoding", "decimal")
+_FOR_TABLES = ("drop", "columns", *TABLE_OPTIONS)
 
 
 def _flag(name: str) -> str:
@@ -341,6 +423,8 @@ def load(
     skip_footer: int = Source.skip_footer,
     encoding: str | None = Source.encoding,
     decimal: str | None = Source.decimal,
+    text: str | None = Source.text,
+    network: str | None = Source.features,
     n_points: int = Source.n_points,
     noise: float = 0.05,
     seed: int = Source.seed,
@@ -374,8 +458,12 @@ def load(
             drop.
         no_header: the first line of a table holds values, not names.
         skip_footer: the number of lines to leave out at the end of a table.
-        encoding: of a table of text; by default found in the file.
+        encoding: of a file of text; by default found in the file.
         decimal: the mark of decimals in a table of text, `.` or `,`; by default found in the file.
+        text: the column of texts of a table; a .txt file that is no table holds a text a line. The
+            points are then features of the texts.
+        network: what turns texts or images into features, see `gedi.TextFeatures` and
+            `gedi.ImageFeatures`; "auto" for the default.
         n_points: the number of points of a toy set; plug-ins get it too, and the seed and split.
         noise: standard deviation of a toy set's noise.
         seed: of a toy set.
@@ -396,6 +484,8 @@ def load(
     return Source(
         source,
         label=label,
+        text=text,
+        features=network,
         n_points=n_points,
         seed=seed,
         split=split,

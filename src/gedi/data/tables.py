@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Part",
-    "TextOptions",
+    "TableOptions",
     "column_names",
     "decimals_of",
     "load_tables",
@@ -88,7 +88,7 @@ class Part(NamedTuple):
     share: float
 
 
-class TextOptions(NamedTuple):
+class TableOptions(NamedTuple):
     """How tables of text are read, where the user says it.
 
     Attributes:
@@ -149,7 +149,7 @@ def load_tables(
     label: str | None = None,
     features: Sequence[str] | None = None,
     kinds: Mapping[str, str],
-    text: TextOptions,
+    options: TableOptions,
     plan: ColumnPlan | None = None,
 ) -> Dataset:
     """The points of a table in one or more files.
@@ -160,14 +160,14 @@ def load_tables(
         label: the column of labels, or None.
         features: the columns to take, in this order; None: all but the labels.
         kinds: the kinds of some columns; see `gedi.data.columns.KINDS`.
-        text: how files of text are read.
+        options: how files of text are read.
         plan: what a training did with its columns; None: it is learned from the rows.
 
     Raises:
         DataError: a file is damaged, lacks a column, or has values that nothing can be done with.
     """
     path = existing_file(str(files[0]))
-    names = column_names(path, text)
+    names = column_names(path, options)
     labels = () if label is None else (label,)
     require_columns(path, names, labels, "label column")
     left_out = [name for name, kind in kinds.items() if kind == "drop"]
@@ -179,7 +179,7 @@ def load_tables(
     wanted = [name for name in names if name not in left_out]
     if features is not None:
         wanted = list(dict.fromkeys((*features, *labels)))
-    frame, sizes, notes, separator = _joined(files, wanted, text)
+    frame, sizes, notes, separator = _joined(files, wanted, options)
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: add data")
     _refuse_totals(source, frame)
@@ -193,14 +193,14 @@ def load_tables(
             source,
             kinds={name: kind for name, kind in kinds.items() if kind != "drop"},
             separator=separator,
-            decimal=text.decimal,
+            decimal=options.decimal,
         )
     else:  # each file may mark its decimals in its own way
         ends = np.cumsum(sizes)
         x = np.concatenate(
             [
                 plan.apply(
-                    frame.iloc[end - n : end], str(file), decimals=decimals_of(file, plan, text)
+                    frame.iloc[end - n : end], str(file), decimals=decimals_of(file, plan, options)
                 )
                 for file, n, end in zip(files, sizes, ends, strict=True)
             ]
@@ -212,32 +212,32 @@ def load_tables(
     )
 
 
-def column_names(path: Path, text: TextOptions = TextOptions()) -> list[str]:
+def column_names(path: Path, options: TableOptions = TableOptions()) -> list[str]:
     """The names of the columns, without those that pandas keeps its index in.
 
     Raises:
         DataError: the file is of another kind or damaged, its first line holds no names, or two
             columns of a typed file have the same name.
     """
-    with _opened(path, text) as table:
+    with _opened(path, options) as table:
         check_columns(len(table.names))
         return list(table.names)
 
 
 def read_table(
-    path: Path, columns: Sequence[str] | None = None, text: TextOptions = TextOptions()
+    path: Path, columns: Sequence[str] | None = None, options: TableOptions = TableOptions()
 ) -> "pd.DataFrame":
     """All rows of a table.
 
     Args:
         path: of the file.
         columns: the columns to read; None: all.
-        text: how files of text are read.
+        options: how files of text are read.
 
     Raises:
         DataError: the file is of another kind, damaged, or does not fit into memory.
     """
-    return _joined([path], columns, text)[0]
+    return _joined([path], columns, options)[0]
 
 
 def read_parts(
@@ -245,7 +245,7 @@ def read_parts(
     columns: Sequence[str],
     groups: range | None = None,
     first_row: int = 0,
-    text: TextOptions = TextOptions(),
+    options: TableOptions = TableOptions(),
 ) -> Iterator[Part]:
     """Rows of a table, some at a time, so that memory does not grow with the file.
 
@@ -256,20 +256,20 @@ def read_parts(
         columns: the columns to read, in this order.
         groups: the row groups of a .parquet file to read; None: all.
         first_row: the place of their first row in the file.
-        text: how files of text are read.
+        options: how files of text are read.
 
     Raises:
         DataError: the file is damaged.
     """
     row = first_row
-    with _opened(path, text, groups) as table:
+    with _opened(path, options, groups) as table:
         rows = max(1, min(_MOST_ROWS, _PART_VALUES // max(1, len(table.names))))
         for frame, share in read_each(table.parts(columns, rows), path, _kind_of(path)):
             yield Part(frame[list(columns)], row, share)
             row += len(frame)
 
 
-def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, str]:
+def decimals_of(path: Path, plan: ColumnPlan, options: TableOptions) -> dict[str, str]:
     """The decimal marks of columns of numbers in a file of text, from all its rows.
 
     Where these do not decide, the marks of the training do.
@@ -278,12 +278,12 @@ def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, st
         DataError: a column uses a mark in two ways.
     """
     names = [column.name for column in plan.used if column.kind == "number"]
-    if text.decimal is not None:
-        return dict.fromkeys(names, text.decimal)
+    if options.decimal is not None:
+        return dict.fromkeys(names, options.decimal)
     if _KINDS.get(suffix_of(path)) is not _text_table or not names:
         return {}
     known = {column.name: column.decimal for column in plan.used if column.decimal}
-    with _opened(path, text) as table:
+    with _opened(path, options) as table:
         separator = table.separator
     if separator == "," and set(known.values()) == {"."} and not holds_quotes(path):
         # No field holds a comma, so points mark decimals where they did in the training.
@@ -291,7 +291,7 @@ def decimals_of(path: Path, plan: ColumnPlan, text: TextOptions) -> dict[str, st
         if not names:
             return {}
     shapes = {name: Shapes() for name in names}
-    for part in read_parts(path, names, text=text):
+    for part in read_parts(path, names, options=options):
         for name, each in shapes.items():
             each.add(text_of(part.frame[name]), part.first_row)
     return decimal_marks(str(path), shapes, separator=separator, known=known)
@@ -306,7 +306,7 @@ def open_parquet(path: Path) -> "ParquetFile":
 
 
 @contextmanager
-def _opened(path: Path, text: TextOptions, groups: range | None = None) -> Iterator[_Table]:
+def _opened(path: Path, options: TableOptions, groups: range | None = None) -> Iterator[_Table]:
     kind = suffix_of(path)
     if kind not in _KINDS:
         raise DataError(
@@ -317,7 +317,7 @@ def _opened(path: Path, text: TextOptions, groups: range | None = None) -> Itera
         plain = opened.__enter__()
     try:
         with reading(path, _kind_of(path)):
-            table = _KINDS[kind](plain, path, text, groups)
+            table = _KINDS[kind](plain, path, options, groups)
         yield table
     finally:
         opened.__exit__(None, None, None)
@@ -329,7 +329,7 @@ def _kind_of(path: Path) -> str:
 
 
 def _joined(
-    files: Sequence[Path], columns: Sequence[str] | None, text: TextOptions
+    files: Sequence[Path], columns: Sequence[str] | None, options: TableOptions
 ) -> tuple["pd.DataFrame", list[int], list[str], str]:
     """All rows of some files with the same columns; their numbers; notes; and the separator."""
     import pandas as pd  # noqa: PLC0415
@@ -339,7 +339,7 @@ def _joined(
     notes: list[str] = []
     separator = ","
     for path in files:
-        with _opened(existing_file(str(path)), text) as table:
+        with _opened(existing_file(str(path)), options) as table:
             separator = table.separator
             notes += table.notes
             wanted = list(table.names) if columns is None else list(columns)
@@ -368,15 +368,15 @@ def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
 # Kinds of files
 
 
-def _text_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
-    form = form_of(plain, path, encoding=text.encoding, has_header=not text.no_header)
+def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
+    form = form_of(plain, path, encoding=options.encoding, has_header=not options.no_header)
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
     ) -> Iterator[tuple["pd.DataFrame", float]]:
         if rows is None:
             check_text_claims(plain, form.separator)
-        for frame, share in _without_end(text_rows(plain, form, rows), text.skip_footer):
+        for frame, share in _without_end(text_rows(plain, form, rows), options.skip_footer):
             yield frame if columns is None else frame[list(columns)], share
 
     return _Table(form.names, parts, form.separator, form.notes)
@@ -409,7 +409,7 @@ def _n_filled(frame: "pd.DataFrame") -> int:
     return 0
 
 
-def _parquet_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     with open_parquet(plain) as file:
         schema = file.schema_arrow
         names = _names_of_schema(path, schema)
@@ -437,7 +437,7 @@ def _parquet_table(plain: Path, path: Path, text: TextOptions, groups: range | N
     return _Table(names, parts)
 
 
-def _arrow_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     import pyarrow as pa  # noqa: PLC0415
 
     @contextmanager
@@ -463,7 +463,7 @@ def _arrow_table(plain: Path, path: Path, text: TextOptions, groups: range | Non
     return _Table(names, _batched(path, schema, batches))
 
 
-def _orc_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     from pyarrow import orc  # noqa: PLC0415
 
     file = orc.ORCFile(plain)
@@ -506,7 +506,7 @@ def _batched(
     return parts
 
 
-def _json_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     import pandas as pd  # noqa: PLC0415
 
     content = json_of(plain)
@@ -526,7 +526,7 @@ def _json_table(plain: Path, path: Path, text: TextOptions, groups: range | None
     return _whole(_named(frame))
 
 
-def _lines_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """Records, one a line."""
     import pandas as pd  # noqa: PLC0415
 
@@ -560,7 +560,7 @@ def _lines_table(plain: Path, path: Path, text: TextOptions, groups: range | Non
     return _Table(names, parts)
 
 
-def _book_table(plain: Path, path: Path, text: TextOptions, groups: range | None) -> _Table:
+def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """The first sheet of a spreadsheet."""
     import pandas as pd  # noqa: PLC0415
 
@@ -576,9 +576,9 @@ def _book_table(plain: Path, path: Path, text: TextOptions, groups: range | None
     cells = cells[(cells.notna() & (cells != "")).any(axis=1)]
     shown = cells.head(_LOOKED_AT).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
     names, skipped = table_start(
-        path, list(enumerate(shown.to_numpy().tolist())), notes, has_header=not text.no_header
+        path, list(enumerate(shown.to_numpy().tolist())), notes, has_header=not options.no_header
     )
-    frame = cells.iloc[skipped : len(cells) - text.skip_footer].set_axis(list(names), axis=1)
+    frame = cells.iloc[skipped : len(cells) - options.skip_footer].set_axis(list(names), axis=1)
     frame = frame.reset_index(drop=True).mask(lambda found: found == "").infer_objects()
     return _whole(frame, tuple(notes))
 
@@ -598,7 +598,7 @@ def _whole(frame: "pd.DataFrame", notes: tuple[str, ...] = ()) -> _Table:
     return _Table([str(name) for name in frame.columns], parts, notes=notes)
 
 
-_KINDS: dict[str, Callable[[Path, Path, TextOptions, range | None], _Table]] = {
+_KINDS: dict[str, Callable[[Path, Path, TableOptions, range | None], _Table]] = {
     ".csv": _text_table,
     ".tsv": _text_table,
     ".txt": _text_table,

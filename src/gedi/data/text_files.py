@@ -10,6 +10,8 @@ import csv
 import io
 import re
 import warnings
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,13 +22,21 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from gedi.data.file_errors import listed
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
-from gedi.untrusted.packed import PACKED, suffix_of
+from gedi.untrusted.packed import PACKED, suffix_of, unpacked
 from gedi.untrusted.tables import check_columns, check_text_head
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextForm", "form_of", "holds_quotes", "table_start", "text_rows"]
+__all__ = [
+    "TextForm",
+    "encoding_of",
+    "form_of",
+    "holds_quotes",
+    "is_prose",
+    "table_start",
+    "text_rows",
+]
 
 _HEAD, _MOST_HEAD = 2**16, 2**24  # bytes that are looked at, at first and at most
 _LOOKED_AT = 100  # lines
@@ -91,6 +101,26 @@ def form_of(
     stat = path.stat()
     facts = (stat.st_mtime_ns, stat.st_size)
     return _form_of(path, where, encoding=encoding, has_header=has_header, facts=facts)
+
+
+def is_prose(path: Path, encoding: str | None = None) -> bool:
+    """Whether a .txt file holds lines of text rather than a table.
+
+    Args:
+        path: of the file, which may be packed.
+        encoding: of the text; None: found in the file.
+
+    Returns:
+        Whether it does; False for what is no such file, or cannot be read as text, for which the
+        reader of tables gives the reason.
+    """
+    try:
+        if suffix_of(path) != ".txt" or not path.is_file():
+            return False
+        stat = path.stat()
+        return _is_prose(path, encoding, facts=(stat.st_mtime_ns, stat.st_size))
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def text_rows(
@@ -177,11 +207,21 @@ class _Uncommented:
 
 
 @lru_cache(maxsize=64)
+def _is_prose(path: Path, encoding: str | None, *, facts: tuple[int, int]) -> bool:
+    """As `is_prose`; `facts` are the time and size of the file."""
+    with unpacked(path) as plain:
+        lines = _Lines(*_head_of(plain, encoding or encoding_of(plain)))
+    if not lines.all or lines.given:
+        return False
+    return not _is_tabular(lines.all, _separator_of(lines.all))
+
+
+@lru_cache(maxsize=64)
 def _form_of(
     path: Path, where: Path, *, encoding: str | None, has_header: bool, facts: tuple[int, int]
 ) -> TextForm:
     """As `form_of`; `facts` are the time and size of the file, so that a changed one is new."""
-    encoding = encoding or _encoding_of(path)
+    encoding = encoding or encoding_of(path)
     text, is_whole = _head_of(path, encoding)
     lines = _Lines(text, is_whole)
     if not lines.all:
@@ -308,7 +348,7 @@ def _dialect(separator: str) -> dict[str, Any]:
     return {"delimiter": separator, "skipinitialspace": separator == _BLANKS}
 
 
-def _encoding_of(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """The encoding: by the mark at its beginning, or the first of a few that fits all of it."""
     with path.open("rb") as stream:
         start = stream.read(4096)

@@ -32,6 +32,7 @@ from gedi.estimators.inputs import (
     refuse_local_functions,
     seed_of,
     split_views,
+    transformer_of,
     whole,
 )
 from gedi.estimators.storage import load_estimator, save_estimator
@@ -101,6 +102,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         random_state: seed of all random numbers; an integer fixes the result bit for bit on one
             machine. Of a generator of numpy or torch, or a `RandomState`, the seed is drawn.
         device: "auto", "cpu" or "cuda".
+        features: what turns raw things into points, for texts and photographs: "auto", the name of
+            a network, or a transformer such as `gedi.TextFeatures` or `gedi.ImageFeatures`. None:
+            that for texts if X is a list of texts, otherwise X holds points.
         verbose: 1 shows the progress.
         callbacks: a function, or several, that are called with each new row of the history, a
             dict; one that returns true ends the training.
@@ -124,6 +128,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         offset_: score below which points are outliers, see `score_samples`; -inf if there are too
             few training points for such a share.
         model_: the `gedi.TrainedModel`.
+        features_: the transformer of raw things, if X held some.
         settings_: the settings, including those that were chosen from the data.
     """
 
@@ -144,12 +149,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     warm_start: bool = False
     random_state: Any = None
     device: Any = "auto"
+    features: Any = None
     verbose: int = 0
     callbacks: (
         Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
     ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
+    features_: Any = field(init=False)  # only of raw things
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -411,7 +418,23 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        return self._finite(flatten(x)[0], dtype=_FLOATS, reset=False)
+        return self._finite(flatten(self._points(x))[0], dtype=_FLOATS, reset=False)
+
+    def _points(self, x: Any, *, reset: bool = False) -> Any:
+        """Raw things as features; anything else unchanged.
+
+        Args:
+            x: texts, photographs, points or images.
+            reset: whether the transformer is chosen anew, as in a fit.
+        """
+        if reset or not hasattr(self, "features_"):
+            found = transformer_of(self.features, x)
+            if hasattr(self, "features_"):
+                del self.features_
+            if found is None:
+                return x
+            self.features_ = found.fit(x)
+        return self.features_.transform(x)
 
     def _prediction(self, x: Any) -> Prediction:
         rows = self._rows(x)
@@ -419,7 +442,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
         """Checked points to fit, and the shape of one point."""
-        rows, shape = flatten(x)
+        rows, shape = flatten(self._points(x, reset=True))
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
         rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())

@@ -1,7 +1,7 @@
 """`GEDI`: clusters, density, outliers and samples of unlabelled data."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,8 +18,10 @@ from gedi.estimators.inputs import (
     pairs_of,
     reference_of,
     seed_of,
+    texts_of,
     weights_of,
 )
+from gedi.evaluation.words import typical_words
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
@@ -53,6 +55,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
             number of points in both as a share of those in either, (c,).
+        words_: if X is a list of texts, the words typical of each cluster, (c,).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -65,6 +68,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
     """
 
     n_clusters: int | str = "auto"
+    words_: list[list[str]] = field(init=False)  # only of texts
 
     def fit(
         self,
@@ -78,7 +82,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         """Train on unlabelled points.
 
         Args:
-            X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W).
+            X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W); or a list
+                of texts, or what `features` reads.
             y: not used.
             sample_weight: weight of each point in all terms, (n,); a weight of 2 counts like two
                 copies, and points of weight 0 take no part. Batches are drawn with these weights.
@@ -106,6 +111,11 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             ),
             weights=weights,
         )
+        texts = texts_of(X)
+        if hasattr(self, "words_"):  # of an earlier fit
+            del self.words_
+        if texts is not None and hasattr(self, "features_"):
+            self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
         return self
 
     def _keep_number(self, fit: Fit) -> None:

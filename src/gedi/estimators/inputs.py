@@ -4,12 +4,14 @@ import math
 import pickle
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
@@ -17,6 +19,7 @@ from torch import Tensor
 from gedi import plugins
 from gedi.errors import DataError, SettingsError
 from gedi.estimators.frames import as_points
+from gedi.features import ImageFeatures, TextFeatures
 from gedi.settings.presets import NEUTRAL
 from gedi.training.numbering import Reference
 
@@ -30,6 +33,8 @@ __all__ = [
     "refuse_local_functions",
     "seed_of",
     "split_views",
+    "texts_of",
+    "transformer_of",
     "weights_of",
     "whole",
 ]
@@ -44,6 +49,40 @@ _VIEWS = {
     "neighbours": ("neighbours",),
     "image": tuple(NEUTRAL),
 }
+
+
+def texts_of(x: Any) -> Sequence[str] | None:
+    """The texts if these are texts: a list, or a column of an array or a frame; otherwise None."""
+    if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not len(x):
+        return None
+    if getattr(x, "ndim", 1) != 1 or not hasattr(x, "__iter__") or isinstance(x, dict):
+        return None
+    return x if isinstance(next(iter(x)), str) else None
+
+
+def transformer_of(features: Any, x: Any) -> Any:
+    """What turns raw things into points; None if they are points.
+
+    Args:
+        features: see `BaseGEDI`.
+        x: the raw things, or points.
+
+    Raises:
+        SettingsError: if it is neither a name nor a transformer.
+    """
+    texts = texts_of(x)
+    if features is None:
+        return None if texts is None else TextFeatures()
+    if isinstance(features, (str, Path)):
+        kind = ImageFeatures if texts is None else TextFeatures
+        return kind(None if features == "auto" else features)
+    if not hasattr(features, "fit") or not hasattr(features, "transform"):
+        raise SettingsError(
+            "features: expected auto, the name of a network, or a transformer such as "
+            f"gedi.TextFeatures(...), got {features!r}"
+        )
+    # Those of a pretrained network learn nothing, and a copy would load it again.
+    return features if isinstance(features, (TextFeatures, ImageFeatures)) else clone(features)
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:

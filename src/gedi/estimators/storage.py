@@ -15,6 +15,7 @@ from torch import nn
 from gedi.errors import PluginError, RunError
 from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
+from gedi.features import ImageFeatures, TextFeatures
 from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
@@ -25,7 +26,7 @@ __all__ = ["load_estimator", "save_estimator"]
 
 _FORMAT = 1
 _CONFIG, _MODEL = "config.json", "model.safetensors"
-_LEFT_OUT = ("model_", "settings_", "rule_")  # stored elsewhere, or functions
+_LEFT_OUT = ("model_", "settings_", "rule_", "features_")  # stored elsewhere, or functions
 
 
 def save_estimator(estimator: Any, path: Path) -> None:
@@ -144,6 +145,8 @@ def _estimator(
     params = dict(config["params"])
     if params["settings"] is not None:
         params["settings"] = from_dict(params["settings"])
+    if isinstance(params.get("features"), dict):
+        params["features"] = _features(params["features"])
     if encoder is not None:
         params["encoder"] = encoder
     if method is not None:
@@ -182,10 +185,21 @@ def _check_learned(estimator: Any) -> None:
             raise ValueError(f"{name}: expected a number")
 
 
+def _features(content: dict[str, Any]) -> TextFeatures | ImageFeatures:
+    """The transformer of raw things that `_plain` wrote."""
+    kinds = {kind.__name__: kind for kind in (TextFeatures, ImageFeatures)}
+    return kinds[content["class"]](**content["params"])
+
+
 def _plain(value: Any) -> Any:
     """A parameter as JSON; functions, modules and random states become null."""
     if isinstance(value, Settings):
         return asdict(value)
+    if isinstance(value, (TextFeatures, ImageFeatures)):
+        own = {name: _plain(part) for name, part in value.get_params().items()}
+        return {"class": type(value).__name__, "params": own}
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, (list, tuple)):

@@ -73,7 +73,7 @@ def feature_network(
         )
     new = not file.exists()
     # A network from a file only needs the shape of the images.
-    known = run.source.read() if new else images
+    known = run.read() if new else images
     if known.labels is None and new:
         raise DataError(
             f"{known.name} has no labels to train a feature network with: give a network for such "

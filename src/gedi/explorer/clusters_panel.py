@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.figures import frame_of, gallery_of, tiles
+from gedi.explorer.figures import frame_of, gallery_of, tiles_of
 from gedi.explorer.overview import cards, map_figure, verdict_text
 from gedi.explorer.population import ORDERS
 
@@ -26,7 +26,7 @@ def clusters_panel(desk: Desk) -> None:
     )
     gr.Markdown("### Clusters: choose one to see its points")
     overview: gr.Gallery | gr.Dataframe
-    if desk.has_images:
+    if desk.has_pictures:
         overview = gallery_of(10, None, "overview")
     else:
         with gr.Row(equal_height=True):
@@ -36,7 +36,9 @@ def clusters_panel(desk: Desk) -> None:
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
         search = gr.Textbox(
-            label="Search", placeholder="row 12, rows 10-20, a file or a label", elem_id="search"
+            label="Search",
+            placeholder="row 12, rows 10-20, a word, a file or a label",
+            elem_id="search",
         )
     gr.Markdown("### Points: choose one to see how it compares")
     shown = gr.State([])
@@ -54,7 +56,9 @@ def clusters_panel(desk: Desk) -> None:
                 label="Its cluster, p(y|x)", num_top_classes=5, elem_id="posterior"
             )
             density = gr.Plot(label="Its log-density among all points", elem_id="density")
-            place = [] if desk.has_images else [gr.Plot(label="Its features", elem_id="features")]
+            place = (
+                [gr.Plot(label="Its features", elem_id="features")] if _has_columns(desk) else []
+            )
     details = [chosen, posterior, density, *place, nearest]
 
     def list_points(group: int, by: str, text: str) -> tuple[Any, ...]:
@@ -71,7 +75,7 @@ def clusters_panel(desk: Desk) -> None:
         return desk.names.groups[_row_of(event)]
 
     def everything() -> tuple[Any, ...]:
-        maps = () if desk.has_images else (map_figure(desk),)
+        maps = () if desk.has_pictures else (map_figure(desk),)
         return gr.Dropdown(_choices(desk)), cards(desk), *maps
 
     outputs = [shown, about, gallery, *details]
@@ -81,13 +85,13 @@ def clusters_panel(desk: Desk) -> None:
     overview.select(choose, None, [cluster])
     page = gr.context.Context.root_block
     assert page is not None
-    page.load(everything, None, [cluster, overview, *([] if desk.has_images else [whole])])
+    page.load(everything, None, [cluster, overview, *([] if desk.has_pictures else [whole])])
     page.load(list_points, inputs, outputs)
 
 
 def _list_of(desk: Desk, height: int | None, name: str) -> gr.Gallery | gr.Dataframe:
     """An empty gallery, or an empty table, of points."""
-    if desk.has_images:
+    if desk.has_pictures:
         return gallery_of(6, height, name)
     return gr.Dataframe(interactive=False, max_height=height or 340, elem_id=name)
 
@@ -108,17 +112,21 @@ def shown_point(desk: Desk, place: int) -> tuple[Any, ...]:
         desk.description(population.title(place), x, one),
         desk.posterior(one.probabilities[0]),
         density,
-        *([] if desk.has_images else [lies]),
+        *([lies] if _has_columns(desk) else []),
         _points(desk, near[:_NEAREST]),
     )
 
 
 def _points(desk: Desk, places: list[int]) -> Any:
     population = desk.population
-    if not desk.has_images:
+    if not desk.has_pictures:
         return frame_of(population, desk.names, places)
-    captions = [population.title(place) for place in places]
-    return tiles(population, population.dataset.x[places], captions)
+    return tiles_of(population, places)
+
+
+def _has_columns(desk: Desk) -> bool:
+    """Whether points are rows of a table, whose columns mean something."""
+    return not (desk.has_images or desk.has_features)
 
 
 def _choices(desk: Desk) -> list[tuple[str, int]]:

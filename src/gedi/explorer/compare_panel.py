@@ -30,6 +30,12 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
     Raises:
         DataError: if the two have different numbers of features.
     """
+    if desk.has_features:
+        # The other run may use another network: it makes features of the same raw things.
+        whole = other.new_data(desk.run.source.data, text=desk.run.source.text)
+        rows = desk.population.rows
+        both: np.ndarray = other.load_model().predict(whole.x[rows]).clusters
+        return both
     x = desk.population.dataset.x
     if other.n_features != x.shape[1]:
         raise DataError(

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from gedi.evaluation.reasons import reasons
 from gedi.explorer.figures import density_figure, features_figure, plane_figure
-from gedi.explorer.names import ClusterNames
 from gedi.explorer.population import ORDERS, Population
 from gedi.runs import Run
+from gedi.runs.names import ClusterNames
 from gedi.training.trained import Prediction
 
 __all__ = ["Desk"]
@@ -42,8 +42,18 @@ class Desk:
 
     @property
     def has_images(self) -> bool:
-        """Whether points are images."""
+        """Whether points are images, of pixels."""
         return self.population.image_shape is not None
+
+    @property
+    def has_features(self) -> bool:
+        """Whether points are features of texts or of photographs."""
+        return self.population.dataset.are_features
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether points are shown as pictures: images, or photographs with features."""
+        return self.has_images or self.population.dataset.pictures is not None
 
     def choices(self) -> list[tuple[str, int]]:
         """The names and numbers of the clusters, in the format of menus."""
@@ -96,16 +106,16 @@ class Desk:
         return "\n".join(lines)
 
     def reasons(self, x: Floats) -> list[list[tuple[str, str]]]:
-        """The columns that make each point (n, d) unusual, and why; empty for images."""
+        """The columns of a table that make each point (n, d) unusual, and why; empty for others."""
         trained = self.population.trained
-        if trained.outliers is None:
+        if trained.outliers is None or self.has_features:
             return [[] for _ in x]
         return reasons(x, trained.explain_outliers(x), self.population.feature_names)
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
         """The log-density of a point among all, and its features if it is a row of a table."""
         density = density_figure(self.population, float(one.log_density[0]))
-        if self.has_images:
+        if self.has_images or self.has_features:
             return density, None
         if len(x) == 2:
             return density, plane_figure(self.population, np.asarray(x, dtype=np.float64)[None])

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.explorer.names import ClusterNames
-from gedi.explorer.population import Population
+from gedi.explorer.population import Population, short_text
+from gedi.runs.names import ClusterNames
 
 __all__ = [
     "axes",
@@ -25,6 +25,7 @@ __all__ = [
     "plane_figure",
     "tile",
     "tiles",
+    "tiles_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -35,15 +36,33 @@ _POINTS = 3000  # of a scatter
 
 
 def tile(population: Population, x: Floats) -> NDArray[np.uint8]:
-    """An image (d,) as pixels (H, W, 3), enlarged without blurring."""
+    """An image (d,) of pixels as (H, W, 3), enlarged without blurring."""
     shape = population.image_shape
     assert shape is not None
     low, high = population.dataset.value_range or (0.0, 1.0)
     image = (np.asarray(x, dtype=np.float64).reshape(shape) - low) / max(high - low, 1e-12)
-    pixels = (255 * np.clip(image, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
-    pixels = np.repeat(pixels, 3, 2) if shape[0] == 1 else pixels[..., :3]
-    factor = -(-_TILE // max(shape[1:]))
+    return _enlarged((255 * np.clip(image, 0, 1)).round().astype(np.uint8))
+
+
+def _enlarged(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Planes (C, H, W) as pixels (H, W, 3)."""
+    pixels = planes.transpose(1, 2, 0)
+    pixels = np.repeat(pixels, 3, 2) if planes.shape[0] == 1 else pixels[..., :3]
+    factor = -(-_TILE // max(planes.shape[1:]))
     return pixels.repeat(factor, 0).repeat(factor, 1)
+
+
+def tiles_of(population: Population, places: Sequence[int]) -> list[tuple[NDArray[np.uint8], str]]:
+    """Points of a run with their titles, in the format of galleries."""
+    index = np.asarray(places, dtype=np.int64)
+    captions = [population.title(int(place)) for place in index]
+    pictures = population.dataset.pictures
+    if pictures is None:
+        return tiles(population, population.dataset.x[index], captions)
+    return [
+        (_enlarged(np.asarray(pictures[place])), text)
+        for place, text in zip(index, captions, strict=True)
+    ]
 
 
 def gallery_of(columns: int, height: int | None, name: str) -> gr.Gallery:
@@ -80,6 +99,10 @@ def frame_of(population: Population, names: ClusterNames, places: Sequence[int])
         "cluster": [names.of(int(k)) for k in found.clusters[index]],
         "log-density": found.log_density[index].round(2),
     }
+    texts = population.dataset.texts
+    if texts is not None:
+        about["point"] = [f"row {population.rows[place]}" for place in index]
+        return pd.DataFrame({"text": [short_text(text) for text in texts[index]], **about})
     values = pd.DataFrame(population.dataset.x[index])
     shown = values.map(lambda value: float(f"{value:.{_DIGITS}g}"))
     shown = shown.set_axis(_distinct(population.feature_names), axis=1)

@@ -10,7 +10,7 @@ from torch import Generator
 
 from gedi.evaluation.trajectories import positions_from_noise
 from gedi.explorer.desk import Desk
-from gedi.explorer.figures import gallery_of, plane_figure, tiles
+from gedi.explorer.figures import frame_of, gallery_of, plane_figure, tiles, tiles_of
 
 __all__ = ["chain_positions", "generate_panel"]
 
@@ -29,7 +29,12 @@ def generate_panel(desk: Desk) -> None:
     draw = gr.Button("Draw samples", variant="primary", elem_id="draw")
     status = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
-    if desk.has_images:
+    if desk.has_features:
+        gr.Markdown(
+            "A sample of this model is a vector of features, neither a text nor a picture: for "
+            "each one, the nearest point of the run is shown."
+        )
+    if desk.has_pictures:
         shown = gallery_of(8, None, "samples")
     elif desk.population.dataset.x.shape[1] == 2:
         shown = gr.Plot(label="Samples", elem_id="samples")
@@ -70,6 +75,11 @@ def chain_positions(
 
 
 def _view(desk: Desk, x: NDArray[np.float64]) -> Any:
+    if desk.has_features:
+        nearest = [int(desk.population.nearest(row, 1)[0]) for row in x]
+        if desk.has_pictures:
+            return tiles_of(desk.population, nearest)
+        return frame_of(desk.population, desk.names, nearest)
     if desk.has_images:
         return tiles(desk.population, x, [""] * len(x))
     if x.shape[1] == 2:

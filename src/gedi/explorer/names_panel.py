@@ -6,7 +6,7 @@ import gradio as gr
 import pandas as pd
 
 from gedi.explorer.desk import Desk
-from gedi.explorer.names import FILE, ClusterNames
+from gedi.runs.names import FILE, ClusterNames
 
 __all__ = ["names_panel"]
 

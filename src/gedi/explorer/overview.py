@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
+from gedi.evaluation.layout import layout
+from gedi.evaluation.words import typical_words
 from gedi.explorer.desk import Desk
-from gedi.explorer.figures import axes, tiles
+from gedi.explorer.figures import axes, tiles, tiles_of
 from gedi.report.summary import verdict
 from gedi.runs.diagnosis import diagnose
 
@@ -35,9 +37,13 @@ def cards(desk: Desk) -> Any:
     into = np.array(desk.names.into)[population.prediction.clusters]
     sizes = [int(np.sum(into == group)) for group in groups]
     shares = [size / max(len(into), 1) for size in sizes]
-    if desk.has_images:
+    if desk.has_pictures:
         named = zip(map(desk.names.of, groups), sizes, strict=True)
         captions = [f"{name}: {size:,}" for name, size in named]
+        if desk.has_features:
+            places = [_likeliest(desk, into == group) for group in groups]
+            found = zip(tiles_of(population, places), captions, strict=True)
+            return [(picture, caption) for (picture, _), caption in found]
         return tiles(population, [_typical(desk, into == group) for group in groups], captions)
     return pd.DataFrame(
         {
@@ -58,6 +64,11 @@ def map_figure(desk: Desk) -> Figure:
     if population.dataset.x.shape[1] == 2:
         x = np.asarray(population.dataset.x[::step], dtype=np.float64)
         names = [plot.short_name(name) for name in population.feature_names]
+    elif desk.has_features:
+        shares = population.prediction.probabilities
+        places = layout(population.dataset.x, shares, population.prediction.clusters)
+        x = places[::step].astype(np.float64)
+        names = ["discs of the clusters; the panel Map shows every point", ""]
     else:
         x = _principal(population.embedding[::step])
         names = ["first principal axis of the embedding", "second"]
@@ -79,15 +90,23 @@ def _typical(desk: Desk, members: NDArray[np.bool_]) -> NDArray[Any]:
     x = desk.population.dataset.x
     if not members.any():
         return np.full(x.shape[1], (desk.population.dataset.value_range or (0.0, 1.0))[0])
-    values = np.where(members, desk.population.prediction.log_density, -np.inf)
-    row: NDArray[Any] = x[int(values.argmax())]
+    row: NDArray[Any] = x[_likeliest(desk, members)]
     return row
 
 
+def _likeliest(desk: Desk, members: NDArray[np.bool_]) -> int:
+    """The place of the likeliest point of a cluster."""
+    values = np.where(members, desk.population.prediction.log_density, -np.inf)
+    return int(values.argmax())
+
+
 def _words(desk: Desk, members: NDArray[np.bool_]) -> str:
-    """The features in which a cluster differs most from all points, in words."""
+    """What sets a cluster apart: its typical words, or the features in which it differs most."""
     if not members.any():
         return "no points"
+    texts = desk.population.dataset.texts
+    if texts is not None:
+        return ", ".join(typical_words(texts, members.astype(np.int64), 2)[1])
     x = desk.population.dataset.x
     z = (x[members].mean(0) - x.mean(0)) / np.maximum(x.std(0), 1e-12)
     most = np.argsort(-np.abs(z), kind="stable")[:_FEATURES]

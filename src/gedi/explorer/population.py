@@ -11,7 +11,7 @@ from gedi.data.dataset import Dataset
 from gedi.runs import Run
 from gedi.training.trained import Prediction, TrainedModel
 
-__all__ = ["ORDERS", "Order", "Population", "Standing"]
+__all__ = ["ORDERS", "Order", "Population", "Standing", "short_text"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -19,7 +19,14 @@ Integers = NDArray[np.int64]
 Order = Literal["most typical", "least typical", "least certain", "in row order"]
 ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "in row order")
 
+_LONGEST = 300  # letters of a text
 _USUAL = 0.05  # a point is typical if at least this share of the points is more unusual
+
+
+def short_text(text: str) -> str:
+    """A text in one line, without what exceeds 300 letters."""
+    words = " ".join(text.split())
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
 
 
 class Standing(NamedTuple):
@@ -55,7 +62,7 @@ class Population:
     @classmethod
     def of(cls, run: Run, *, most: int = 20_000) -> "Population":
         """The points of a run; if there are more than `most`, evenly spaced ones of them."""
-        dataset = run.source.read()
+        dataset = run.read()
         rows = np.arange(len(dataset.x))
         if len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
@@ -136,12 +143,14 @@ class Population:
         return Prediction(clusters[part], probabilities[part], energy[part], log_density[part])
 
     def title(self, place: int) -> str:
-        """The file name or row number of a point, and its label if it has one."""
+        """The file name or row number of a point, its label and its text, if it has them."""
         files, labels = self.dataset.files, self.dataset.labels
         name = files[place] if files else f"row {self.rows[place]}"
-        if labels is None or labels[place] < 0:
+        if labels is not None and labels[place] >= 0:
+            name = f"{name} ({self.dataset.class_names[labels[place]]})"
+        if self.dataset.texts is None:
             return name
-        return f"{name} ({self.dataset.class_names[labels[place]]})"
+        return f"{name}: {short_text(self.dataset.texts[place])}"
 
     def _matches(self, search: str) -> NDArray[np.bool_]:
         first, dash, last = search.partition("-")
@@ -149,7 +158,8 @@ class Population:
             low, high = int(first), int(last if dash else first)
             return (self.rows >= low) & (self.rows <= high)
         text = search.casefold()
-        return np.array([text in self.title(place).casefold() for place in range(len(self.rows))])
+        titles = self.dataset.texts or map(self.title, range(len(self.rows)))
+        return np.array([text in title.casefold() for title in titles])
 
     def _features(self, x: ArrayLike) -> Floats:
         return self.trained.embed(x)

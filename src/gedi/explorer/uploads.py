@@ -15,10 +15,11 @@ from gedi.data.dataset import Dataset
 from gedi.errors import DataError
 from gedi.runs import Run
 
-__all__ = ["IMAGES", "TABLES", "fitted", "points_of_files", "points_of_text"]
+__all__ = ["IMAGES", "fitted", "kinds_of", "points_of_files", "points_of_text", "points_of_texts"]
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 TABLES = (".csv", ".parquet", ".npy")
+TEXTS = (".txt", ".csv", ".parquet", ".jsonl")
 MOST_BYTES = 20 * 2**20  # of all files together
 MOST_FILES = 200
 MOST_LETTERS = 2**20
@@ -40,8 +41,8 @@ def points_of_files(
         DataError: for too many, too large or unreadable files, or other kinds of files.
     """
     paths = [Path(file) for file in files]
-    kinds = TABLES if run.image_shape is None else IMAGES
-    if not 0 < len(paths) <= (1 if run.image_shape is None else MOST_FILES):
+    kinds = kinds_of(run)
+    if not 0 < len(paths) <= (MOST_FILES if kinds is IMAGES else 1):
         raise DataError(f"expected {_wanted(run)}, got {len(paths)} files")
     for path in paths:
         if path.suffix.lower() not in kinds:
@@ -49,11 +50,48 @@ def points_of_files(
     size = sum(path.stat().st_size for path in paths)
     if size > MOST_BYTES:
         raise DataError(f"expected at most {MOST_BYTES // 2**20} MiB, got {size / 2**20:.1f} MiB")
-    if run.image_shape is None:
+    if kinds is not IMAGES:
         return run.new_data(str(paths[0]))
+    if run.image_shape is None:
+        return _with_features(run, paths)
     low, high = value_range or (0.0, 255.0)
     x = low + (high - low) * torch.cat([_read(run, path) for path in paths]).flatten(1)
     return Dataset("uploads", x.numpy(), image_shape=run.image_shape, value_range=(low, high))
+
+
+def kinds_of(run: Run) -> tuple[str, ...]:
+    """The kinds of files that hold points for a run."""
+    if run.source.has_features:
+        return TEXTS if run.has_texts else IMAGES
+    return TABLES if run.image_shape is None else IMAGES
+
+
+def points_of_texts(run: Run, text: str) -> Dataset:
+    """The points of pasted texts, one on each line.
+
+    Raises:
+        DataError: if there are none, or too many letters.
+    """
+    if len(text) > MOST_LETTERS:
+        raise DataError(f"expected at most {MOST_LETTERS:,} characters, got {len(text):,}")
+    if not text.strip():
+        raise DataError("expected a text on each line, got nothing")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "texts.txt"
+        file.write_text(text, encoding="utf-8", errors="replace")
+        return run.new_data(str(file), keep=False)
+
+
+def _with_features(run: Run, paths: Sequence[Path]) -> Dataset:
+    """Uploaded photographs in the order given, as features."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, path in enumerate(paths):
+            # Only the suffix of the uploaded name is used.
+            shutil.copyfile(path, Path(folder) / f"{number:04d}{path.suffix.lower()}")
+        try:
+            return run.new_data(folder, keep=False)
+        except DataError as error:
+            raise DataError(str(error).replace(folder, "").removeprefix("/")) from error
 
 
 def fitted(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -107,7 +145,7 @@ def points_of_text(run: Run, text: str) -> Dataset:
 
 
 def _wanted(run: Run) -> str:
-    return "one table" if run.image_shape is None else f"1 to {MOST_FILES} images"
+    return f"1 to {MOST_FILES} images" if kinds_of(run) is IMAGES else "one table"
 
 
 def _is_number(cell: str) -> bool:

@@ -10,7 +10,8 @@ from gedi.data.dataset import Dataset
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles
-from gedi.explorer.uploads import IMAGES, TABLES, points_of_files, points_of_text
+from gedi.explorer.population import short_text
+from gedi.explorer.uploads import kinds_of, points_of_files, points_of_text, points_of_texts
 
 __all__ = ["uploads_panel"]
 
@@ -19,21 +20,23 @@ _SHOWN = 200
 
 def uploads_panel(desk: Desk) -> None:
     """Build the panel: uploads of images or a table, or pasted rows."""
+    kinds = kinds_of(desk.run)
+    noun = "file of texts" if desk.run.has_texts else "table"
     gr.Markdown(
         "### Your own points: choose files"
-        + (", and press Predict" if desk.has_images else " or paste rows, and press Predict")
+        + (", and press Predict" if desk.has_pictures else " or paste rows, and press Predict")
     )
     files = gr.File(
-        label="Images" if desk.has_images else "A table (.csv, .parquet, .npy)",
-        file_count="multiple" if desk.has_images else "single",
-        file_types=list(IMAGES if desk.has_images else TABLES),
+        label="Images" if desk.has_pictures else f"A {noun} ({', '.join(kinds)})",
+        file_count="multiple" if desk.has_pictures else "single",
+        file_types=list(kinds),
         elem_id="files",
     )
-    with gr.Row(visible=not desk.has_images):
+    with gr.Row(visible=not desk.has_pictures):
         text = gr.Textbox(
-            label="or paste rows",
+            label="or paste texts, one on each line" if desk.run.has_texts else "or paste rows",
             lines=4,
-            placeholder=", ".join(desk.population.feature_names[:6]),
+            placeholder="" if desk.has_features else ", ".join(desk.population.feature_names[:6]),
             elem_id="rows",
         )
     ask = gr.Button("Predict", variant="primary", elem_id="ask")
@@ -67,10 +70,13 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
     x, trained = dataset.x[:_SHOWN], desk.population.trained
     found = trained.predict(x)
     standings = [desk.population.standing(float(score)) for score in trained.outlier_scores(x)]
+    points = [f"{number}" for number in range(1, len(standings) + 1)]
+    if dataset.texts is not None:
+        points = [short_text(text) for text in dataset.texts[:_SHOWN]]
     grouped = desk.names.probabilities(found.probabilities)
     frame = pd.DataFrame(
         {
-            "point": [f"{number}" for number in range(1, len(standings) + 1)],
+            "point": points,
             "verdict": [standing.verdict for standing in standings],
             "cluster": [desk.names.of(int(k)) for k in found.clusters],
             "probability": grouped.max(1).round(3),
@@ -78,7 +84,7 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
             "more unusual points": [f"{standing.share:.1%}" for standing in standings],
         }
     )
-    if trained.outliers is not None:
+    if trained.outliers is not None and not desk.has_features:
         frame["reasons"] = [
             "; ".join(f"{name} {text}" for name, text in some) for some in desk.reasons(x)
         ]
@@ -91,4 +97,6 @@ def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
         dataset = desk.population.dataset
         is_bytes = dataset.x.dtype == np.uint8  # whose white is 255, however dim the images are
         return points_of_files(desk.run, files, (0.0, 255.0) if is_bytes else dataset.value_range)
-    return points_of_text(desk.run, "" if desk.has_images else rows)
+    if desk.run.has_texts:
+        return points_of_texts(desk.run, rows)
+    return points_of_text(desk.run, "" if desk.has_pictures else rows)

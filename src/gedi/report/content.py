@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
 from gedi.evaluation.clustering import confusion, match
+from gedi.evaluation.layout import layout
 from gedi.evaluation.measures import Detection
 from gedi.evaluation.reasons import reasons
 from gedi.report.findings import Findings
@@ -33,7 +34,8 @@ class Unusual(NamedTuple):
         scores: outlier scores in nats, (k,).
         p_values: shares of rows that are at least as unusual, (k,).
         confidence: how sure the cluster is, see `gedi.GEDI.predict_confidence`, (k,).
-        reasons: for each, the columns that make it unusual, and why.
+        reasons: for each, the columns that make it unusual, and why; empty for features of texts
+            and photographs, whose columns mean nothing.
         n_compared: m.
     """
 
@@ -99,6 +101,12 @@ class ReportContent:
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
         reading: how the data were read, and what was done with the columns of a table.
+        titles: for features of texts or photographs, the text or the name of the file of each row,
+            (n,); empty for all other data.
+        pictures: for features of photographs, small copies of them, bytes (n, 3, H, W).
+        words: for texts, the words typical of each cluster, (c,).
+        runner_up: the second most probable cluster of each point, (n,).
+        places: the positions of the points on a map, in the unit square, (n, 2).
     """
 
     title: str
@@ -144,6 +152,11 @@ class ReportContent:
     ended: str | None = None
     max_iter: int | None = None
     reading: Sequence[str] = ()
+    titles: Sequence[str] = ()
+    pictures: NDArray[np.uint8] | None = None
+    words: Sequence[Sequence[str]] = ()
+    runner_up: Integers | None = None
+    places: Floats | None = None
     number: str | None = None
     over_base: float | None = None
     apart: float | None = None
@@ -239,7 +252,22 @@ def report_content(
         over_base=findings.over_base,
         apart=findings.apart,
         reading=dataset.reading,
+        **_of_features(dataset, findings),
     )
+
+
+def _of_features(dataset: Dataset, findings: Findings) -> dict[str, Any]:
+    """What only features of texts or photographs have in a report."""
+    if not dataset.are_features:
+        return {}
+    found = findings.prediction.probabilities
+    return {
+        "titles": dataset.titles,
+        "pictures": dataset.pictures,
+        "words": findings.words,
+        "runner_up": np.argsort(-found, axis=1, kind="stable")[:, min(1, found.shape[1] - 1)],
+        "places": layout(dataset.x, found, findings.prediction.clusters),
+    }
 
 
 def _numbers(fit: Fit) -> dict[str, str]:
@@ -288,7 +316,7 @@ def _unusual(trained: TrainedModel, dataset: Dataset, prediction: Prediction) ->
         scores=scores,
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),
-        reasons=reasons(x, trained.explain_outliers(x), names),
+        reasons=[] if dataset.are_features else reasons(x, trained.explain_outliers(x), names),
         n_compared=len(seen),
     )
 

@@ -1,7 +1,7 @@
 """The findings of a trained model in data: clusters, density and samples, with measures."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from gedi.evaluation.measures import (
 )
 from gedi.evaluation.outliers import auroc, foils
 from gedi.evaluation.trajectories import trajectories_from_noise
+from gedi.evaluation.words import typical_words
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.settings import CompleteSettings, learns_density
@@ -70,6 +71,7 @@ class Findings:
         walk: for images with a learned density, positions of chains from noise to samples,
             (k, positions, d), of which the last is denoised; otherwise None.
         walk_rounds: the number of rounds of moves before each position but the last.
+        words: for texts, the words typical of each cluster, (c,); otherwise empty.
     """
 
     prediction: Prediction
@@ -84,6 +86,7 @@ class Findings:
     outliers: Detection | None
     walk: NDArray[np.float64] | None
     walk_rounds: tuple[int, ...]
+    words: list[list[str]] = field(default_factory=list)
 
 
 @torch.no_grad()
@@ -160,6 +163,9 @@ def find(
         outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
         walk=trajectories_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
         walk_rounds=rounds,
+        words=[]
+        if dataset.texts is None
+        else typical_words(dataset.texts, prediction.clusters, trained.n_clusters),
     )
 
 

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gedi.files import beside
 
-__all__ = ["write_page"]
+__all__ = ["render", "write_page"]
 
 
 def write_page(path: Path, template: str, content: Mapping[str, object]) -> None:
@@ -20,10 +20,20 @@ def write_page(path: Path, template: str, content: Mapping[str, object]) -> None
         template: name of the template.
         content: variables of the template, by name.
     """
-    page = _environment().get_template(template).render(content)
+    page = render(template, content)
     with beside(path) as partial:
         # File names may hold bytes that are not text; they are shown as escapes.
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def render(template: str, content: Mapping[str, object]) -> str:
+    """The page of a template, with all content escaped.
+
+    Args:
+        template: name of the template.
+        content: variables of the template, by name.
+    """
+    return _environment().get_template(template).render(content)
 
 
 def _environment() -> Environment:

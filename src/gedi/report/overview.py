@@ -10,11 +10,13 @@ from gedi.report.cluster_table import ClusterRow, largest_clusters
 from gedi.report.content import ReportContent
 from gedi.report.feature_table import signatures
 from gedi.report.image_galleries import as_images, tiles_in_a_strip
+from gedi.report.members import picture_tiles, typical_rows
 from gedi.report.pictures import Picture, tiles
 
 __all__ = ["Glance", "glances"]
 
 _TILES = 5
+_IN_NAME, _WORDS = 3, 9  # typical words in the name of a cluster, and in all
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ def glances(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Glance]:
     chosen = largest_clusters(content, rows)
     if content.image_shape is not None:
         return [Glance(row, _typical(content, row, len(chosen)), ()) for row in chosen]
+    if content.pictures is not None:
+        order = typical_rows(content)
+        return [
+            Glance(
+                row,
+                picture_tiles(content, order[content.clusters[order] == row.number][:_TILES]),
+                (),
+            )
+            for row in chosen
+        ]
+    if content.titles:
+        return [Glance(row, None, content.words[row.number][_IN_NAME:_WORDS]) for row in chosen]
     if content.x.shape[1] == 2:
         return []
     words = signatures(content)

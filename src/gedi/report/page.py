@@ -1,23 +1,26 @@
 """The report of a run: one HTML page without external resources.
 
 The first screen says what was found, whether it can be trusted and what to do next. The details
-follow. Pictures are embedded, there is no script, and a content policy forbids the page to load
-anything. All text from data or settings is escaped.
+follow. Pictures are embedded, and a content policy forbids the page to load anything. There is no
+script but that of the map of texts and photographs, which the policy allows by its hash. All text
+from data or settings is escaped.
 """
 
 from pathlib import Path
 
 from gedi import phrases
 from gedi.evaluation.symptoms import symptoms
-from gedi.report.cluster_table import cluster_pictures, cluster_rows, largest_clusters
-from gedi.report.content import ReportContent
+from gedi.report.cluster_table import ClusterRow, cluster_pictures, cluster_rows, largest_clusters
+from gedi.report.content import Floats, ReportContent
 from gedi.report.feature_table import feature_pictures, feature_rows, unlikely_rows
 from gedi.report.foil_scores import outliers_part
 from gedi.report.html import write_page
 from gedi.report.image_galleries import galleries, unlikely_images, walk_picture
+from gedi.report.members import cluster_members, duplicates_part, unusual_members
 from gedi.report.outline import outline
 from gedi.report.overview import glances
 from gedi.report.plane_maps import plane_pictures
+from gedi.report.point_map import PointMap, point_map
 from gedi.report.summary import facts, headline, metric_cards, signs, verdict
 from gedi.report.training_charts import restart_columns, training_pictures
 
@@ -41,6 +44,9 @@ def _context(content: ReportContent) -> dict[str, object]:
     judged = verdict(content.collapse_gap, found)
     is_image = content.image_shape is not None
     is_plane = not is_image and content.x.shape[1] == 2
+    is_raw = bool(content.titles)
+    is_table = not (is_image or is_plane or is_raw)
+    unusual, unusual_picture = unusual_members(content) if is_raw else ([], None)
     return {
         "title": content.title,
         "headline": headline(content.cluster_sizes),
@@ -60,11 +66,17 @@ def _context(content: ReportContent) -> dict[str, object]:
         "outliers": None if content.outliers is None else outliers_part(content.outliers),
         "walk": None if content.walk is None else walk_picture(content, content.walk),
         "unlikely_images": unlikely_images(content) if is_image else None,
-        "feature_clusters": [] if is_image or is_plane else largest_clusters(content, rows),
-        "feature_rows": [] if is_image or is_plane else feature_rows(content),
-        "feature_pictures": [] if is_image or is_plane else feature_pictures(content),
-        "unlikely_rows": unlikely_rows(content),
+        "feature_clusters": largest_clusters(content, rows) if is_table else [],
+        "feature_rows": feature_rows(content) if is_table else [],
+        "feature_pictures": feature_pictures(content) if is_table else [],
+        "unlikely_rows": [] if is_raw else unlikely_rows(content),
         "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
+        "map": None if content.places is None else _map(content, rows, content.places),
+        "members": cluster_members(content, rows) if is_raw else [],
+        "duplicates": duplicates_part(content) if is_raw else None,
+        "unusual": unusual,
+        "unusual_picture": unusual_picture,
+        "has_pictures": content.pictures is not None,
         "training": training_pictures(content),
         "stopped": content.stopped,
         "reading": content.reading,
@@ -73,3 +85,15 @@ def _context(content: ReportContent) -> dict[str, object]:
         "settings": "\n".join(outline(content.settings)),
         "number": phrases.number,
     }
+
+
+def _map(content: ReportContent, rows: list[ClusterRow], places: Floats) -> PointMap:
+    return point_map(
+        places,
+        content.clusters,
+        [row.name for row in rows],
+        [row.color for row in rows],
+        log_density=content.log_density,
+        titles=content.titles,
+        pictures=content.pictures,
+    )

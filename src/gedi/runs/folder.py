@@ -11,6 +11,7 @@
     failure.txt        why the training diverged, if it did
     .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
+    features/          features of texts or photographs, see `gedi.data.raw`; may be deleted
 
 Each file is written under a temporary name and then renamed, so that it is never incomplete. No
 file that is read can run code.
@@ -33,6 +34,8 @@ from gedi.data.built_in import is_plugged
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset
 from gedi.data.images import Watch, holds_images
+from gedi.data.raw import AUTO, FeatureCache
+from gedi.data.raw_texts import holds_lines
 from gedi.data.rows import Rows, open_rows
 from gedi.data.source import Source
 from gedi.data.tables import table_files
@@ -43,6 +46,7 @@ from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
 from gedi.runs.lock import LOCK
+from gedi.runs.names import BEFORE, FILE, ClusterNames
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
 from gedi.training.hooks import Record
@@ -52,12 +56,13 @@ from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
-__all__ = ["Run"]
+__all__ = ["Run", "feature_cache", "is_taken"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
+_FEATURES = "features"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
 
@@ -100,10 +105,22 @@ class Run:
         *,
         groups: GroupSource | None = None,
         like: Reference | None = None,
+        names: ClusterNames | None = None,
         number: NumberOfClusters | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
+
+        Args:
+            path: of the folder.
+            source: where the data came from.
+            dataset: the data.
+            settings: of the training.
+            groups: where groups under a rule came from.
+            like: the predictions of an earlier run whose cluster numbers are kept.
+            names: the names of the clusters of that run.
+            number: how the number of clusters was found; None if it was given.
+            overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
             RunError: if the folder is not empty and `overwrite` is false, is not a run, or cannot
@@ -116,6 +133,8 @@ class Run:
         except OSError as error:
             raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
         groups = None if groups is None else groups.absolute()
+        if source.has_features and source.features is None:
+            source = replace(source, features=AUTO)  # so that this holds without the data
         run = cls(
             path,
             source,
@@ -148,6 +167,8 @@ class Run:
         )
         if like is not None:
             run._write(_LIKE, lambda file: save_reference(like, file))
+        if names is not None:
+            names.save(path, BEFORE)
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -159,7 +180,7 @@ class Run:
             RunError: if the folder is not empty and `overwrite` is false, or is not a run.
         """
         try:
-            taken = _is_taken(path)
+            taken = is_taken(path)
         except OSError as error:
             raise RunError(f"{path}: cannot be written to: {error.strerror}") from error
         if taken and not overwrite:
@@ -236,6 +257,26 @@ class Run:
             reason = " ".join(str(error).split())
             raise RunError(f"{file}: cannot be read: {reason}") from error
         return settings
+
+    # --- data
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether the points are features of texts."""
+        return self.source.holds_texts
+
+    def read(self, watch: Watch | None = None, watch_features: Watch | None = None) -> Dataset:
+        """Read the data of the training.
+
+        Args:
+            watch: see `Source.read`.
+            watch_features: called with the number of rows done and that of all, while features of
+                texts or photographs are computed.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
+        return self.source.read(watch, cache=feature_cache(self.path, watch_features))
 
     # --- metrics
 
@@ -358,8 +399,11 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
-        text: Mapping[str, Any] | None = None,
+        text: str | None = None,
+        table_options: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
+        watch_features: Watch | None = None,
+        keep: bool = True,
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
@@ -368,29 +412,43 @@ class Run:
             label: the column of labels, if there is one.
             split: of images.
             skip_bad: whether to leave out images that cannot be read.
-            text: options of `Source` on how tables are read, where they differ from the training.
+            text: the column of texts, if it is another one than in the training data.
+            table_options: options of `Source` on how tables are read, where they differ from the
+                training.
             watch: called while images are decoded.
+            watch_features: see `read`.
+            keep: whether features of texts or photographs are kept in the run folder.
 
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
         dataset = self.other_data(
-            path, label, split=split, skip_bad=skip_bad, text=text, watch=watch
+            path,
+            label,
+            split=split,
+            skip_bad=skip_bad,
+            text=text,
+            table_options=table_options,
+            watch=watch,
+            watch_features=watch_features,
+            keep=keep,
         )
         self._check_features(path, dataset.x.shape[1])
         return dataset
 
-    def new_rows(self, path: str, text: Mapping[str, Any] | None = None) -> Rows | None:
+    def new_rows(self, path: str, table_options: Mapping[str, Any] | None = None) -> Rows | None:
         """Open the rows of other data for the trained model, to be read in blocks.
 
         Returns:
-            The rows; None if only `new_data` can read the data: images, archives, built-in sets,
-            and tables if the model was trained on data without column names.
+            The rows; None if only `new_data` can read the data: texts, images, archives, built-in
+            sets, and tables if the model was trained on data without column names.
 
         Raises:
             DataError: if columns are missing, or the number of features is different.
         """
-        rows = open_rows(path, self.columns or (), self._source(path, text).text_options)
+        if self.source.has_features:
+            return None
+        rows = open_rows(path, self.columns or (), self._source(path, table_options).table_options)
         if rows is not None:
             self._check_features(path, rows.n_features)
         return rows
@@ -409,19 +467,51 @@ class Run:
         *,
         split: str | None = None,
         skip_bad: bool = False,
-        text: Mapping[str, Any] | None = None,
+        text: str | None = None,
+        table_options: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
+        watch_features: Watch | None = None,
+        keep: bool = True,
     ) -> Dataset:
         """Read data of any shape in the same way as the training data.
+
+        Args:
+            path: of the data.
+            label: the column of labels.
+            split: of a set of images.
+            skip_bad: leave out images that cannot be read.
+            text: the column of texts, if it is another one than in the training data.
+            table_options: see `new_data`.
+            watch: see `Source.read`.
+            watch_features: see `read`.
+            keep: whether features of texts or photographs are kept in the run folder.
 
         Raises:
             DataError: if they cannot be read.
         """
+        if text is not None and not self.has_texts:
+            raise DataError(f"--text: {self.path} was not trained on texts: leave it out")
+        if self.source.has_features:
+            source = self._source(path, table_options)
+            column = text or self.source.text
+            if column is not None and holds_lines(path, column, source.table_options):
+                column = None  # one a line, however the training data were kept
+                source = replace(source, no_header=bool((table_options or {}).get("no_header")))
+            source = replace(
+                source,
+                label=label,
+                split=split,
+                skip_bad=skip_bad,
+                text=column,
+                features=self.source.features,
+            )
+            cache = feature_cache(self.path, watch_features) if keep else None
+            return source.read(watch, cache=cache, min_rows=1)
         table = self.columns is not None and bool(table_files(path))
         plan = self.columns if table else None
         images = plan is None and holds_images(path)
         source = replace(
-            self._source(path, text if table else None),
+            self._source(path, table_options if table else None),
             label=label,
             split=split,
             image_size=self.source.image_size if images else None,
@@ -432,9 +522,9 @@ class Run:
             source = replace(source, no_header=False)
         return source.read(watch, plan=plan, min_rows=1)
 
-    def _source(self, path: str, text: Mapping[str, Any] | None) -> Source:
+    def _source(self, path: str, table_options: Mapping[str, Any] | None) -> Source:
         """Other data, read like those of the training: without names of columns if it had none."""
-        given = {name: value for name, value in (text or {}).items() if value}
+        given = {name: value for name, value in (table_options or {}).items() if value}
         source = Source(path, **{"no_header": self.source.no_header} | given)
         source.check()
         return source
@@ -455,11 +545,24 @@ class Run:
         self._write_text(name, json.dumps(content, indent=2) + "\n")
 
 
-def _is_taken(path: Path) -> bool:
-    """Whether the path exists, apart from a folder left by a training killed before it began."""
+def is_taken(path: Path) -> bool:
+    """Whether the path exists, apart from what a training killed before it began may leave."""
     if not path.is_dir():
         return path.exists()
-    return {file.name for file in path.iterdir()} - {partial_name("run.json"), LOCK} != set()
+    left = {partial_name("run.json"), LOCK, _FEATURES}
+    return {file.name for file in path.iterdir()} - left != set()
+
+
+def feature_cache(folder: Path, watch: Watch | None = None) -> FeatureCache:
+    """Where the features of a run are kept; those of the runs beside it are taken over.
+
+    Args:
+        folder: of the run; it need not exist.
+        watch: called with the number of rows done and that of all, while features are computed.
+    """
+    own = folder / _FEATURES
+    others = [path for path in sorted(folder.parent.glob(f"*/{_FEATURES}")) if path != own]
+    return FeatureCache(own, tuple(others), watch)
 
 
 def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
@@ -545,6 +648,8 @@ def _clear(path: Path) -> None:
         "result.json",
         "report.html",
         "features.safetensors",
+        FILE,
+        BEFORE,
         _LIKE,
         _FAILURE,
     ):

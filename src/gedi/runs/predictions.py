@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ __all__ = ["SUFFIXES", "Watch", "predict_to_file"]
 SUFFIXES = (".csv", ".parquet")
 
 Watch = Callable[[float], object]
+Frame = dict[str, "pd.Series[Any]"]
 
 _FORMAT = 2
 _DIGITS = 6  # of probabilities in .csv files
@@ -49,8 +51,9 @@ def predict_to_file(
 
     If the model has an outlier energy, columns follow for the outlier score, its p-value, and how
     sure the cluster is; see `gedi.GEDI.predict_confidence`. For images from a folder, the first
-    column is the path of the file. Probabilities have six digits in a .csv file, and full precision
-    in a .parquet file, whose row groups are the parts.
+    column is the path of the file, and for texts the text; features of both have a column
+    `probability` of the likeliest cluster. Probabilities have six digits in a .csv file, and full
+    precision in a .parquet file, whose row groups are the parts.
 
         rows = open_rows("large.parquet", run.columns)
         predict_to_file(trained, rows, Path("clusters.parquet"))
@@ -83,8 +86,11 @@ def predict_to_file(
         for part in in_parts(blocks, trained.part_rows):
             x = check_points(part, trained.box.low.numel(), first_row=first_row)
             n = len(x)
-            files = points.files[first_row : first_row + n] if isinstance(points, Dataset) else ()
-            frame = _frame(trained, x, files, names, explained)
+            about: Frame = {}
+            if isinstance(points, Dataset):
+                about = _about(points, slice(first_row, first_row + n))
+            with_best = isinstance(points, Dataset) and points.are_features
+            frame = _frame(trained, x, about, names, explained, with_best=with_best)
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
@@ -133,7 +139,7 @@ def _key(
             "columns": None
             if isinstance(points, Dataset) or points.columns is None
             else points.columns.to_json(),
-            "text": None if isinstance(points, Dataset) else points.text,
+            "table_options": None if isinstance(points, Dataset) else points.table_options,
         },
         indent=2,
     )
@@ -157,12 +163,22 @@ def _fingerprint(trained: TrainedModel) -> str:
     return found.hexdigest()
 
 
+def _about(points: Dataset, part: slice) -> Frame:
+    """What the rows are: the paths of files, or texts."""
+    if points.texts is not None:
+        return {"text": pd.Series(list(points.texts[part]), dtype=object)}
+    files = points.files[part]
+    return {"file": pd.Series(files, dtype=object)} if files else {}
+
+
 def _frame(
     trained: TrainedModel,
     x: Values,
-    files: Sequence[str],
+    about: Frame,
     names: Sequence[str],
     explained: Sequence[str],
+    *,
+    with_best: bool,
 ) -> pd.DataFrame:
     prediction = trained.predict(x)
     probabilities = {
@@ -170,9 +186,10 @@ def _frame(
         for cluster, column in enumerate(prediction.probabilities.T)
     }
     return pd.DataFrame(
-        ({"file": pd.Series(files, dtype=object)} if files else {})
+        about
         | {"cluster": prediction.clusters}
         | ({"name": np.array(names, dtype=object)[prediction.clusters]} if names else {})
+        | ({"probability": prediction.probabilities.max(1)} if with_best else {})
         | {**probabilities, "log_density": prediction.log_density}
         | ({} if trained.outliers is None else _outlier_columns(trained, x, prediction))
         | (_explanation_columns(trained, x, explained) if explained else {})
@@ -208,16 +225,16 @@ def _explanation_columns(
 def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> None:
     """Write a part in the format of the target."""
     if not _is_csv(target):
-        if "file" in frame:
+        for column in frame.columns.intersection(["file", "text"]):
             # File names may contain bytes that are not valid text; Parquet columns may not.
             names = [
                 name.encode(errors="surrogateescape").decode(errors="replace")
-                for name in frame["file"]
+                for name in frame[column]
             ]
-            frame = frame.assign(file=names)
+            frame = frame.assign(**{column: names})
         frame.to_parquet(file, engine="pyarrow", index=False)
         return
-    shown = [name for name in frame.columns if str(name).startswith("probability_")]
+    shown = [name for name in frame.columns if str(name).startswith("probability")]
     frame = frame.assign(**{name: frame[name].round(_DIGITS) for name in shown})
     # File names may contain bytes that are not valid text; they are written unchanged.
     frame.to_csv(file, index=False, header=header, errors="surrogateescape")

@@ -15,7 +15,7 @@ and could not say which file or row is damaged.
 from gedi.data.images.cache import cache_folder
 from gedi.data.images.folders import tables_among
 from gedi.data.images.hub_sets import PRESETS
-from gedi.data.images.reading import holds_images, read_images
+from gedi.data.images.reading import holds_images, pile_of, read_images
 from gedi.data.images.streaming import Watch
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Watch",
     "cache_folder",
     "holds_images",
+    "pile_of",
     "read_images",
     "tables_among",
 ]

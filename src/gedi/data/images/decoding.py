@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.images.pile import Pile
-from gedi.data.images.pixels import Planes
 from gedi.data.images.pools import decoded, prepare
 from gedi.errors import DataError
+from gedi.untrusted.pixels import Planes
 
 __all__ = ["Shape", "Store", "TooLargeError", "collect", "decode"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from gedi.data.images.decoding import Shape
-from gedi.data.images.pixels import Planes
 from gedi.errors import DataError
+from gedi.untrusted.pixels import Planes
 
 __all__ = ["ImageFile"]
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.file_errors import listed
+from gedi.data.images.pile import Pile
+from gedi.data.labels import label_codes
 from gedi.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["class_names_of", "label_column", "labels_of"]
+__all__ = ["class_names_of", "codes_of", "label_column", "labels_of"]
 
 _LABEL_COLUMNS = ("label", "labels", "fine_label")  # the last is CIFAR-100's
 
@@ -80,3 +82,15 @@ def labels_of(
                 f"{len(class_names) - 1}, as the file names {len(class_names)} classes"
             )
     return np.array(values, dtype=np.int64)
+
+
+def codes_of(
+    pile: Pile, kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Labels of the images of a pile that are kept, as codes, and the class names."""
+    if pile.labels is None:
+        return None, pile.class_names
+    labels = pile.labels[kept]
+    if pile.class_names:
+        return labels.astype(np.int64), pile.class_names
+    return label_codes(labels, f"{pile.name}, labels", len(labels))

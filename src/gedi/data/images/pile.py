@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gedi.untrusted.pixels import Encoded
+
 __all__ = ["PART", "Encoded", "Pile", "marks_of"]
 
 PART = 1024  # encoded images that are held at a time
-
-Encoded = bytes | Path | None
 
 
 @dataclass(frozen=True)

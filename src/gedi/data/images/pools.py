@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future
 from itertools import islice
 
 from gedi.data.images.pile import Encoded, Pile
-from gedi.data.images.pixels import Planes, planes_of
+from gedi.untrusted.pixels import Planes, planes_of
 
 __all__ = ["decoded", "prepare"]
 

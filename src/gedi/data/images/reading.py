@@ -3,21 +3,18 @@
 from itertools import compress
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gedi.data.dataset import Dataset
 from gedi.data.images.decoding import TooLargeError, decode
 from gedi.data.images.folders import folder_pile, holds_tables
 from gedi.data.images.hub_sets import HUB, PRESETS, hub_pile
+from gedi.data.images.labels import codes_of
 from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import Pile
 from gedi.data.images.streaming import Watch, stream
-from gedi.data.labels import label_codes
 from gedi.data.values import value_range_of
 from gedi.errors import DataError
 
-__all__ = ["holds_images", "read_images"]
+__all__ = ["holds_images", "pile_of", "read_images"]
 
 
 def holds_images(source: str) -> bool:
@@ -74,19 +71,12 @@ def read_images(
     """
     if image_size is not None and image_size < 1:
         raise DataError(f"image_size: expected at least 1 pixel, got {image_size}")
-    if source in PRESETS or source.startswith(HUB):
-        pile = hub_pile(source, label, split)
-    elif Path(source).is_dir():
-        pile = folder_pile(Path(source), label, split)
-    else:
-        if split is not None:
-            raise DataError(f"{source} is one file, without splits: leave out split={split!r}")
-        pile = shards_pile(Path(source).stem, [Path(source)], label)
+    pile = pile_of(source, label, split)
     try:
         x, kept = decode(pile, image_size, skip_bad, most_bytes=stream_above)
     except TooLargeError:
         x, kept = stream(pile, image_size, skip_bad, watch)
-    codes, class_names = _codes(source, pile, kept)
+    codes, class_names = codes_of(pile, kept)
     n, channels, height, width = x.shape
     return Dataset(
         pile.name,
@@ -102,13 +92,16 @@ def read_images(
     )
 
 
-def _codes(
-    source: str, pile: Pile, kept: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels of the images that are kept, as codes, and the class names."""
-    if pile.labels is None:
-        return None, pile.class_names
-    labels = pile.labels[kept]
-    if pile.class_names:
-        return labels.astype(np.int64), pile.class_names
-    return label_codes(labels, f"{source}, labels", len(labels))
+def pile_of(source: str, label: str | None, split: str | None) -> Pile:
+    """The encoded images of a source; see `read_images`.
+
+    Raises:
+        DataError: there are no images, or not in such a split.
+    """
+    if source in PRESETS or source.startswith(HUB):
+        return hub_pile(source, label, split)
+    if Path(source).is_dir():
+        return folder_pile(Path(source), label, split)
+    if split is not None:
+        raise DataError(f"{source} is one file, without splits: leave out split={split!r}")
+    return shards_pile(Path(source).stem, [Path(source)], label)

@@ -12,9 +12,9 @@ from gedi.data.images.cache import entry_for, filling, open_entry
 from gedi.data.images.decoding import collect
 from gedi.data.images.image_file import ImageFile
 from gedi.data.images.pile import Pile
-from gedi.data.images.pixels import Planes
 from gedi.data.images.pools import decoded, prepare
 from gedi.errors import DataError
+from gedi.untrusted.pixels import Planes
 
 __all__ = ["Watch", "stream"]
 

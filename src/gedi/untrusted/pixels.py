@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gedi.data.file_errors import reason
-from gedi.data.images.pile import Encoded
-from gedi.untrusted import RefusedError, refuse_special
+from gedi.printable import reason
+from gedi.untrusted.limits import RefusedError, refuse_special
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Planes", "planes_of"]
+__all__ = ["Encoded", "Planes", "planes_of"]
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # no others: some start programs
 _MOST_BYTES = 2**29  # of a file; the pixels that Pillow accepts take less, as plain as they may be
 
+Encoded = bytes | Path | None
 Planes = NDArray[np.uint8]  # (C, H, W)
 
 

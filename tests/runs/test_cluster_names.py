@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gedi.errors import RunError
-from gedi.explorer.names import FILE, ClusterNames
+from gedi.runs.names import FILE, ClusterNames
 
 
 def test_merged_clusters_have_one_name_and_the_sum_of_their_probabilities():
@@ -59,4 +59,4 @@ def test_changes_that_are_impossible_are_refused():
     with pytest.raises(ValueError, match="are already merged"):
         names.merge(0, 1).merge(1, 0)
     with pytest.raises(ValueError, match="expected 2 clusters"):
-        ClusterNames(("a", "b"), (1, 0))
+        ClusterNames(("a", "b"), (1, 0), (True, True))

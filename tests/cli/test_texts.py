@@ -1,0 +1,113 @@
+"""From a file of texts, or a folder of photographs, to named groups, by commands."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import small_texts
+from gedi import TextFeatures
+from gedi.cli import main
+from gedi.runs import Run
+from gedi.runs.names import ClusterNames
+
+TINY = ["--n-clusters", "3", "--max-iter", "30", "--restarts.n", "1", "--device", "cpu"]
+TINY += ["--encoder.hidden", "[16]"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on a table of texts."""
+    folder = tmp_path_factory.mktemp("texts")
+    found, subjects = small_texts.texts()
+    frame = pd.DataFrame({"id": range(60), "body": found, "subject": subjects})
+    frame.to_csv(folder / "tickets.csv", index=False)
+    command = ["train", str(folder / "tickets.csv"), "--text", "body", "--label", "subject"]
+    command += ["--features", small_texts.text_model(), *TINY]
+    assert main([*command, "--out", str(folder / "runs" / "first")]) == 0
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """All features must come from where they are kept."""
+    monkeypatch.setattr(TextFeatures, "encode", None)
+
+
+def test_groups_have_names_of_typical_words(trained):
+    run = Run.open(trained / "runs" / "first")
+    result = run.result()
+    assert result["metrics"]["accuracy"] > 0.9
+    assert len(result["words"]) == 3 and all(result["words"])
+    names = ClusterNames.load(run.path, 3)
+    assert list(names.names) == result["names"] and not any(names.given)
+    page = (run.path / "report.html").read_text("utf-8")
+    assert result["names"][0] in page and "map-data" in page and "feature 3" not in page
+
+
+def test_predictions_hold_the_texts(trained, tmp_path, capsys, no_network):
+    out = tmp_path / "groups.csv"
+    run = trained / "runs" / "first"
+    assert main(["predict", str(run), str(trained / "tickets.csv"), "--out", str(out)]) == 0
+    found = pd.read_csv(out)
+    given = pd.read_csv(trained / "tickets.csv")
+    assert found["text"].tolist() == given["body"].tolist()
+    names = Run.open(run).result()["names"]
+    assert found["name"].tolist() == [names[k] for k in found["cluster"]]
+    assert found["probability"].between(1 / 3, 1).all()
+
+
+def test_new_texts_may_come_from_another_kind_of_file(trained, tmp_path):
+    (tmp_path / "new.txt").write_text("How do I roast the potatoes?\nHow do I win the league?\n")
+    out = tmp_path / "groups.parquet"
+    run = trained / "runs" / "first"
+    assert main(["predict", str(run), str(tmp_path / "new.txt"), "--out", str(out)]) == 0
+    found = pd.read_parquet(out)
+    assert found["text"].tolist()[1] == "How do I win the league?"
+    assert found["cluster"].nunique() == 2
+
+
+def test_given_names_survive_another_training_which_computes_no_features(trained, no_network):
+    first, second = trained / "runs" / "first", trained / "runs" / "second"
+    ClusterNames.load(first, 3).rename(1, "my <b>group</b>").save(first)
+    command = ["train", str(trained / "tickets.csv"), "--text", "body", *TINY, "--seed", "1"]
+    command += ["--features", small_texts.text_model(), "--like", str(first)]
+    assert main([*command, "--out", str(second)]) == 0
+    former = json.loads((second / "result.json").read_text())["numbering"]["former"]
+    names = ClusterNames.load(second, 3)
+    assert names.names[former.index(1)] == "my <b>group</b>"
+    assert [k for k in range(3) if names.given[k]] == [former.index(1)]
+    page = (second / "report.html").read_text("utf-8")
+    assert "my &lt;b&gt;group&lt;/b&gt;" in page and "my <b>group</b>" not in page
+    (own,) = (second / "features").glob("*/features.npy")
+    assert own.samefile(first / "features" / own.parent.name / own.name)  # without a copy
+
+
+def test_what_is_wrong_is_said_in_one_line(trained, capsys):
+    tickets = str(trained / "tickets.csv")
+    for arguments, message in (
+        (["train", tickets, "--text", "subjects"], "has no column 'subjects' of texts"),
+        (["train", tickets, "--features", "auto"], "give the column of texts (--text)"),
+    ):
+        assert main([*arguments, *TINY, "--out", str(trained / "runs" / "none")]) == 2
+        assert message in capsys.readouterr().err
+    shutil.rmtree(trained / "runs" / "none", ignore_errors=True)
+
+
+def test_photographs_have_a_page_of_pictures(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(small_texts.Path(__file__).parents[1] / "features"))
+    (tmp_path / "photographs").mkdir()
+    for k in range(30):
+        colour = [(250 - k, k, 0), (0, 250 - k, k), (k, 0, 250 - k)][k % 3]
+        Image.new("RGB", (30, 20 + k), colour).save(tmp_path / "photographs" / f"{k:02d}.png")
+    command = ["train", str(tmp_path / "photographs"), *TINY]
+    command += ["--features", "test_image_features:colours", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "not a picture" in page
+    out = tmp_path / "groups.csv"
+    folder = str(tmp_path / "photographs")
+    assert main(["predict", str(tmp_path / "run"), folder, "--out", str(out)]) == 0
+    assert pd.read_csv(out)["file"].tolist()[:2] == ["00.png", "01.png"]
