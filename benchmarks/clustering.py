@@ -1,4 +1,4 @@
-"""Clusters of labelled tables without chains, next to other methods, and the choice in the pool.
+"""Clusters of labelled tables next to other methods, and the choice in the pool.
 
     python benchmarks/clustering.py FOLDER [--seeds 1] [--most-rows 10000] [--methods ...]
     python benchmarks/clustering.py FOLDER --choice
@@ -37,19 +37,17 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from common import missing, provenance, write
-from gedi import GEDI, Settings
+from gedi import GEDI
 from gedi.partitions.choice import choose
 from gedi.partitions.columns import comparable
 from gedi.partitions.pool import Pool
-from gedi.settings import SamplerSettings
 
 Fit = Callable[[NDArray[np.float64], int, int], NDArray[np.integer]]
 
 
-def gedi_without_chains(x: NDArray[np.float64], c: int, seed: int) -> NDArray[np.integer]:
-    """The clusters of GEDI with draws of the base as negatives."""
-    settings = Settings(sampler=SamplerSettings(kind="base"))
-    return GEDI(c, random_state=seed, settings=settings).fit(x).labels_
+def gedi(x: NDArray[np.float64], c: int, seed: int) -> NDArray[np.integer]:
+    """The clusters of GEDI by its defaults."""
+    return GEDI(c, random_state=seed).fit(x).labels_
 
 
 def kmeans(x: NDArray[np.float64], c: int, seed: int) -> NDArray[np.integer]:
@@ -98,7 +96,7 @@ def dec(x: NDArray[np.float64], c: int, seed: int) -> NDArray[np.integer]:
 
 
 METHODS: dict[str, Fit] = {
-    "GEDI, sampler.kind base": gedi_without_chains,
+    "GEDI": gedi,
     "k-means": kmeans,
     "Gaussian mixture": mixture,
     "Ward": ward,

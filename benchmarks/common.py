@@ -12,7 +12,7 @@ import yaml
 from gedi.data.dataset import Dataset
 from gedi.experiments.provenance import provenance
 from gedi.report.findings import find
-from gedi.settings import Settings
+from gedi.settings import SamplerSettings, Settings
 from gedi.training.session import start
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,8 +37,8 @@ METHODS: dict[str, dict[str, float]] = {
 
 
 def settings_for(method: str, **changes: Any) -> Settings:
-    """Default settings with the weights of a method."""
-    settings = Settings(**changes)
+    """Default settings with the chains of Algorithm 1 and the weights of a method."""
+    settings = Settings(**({"sampler": SamplerSettings("langevin")} | changes))
     return replace(settings, weights=replace(settings.weights, **METHODS[method]))
 
 

@@ -344,6 +344,26 @@ def pool_choice(rows: Rows) -> str:
     return f"{line}\n\n{listed([r for r in worst if r['best'] - r['ARI'] > 0.02], columns)}"
 
 
+def seconds(rows: Rows) -> str:
+    """Time of whole fits, in seconds, units and multiples of k-means."""
+
+    def each(value: Callable[[Row], float], digits: int = 2) -> Callable[[Rows], str]:
+        return lambda own: f"{median(value(row) for row in own):.{digits}f}"
+
+    return grouped(
+        rows,
+        {"data": "data"},
+        {
+            "seeds": count,
+            "seconds": each(lambda row: row["GEDI"]["seconds"]),
+            "units": each(lambda row: row["GEDI"]["seconds"] / row["unit"]),
+            "k-means, seconds": each(lambda row: row["k-means"]["seconds"]),
+            "NMI": each(lambda row: row["GEDI"]["NMI"], 3),
+            "k-means, NMI": each(lambda row: row["k-means"]["NMI"], 3),
+        },
+    )
+
+
 def how_many(rows: Rows) -> str:
     """Rules for the number of clusters, then what GEDI finds for each table."""
     by_rule = grouped(
@@ -887,6 +907,7 @@ TABLES = {
     "tables": Table(python("tables.py --seeds 5"), tables),
     "clustering": Table(python("clustering.py FOLDER"), clustering),
     "pool_choice": Table(python("clustering.py FOLDER --choice"), pool_choice),
+    "seconds": Table(python("seconds.py"), seconds),
     "how_many": Table(python("how_many.py FOLDER"), how_many),
     "outliers": Table(python("outliers.py FOLDER"), outliers),
     "embeddings": Table(python("embeddings.py"), embeddings),
