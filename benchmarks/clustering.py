@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 from common import missing, provenance, write
 from gedi import GEDI, Settings
 from gedi.partitions.choice import choose
-from gedi.partitions.columns import clipped, standardised
+from gedi.partitions.columns import comparable
 from gedi.partitions.pool import Pool
 from gedi.settings import SamplerSettings
 
@@ -163,7 +163,7 @@ def measure(file: Path, method: str, seed: int) -> dict[str, Any]:
 def choice(file: Path, seeds: tuple[int, int] = (0, 1)) -> dict[str, Any]:
     """The chosen partition and the best of the pool, mean over two seeds."""
     x, labelings = table(file)
-    c, z = int(labelings[0].max()), standardised(clipped(x))
+    c, z = int(labelings[0].max()), comparable(x)
     rows = np.arange(len(z))
     if len(z) > 3000:
         rows = np.sort(np.random.default_rng(0).choice(len(z), 3000, replace=False))

@@ -1,6 +1,6 @@
 """How many clusters? Rules that choose the number for labelled tables, without labels.
 
-    python benchmarks/how_many.py FOLDER [--seeds 2]
+    python benchmarks/how_many.py FOLDER [--seeds 1]
 
 FOLDER is that of `clustering.py`. The rules are `n_clusters="auto"`; parts of it, namely the best
 score of the pool without the peak of the Gaussians, and the same with 0.1 log c instead of
@@ -95,7 +95,7 @@ def main() -> None:
     """Fill the cells that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")

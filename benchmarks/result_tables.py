@@ -204,7 +204,7 @@ def calibration(rows: Rows) -> str:
     )
 
 
-DENSITIES = ("GEDI", "Gaussian mixture", "neural spline flow")
+DENSITIES = ("GEDI", "GEDI, langevin", "Gaussian mixture", "neural spline flow")
 
 
 def density(rows: Rows) -> str:

@@ -144,7 +144,10 @@ def test_predict(trained, table, tmp_path):
     frame = pd.read_csv(out)
     scored = ["outlier_score", "p_value", "confidence"]
     assert list(frame) == ["cluster", "probability_0", "probability_1", "log_density", *scored]
-    assert main(["predict", str(trained[0]), table, "--out", str(out), "--explain"]) == 0
+    assert (
+        main(["predict", str(trained[0]), table, "--out", str(out), "--explain", "--overwrite"])
+        == 0
+    )
     parts = pd.read_csv(out)[["contribution_a", "contribution_b"]].sum(axis=1)
     np.testing.assert_allclose(parts, -frame["outlier_score"], atol=1e-9)
     np.testing.assert_allclose(frame[["probability_0", "probability_1"]].sum(axis=1), 1, atol=2e-6)

@@ -64,6 +64,13 @@ def test_a_sound_training_has_no_symptoms():
     assert found(Signs("GEDI")) == []
 
 
+def test_a_training_out_of_time_is_unfinished_unless_it_was_good_and_level():
+    level = replace(SOUND, ended="max_time", collapse_gap=0.054)
+    first = found(level)[0]
+    assert first.name == "unfinished" and "its time was up. " in str(first)
+    assert found(replace(level, collapse_gap=0.02)) == []
+
+
 UNSURE = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-19 * LEVEL)}
 UNBALANCED = {"collapse_gap": 0.4, **recorded(gap=20 * LEVEL, inv=-2.5 * LEVEL)}
 FALLING = recorded(gap=np.linspace(2, 0, 20))
@@ -83,6 +90,18 @@ CASES = {
         "gedi resume",
     ),
     "still falling": ("unfinished", {**FALLING, "ended": "max_time"}, "improving", "--max-time"),
+    "worse than the base": (
+        "wrong density",
+        {"over_base": -0.4},
+        "0.400 nats below that of the simple density",
+        "--max-iter",
+    ),
+    "other samples": (
+        "samples unlike the data",
+        {"apart": 0.45},
+        "distribution functions differ by 45",
+        "--sampler.n-steps",
+    ),
     "regret": ("wrong density", {"regret": 1.6}, "below that of the true", "--max-iter"),
     "method": ("no clustering", {"method": "JEM"}, "only the density", "--weights.prior"),
     "no gen": ("no density", {"method": "GEDI no gen"}, "only the clusters", "--weights.gen"),

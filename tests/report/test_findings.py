@@ -9,10 +9,12 @@ import torch
 from gedi.data.dataset import Dataset
 from gedi.data.source import load
 from gedi.evidence.groups import Groups
+from gedi.report import verdict_of
 from gedi.report.content import report_content
 from gedi.report.findings import find
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
+from gedi.training.hooks import StopWhen
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
@@ -120,3 +122,24 @@ def test_a_report_of_the_plane_can_draw_it(fit, labelled):
     assert (content.low < labelled.x.min(0)).all()
     assert (content.high > labelled.x.max(0)).all()
     np.testing.assert_allclose(content.prior, [0.5, 0.5])
+
+
+@pytest.mark.parametrize("kind", ["base", "langevin"])
+def test_moons_that_were_stopped_early_are_unfinished_first(kind):
+    moons = load("moons", n_points=300)
+    settings = replace(SMALL, max_iter=2000, sampler=replace(SMALL.sampler, kind=kind))
+    session = start(moons, settings)
+    stopped = session.run([StopWhen(lambda: session.state.iteration == 10)])
+    found = find(stopped.trained, moons, settings=stopped.settings)
+    verdict = verdict_of(report_content(stopped, found, moons, []))
+    assert (verdict.level, verdict.title) == ("bad", "Unfinished")
+    assert "10 of at most 2,000 iterations" in verdict.text.replace("\u202f", ",")
+
+
+def test_samples_and_densities_are_compared_with_the_data(fit, labelled):
+    found = find(fit.trained, labelled, fit.settings)
+    assert found.apart < 0.3
+    moved = replace(labelled, x=labelled.x + 200)
+    assert find(fit.trained, moved, fit.settings).apart > 0.5
+    no_base = find(replace(fit.trained, normalizer=None), labelled, fit.settings)
+    assert no_base.over_base is None

@@ -241,8 +241,17 @@ def test_an_unfinished_training_is_never_called_sound(moons, tmp_path):
     assert first < words.index("The collapse gap is 0.054") < words.index("Next steps")
     by_hand = replace(early, history=moons.history, ended="interrupted")
     assert "Continue it with gedi resume" in words_of(page_of(tmp_path, by_hand))
-    in_time = replace(early, history=moons.history.assign(gap=0.054))
-    assert "<h2>Mostly sound</h2>" in words_of(page_of(tmp_path, in_time))
+    level = replace(early, history=moons.history.assign(gap=0.054))
+    assert "<h2>Unfinished</h2>" in words_of(page_of(tmp_path, level))
+    in_time = replace(early, history=moons.history.assign(gap=0.02), collapse_gap=0.02)
+    assert "<h2>The clusters are sound</h2>" in words_of(page_of(tmp_path, in_time))
+
+
+@pytest.mark.parametrize("change", [{"over_base": -0.2}, {"apart": 0.4}])
+@pytest.mark.parametrize("gap", [0.02, 0.054])
+def test_a_density_that_disagrees_with_the_data_is_never_called_sound(moons, tmp_path, gap, change):
+    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=gap, **change)))
+    assert "<h2>The density does not fit the data</h2>" in words
 
 
 @pytest.mark.parametrize("gap", [0.02, 0.054])

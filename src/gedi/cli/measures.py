@@ -19,8 +19,10 @@ from gedi.evaluation.measures import (
     some_of,
 )
 from gedi.experiments.feature_network import FeatureNetwork, feature_network
+from gedi.report import verdict
 from gedi.report.findings import find, sampling_rounds
 from gedi.runs import Run
+from gedi.runs.diagnosis import diagnose
 from gedi.settings import learns_density
 from gedi.training.trained import TrainedModel
 
@@ -105,7 +107,7 @@ def _check_options(options: Namespace, wanted: list[Measure]) -> None:
 def _clustering(task: _Task) -> dict[str, Any]:
     named = task.run.groups is not None
     findings = find(task.trained, task.dataset, task.run.settings(), named=named)
-    print_findings(findings)
+    print_findings(findings, verdict(findings.collapse_gap, diagnose(task.run).symptoms))
     return {
         "collapse gap": findings.collapse_gap,
         "cluster sizes": findings.sizes.tolist(),

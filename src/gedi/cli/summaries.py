@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from gedi.data.dataset import Dataset, constant_features, counting_columns, has_distinct_rows
-from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP
 from gedi.evidence.group_files import GroupSource
 from gedi.evidence.groups import Groups
 from gedi.printable import printable
+from gedi.report import Verdict
 from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
 from gedi.training.numbering import describe as numbering_sentence
@@ -35,12 +35,15 @@ __all__ = [
 _MOST_LINES = 40  # on how columns were read
 
 
-def print_summary(fit: Fit, findings: Findings, path: Path, names: Sequence[str] = ()) -> None:
-    """Print why the training ended, what it found, and where the report is.
+def print_summary(
+    fit: Fit, findings: Findings, verdict: Verdict, path: Path, names: Sequence[str] = ()
+) -> None:
+    """Print whether the result can be trusted, why the training ended, and what it found.
 
     Args:
         fit: the training.
         findings: its findings.
+        verdict: whether the result can be trusted.
         path: the run folder.
         names: of the clusters; empty if they have only numbers.
     """
@@ -56,7 +59,7 @@ def print_summary(fit: Fit, findings: Findings, path: Path, names: Sequence[str]
         )
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
-    print_findings(findings, names)
+    print_findings(findings, verdict, names)
     report = printable(str(path / "report.html"))
     console.print(f"Report: {report}", markup=False, soft_wrap=True)
 
@@ -137,9 +140,10 @@ def _note(console: Console, text: str) -> None:
     console.print(f"note: {printable(text)}", markup=False, soft_wrap=True)
 
 
-def print_findings(findings: Findings, names: Sequence[str] = ()) -> None:
-    """Print the shares of the clusters, the collapse gap, and everything else measured."""
+def print_findings(findings: Findings, verdict: Verdict, names: Sequence[str] = ()) -> None:
+    """Print the verdict, the clusters, the gap, and everything else measured."""
     console = Console(highlight=False)
+    console.print(f"{verdict.title}. {verdict.text}", markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     shares = findings.sizes / findings.sizes.sum()
     if names:
@@ -151,7 +155,7 @@ def print_findings(findings: Findings, names: Sequence[str] = ()) -> None:
         console.print(groups)
     else:
         table.add_row("clusters", ", ".join(f"{share:.1%}" for share in shares))
-    table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats, {_verdict(findings)}")
+    table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats")
     for name, value in findings.metrics.items():
         table.add_row(name, f"{value:.4f}")
     for name, energies in findings.energies.items():
@@ -183,12 +187,3 @@ def print_detection(heading: str, figures: Mapping[str, Mapping[str, Mapping[str
                 score, escape(printable(name)), *(f"{value:.4f}" for value in found.values())
             )
     console.print(table)
-
-
-def _verdict(findings: Findings) -> str:
-    """What the collapse gap means."""
-    if findings.collapse_gap <= GOOD_GAP:
-        return "clusters are confident, stable under the views and balanced"
-    if findings.collapse_gap <= FAIR_GAP:
-        return "some points are uncertain, unstable under the views or out of balance"
-    return "do not trust these clusters"

@@ -76,10 +76,11 @@ def train_and_report(
         content = report_content(
             fit, findings, dataset, _next_steps(run), named=named, values=names
         )
-        report.write(run.path / "report.html", replace(content, number=run.number))
+        content = replace(content, number=run.number)
+        report.write(run.path / "report.html", content)
     except OSError as error:
         raise _unwritable(run, error) from error
-    print_summary(fit, findings, run.path, names)
+    print_summary(fit, findings, report.verdict_of(content), run.path, names)
     return 0
 
 
@@ -275,6 +276,8 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "energies": {
                 name: list(three) for name, three in quartiles_of(findings.energies).items()
             },
+            "over_base": findings.over_base,
+            "apart": findings.apart,
             "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,

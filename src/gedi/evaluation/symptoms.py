@@ -39,6 +39,8 @@ _STALE = 10.0  # nats
 _WALLS = 0.1  # share of the chains' coordinates
 _ACCEPTED = 0.2  # share of the moves
 _REGRET = 0.5  # nats
+_BELOW_BASE = 0.1  # nats
+_APART = 0.3  # of two distribution functions
 _RECORDS = 10  # from which it can be seen that a training that was stopped early had settled
 
 _ENERGIES = "energy_data, energy_samples and gradient_norm in metrics.csv"
@@ -75,6 +77,11 @@ class Signs:
         max_iter: number of iterations that were asked for; None if that is not known.
         regret: mean log-density that is lost against the true density, in nats; None if the true
             density is not known.
+        over_base: mean log-density of the data minus that of the base alone, in nats; None without
+            a base or a reliable log Z.
+        apart: how far samples are from the data, from 0 to 1: the largest distance of the two
+            distribution functions over the columns (Kolmogorov-Smirnov), less what chance explains;
+            None if that is not known, as for images.
     """
 
     method: str
@@ -90,6 +97,8 @@ class Signs:
     iterations: int = 0
     max_iter: int | None = None
     regret: float | None = None
+    over_base: float | None = None
+    apart: float | None = None
 
 
 Name = Literal[
@@ -107,6 +116,7 @@ Name = Literal[
     "peaks without data",
     "flat energies",
     "wrong density",
+    "samples unlike the data",
     "rejected moves",
     "stale chains",
     "chains at the walls",
@@ -170,19 +180,22 @@ def symptoms(signs: Signs) -> Iterator[Symptom]:
         yield from _of_samples(signs.energies)
         yield from _of_flatness(signs.energies)
         yield from _of_regret(signs.regret)
+        yield from _of_comparisons(signs)
         yield from _of_chains(signs.history)
     yield from _of_duration(signs)
 
 
 def _of_an_early_end(signs: Signs) -> Iterator[Symptom]:
-    """A training that was stopped before its iterations were done and was not shown to settle."""
-    stopped_by_time = signs.ended == "max_time" and not _has_settled(signs)
+    """A training that was stopped before its iterations were done, unless it was good and level."""
+    good = signs.collapse_gap is None or signs.collapse_gap <= GOOD_GAP
+    stopped_by_time = signs.ended == "max_time" and not (good and _has_settled(signs))
     if signs.failure is not None or not (stopped_by_time or signs.ended == "interrupted"):
         return
     asked = "" if signs.max_iter is None else f" of at most {signs.max_iter:,}"
     what = f"The training stopped after {signs.iterations:,}{asked} iterations"
     if stopped_by_time:
-        what += ", as its time was up, and was still improving."
+        what += ", as its time was up"
+        what += "." if _has_settled(signs) else ", and was still improving."
         change = "Give it more time: train again with a larger --max-time, or without a limit."
     else:
         what += ", before it had converged."
@@ -375,6 +388,27 @@ def _of_regret(regret: float | None) -> Iterator[Symptom]:
         "Train longer (--max-iter), or give GEN more weight (--weights.gen).",
         "the map of the density and the samples in report.html",
     )
+
+
+def _of_comparisons(signs: Signs) -> Iterator[Symptom]:
+    """A density worse than the one it started from, and samples in other places than the data."""
+    below = -math.inf if signs.over_base is None else -signs.over_base
+    if below > _BELOW_BASE:
+        yield Symptom(
+            "wrong density",
+            f"The mean log-density of the data is {phrases.number(below)} nats below that of the "
+            "simple density from which the training started.",
+            "Train longer (--max-iter), or change the weight of GEN (--weights.gen).",
+            "the map of the density and the samples in report.html",
+        )
+    if signs.apart is not None and signs.apart > _APART:
+        yield Symptom(
+            "samples unlike the data",
+            "Samples differ from the data: in one column their distribution functions differ by "
+            f"{phrases.percent(signs.apart)}.",
+            "Train longer (--max-iter), or use more steps of the chains (--sampler.n-steps).",
+            "the samples in report.html; apart in result.json",
+        )
 
 
 def _of_chains(history: Mapping[str, Floats]) -> Iterator[Symptom]:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from gedi.model.margins import location_and_scale
 
-__all__ = ["cell_widths", "dequantised"]
+__all__ = ["cell_widths", "dequantised", "grid_step"]
 
 _SPIKE = 0.05  # share of the rows from which on a value among continuous ones has a cell
 _CODES = 12  # values a column may have to be one of uneven codes
@@ -42,7 +42,7 @@ def _widths(column: Tensor) -> Tensor:
     if len(values) < 2:
         return torch.zeros_like(column)
     gaps = values.diff()
-    step = _grid_step(gaps, n)
+    step = grid_step(gaps, n)
     if step is not None:
         return torch.full_like(column, step)
     nearest = torch.minimum(torch.cat([gaps, gaps[-1:]]), torch.cat([gaps[:1], gaps]))
@@ -55,7 +55,7 @@ def _widths(column: Tensor) -> Tensor:
     return torch.where(spikes, nearest.clamp(0.01 * scale, 0.1 * scale), 0.0)[place]
 
 
-def _grid_step(gaps: Tensor, n: int) -> float | None:
+def grid_step(gaps: Tensor, n: int) -> float | None:
     """The step of the grid on which the values of n rows lie, by the gaps between them; or None.
 
     That is so where values repeat, at least two rows a value, and 95 % of the gaps are whole

@@ -10,6 +10,7 @@ __all__ = ["WIDE", "clipped", "comparable", "standardised"]
 WIDE = 100  # columns above which distances and covariances are too uninformative for most methods
 
 REACH = 20.0
+SENTINELS, REPEATED = 2, 3  # distinct far values of a column, at most; rows with them, at least
 CONSTANT = 1e-12
 
 
@@ -36,6 +37,8 @@ def clipped(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bound each column to [q_10 - 20 w, q_90 + 20 w] with w = q_90 - q_10, its quantiles.
 
     For a normal column these are ± 52 standard deviations. A column with w = 0 stays as it is.
+    Where all values beyond the bounds are one or two that repeat, such as -999, they stand for
+    missing values and become the median.
 
     Args:
         x: rows (n, d).
@@ -44,7 +47,13 @@ def clipped(x: NDArray[np.float64]) -> NDArray[np.float64]:
     low = np.quantile(x, 0.1, axis=0, method="higher")
     high = np.quantile(x, 0.9, axis=0, method="lower")
     reach = np.where(high > low, REACH * (high - low), np.inf)
-    return np.clip(x, low - reach, high + reach)
+    bounded = np.clip(x, low - reach, high + reach)
+    beyond = bounded != x
+    for j in np.flatnonzero(beyond.sum(0) >= REPEATED):
+        far = beyond[:, j]
+        if len(np.unique(x[far, j])) <= SENTINELS:
+            bounded[far, j] = np.median(x[~far, j])
+    return bounded
 
 
 def standardised(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -86,10 +86,10 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
         x: rows (n, d), finite.
         seed: determines the sample and all starts.
     """
-    z = comparable(x)
-    if len(z) > SAMPLE:
-        z = z[np.sort(np.random.default_rng(seed).choice(len(z), SAMPLE, replace=False))]
-    z = _without_far_rows(z)
+    some = x
+    if len(x) > SAMPLE:
+        some = x[np.sort(np.random.default_rng(seed).choice(len(x), SAMPLE, replace=False))]
+    z = _without_far_rows(some)
     limit = min(len(np.unique(z, axis=0)) - 1, len(z) // ROWS, LAST)
     found: dict[int, float] = {}
     most = min(FIRST, limit)
@@ -110,13 +110,15 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     )
 
 
-def _without_far_rows(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows that have enough others in reach to be a cluster, their columns scaled again."""
+def _without_far_rows(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The comparable rows that have enough others in reach to be a cluster."""
+    z = comparable(x)
     if len(z) < 2:
         return z
     reach = nearest(z, math.ceil(least_rows(len(z))) - 1)[0][:, -1]
     usual = np.quantile(reach, 0.9)
-    return comparable(z[reach <= FAR * usual]) if usual > 0 else z
+    near = reach <= FAR * usual
+    return z if usual == 0 or near.all() else comparable(x[near])
 
 
 def _scored(z: NDArray[np.float64], numbers: range, seed: int) -> dict[int, float]:

@@ -94,6 +94,8 @@ class ReportContent:
             clusters are shown by number.
         ended: what ended the training; see `gedi.evaluation.symptoms.Signs`.
         max_iter: number of iterations that were asked for; None if that is not known.
+        over_base: see `gedi.evaluation.symptoms.Signs`.
+        apart: see `gedi.evaluation.symptoms.Signs`.
         number: how the number of clusters was found; None if it was given.
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
@@ -156,6 +158,8 @@ class ReportContent:
     runner_up: Integers | None = None
     places: Floats | None = None
     number: str | None = None
+    over_base: float | None = None
+    apart: float | None = None
 
 
 _UNUSUAL = 10  # rows that are shown
@@ -245,6 +249,8 @@ def report_content(
         cluster_names=values,
         ended=fit.ended,
         max_iter=fit.settings.max_iter,
+        over_base=findings.over_base,
+        apart=findings.apart,
         reading=dataset.reading,
         **_of_features(dataset, findings),
     )

@@ -1,14 +1,16 @@
 """The findings of a trained model in data: clusters, density and samples, with measures."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import ks_2samp
 from torch import Generator, Tensor
 
 from gedi.data import toy
-from gedi.data.dataset import Dataset
+from gedi.data.dataset import Dataset, Values
 from gedi.data.points import affordable
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.measures import (
@@ -36,6 +38,8 @@ _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # for the collapse gap and the foils
 _PART = 500
 _SCORED = 300  # images, and foils of each kind, with scores
+_COMPARED = 100  # columns of samples and data
+_BY_CHANCE = 1.63  # distance of a column at a level of 1 %, times the root of the sample size
 _WALKERS = 8
 _GROUPS = 2_000  # with predicted outcomes
 _OUTCOMES = 200  # of a rule; more take long to compare
@@ -58,6 +62,11 @@ class Findings:
             clusters, `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
             `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
             regret. For images: the AUROC against foils.
+        over_base: mean log-density of the data minus that of the base alone, in nats; None without
+            a base or a reliable log Z.
+        apart: the largest distance of the distribution functions of samples and data over up to
+            100 columns (Kolmogorov-Smirnov), less what chance explains; None for images, and where
+            no density was learned.
         outliers: for images, scores of some of them and of foils; otherwise None.
         walk: for images with a learned density, positions of chains from noise to samples,
             (k, positions, d), of which the last is denoised; otherwise None.
@@ -72,6 +81,8 @@ class Findings:
     sample_clusters: NDArray[np.int64]
     energies: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
+    over_base: float | None
+    apart: float | None
     outliers: Detection | None
     walk: NDArray[np.float64] | None
     walk_rounds: tuple[int, ...]
@@ -115,7 +126,7 @@ def find(
         n_steps=sampling_rounds(settings),
         denoise=False,
     )
-    samples = trained.scaling.inverse(trained.denoise(trained.scaling(noisy)))
+    samples = trained.finished(trained.scaling(noisy))
     others = foils(z, trained.box.low, trained.box.high, generator)
     outlier_energies = {name: _energies(trained, points) for name, points in others.items()}
     data_energies = torch.from_numpy(prediction.energy)
@@ -143,6 +154,12 @@ def find(
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
+        over_base=_over_base(trained, z),
+        apart=(
+            _distance(samples, dataset.x[chosen])
+            if learns_density(settings) and trained.visible is not None
+            else None
+        ),
         outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
         walk=trajectories_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
         walk_rounds=rounds,
@@ -170,6 +187,26 @@ def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> 
         {score: {name: found[score] for name, found in sets.items()} for score in inliers},
         compare_scores(inliers, foiled),
     )
+
+
+def _over_base(trained: TrainedModel, z: Tensor) -> float | None:
+    """Mean log p(z) - b(z) of scaled points (n, d), in nats."""
+    base, normalizer = trained.model.base, trained.normalizer
+    if base is None or normalizer is None or not normalizer.trusted:
+        return None
+    alone = torch.cat([base(part) for part in torch.split(z, _PART)]).double()
+    return float((-_energies(trained, z) - alone).mean()) - normalizer.value
+
+
+def _distance(samples: NDArray[np.float64], x: Values) -> float:
+    """How far the distribution functions of points (m, d) and (n, d) differ beyond chance."""
+    columns = range(0, x.shape[1], math.ceil(x.shape[1] / _COMPARED))
+    chance = _BY_CHANCE * math.sqrt(1 / len(samples) + 1 / len(x))
+    apart = max(
+        float(ks_2samp(samples[:, j], x[:, j].astype(np.float64), method="asymp").statistic)
+        for j in columns
+    )
+    return max(0.0, apart - chance)
 
 
 def _energies(trained: TrainedModel, z: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ def _context(content: ReportContent) -> dict[str, object]:
     """The variables of the template, in the order of the page."""
     rows = cluster_rows(content)
     found = list(symptoms(signs(content)))
+    judged = verdict(content.collapse_gap, found)
     is_image = content.image_shape is not None
     is_plane = not is_image and content.x.shape[1] == 2
     is_raw = bool(content.titles)
@@ -51,8 +52,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "headline": headline(content.cluster_sizes),
         "facts": facts(content),
         "gap": phrases.number(content.collapse_gap),
-        "verdict": verdict(content.collapse_gap, found),
-        "warnings": [symptom for symptom in found if symptom.name != "unfinished"],
+        "verdict": judged,
+        "warnings": [symptom for symptom in found if str(symptom) != judged.text],
         "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gedi import phrases
-from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, Symptom, quartiles_of
+from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, Symptom, quartiles_of, symptoms
 from gedi.report.content import Integers, ReportContent
 
-__all__ = ["facts", "headline", "metric_cards", "signs", "verdict"]
+__all__ = ["Verdict", "facts", "headline", "metric_cards", "signs", "verdict", "verdict_of"]
 
 METRIC_HINTS = {
     "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
@@ -24,7 +24,13 @@ METRIC_HINTS = {
     "log-likelihood": "nats per point; higher is better",
 }
 
-_WRONG_DENSITY = ("diverged", "samples that are noise", "peaks without data", "wrong density")
+_WRONG_DENSITY = (
+    "diverged",
+    "samples that are noise",
+    "peaks without data",
+    "wrong density",
+    "samples unlike the data",
+)
 
 
 @dataclass(frozen=True)
@@ -71,15 +77,16 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     ]
 
 
-def verdict(gap: float, symptoms: Sequence[Symptom] = ()) -> Verdict:
+def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:
     """Whether the result can be trusted, by its collapse gap in nats and its symptoms."""
     position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
-    by_name = {symptom.name: symptom for symptom in symptoms}
+    by_name = {symptom.name: symptom for symptom in found}
     if np.isnan(gap):
         text = "The collapse gap is not a number: the training diverged or had no views."
         return Verdict("bad", "Do not trust this result", text, 99.0)
-    if "unfinished" in by_name:
-        return Verdict("bad", "Unfinished", str(by_name["unfinished"]), position)
+    early = by_name.get("unfinished") or (by_name.get("too short") if gap > GOOD_GAP else None)
+    if early is not None:
+        return Verdict("bad", "Unfinished", str(early), position)
     if gap > FAIR_GAP:
         text = (
             "Many points have no certain cluster or change it under the views, or the cluster "
@@ -102,6 +109,11 @@ def verdict(gap: float, symptoms: Sequence[Symptom] = ()) -> Verdict:
     return Verdict("good", "The clusters are sound", text, position)
 
 
+def verdict_of(content: ReportContent) -> Verdict:
+    """Whether the result of a training can be trusted."""
+    return verdict(content.collapse_gap, list(symptoms(signs(content))))
+
+
 def signs(content: ReportContent) -> Signs:
     """The signs from which symptoms are derived."""
     return Signs(
@@ -121,6 +133,8 @@ def signs(content: ReportContent) -> Signs:
         iterations=content.iterations,
         max_iter=content.max_iter,
         regret=content.metrics.get("regret"),
+        over_base=content.over_base,
+        apart=content.apart,
     )
 
 

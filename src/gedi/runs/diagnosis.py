@@ -104,10 +104,11 @@ def _signs(
         n_not_finite=int(result.get("not_finite", 0)),
         collapse_gap=float(result["collapse_gap"]),
         ended=str(result["ended"]),
-        regret=_regret(result),
+        regret=_number(result.get("metrics", {}).get("regret")),
+        over_base=_number(result.get("over_base")),
+        apart=_number(result.get("apart")),
     )
 
 
-def _regret(result: Mapping[str, Any]) -> float | None:
-    regret = result.get("metrics", {}).get("regret")
-    return None if regret is None else float(regret)
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

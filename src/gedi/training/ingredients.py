@@ -26,6 +26,7 @@ from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
+from gedi.model.visible import VisibleValues
 from gedi.objective import Weights
 from gedi.sampling import BaseDraws, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
@@ -83,6 +84,7 @@ class Ingredients:
             chains.
         outliers: how unusual points are, and the places of the points whose energies are held out;
             None for images.
+        visible: the range and the grid of the values of each column; None for images.
         rows: with weights, places of the points in random order, as often as their weights say;
             otherwise None.
     """
@@ -101,6 +103,7 @@ class Ingredients:
     partition: Partition | None
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
+    visible: VisibleValues | None
     rows: Tensor | None = None
 
 
@@ -207,6 +210,7 @@ def build_ingredients(
         partition=partition,
         held_out=data[held_out],
         outliers=_outliers(plan, data),
+        visible=_visible(dataset),
         rows=None if drawn is order else drawn,
     )
 
@@ -436,6 +440,14 @@ def _outliers(plan: Plan, data: Points) -> tuple[OutlierEnergy, Tensor] | None:
     if plan.data.image_shape is not None:
         return None
     return OutlierEnergy.fit(data[:], Generator().manual_seed(plan.settings.seed))
+
+
+def _visible(dataset: Dataset) -> VisibleValues | None:
+    if dataset.image_shape is not None:
+        return None
+    if isinstance(dataset, StreamedDataset):
+        return VisibleValues.fit(dataset.x, dataset.shards.low, dataset.shards.high)
+    return VisibleValues.fit(dataset.x)
 
 
 def _renaming(custom: Custom, data: Points, weights: Weights) -> Renaming | None:

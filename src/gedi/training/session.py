@@ -446,6 +446,7 @@ class Session:
             normalizer=self._normalizer(model, box),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
             outliers=self._outliers(model),
+            visible=self.parts.visible,
         )
 
     def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:

@@ -7,6 +7,7 @@ The network is built only if its sizes, which follow from the settings, fit the 
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +25,7 @@ from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import LEADING, SpectralMatrix
+from gedi.model.visible import VisibleValues
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.plugins import Group, Plugin, find
 from gedi.sampling.build import build_moves
@@ -53,6 +55,9 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
     if trained.outliers is not None:
         outliers = trained.outliers.state_dict()
         tensors |= {f"outliers.{name}": value for name, value in outliers.items()}
+    if trained.visible is not None:
+        visible = trained.visible.state_dict()
+        tensors |= {f"visible.{name}": value for name, value in visible.items()}
     if trained.normalizer is not None:
         value, error, ess, _ = trained.normalizer
         tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
@@ -203,7 +208,9 @@ def _trained_model(
     normalizer = None
     if "normalizer" in tensors:
         value, error, ess = tensors["normalizer"].tolist()
-        normalizer = LogNormalizer(value, error, ess, "annealing" if ess < math.inf else "grid")
+        by_contrast = settings.sampler.kind == "base"
+        way: Any = "base" if by_contrast else "annealing" if ess < math.inf else "grid"
+        normalizer = LogNormalizer(value, error, ess, way)
     root = None
     if "smoothing.root.rest" in tensors:
         root = SpectralMatrix.blank(d)
@@ -218,7 +225,21 @@ def _trained_model(
         normalizer=normalizer,
         smoothing=Smoothing(settings.data_noise, root),
         outliers=_outlier_energy(part("outliers."), d),
+        visible=_visible(part("visible."), d),
     )
+
+
+def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
+    """What is visible in the columns; None for images and in files of earlier versions.
+
+    Raises:
+        ValueError: for tensors that do not fit each other or the points.
+    """
+    if not tensors:
+        return None
+    visible = VisibleValues.blank(tensors, d)
+    visible.load_state_dict(tensors)
+    return visible
 
 
 def _outlier_energy(tensors: dict[str, Tensor], d: int) -> OutlierEnergy | None:

@@ -21,6 +21,7 @@ from gedi.model.box import Box
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
+from gedi.model.visible import VisibleValues
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
 from gedi.training.threads import own_state
@@ -78,6 +79,8 @@ class TrainedModel:
         normalizer: log Z in nats, in scaled units; None if there is no estimate.
         smoothing: the noise in the data whose density is p(x).
         outliers: how unusual points are; None for images, and for models of earlier versions.
+        visible: the range and the grid of the values of each column, which samples obey; None for
+            images, and for models of earlier versions.
     """
 
     model: EnergyClassifier
@@ -89,6 +92,7 @@ class TrainedModel:
     normalizer: LogNormalizer | None = None
     smoothing: Smoothing = Smoothing()
     outliers: OutlierEnergy | None = None
+    visible: VisibleValues | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -312,14 +316,16 @@ class TrainedModel:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
         Chains start at the last positions of the chains of the training (weighted by p(y|x) for
-        p(x|y)) and take `n_steps` rounds of the sampler's moves.
+        p(x|y)) and take `n_steps` rounds of the sampler's moves. Then values get what is visible
+        in the data: whole numbers, few distinct values, and the observed range of each column.
 
         Args:
             n: the number of points.
             generator: draws the starts and the moves.
             cluster: the cluster y of p(x|y); None means p(x).
             n_steps: the number of rounds.
-            denoise: whether to remove the noise of the training from the points.
+            denoise: whether to remove the noise of the training from the points, and to give them
+                values that are visible in the data.
 
         Returns:
             Points (n, d) in the user's units and their most probable clusters (n,).
@@ -331,11 +337,22 @@ class TrainedModel:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
         energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
         z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
-        if denoise:
-            z = self.denoise(z)
+        x = self.finished(z) if denoise else self.scaling.inverse(z)
         with torch.no_grad():
-            clusters = self.model(z).argmax(-1)
-        return self.scaling.inverse(z), clusters.numpy()
+            clusters = self.model(self.scaling(x)).argmax(-1)
+        return x, clusters.numpy()
+
+    def finished(self, z: Tensor) -> NDArray[np.float64]:
+        """Samples in the user's units, without the noise of the training, with visible values.
+
+        Args:
+            z: positions of chains, scaled, (n, d).
+        """
+        x = self.scaling.inverse(self.denoise(z))
+        if self.visible is None:
+            return x
+        seen: NDArray[np.float64] = self.visible(torch.from_numpy(x)).numpy()
+        return seen
 
     @own_state()
     def run_chains(self, energy: Energy, z: Tensor, n_steps: int, generator: Generator) -> Tensor:
