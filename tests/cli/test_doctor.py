@@ -64,7 +64,7 @@ ILL = {
             *("--n-clusters", "2", *PLAIN, *STILL, "--data-noise", "0.01"),
             *("--max-iter", "100", "--learning-rate", "2e-2"),
         ],
-        {"samples that are noise"},
+        {"samples that are noise", "samples unlike the data"},
     ),
     "a large buffer that nothing refreshes": (
         "tight",

@@ -38,7 +38,7 @@ def test_two_processes_leave_one_run_folder(tmp_path):
     names = {path.name for path in run.iterdir()}
     assert names == {
         *("run.json", "settings.yaml", "metrics.csv", "tensorboard", "model.safetensors"),
-        *("checkpoints", "result.json", "report.html"),
+        *(".lock", "checkpoints", "result.json", "report.html"),
     }
     assert iterations(run) == [10, 20, 30]
     assert len(list((run / "tensorboard").iterdir())) == 1

@@ -53,9 +53,9 @@ _VIEWS = {
 
 def texts_of(x: Any) -> Sequence[str] | None:
     """The texts if these are texts: a list, or a column of an array or a frame; otherwise None."""
-    if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not len(x):
+    if isinstance(x, (str, bytes, dict)) or not hasattr(x, "__len__"):
         return None
-    if getattr(x, "ndim", 1) != 1 or not hasattr(x, "__iter__") or isinstance(x, dict):
+    if getattr(x, "ndim", 1) != 1 or not hasattr(x, "__iter__") or not len(x):
         return None
     return x if isinstance(next(iter(x)), str) else None
 
