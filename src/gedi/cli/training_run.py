@@ -22,7 +22,7 @@ from gedi.printable import printable
 from gedi.report.content import report_content
 from gedi.report.findings import Findings, find
 from gedi.runs import Run
-from gedi.runs.names import BEFORE, ClusterNames, given_names
+from gedi.runs.names import BEFORE, ClusterNames
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, StopWhen
 from gedi.training.numbering import Numbering
@@ -69,7 +69,6 @@ def train_and_report(
     groups = session.custom.groups
     findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
     try:
-        _write_result(run, fit, findings)
         names = _named_clusters(run, fit, findings)
         if groups is not None:
             names = [str(value) for value in groups.rule.values]
@@ -78,6 +77,7 @@ def train_and_report(
         )
         content = replace(content, number=run.number)
         report.write(run.path / "report.html", content)
+        _write_result(run, fit, findings)  # last, as a run with a result is not resumed
     except OSError as error:
         raise _unwritable(run, error) from error
     print_summary(fit, findings, report.verdict_of(content), run.path, names)
@@ -86,12 +86,14 @@ def train_and_report(
 
 def _named_clusters(run: Run, fit: Fit, findings: Findings) -> list[str]:
     """The names of the clusters, with those given in the earlier run (--like); empty if none."""
+    n_clusters = fit.trained.n_clusters
+    found = names_of_words(findings.words) if findings.words else ()
+    names = ClusterNames.fresh(n_clusters, found)
     before = run.path / BEFORE
     if before.is_file() and fit.numbering is not None:
-        found = names_of_words(findings.words) if findings.words else ()
         names = ClusterNames.of_file(before).carried(fit.numbering.former.tolist(), found)
         names.save(run.path)
-    return given_names(run.path, fit.trained.n_clusters)
+    return names.shown
 
 
 def follow_first_process(session: Session) -> int:

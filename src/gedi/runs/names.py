@@ -71,6 +71,13 @@ class ClusterNames:
         both = zip(stored.names, fresh.names, stored.given, strict=True)
         return replace(stored, names=tuple(own if given else new for own, new, given in both))
 
+    @property
+    def shown(self) -> list[str]:
+        """The name of each cluster; empty if all have only numbers."""
+        if self == ClusterNames.fresh(len(self.names)):
+            return []
+        return [self.of(cluster) for cluster in range(len(self.names))]
+
     @classmethod
     def of_file(cls, file: Path) -> "ClusterNames":
         """The names in a file, of any number of clusters.
@@ -172,10 +179,7 @@ def given_names(folder: Path, n_clusters: int) -> list[str]:
     Raises:
         RunError: see `ClusterNames.load`.
     """
-    names = ClusterNames.load(folder, n_clusters)
-    if names == ClusterNames.fresh(n_clusters):
-        return []
-    return [names.of(cluster) for cluster in range(n_clusters)]
+    return ClusterNames.load(folder, n_clusters).shown
 
 
 def names_of_run(folder: Path) -> ClusterNames | None:

@@ -38,7 +38,11 @@ __all__ = ["load_trained", "plugins_used", "save_trained"]
 
 
 def save_trained(trained: TrainedModel, file: Path) -> None:
-    """Write the tensors of a trained model."""
+    """Write the tensors of a trained model.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     tensors = {
         **{f"model.{name}": value for name, value in trained.model.state_dict().items()},
         **{f"sampler.{name}": value for name, value in trained.sampler.state_dict().items()},
@@ -61,7 +65,11 @@ def save_trained(trained: TrainedModel, file: Path) -> None:
     if trained.normalizer is not None:
         value, error, ess, _ = trained.normalizer
         tensors["normalizer"] = torch.tensor([value, error, ess], dtype=torch.float64)
-    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, file)
+    plain = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+    try:
+        save_file(plain, file)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 @own_state()
