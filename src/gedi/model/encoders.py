@@ -18,7 +18,7 @@ from torch.nn.functional import normalize, silu
 
 from gedi.errors import SettingsError
 
-__all__ = ["MLP", "CosineHead", "MemberLinear", "OwnEncoder"]
+__all__ = ["MLP", "CosineHead", "MemberLinear", "OnAxes", "OwnEncoder"]
 
 
 class MemberLinear(nn.Module):
@@ -116,6 +116,48 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = silu(layer(x))
         return x
+
+
+class OnAxes(nn.Module):
+    """An encoder that sees points along some principal axes of the data, encoder((x - m) V / s).
+
+    With few points for each feature, a network that sees all features learns the points by heart.
+
+    Args:
+        n_inputs: the number of features, d.
+        n_axes: the number of axes, k.
+        encoder: maps (..., k) to (..., e).
+
+    Attributes:
+        centre: m, (d,).
+        axes: V, (d, k), with orthonormal columns; zeros until `place` is called.
+        scale: s, so that the mean square along the axes is 1.
+    """
+
+    centre: Tensor
+    axes: Tensor
+    scale: Tensor
+
+    def __init__(self, n_inputs: int, n_axes: int, encoder: MLP) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.n_features = encoder.n_features
+        self.register_buffer("centre", torch.zeros(n_inputs))
+        self.register_buffer("axes", torch.zeros(n_inputs, n_axes))
+        self.register_buffer("scale", torch.ones(()))
+
+    @torch.no_grad()
+    def place(self, centre: Tensor, axes: Tensor, scale: Tensor) -> None:
+        """Set the axes."""
+        self.centre.copy_(centre)
+        self.axes.copy_(axes)
+        self.scale.copy_(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*members, n, d) -> (*members, n, e)."""
+        along = (x - self.centre.to(x)) @ self.axes.to(x) / self.scale.to(x)
+        features: Tensor = self.encoder(along)
+        return features
 
 
 class OwnEncoder(nn.Module):

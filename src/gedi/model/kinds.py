@@ -9,7 +9,7 @@ from torch import Generator, nn
 from gedi import plugins
 from gedi.errors import PluginError
 from gedi.model.convolutions import ResNet8, ResNet18, SmallConvNet
-from gedi.model.encoders import MLP, OwnEncoder
+from gedi.model.encoders import MLP, OnAxes, OwnEncoder
 from gedi.random_state import lent_random_state
 from gedi.settings import EncoderKind, EncoderSettings
 
@@ -49,7 +49,10 @@ def fresh_encoder(
     """
     if chosen.kind == "mlp":
         assert chosen.hidden is not None  # never None in settings with nothing left open
-        return MLP(math.prod(input_shape), chosen.hidden, members=members, generator=generator)
+        d, k = math.prod(input_shape), chosen.components
+        if not k:
+            return MLP(d, chosen.hidden, members=members, generator=generator)
+        return OnAxes(d, k, MLP(k, chosen.hidden, members=members, generator=generator))
     first, *others = (
         _module(str(chosen.kind), input_shape, generator) for _ in range(math.prod(members))
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gedi.model.margins import location_and_scale
-from gedi.units import share_unit
+from gedi.units import common_spread, share_unit
 
 __all__ = ["Scaling"]
 
@@ -66,9 +66,8 @@ class Scaling(NamedTuple):
         some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
         location, scale = location_and_scale(torch.from_numpy(some))
         if share_unit(some):
-            middle = torch.tensor([(some.min() + some.max()) / 2], dtype=torch.float64)
-            spread = torch.tensor([math.sqrt(some.var(0).mean())], dtype=torch.float64)
-            location, scale = (each.expand(len(scale)).clone() for each in (middle, spread))
+            location = torch.full_like(location, float(np.median(some)))
+            scale = torch.full_like(scale, common_spread(some))
         return cls(location, scale)
 
     @classmethod

@@ -14,7 +14,9 @@ SAMPLE = 3000  # rows that are partitioned; the others follow their nearest ones
 NEAREST = 5
 
 
-def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:
+def best_partition(
+    x: NDArray[np.float64], n_clusters: int, seed: int, *, one_unit: bool = False
+) -> NDArray[np.int64]:
     """Clusters of rows: the best of a pool of partitions, chosen without labels.
 
     Of more than 3,000 rows, a random sample is partitioned, and the others take the label of most
@@ -25,6 +27,7 @@ def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArra
         x: rows (n, d), finite.
         n_clusters: the number of clusters, at least 1.
         seed: determines the sample and all starts.
+        one_unit: whether all columns have one unit, as principal components do.
 
     Returns:
         Labels (n,), each of 0, 1, ..., n_clusters - 1 at least once unless there are fewer
@@ -36,7 +39,7 @@ def best_partition(x: NDArray[np.float64], n_clusters: int, seed: int) -> NDArra
         return np.zeros(len(x), np.int64)
     if len(distinct) <= n_clusters:
         return which
-    z = comparable(x)
+    z = comparable(x, one_unit=one_unit)
     picked = np.arange(len(z))
     if len(z) > SAMPLE:
         rng = np.random.default_rng(seed)

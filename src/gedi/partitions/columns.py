@@ -14,23 +14,25 @@ SENTINELS, REPEATED = 2, 3  # distinct far values of a column, at most; rows wit
 CONSTANT = 1e-12
 
 
-def comparable(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def comparable(x: NDArray[np.float64], *, one_unit: bool = False) -> NDArray[np.float64]:
     """Rows whose distances mean something: columns clipped and standardised.
 
     Columns of one unit keep their proportions and are divided by their common spread.
 
     Args:
         x: rows (n, d).
+        one_unit: whether the columns are known to have one unit.
 
     Returns:
         Rows (n, number of columns that vary); one column of zeros if none does.
     """
-    z = standardised(clipped(x))
-    if not share_unit(x):
+    bounded = clipped(x)
+    z = standardised(bounded)
+    if not (one_unit or share_unit(x)):
         return z
-    spread = x.std(0)
-    spread = spread[spread > CONSTANT * (1 + np.abs(x).max(0))]
-    return np.asarray(z * spread / np.sqrt(np.mean(spread**2)))
+    spread = bounded.std(0)
+    spread = spread[spread > CONSTANT * (1 + np.abs(bounded).max(0))]
+    return np.asarray(z * spread / np.sqrt(np.mean(spread**2))) if len(spread) else z
 
 
 def clipped(x: NDArray[np.float64]) -> NDArray[np.float64]:

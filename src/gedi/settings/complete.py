@@ -50,6 +50,7 @@ class EncoderChoice(EncoderSettings):
     kind: str
     hidden: list[int]
     base: bool
+    components: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,11 +83,15 @@ class EncoderSettings:
         base: add the log-density of a simple model of the data to the logits: a mixture with
             sampler.kind base, which needs it, else a Gaussian, so that chains start near the data.
             Null: true, but with chains only above two dimensions.
+        components: the number of principal axes of the data that an mlp sees, with sampler.kind
+            base; 0 for all features. The density always sees all features. Null: up to 100 if there
+            are more than 100 features and fewer than ten points for each, else 0.
     """
 
     kind: EncoderKind | str | None = None
     hidden: list[int] | None = None
     base: bool | None = None
+    components: int | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from gedi.model import EnergyClassifier
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.build import build_model, load_weights
+from gedi.model.encoders import OnAxes
 from gedi.model.mixture import MixtureBase
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
@@ -37,7 +38,14 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.training.starts import Partition, found_partition, kmeans_starts, pool_partition
+from gedi.training.starts import (
+    Partition,
+    PrincipalAxes,
+    found_partition,
+    kmeans_starts,
+    pool_partition,
+    principal_axes,
+)
 from gedi.training.trained import TrainedModel
 from gedi.views import Own, Positives, View
 from gedi.views.build import REFERENCES, build_views, together
@@ -56,6 +64,7 @@ REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
 MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
+_DECOMPOSED = 5_000  # points whose principal axes the network sees
 _STOCK = 32_768  # draws of the base from which those of a batch are taken
 _PRIOR_RATE = 0.005  # a learned π follows the posterior within about 200 iterations
 _NAMED = 500  # inputs of groups on which numbers of clusters are compared
@@ -80,6 +89,7 @@ class Ingredients:
         renaming: finds new numbers for clusters that a rule has named, or None.
         base: the density to which the energy is relative, or None.
         partition: the partition from which the network starts, or None.
+        axes: the axes of the data that the network sees, or None for all features.
         held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
             chains.
         outliers: how unusual points are, and the places of the points whose energies are held out;
@@ -101,6 +111,7 @@ class Ingredients:
     renaming: Renaming | None
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
+    axes: PrincipalAxes | None
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
     visible: VisibleValues | None
@@ -142,6 +153,10 @@ def build_ingredients(
     smoothing = Smoothing(settings.data_noise, root)
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
+    axes = None
+    if settings.encoder.components and previous is None:
+        some = drawn[: affordable(_DECOMPOSED, d)]
+        axes = principal_axes(data[some], settings.encoder.components, settings.seed)
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
         partition = (
@@ -151,6 +166,7 @@ def build_ingredients(
                 drawing,
                 rows=None if drawn is order else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
+                axes=axes,
             )
             if plan.found is None
             else found_partition(plan.found, data)
@@ -208,6 +224,7 @@ def build_ingredients(
         renaming=_renaming(custom, data, algorithm.weights) if settings.rename else None,
         base=base,
         partition=partition,
+        axes=axes,
         held_out=data[held_out],
         outliers=_outliers(plan, data),
         visible=_visible(dataset),
@@ -272,6 +289,9 @@ def fresh_state(
         )
         if settings.prior == "learned":
             log_prior[-n:] = shares
+    if parts.axes is not None:
+        assert isinstance(model.encoder, OnAxes)  # planned
+        model.encoder.place(*parts.axes)
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)

@@ -62,6 +62,7 @@ _ADVERSARIAL, _NEIGHBOURS = 0.18, 10  # the first in units of the local scale
 # the other. Neighbours in pixels mean little: with them, clusters of images stay blurred.
 _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
 _FEW_FEATURES = 100  # the most features with which the training is held to the pool's partition
+_AXES, _POINTS_EACH = 100, 10  # axes that a network sees, with fewer points than this a feature
 _SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from random weights
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
@@ -391,10 +392,18 @@ def _encoder(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
     usual = [100, 100] if d <= 32 else [256, 256] if by_contrast else [512, 512]
+    sees_axes = by_contrast and kind == "mlp"
+    if chosen.components and not sees_axes:
+        raise SettingsError(
+            "setting encoder.components: is for an mlp with sampler.kind base: leave it out"
+        )
+    few = sees_axes and d > _FEW_FEATURES and shape.n_points < _POINTS_EACH * d
+    axes = _or(chosen.components, min(_AXES, shape.n_points // 2) if few else 0)
     return EncoderChoice(
         kind=kind,
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
         base=by_contrast or _or(chosen.base, d > 2 and "gen" in method.gives),
+        components=min(axes, d, shape.n_points - 1),
     )
 
 

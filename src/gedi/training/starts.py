@@ -6,6 +6,7 @@ are chosen only if their collapse gap is the smallest: if k-means cuts through d
 cross the cut.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ __all__ = [
     "Codes",
     "FoundNumber",
     "Partition",
+    "PrincipalAxes",
     "find_number",
     "fit_codes",
     "found_partition",
@@ -37,6 +39,7 @@ __all__ = [
     "kmeans_starts",
     "learn_partition",
     "pool_partition",
+    "principal_axes",
 ]
 
 CODED = 5000  # points that are partitioned
@@ -117,6 +120,36 @@ class Partition(NamedTuple):
     log_shares: Tensor
 
 
+class PrincipalAxes(NamedTuple):
+    """Where points are compared if they have many features.
+
+    Attributes:
+        centre: the mean of the points, (d,).
+        axes: orthonormal columns, (d, k).
+        scale: the root of the mean variance along the axes, a scalar.
+    """
+
+    centre: Tensor
+    axes: Tensor
+    scale: Tensor
+
+
+def principal_axes(x: Tensor, n_axes: int, seed: int) -> PrincipalAxes:
+    """The leading principal axes of points.
+
+    Args:
+        x: points, (n, d).
+        n_axes: the number of axes, k.
+        seed: of the randomised decomposition.
+    """
+    from sklearn.decomposition import PCA  # noqa: PLC0415 - only some trainings need it
+
+    found = PCA(n_axes, svd_solver="randomized", random_state=seed).fit(x.cpu().numpy())
+    scale = math.sqrt(found.explained_variance_.mean()) or 1.0
+    axes = torch.from_numpy(np.ascontiguousarray(found.components_.T))
+    return PrincipalAxes(torch.from_numpy(found.mean_).to(x), axes.to(x), torch.tensor(scale).to(x))
+
+
 def pool_partition(
     n_clusters: int,
     data: Points,
@@ -124,6 +157,7 @@ def pool_partition(
     *,
     rows: Tensor | None = None,
     prior: list[float] | None = None,
+    axes: PrincipalAxes | None = None,
 ) -> Partition:
     """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
@@ -134,11 +168,13 @@ def pool_partition(
         rows: places of the points, in random order, as often as their weights say; None means all.
         prior: the shares of the clusters if the user gave them; the sizes of the clusters get the
             same order. None means any order.
+        axes: along which points are compared; None is all features.
     """
     chosen = torch.randperm(len(data), generator=generator) if rows is None else rows
     x = data[chosen[:CODED].to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
-    found = best_partition(x.cpu().double().numpy(), n_clusters, seed)
+    seen = x if axes is None else (x - axes.centre) @ axes.axes
+    found = best_partition(seen.cpu().double().numpy(), n_clusters, seed, one_unit=axes is not None)
     if prior is not None:
         found = _ordered_as(found, np.asarray(prior))
     return Partition(x, torch.from_numpy(found).long().to(x.device), _log_shares(found, n_clusters))
