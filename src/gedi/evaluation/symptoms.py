@@ -241,9 +241,9 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
 
 
 _UNSURE = (
-    "Try, in this order: {first}more restarts (--restarts.n), a longer training (--max-iter), "
-    "views that change only what should not matter (--views.noise, --views.preset), and another "
-    "number of clusters (--n-clusters)."
+    "Try, in this order: {first}a longer training (--max-iter), views that change only what should "
+    "not matter (--views.noise, --views.preset), another number of clusters (--n-clusters), and "
+    "more restarts (--restarts.n), which start from chance and not from the pool of partitions."
 )
 _UNBALANCED = (
     "If the groups may differ in size, use --prior learned, or set their shares with "
