@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.deadline import Deadline, growing
 from gedi.model.components import GAUSSIAN, Components, expectation_maximisation, partition
 from gedi.model.lattice import cell_widths, dequantised
 from gedi.model.margins import Margins, quantiles, register
@@ -20,13 +21,14 @@ from gedi.model.spectral import SpectralMatrix
 __all__ = ["MixtureBase", "robust_moments"]
 
 _FLOOR = 1e-3  # robust deviations, the least deviation of a direction
-_ROWS = 6000  # that a fit looks at
+_ROWS, _HASTY = 6000, 500  # that a fit looks at, and at first when time is short
 _FIRST_ROWS, _MOST_ROWS = 1000, 2000  # that choices look at, when k is small and at last
 _FOLDS = 5
 _DIRECTIONS = 64  # of the mixture
 _MOST = 64  # components
 _WORK = 4e7  # multiplications of an iteration, at most
 _REPEATED = 0.02  # share of the rows from which on identical ones are a component
+_CHOOSING = 0.7  # share of the time for choices on held-out rows
 _STARTS = 5  # of expectation maximisation, whose mixtures are averaged
 _STRENGTHS = (0.1, 0.3, 1.0, 4.0)  # of the prior, in points a coordinate
 _FREEDOMS = (GAUSSIAN, 6.0)
@@ -131,7 +133,13 @@ class MixtureBase(nn.Module):
         register(self, tensors)
 
     @classmethod
-    def fit(cls, x: Tensor, generator: Generator, source: Tensor | None = None) -> Self:
+    def fit(
+        cls,
+        x: Tensor,
+        generator: Generator,
+        source: Tensor | None = None,
+        deadline: Deadline = Deadline(),
+    ) -> Self:
         """The mixture of data (n, d), on the CPU; float32.
 
         Repeated values are spread over their cells. A fifth of the rows, of few rows each fifth in
@@ -142,22 +150,38 @@ class MixtureBase(nn.Module):
             generator: draws rows, cells and starts.
             source: numbers of the rows, of which copies share one, (n,); copies are held out
                 together. None: all are rows of their own.
+            deadline: when it is near, fewer rows and choices are looked at.
         """
         drawn = torch.randperm(len(x), generator=generator)[:_ROWS]
-        x = x.double()[drawn]
-        source = torch.arange(len(x)) if source is None else source[drawn]
+        source = torch.arange(len(x)) if source is None else source
+        for m in growing(len(drawn), _HASTY, deadline):
+            found = cls._fitted(x[drawn[:m]].double(), generator, source[drawn[:m]], deadline)
+        return found
+
+    @classmethod
+    def _fitted(cls, x: Tensor, generator: Generator, source: Tensor, deadline: Deadline) -> Self:
+        """The mixture of all rows (n, d), in random order."""
         constant = (x == x[:1]).all(0)
         constant[0] &= ~constant.all()  # or there would be no density at all
         kept, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
         x, source = x[kept], source[kept]
         widths = cell_widths(x)
         x = dequantised(x, widths, generator)
-        held_out = _HeldOut(x, _levels(x, widths), constant, _folds(source), generator)
+        held_out = _HeldOut(
+            x,
+            _levels(x, widths),
+            constant,
+            _folds(source),
+            generator,
+            deadline=deadline.share(_CHOOSING),
+        )
         choice = _chosen(held_out)
         frame = held_out.frame(x, choice)
         y = frame(x)[0]
         n_starts = max(1, min(_STARTS, int(_WORK / choice.work(y))))
-        several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
+        several = [choice.fit(y, generator, 60, 1e-3)]
+        while len(several) < n_starts and not deadline.passed:
+            several.append(choice.fit(y, generator, 60, 1e-3))
         low, high = _box(frame.margins(x)[0], frame.margins(repeated)[0])
         root, mean = _bulk(x)
         components = Components.pooled(several).with_points(frame(repeated)[0], shares, _FLOOR)
@@ -325,11 +349,20 @@ class _HeldOut:
         constant: mask of the constant columns, (d,).
         fold: the fold in which each row is held out, (n,).
         generator: starts of the components.
+        deadline: after it all choices that have no score yet have the score -inf.
     """
 
     def __init__(
-        self, x: Tensor, levels: Tensor, constant: Tensor, fold: Tensor, generator: Generator
+        self,
+        x: Tensor,
+        levels: Tensor,
+        constant: Tensor,
+        fold: Tensor,
+        generator: Generator,
+        *,
+        deadline: Deadline,
     ) -> None:
+        self.deadline = deadline
         self.n = len(x)
         self.levels, self.constant, self.generator = levels, constant, generator
         self.folds = [x[fold == i] for i in range(_FOLDS)]
@@ -343,6 +376,8 @@ class _HeldOut:
 
     def __call__(self, choice: _Choice, rows: int) -> float:
         """The score of a choice, on this many rows at most; -inf for one that takes too long."""
+        if self.deadline.passed and (choice, rows) not in self.scores:
+            return -math.inf
         at = choice.level, rows
         if at not in self.parts:
             self.parts[at] = [self._part(choice, i, rows) for i in range(self.n_folds)]

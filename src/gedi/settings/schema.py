@@ -288,7 +288,8 @@ class Settings:
             if the training starts from a pool of partitions, else uniform.
         max_iter: the largest number of iterations. Raise it if the collapse gap is still improving
             at the end. Null: 200 with sampler.kind base, else 2000.
-        max_time: the largest time in seconds. Null: no limit.
+        max_time: the largest time in seconds, from the start of `fit` or of the command to its end.
+            If it is short, less data decide about clusters and density. Null: no limit.
         tol: the smallest improvement of bound and gap, in nats, that counts as progress.
         patience: the number of iterations without progress after which the training ends.
         batch_size: the number of points, and of chains, in an iteration. Null: 400 in two

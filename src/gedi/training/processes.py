@@ -28,7 +28,7 @@ from gedi.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Crew", "launched", "set_up"]
+__all__ = ["Crew", "launched", "load_libraries", "set_up"]
 
 _log = logging.getLogger("gedi.training.processes")
 
@@ -182,6 +182,15 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             f"{' '.join(str(error).split())[:300]}"
         ) from error
     return crew
+
+
+def load_libraries() -> None:
+    """Import what trainings need, so that what is left of a limit of time is known before them.
+
+    It takes a second or two, once in a process.
+    """
+    import lightning_fabric  # noqa: F401, PLC0415
+    import torch._dynamo  # noqa: F401, PLC0415
 
 
 def set_up(
