@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from gedi.deadline import Deadline
 from gedi.model.margins import CUT, compress, location_and_scale, register
 
-__all__ = ["Explanation", "OutlierEnergy"]
+__all__ = ["Explanation", "OutlierEnergy", "reference_rows"]
 
 _HALVINGS = 3  # each gives two references without a common row
 _ROWS = 512  # of a reference, at most
@@ -183,8 +183,8 @@ class OutlierEnergy(nn.Module):
             The energy, with all clusters 0, and the places of the held-out rows, (m,).
         """
         n, d = x.shape
-        m = min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // d))
-        most = _HELD_OUT
+        m = reference_rows(n, d)
+        most = min(_HELD_OUT, max(_LEAST_HELD_OUT, 4 * _NUMBERS // d))
         if deadline.is_set:
             share = math.sqrt(min(1.0, deadline.left / _seconds(x, m)))
             m, most = (
@@ -279,6 +279,11 @@ class OutlierEnergy(nn.Module):
 
     def _members(self) -> list[Reference]:
         return list(self.references)  # type: ignore[arg-type]
+
+
+def reference_rows(n: int, n_columns: int) -> int:
+    """The number of rows in each of the references of n rows."""
+    return min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // n_columns))
 
 
 def _seconds(x: Tensor, m: int) -> float:

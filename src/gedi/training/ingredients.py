@@ -61,6 +61,7 @@ __all__ = [
     "build_ingredients",
     "fresh_state",
     "resampled",
+    "stock_size",
 ]
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the pa
 _REFERRING = 0.15  # share of it for the outlier energy
 _DRAWING = 0.1  # share of it for draws of the base
 _STOCK = 32_768  # draws of the base from which those of a batch are taken
+_STOCKED = 2**25  # values in the stock, with more features than usual
 _DRAWN, _LEAST_STOCK = 512, 4096  # of a trial, and if there is no time for more
 _PRIOR_RATE = 0.005  # a learned π follows the posterior within about 200 iterations
 _NAMED = 500  # inputs of groups on which numbers of clusters are compared
@@ -495,9 +497,14 @@ def _of_all(found: T, deadline: Deadline) -> T:
     return from_first(found) if deadline.is_set else found
 
 
+def stock_size(n_features: int) -> int:
+    """The most draws of the base from which those of a batch are taken."""
+    return min(_STOCK, max(_LEAST_STOCK, _STOCKED // n_features))
+
+
 def _n_stock(base: nn.Module | None, n_features: int, deadline: Deadline) -> int:
     """Draws of the base from which those of a batch are taken, as many as there is time for."""
-    most = affordable(_STOCK, n_features)
+    most = stock_size(n_features)
     if not deadline.is_set:
         return most
     assert isinstance(base, (GaussianBase, MixtureBase))  # planned

@@ -44,7 +44,11 @@ from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
-from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
+from gedi.normalizer.residual import (
+    likeliest_gain,
+    residual_log_normalizer,
+    residuals_of_draws,
+)
 from gedi.objective import Terms
 from gedi.partitions import NumberOfClusters
 from gedi.places import is_first_here
@@ -80,6 +84,7 @@ _LEARNING = 0.3  # share of the remaining max_time in which a partition is learn
 _END_SHARE = 0.1  # the most of max_time for log Z and the report, without predictions
 _REPORT_SHARE, _REPORT = 0.3, 10.0  # the most of max_time, and seconds, for a report
 _DRAWS, _FEWEST_DRAWS = 20_000, 2000  # of the base, for log Z
+_DRAWN = 2**25  # values of these draws, with more features than usual
 _FEWEST = 500  # points of the report, if there is no time for more
 _PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
@@ -451,11 +456,13 @@ class Session:
         # These are copies: an interrupted training may continue, and its sampler still adapts.
         model = copy.deepcopy(state.average).cpu().eval()
         model.encoder_dtype = None
+        residuals = None
         if isinstance(model, ResidualClassifier):
             generator = Generator().manual_seed(self.settings.seed)
-            model.gain.fill_(
-                likeliest_gain(model, self.parts.held_out.cpu(), generator, n_draws=self._n_draws)
-            )
+            residuals = residuals_of_draws(model, self._n_draws, generator)
+            gain = likeliest_gain(model, self.parts.held_out.cpu(), residuals)
+            model.gain.fill_(gain)
+            residuals = gain * residuals
         custom = self.custom
         some = self.parts.data[self._sample].cpu()
         log_prior = state.log_prior.cpu()
@@ -475,7 +482,7 @@ class Session:
             sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
             chains=state.buffer.chains.cpu().clone(),
             log_prior=log_prior,
-            normalizer=self._normalizer(model, box),
+            normalizer=self._normalizer(model, box, residuals),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
             outliers=self._outliers(model),
             visible=self.parts.visible,
@@ -492,7 +499,9 @@ class Session:
             outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
         return outliers
 
-    def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
+    def _normalizer(
+        self, model: EnergyClassifier, box: Box, residuals: Tensor | None
+    ) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
 
         With draws of the base it is estimated from these. It is None without a density, and for
@@ -501,9 +510,8 @@ class Session:
         """
         if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
-        if self.settings.sampler.kind == "base":
-            generator = Generator().manual_seed(self.settings.seed)
-            return residual_log_normalizer(model, n_draws=self._n_draws, generator=generator)
+        if residuals is not None:
+            return residual_log_normalizer(residuals)
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)
         return annealed_log_normalizer(
@@ -520,7 +528,7 @@ class Session:
     def _end_costs(self) -> EndCosts:
         n_points = 0 if isinstance(self.parts.batches, Stream) else len(self.parts.data)
         return end_costs(
-            self.state.average, self.parts.monitor, n_points, len(self.parts.sample), 2 * _DRAWS
+            self.state.average, self.parts.monitor, n_points, len(self.parts.sample), _DRAWS
         )
 
     @property
@@ -533,7 +541,8 @@ class Session:
 
     @property
     def _n_draws(self) -> int:
-        return max(_FEWEST_DRAWS, int(self._time_for_rest * _DRAWS))
+        most = min(_DRAWS, _DRAWN // self.plan.data.n_features)
+        return max(_FEWEST_DRAWS, int(self._time_for_rest * most))
 
     @property
     def _sample(self) -> Tensor:
