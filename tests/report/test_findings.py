@@ -136,6 +136,21 @@ def test_moons_that_were_stopped_early_are_unfinished_first(kind):
     assert "10 of at most 2,000 iterations" in verdict.text.replace("\u202f", ",")
 
 
+def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained_on():
+    moons = load("moons", n_points=300)
+    session = start(moons, replace(SMALL, max_iter=20, sampler=replace(SMALL.sampler, kind="base")))
+    fit = session.run()
+    held_out = session.parts.held_out
+    assert len(held_out) == 60
+    found = find(fit.trained, moons, fit.settings, held_out=held_out)
+    with torch.no_grad():
+        gained = -fit.trained.model.energy(held_out) - fit.trained.model.base(held_out)
+    expected = float(gained.double().mean()) - fit.trained.normalizer.value
+    assert found.over_base == pytest.approx(expected, abs=1e-5)
+    of_all = find(fit.trained, moons, fit.settings, held_out=held_out[:0])
+    assert of_all.over_base == find(fit.trained, moons, fit.settings).over_base
+
+
 def test_samples_and_densities_are_compared_with_the_data(fit, labelled):
     found = find(fit.trained, labelled, fit.settings)
     assert found.apart < 0.3

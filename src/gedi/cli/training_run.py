@@ -73,6 +73,7 @@ def train_and_report(
         fit.settings,
         named=named,
         groups=groups,
+        held_out=session.parts.held_out.cpu(),
         deadline=session.deadline,
     )
     try:

@@ -65,8 +65,8 @@ class Findings:
             clusters, `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
             `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
             regret. For images: the AUROC against foils.
-        over_base: mean log-density of the data minus that of the base alone, in nats; None without
-            a base or a reliable log Z.
+        over_base: mean log-density of held-out data, or of all where none are held out, minus that
+            of the base alone, in nats; None without a base or a reliable log Z.
         apart: the largest distance of the distribution functions of samples and data over up to
             100 columns (Kolmogorov-Smirnov), less what chance explains; None for images, and where
             no density was learned.
@@ -100,6 +100,7 @@ def find(
     *,
     named: bool = False,
     groups: Groups | None = None,
+    held_out: Tensor | None = None,
     deadline: Deadline = Deadline(),
 ) -> Findings:
     """Measure a trained model on data; equal arguments give equal findings.
@@ -110,6 +111,8 @@ def find(
         settings: settings of the training; the gap is measured under its views.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         groups: groups of these points that obey a rule, if there are any.
+        held_out: points that the network was not trained on, scaled, (m, d), to compare its density
+            with that of the base; None or none means points of `dataset`.
         deadline: when it is near, samples are drawn in fewer rounds.
     """
     generator = Generator().manual_seed(settings.seed)
@@ -163,7 +166,7 @@ def find(
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
-        over_base=_over_base(trained, z),
+        over_base=_over_base(trained, z if held_out is None or not len(held_out) else held_out),
         apart=(
             _distance(samples, dataset.x[chosen])
             if learns_density(settings) and trained.visible is not None

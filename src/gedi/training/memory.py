@@ -40,12 +40,14 @@ _CHAINS = (2048, 512)  # chains of annealing, for small networks and for large o
 # Copies, as measured, of what the trainings without chains compute with: of rows in the fit of the
 # mixture, of draws that pass through its margins, of all draws, and of the distances of the pool.
 _OF_ROWS, _OF_DRAWN, _OF_DRAWS, _OF_DISTANCES = 20, 62, 2, 3
+_OF_PLACES = 90  # bytes a row: the orders in which rows are drawn as references for outliers
 _LOWER: Mapping[str, str] = {
     "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
     "points to watch and refer to": "take fewer features",
     "networks and chains": "lower encoder.hidden, restarts.n or sampler.buffer_size",
     "draws of the base": "take fewer features",
     "mixture": "take fewer features",
+    "places of outliers": "take fewer points",
     "pool of partitions": "take fewer features, or leave the pool out (restarts.pool false)",
     "covariance and kernels": "take fewer features, or leave the base out (encoder.base false)",
     "k-means": "lower restarts.kmeans, encoder.hidden or batch_size",
@@ -176,6 +178,7 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
         before = networks + _NUMBER * d * stock
         fitted = _OF_ROWS * _EXACT * d * min(n, rows_looked_at(d))
         phases["mixture"] = max(0, fitted - before)
+        phases["places of outliers"] = max(0, _OF_PLACES * n - before)
         if settings.restarts.pool:
             seen = settings.encoder.components or d
             pool = _OF_DISTANCES * _EXACT * min(n, SAMPLE) ** 2 + 4 * _EXACT * seen * min(n, CODED)
