@@ -9,6 +9,7 @@ from torch import Generator, nn
 from gedi.model import ResidualClassifier
 from gedi.model.encoders import MLP
 from gedi.normalizer.residual import (
+    held_out_gain,
     likeliest_gain,
     residual_log_normalizer,
     residuals_of_draws,
@@ -58,3 +59,13 @@ def test_the_gain_is_what_held_out_points_ask_for(truth, expected):
 
 def test_without_points_the_base_stays_as_it_is():
     assert likeliest_gain(tilted(1.0), torch.empty(0, 1), draws(tilted(1.0))) == 0
+
+
+def test_the_gain_of_held_out_points_is_that_of_their_log_density():
+    generator = Generator().manual_seed(3)
+    held_out = 0.5 + torch.randn(4000, 1, generator=generator)
+    drawn = torch.randn(20_000, 1, generator=generator)
+    # log p(x) - log q(x) = slope x - slope² / 2, whose mean is slope (1 - slope) / 2 here.
+    for slope in (0.5, 1.0):
+        found = held_out_gain(tilted(slope), held_out, drawn)
+        assert found == pytest.approx(slope * (1 - slope) / 2, abs=0.05)

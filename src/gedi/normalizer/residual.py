@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from gedi.model import EnergyClassifier, ResidualClassifier, energy_of_logits
 from gedi.normalizer.estimate import LogNormalizer
 
-__all__ = ["likeliest_gain", "residual_log_normalizer", "residuals_of_draws"]
+__all__ = ["held_out_gain", "likeliest_gain", "residual_log_normalizer", "residuals_of_draws"]
 
 _CHUNK = 4096  # points at a time
 _GAINS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -63,6 +63,22 @@ def likeliest_gain(model: ResidualClassifier, held_out: Tensor, drawn: Tensor) -
         for s in _GAINS
     ]
     return _GAINS[int(torch.stack(gains).argmax())]
+
+
+@torch.no_grad()
+def held_out_gain(model: EnergyClassifier, held_out: Tensor, draws: Tensor) -> float:
+    """What the network adds to the base's mean log-density of held-out points, in nats.
+
+        mean r(x) - log E_q[ exp r ]
+
+    Args:
+        model: a single network with a base.
+        held_out: points that it was not trained on, (m, d).
+        draws: draws of the base q, (n, d).
+    """
+    drawn = _residual(model, draws)
+    log_z = torch.logsumexp(drawn, 0) - math.log(len(drawn))
+    return float(_residual(model, held_out).mean() - log_z)
 
 
 def _residual(model: EnergyClassifier, x: Tensor) -> Tensor:

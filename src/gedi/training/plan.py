@@ -66,6 +66,7 @@ _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
 _FEW_FEATURES = 100  # the most features with which the training is held to the pool's partition
 _AXES, _POINTS_EACH = 100, 10  # axes that a network sees, with fewer points than this a feature
 _SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from random weights
+_PATIENT, _VERY_PATIENT = 100, 1000  # iterations without progress, of the two
 _SEARCH = 0.35  # share of max_time in which the number of clusters is found
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
@@ -254,6 +255,7 @@ def plan(
         settings,
         sampler=replace(settings.sampler, kind=kind),
         max_iter=settings.max_iter or (_SHORT if kind == "base" else _LONG),
+        patience=settings.patience or (_PATIENT if kind == "base" else _VERY_PATIENT),
     )
     decided = _decided(
         settings,

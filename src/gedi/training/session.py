@@ -273,6 +273,7 @@ class Session:
             Guard(algorithm),
             Plateau(algorithm.weights, settings.tol, settings.patience),
             parts.renaming,
+            parts.held_out,
         )
         n = settings.restarts.n
         self.state = fresh_state(planned, parts, custom, (n,) if n > 1 else ())
