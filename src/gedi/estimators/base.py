@@ -15,15 +15,23 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import ClassifierTags
+from sklearn.utils import ClassifierTags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor, nn
 
+from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
+from gedi.data.inverse import places
 from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
-from gedi.estimators.frames import frame_of, framed
+from gedi.estimators.frames import (
+    features_of,
+    frame_of,
+    framed,
+    learn_features,
+    with_left_out,
+)
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import (
     flatten,
@@ -112,10 +120,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             precedence.
 
     Attributes:
-        n_features_in_: number of features, d.
+        n_features_in_: number of features, d, or of the columns of a frame.
         feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
         frame_: library, names and types of the columns of X, if X was a frame; otherwise None.
+        columns_: what is done with each column, a `gedi.data.columns.ColumnPlan`, if X was a frame;
+            otherwise None. Its `features` are the names of the d features of the model.
         n_iter_: number of iterations done.
         history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
         interventions_: what the guard against divergence did, one sentence each; usually none.
@@ -156,6 +166,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
+    columns_: ColumnPlan | None = field(init=False)
     features_: Any = field(init=False)  # only of raw things
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
 
@@ -267,7 +278,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         typical row; see `gedi.model.outlier_energy`.
 
         Args:
-            X: points (n, d). A data frame gives data frames.
+            X: points (n, d). A data frame gives data frames, with what all features of a column
+                contribute, and with typical values in the column's own type.
 
         Raises:
             DataError: for images, and models of earlier versions.
@@ -276,8 +288,17 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         explanation = self.model_.explain_outliers(rows)
         if not isinstance(X, pd.DataFrame):
             return explanation
-        frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
-        return OutlierExplanation(*frames)
+        plan = self._plan
+        if plan is None:
+            frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
+            return OutlierExplanation(*frames)
+        contributions, typical = explanation
+        sums = {name: contributions[:, at].sum(1) for name, at in places(plan).items()}
+        frame: Any = pd.DataFrame(sums, X.index)
+        like: Any = self.frame_
+        known: Any = framed(typical, {**like, "library": "pandas"}, plan).set_axis(X.index, axis=0)
+        frame.columns = known.columns
+        return OutlierExplanation(frame, known)
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
         """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).
@@ -324,7 +345,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         generator = Generator().manual_seed(seed_of(self.random_state))
         x, clusters = self.model_.sample(n, generator=generator, cluster=cluster)
         frame = getattr(self, "frame_", None)
-        shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
+        shaped = x.reshape(n, *self.input_shape_) if frame is None else self._framed(x)
         return shaped, self._names(clusters)
 
     # --- storage
@@ -387,7 +408,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Path(path),
             input_shape=self.input_shape_,
             temperature=getattr(self, "temperature_", 1.0),
-            feature_names=list(getattr(self, "feature_names_in_", ())),
+            feature_names=list(self._feature_names),
             cluster_names=[
                 str(name) for name in self._names(np.arange(self.model_.n_clusters)).tolist()
             ],
@@ -418,7 +439,45 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        return self._finite(flatten(self._points(x))[0], dtype=_FLOATS, reset=False)
+        points = flatten(self._points(x))[0]
+        if isinstance(points, pd.DataFrame):
+            return self._encoded(self._named(points))
+        rows = self._finite(points, dtype=_FLOATS, reset=False)
+        if self._plan is None:
+            return rows
+        names = [column.name for column in self._plan.columns]
+        return self._encoded(pd.DataFrame(rows, columns=names))
+
+    def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A frame whose columns are those of the fit, as scikit-learn checks them."""
+        plan = self._plan
+        if plan is not None:
+            frame = with_left_out(frame, plan)
+        validate_data(self, frame, skip_check_array=True, reset=False)
+        return frame
+
+    def _encoded(self, frame: pd.DataFrame, *, keep_missing: bool = False) -> NDArray[np.floating]:
+        """The features of the rows of a frame, (n, d)."""
+        return features_of(frame, self._plan, keep_missing=keep_missing)
+
+    @property
+    def _plan(self) -> ColumnPlan | None:
+        """What is done with each column of a frame; None if an array was fitted."""
+        plan: ColumnPlan | None = getattr(self, "columns_", None)
+        return plan
+
+    @property
+    def _feature_names(self) -> tuple[str, ...]:
+        """The names of the features of the model; empty if they have none."""
+        if self._plan is not None and hasattr(self, "feature_names_in_"):
+            return self._plan.features
+        return tuple(getattr(self, "feature_names_in_", ()))
+
+    def _framed(self, x: NDArray[np.floating]) -> Any:
+        """Features (n, d) as a frame like that of the training."""
+        frame: Any = self.frame_
+        plan = self._plan
+        return framed(x, frame, ColumnPlan.of_numbers(frame["names"]) if plan is None else plan)
 
     def _points(self, x: Any, *, reset: bool = False) -> Any:
         """Raw things as features; anything else unchanged.
@@ -443,15 +502,39 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
         """Checked points to fit, and the shape of one point."""
         rows, shape = flatten(self._points(x, reset=True))
+        if isinstance(rows, pd.DataFrame):
+            rows = self._learned(rows)
+            return rows, (rows.shape[1],)
+        self.columns_ = None
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
         rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())
         return rows, shape or (rows.shape[1],)
 
+    def _learned(self, frame: pd.DataFrame) -> NDArray[np.floating]:
+        """The features of the rows of a frame to fit, (n, d)."""
+        if self._goes_on():
+            return self._encoded(self._named(frame))
+        plan, values = learn_features(frame)
+        validate_data(self, frame, skip_check_array=True)
+        rows: NDArray[np.floating] = check_array(
+            values, dtype=_FLOATS, ensure_min_samples=2, estimator=self
+        )
+        self.columns_ = plan
+        dropped = [f"{each.name} ({each.note})" for each in plan.columns if each.kind == "drop"]
+        if dropped:
+            warnings.warn(
+                f"columns of X are left out: {', '.join(dropped)}", UserWarning, stacklevel=4
+            )
+        if self.verbose:
+            for line in str(plan).splitlines():
+                print(f"column {line}", file=sys.stderr)
+        return rows
+
     def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:
         """Points as scikit-learn checks them, and refused with the column if not finite."""
         rows: NDArray[np.floating] = validate_data(self, x, ensure_all_finite=False, **checks)
-        return checked_rows(rows, "X", names=list(getattr(self, "feature_names_in_", ())))
+        return checked_rows(rows, "X", names=self._feature_names)
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "model_")
