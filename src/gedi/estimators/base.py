@@ -17,18 +17,19 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, float64, from_numpy, nn
 
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
 from gedi.data.inverse import places
 from gedi.data.values import checked_rows, value_range_of
-from gedi.errors import NormalizerWarning, SettingsError
+from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.frames import (
     features_of,
     frame_of,
     framed,
+    imputed_frame,
     learn_features,
     with_left_out,
 )
@@ -47,13 +48,15 @@ from gedi.estimators.storage import load_estimator, save_estimator
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
+from gedi.sampling.imputation import impute
+from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check, learns_density
 from gedi.settings.presets import NEUTRAL
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
+from gedi.training.threads import own_state
 from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
@@ -347,6 +350,86 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         frame = getattr(self, "frame_", None)
         shaped = x.reshape(n, *self.input_shape_) if frame is None else self._framed(x)
         return shaped, self._names(clusters)
+
+    def impute(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        draw: bool = False,
+        return_std: bool = False,
+    ) -> Any:
+        """X with its missing values filled in; see `gedi.sampling.imputation`.
+
+        Given the known values, numbers and dates get their conditional mean, and categories and
+        flags the most probable value. Whether a value is missing is taken to say nothing about it.
+        With a fixed `random_state`, every call returns the same values.
+
+        Args:
+            X: points (n, d), NaN where missing; or a frame like the one that was fitted.
+            draw: whether to draw the values instead. Fits of several such sets, with one
+                `random_state` each, show what the missing values leave open (multiple imputation).
+            return_std: whether to return error bars too.
+
+        Returns:
+            X with all values: an array (n, d), or a frame of the same library in which columns of
+            numbers in text are numbers. With `return_std` also an array or a frame of standard
+            deviations, in days for dates, and for categories and flags the probability of another
+            value; 0 where a value was known.
+
+        Raises:
+            DataError: for images, a model without density (`w_gen=0`), or more than 512 features.
+        """
+        check_is_fitted(self)
+        if len(self.input_shape_) > 1:
+            raise DataError("X: expected rows of numbers, but this model is of images")
+        if not learns_density(self.settings_):
+            raise DataError(
+                "missing values are filled in by the density of the model, but this model has "
+                "learned none: train with w_gen above 0"
+            )
+        points = flatten(self._points(X))[0]
+        is_frame = isinstance(points, pd.DataFrame)
+        if is_frame:
+            points = self._named(points)
+        else:
+            points = validate_data(
+                self, points, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
+            )
+        rows = points
+        if is_frame or self._plan is not None:
+            names = [str(name) for name in range(points.shape[1])]
+            if self._plan is not None:
+                names = [column.name for column in self._plan.columns]
+            rows = self._encoded(pd.DataFrame(points).set_axis(names, axis=1), keep_missing=True)
+        filled: Any
+        std: Any
+        filled, std = self._imputed(np.asarray(rows, dtype=np.float64), draw)
+        if is_frame and self._plan is not None:
+            like: Any = self.frame_
+            filled, std = imputed_frame(
+                points, np.isnan(rows), filled=filled, std=std, like=like, plan=self._plan
+            )
+        elif is_frame:
+            filled, std = (
+                pd.DataFrame(each, points.index, points.columns) for each in (filled, std)
+            )
+        return (filled, std) if return_std else filled
+
+    @own_state()
+    def _imputed(
+        self, rows: NDArray[np.float64], draw: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Features (n, d) with conditional means or draws, and their standard deviations."""
+        trained, missing = self.model_, np.isnan(rows)
+        checked_rows(np.where(missing, 0.0, rows), "X", names=self._feature_names)
+        generator = Generator().manual_seed(seed_of(self.random_state))
+        z = trained.scaling(rows, float64)
+        found = impute(trained.exact, trained.box, z, generator=generator)
+        values = trained.scaling.inverse(found.draw if draw else found.mean)
+        if draw and trained.visible is not None:
+            values = trained.visible(from_numpy(values)).numpy()
+        std = found.std.numpy() * trained.scaling.scale.numpy()
+        return np.where(missing, values, rows), std
 
     # --- storage
 

@@ -15,15 +15,23 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from gedi.data.columns import FRAMES, ColumnPlan, learn_columns, plain
-from gedi.data.inverse import inverse
+from gedi.data.columns import FRAMES, ColumnPlan, learn_columns, plain, text_of
+from gedi.data.inverse import inverse, places
 from gedi.errors import DataError
 from gedi.untrusted.limits import most_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_points", "features_of", "frame_of", "framed", "learn_features", "with_left_out"]
+__all__ = [
+    "as_points",
+    "features_of",
+    "frame_of",
+    "framed",
+    "imputed_frame",
+    "learn_features",
+    "with_left_out",
+]
 
 _ARRAYS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__")
 _ARROW_DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)\[pyarrow\]")
@@ -149,15 +157,57 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
     columns = [_typed(column, kinds[at[str(name)]]) for name, column in found.items()]
     frame = pd.concat(columns, axis=1)
     frame.columns = pd.Index([names[at[str(name)]] for name in found.columns])
-    if like["library"] == "polars":
-        import polars  # noqa: PLC0415 - only for those who have it
+    return _in_library(frame, like["library"])
 
-        return polars.from_pandas(frame)
-    if like["library"] == "pyarrow":
-        import pyarrow  # noqa: PLC0415
 
-        return pyarrow.Table.from_pandas(frame, preserve_index=False)
-    return frame
+def imputed_frame(
+    frame: "pd.DataFrame",
+    missing: NDArray[np.bool_],
+    *,
+    filled: NDArray[np.float64],
+    std: NDArray[np.float64],
+    like: Mapping[str, Any],
+    plan: ColumnPlan,
+) -> tuple[Any, Any]:
+    """A frame whose missing values are filled in, and one of error bars, see `GEDI.impute`.
+
+    Args:
+        frame: with all columns of the plan.
+        missing: which of its features were missing, (n, d).
+        filled: the features with all values, (n, d).
+        std: their standard deviations, (n, d).
+        like: what `frame_of` returned.
+        plan: of the columns.
+    """
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    filled, errors = filled.copy(), {}
+    for column, at in zip(plan.used, places(plan).values(), strict=True):
+        part = filled[:, at]
+        if column.kind == "category":
+            if column.pooled:  # not a value
+                part[missing[:, at].any(1), -1] = -1.0
+            p = part.max(1) if part.shape[1] > 1 else np.maximum(part[:, 0], 1 - part[:, 0])
+            wrong = 1 - p.clip(0, 1)
+        elif column.kind == "flag":
+            wrong = np.minimum(part[:, 0], 1 - part[:, 0]).clip(0)
+        else:
+            wrong = std[:, at.start]
+        errors[column.name] = np.where(missing[:, at].any(1), wrong, 0.0)
+    values = framed(filled, {**like, "library": "pandas"}, plan)
+    out = frame.copy(deep=False)
+    for place, column in enumerate(plan.used):
+        name, at = values.columns[place], places(plan)[column.name]
+        gaps = missing[:, at].any(1)
+        new = values[name].set_axis(frame.index)
+        in_text = types.is_numeric_dtype(new) and text_of(plain(frame[name])) is not None
+        if in_text:
+            out[name] = new
+        elif gaps.any():
+            out[name] = frame[name].where(~gaps, new)
+    bars = pd.DataFrame(errors, frame.index).set_axis(values.columns, axis=1)
+    return _in_library(out, like["library"]), _in_library(bars, like["library"])
 
 
 # From containers
@@ -317,6 +367,19 @@ def _narrowed(frame: "pd.DataFrame", x: NDArray[np.float64]) -> NDArray[np.float
 # And back
 
 
+def _in_library(frame: "pd.DataFrame", library: str) -> Any:
+    """The frame as one of polars, a table of pyarrow, or as it is."""
+    if library == "polars":
+        import polars  # noqa: PLC0415 - only for those who have it
+
+        return polars.from_pandas(frame)
+    if library == "pyarrow":
+        import pyarrow  # noqa: PLC0415
+
+        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+    return frame
+
+
 def _type_of(column: "pd.Series") -> Any:
     """The type of a column, as JSON has it."""
     from pandas.api import types  # noqa: PLC0415
@@ -422,8 +485,8 @@ def _of_decimals(column: "pd.Series", kind: str) -> "pd.Series":
         return pd.Series(exact, dtype=object)
     import pyarrow  # noqa: PLC0415
 
-    digits, places = map(int, parametric.groups())
+    digits, decimals = map(int, parametric.groups())
     exact = [
-        None if np.isnan(value) else Decimal(f"{value:.{places}f}") for value in column.tolist()
+        None if np.isnan(value) else Decimal(f"{value:.{decimals}f}") for value in column.tolist()
     ]
-    return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, places)))
+    return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, decimals)))
