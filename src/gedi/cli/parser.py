@@ -374,7 +374,7 @@ def _sample() -> ArgumentParser:
         type=int | None,
         help="draw only from this cluster, p(x|y); by default from p(x)",
     )
-    _output(parser, "file to write (.npz)", "samples.npz")
+    _output(parser, "file to write (.npz; for tables also .csv or .parquet)", "samples.npz")
     parser.add_argument(
         "--n-steps",
         type=int,

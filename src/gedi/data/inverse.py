@@ -10,7 +10,7 @@ from gedi.data.columns import MISSING, SPAN, Column, ColumnPlan, pooled_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["inverse", "places"]
+__all__ = ["date_places", "date_text", "inverse", "places", "same_type"]
 
 _SECONDS = {"date": 86_400, "time": 3_600}  # of a unit
 _ROUND = 1_000  # parts of a second, to which times are rounded
@@ -25,6 +25,36 @@ def places(plan: ColumnPlan) -> dict[str, slice]:
         found[column.name] = slice(at, at + n)
         at += n
     return found
+
+
+def date_places(plan: ColumnPlan) -> dict[int, str]:
+    """The features that are dates, days since 1970-01-01, and the names of their columns."""
+    found = zip(plan.used, places(plan).values(), strict=True)
+    others = (SPAN, "time", "hours:minutes")
+    return {
+        at.start: column.name
+        for column, at in found
+        if column.kind == "date" and column.form not in others
+    }
+
+
+def date_text(days: float) -> str:
+    """A number of days since 1970-01-01 as a date, with the time of the day if it has one."""
+    import pandas as pd  # noqa: PLC0415
+
+    date = _dates(None, pd.Series([days])).dt.round("s").iloc[0]
+    return "no date" if pd.isna(date) else str(date).removesuffix(" 00:00:00")
+
+
+def same_type(column: "pd.Series") -> "pd.Series":
+    """A column of `inverse` in a type that does not depend on the values, as files need it."""
+    if column.dtype != object:
+        return column
+    present = column.dropna()
+    holds_flags = len(present) > 0 and isinstance(present.iloc[0], bool)
+    if holds_flags or not len(present):
+        return column.astype("boolean" if holds_flags else "string")
+    return column.map(str, na_action="ignore").astype("string")
 
 
 def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":

@@ -21,7 +21,6 @@ from torch import Generator, Tensor, float64, from_numpy, nn
 
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
-from gedi.data.inverse import places
 from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
@@ -45,6 +44,7 @@ from gedi.estimators.inputs import (
     whole,
 )
 from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.evaluation.reasons import of_columns
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
@@ -295,13 +295,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if plan is None:
             frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
             return OutlierExplanation(*frames)
-        contributions, typical = explanation
-        sums = {name: contributions[:, at].sum(1) for name, at in places(plan).items()}
-        frame: Any = pd.DataFrame(sums, X.index)
         like: Any = self.frame_
-        known: Any = framed(typical, {**like, "library": "pandas"}, plan).set_axis(X.index, axis=0)
-        frame.columns = known.columns
-        return OutlierExplanation(frame, known)
+        sums: Any = of_columns(explanation, plan)[0].set_axis(X.index, axis=0)
+        known: Any = framed(explanation.typical, {**like, "library": "pandas"}, plan)
+        return OutlierExplanation(
+            sums.set_axis(known.columns, axis=1), known.set_axis(X.index, axis=0)
+        )
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
         """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).
