@@ -308,7 +308,7 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument(
         "--data", type=str | None, help="file or folder to measure on, instead of the training data"
     )
-    _source_options(parser, "label", "split", "skip_bad", *TABLE_OPTIONS)
+    _source_options(parser, "label", "split", "skip_bad", "text", *TABLE_OPTIONS)
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],

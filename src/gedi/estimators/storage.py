@@ -143,7 +143,7 @@ def _estimator(
     method: Method | None,
 ) -> Any:
     """The estimator with its parameters and all learned attributes but the model."""
-    params = dict(config["params"])
+    params = {name: _given(value) for name, value in config["params"].items()}
     if params["settings"] is not None:
         params["settings"] = from_dict(params["settings"])
     if isinstance(params.get("features"), dict):
@@ -203,14 +203,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (TextFeatures, ImageFeatures)):
         own = {name: _plain(part) for name, part in value.get_params().items()}
         return {"class": type(value).__name__, "params": own}
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
+    if isinstance(value, (np.ndarray, np.generic, Path)):
+        return str(value) if isinstance(value, Path) else value.tolist()
+    if isinstance(value, dict):
+        pairs = _plain(list(value.items()))
+        return None if pairs is None else {"pairs": pairs}
     if isinstance(value, (list, tuple)):
         kept = [_plain(part) for part in value]
         return None if None in kept else kept
     return value if value is None or isinstance(value, (bool, int, float, str)) else None
+
+
+def _given(value: Any) -> Any:
+    """A parameter that `_plain` wrote; only dictionaries differ from JSON."""
+    if isinstance(value, dict) and value.keys() == {"pairs"}:
+        return dict(value["pairs"])
+    return value
 
 
 def _packed(value: Any) -> Any:
