@@ -700,7 +700,10 @@ def text_of(column: "pd.Series") -> Any:
             return None
         if texts < len(present):
             column = column.map(_level, na_action="ignore")
-    found = pa.array(column, type=pa.string(), from_pandas=True)
+    if types.is_object_dtype(column.dtype):
+        found = pa.array(column, type=pa.large_string(), from_pandas=True)
+    else:
+        found = pa.array(column.array).cast(pa.large_string())  # without a copy if it is that
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 

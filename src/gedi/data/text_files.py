@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _HEAD, _MOST_HEAD = 2**16, 2**24  # bytes that are looked at, at first and at most
+_BLOCK_BYTES = 2**22  # that are read at a time
 _LOOKED_AT = 100  # lines
 _SEPARATORS = "\t;|,"  # where two fit equally, the first counts
 _EVEN = 0.8  # of the lines of a .txt file that is a table
@@ -136,6 +137,86 @@ def text_rows(
     Raises:
         ValueError, OSError: the file is damaged.
     """
+    import pyarrow as pa  # noqa: PLC0415
+
+    done = 0
+    if _is_simple(path, form):
+        try:
+            for frame, share in _simple_rows(path, form, rows):
+                yield frame, share
+                done += len(frame)
+        except pa.ArrowInvalid:  # some line is not as simple
+            pass
+        else:
+            return
+    for frame, share in _any_rows(path, form, rows):
+        if done == 0 or done < len(frame):
+            yield frame.iloc[done:].reset_index(drop=True) if done else frame, share
+        done = max(0, done - len(frame))
+
+
+def _is_simple(path: Path, form: TextForm) -> bool:
+    """Whether each line is a row, and each separator is between two fields."""
+    usual = form.encoding in ("utf-8", "utf-8-sig", "ascii") and form.separator != _BLANKS
+    return usual and bool(form.names) and not form.comments and not holds_quotes(path)
+
+
+def _simple_rows(
+    path: Path, form: TextForm, rows: int | None
+) -> Iterator[tuple["pd.DataFrame", float]]:
+    """As `text_rows`, of a simple file: several times faster.
+
+    Raises:
+        pyarrow.ArrowInvalid: a line has more or fewer fields, or is no text.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import csv as arrow_csv  # noqa: PLC0415
+
+    names = [str(place) for place in range(len(form.names))]
+    size = max(1, path.stat().st_size)
+    with path.open("rb") as file:
+        head = b"".join(file.readline() for _ in range(form.skipped))
+        if b"\r" in head.replace(b"\r\n", b""):
+            raise pa.ArrowInvalid("lines end in another way")
+        if file.tell() >= size:  # there is a header alone
+            yield _text_frame([], form.names), 1.0
+            return
+        reader = arrow_csv.open_csv(
+            pa.PythonFile(file),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=_BLOCK_BYTES
+            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=form.separator, quote_char=False),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string())
+            ),
+        )
+        held: list[pa.RecordBatch] = []
+        n = 0
+        for batch in reader:
+            held.append(batch)
+            n += len(batch)
+            while rows is not None and n >= rows:
+                whole = pa.Table.from_batches(held)
+                yield _text_frame([whole.slice(0, rows)], form.names), file.tell() / size
+                held, n = whole.slice(rows).to_batches(), n - rows
+        if n or rows is None:
+            yield _text_frame([pa.Table.from_batches(held, reader.schema)], form.names), 1.0
+
+
+def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
+    """A frame of text from at most one table of pyarrow."""
+    import pandas as pd  # noqa: PLC0415
+
+    columns = tables[0].columns if tables else [[] for _ in names]
+    series = [pd.Series(pd.array(column, dtype="str")) for column in columns]
+    return pd.concat(series, axis=1).set_axis(list(names), axis=1)
+
+
+def _any_rows(
+    path: Path, form: TextForm, rows: int | None
+) -> Iterator[tuple["pd.DataFrame", float]]:
+    """As `text_rows`, of any file."""
     import pandas as pd  # noqa: PLC0415
 
     size = path.stat().st_size
