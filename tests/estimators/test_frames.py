@@ -441,3 +441,42 @@ def test_saved_types_that_are_damaged_are_refused(tmp_path, kinds):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"config.json: cannot be read"):
         GEDI.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [datetime.datetime(1600, 1, 1), datetime.datetime(9998, 1, 1)] * 20,
+        np.array([True, None, False, True] * 10, dtype=object),
+        pd.Categorical([True, False, False, True] * 10),
+        pd.Categorical([1.0, 2.5, 2.5, 3.0] * 10),
+    ],
+    ids=["years", "flags", "true", "floats"],
+)
+def test_values_that_come_back_as_they_were(column):
+    frame = FRAME.assign(d=column)
+    plan, x = learn_features(frame)
+    back = framed(x, frame_of(frame), plan)["d"]
+    assert back.dtype == frame["d"].dtype
+    assert back.isna().tolist() == frame["d"].isna().tolist()
+    assert back.dropna().tolist() == frame["d"].dropna().tolist()
+
+
+def test_a_missing_flag_is_filled_with_a_flag():
+    plan, x = learn_features(pd.DataFrame({"f": [True, None, False] * 10}))
+    assert plan.columns[0].fill in (0, 1) and set(x[:, 0]) == {0, 1}
+
+
+def test_columns_of_several_levels_have_joined_names():
+    frame = FRAME.set_axis(pd.MultiIndex.from_tuples([("p", "x"), ("p", "y"), ("q", 1)]), axis=1)
+    model = quick().fit(frame)
+    assert model.feature_names_in_.tolist() == ["p_x", "p_y", "q_1"]
+    assert model.explain(frame).typical.shape == (40, 3)
+
+
+def test_rows_with_one_index_twice_are_rows_of_their_own():
+    frame = FRAME.assign(d=WORDS).set_axis([0, 1] * 20)
+    frame.loc[0, "a"] = np.nan
+    model = quick(w_gen=None).fit(frame)
+    filled = model.impute(frame)
+    assert filled.index.tolist() == [0, 1] * 20 and not filled.isna().any().any()

@@ -51,6 +51,7 @@ __all__ = [
     "Column",
     "ColumnPlan",
     "learn_columns",
+    "level_name",
     "not_numeric",
     "numeric_rows",
     "plain",
@@ -376,7 +377,8 @@ def _learned(
         values: Any = numbers.values
     else:
         values = _values(where, found, column, text, mark=mark)
-    fill = float(np.nanmedian(values))
+    middle = float(np.nanmedian(values))
+    fill = math.floor(middle + 0.5) if found.kind == "flag" else middle
     share = n_missing / len(column)
     notes = [found.note] * bool(found.note)
     if n_missing:
@@ -409,7 +411,8 @@ def _learned_values(
         return Column(name, "date", form=form, note=note or "days since 1970-01-01")
     if _is_objects_of(column, (int, float, decimal.Decimal, bool)):
         booleans = all(isinstance(value, bool) for value in column.dropna())
-        return Column(name, kind or ("flag" if booleans else "number"))
+        levels = ("false", "true") if booleans else ()
+        return Column(name, kind or ("flag" if booleans else "number"), levels=levels)
     raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())), advice)
 
 
@@ -581,8 +584,11 @@ def _since(dates: "pd.Series", form: str | None) -> NDArray[np.float64]:
     if types.is_timedelta64_dtype(dates.dtype):
         unit = pd.Timedelta(1, "h" if _is_time(form) else "D")
         return _divided(dates, unit)
-    since = pd.to_datetime(dates, errors="coerce", utc=True) - pd.Timestamp(0, tz="UTC")
-    return _divided(since, pd.Timedelta(1, "D"))
+    found = pd.to_datetime(dates, errors="coerce", utc=True)
+    since: NDArray[Any] = np.asarray(found.dt.tz_localize(None))  # of any resolution and year
+    days: NDArray[np.float64] = since.astype("datetime64[D]").astype(np.float64)
+    part = (since - since.astype("datetime64[D]")) / np.timedelta64(1, "D")
+    return np.where(np.isnat(since), np.nan, days + part)
 
 
 def _divided(spans: "pd.Series", unit: "pd.Timedelta") -> NDArray[np.float64]:
@@ -596,12 +602,12 @@ def _levels(series: "pd.Series", text: Any) -> "pd.Series":
     if text is not None:
         levels = texts_of(text).to_pandas()
     else:
-        levels = series.astype(object).map(_level, na_action="ignore")
+        levels = series.astype(object).map(level_name, na_action="ignore")
     found: pd.Series = levels.astype(object).where(levels.notna(), MISSING)
     return found
 
 
-def _level(value: object) -> str:
+def level_name(value: object) -> str:
     """The name of a level; whole numbers lose their '.0'."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -699,7 +705,7 @@ def text_of(column: "pd.Series") -> Any:
         if not texts or not all(isinstance(value, plain) for value in present):
             return None
         if texts < len(present):
-            column = column.map(_level, na_action="ignore")
+            column = column.map(level_name, na_action="ignore")
     if types.is_object_dtype(column.dtype):
         found = pa.array(column, type=pa.large_string(), from_pandas=True)
     else:

@@ -14,6 +14,7 @@ __all__ = ["date_places", "date_text", "inverse", "places", "same_type"]
 
 _SECONDS = {"date": 86_400, "time": 3_600}  # of a unit
 _ROUND = 1_000  # parts of a second, to which times are rounded
+_FARTHEST = 253_402_300_800_000  # of them: the end of the year 9999
 
 
 def places(plan: ColumnPlan) -> dict[str, slice]:
@@ -104,8 +105,10 @@ def _dates(form: str | None, values: "pd.Series") -> "pd.Series":
     unit = _SECONDS["time" if form in ("time", "hours:minutes") else "date"]
     if form == SPAN:
         return pd.Series(pd.to_timedelta(values * unit, unit="s", errors="coerce"))
-    rounded = pd.to_timedelta((values * unit * _ROUND).round(), unit="ms", errors="coerce")
-    dates: pd.Series = pd.Timestamp(0) + rounded
+    rounded = (values * unit * _ROUND).round()
+    known = rounded.abs() < _FARTHEST
+    dates = pd.Series(rounded.where(known, 0).to_numpy(np.int64).view("datetime64[ms]"))
+    dates = dates.where(known)
     if form is None:
         return dates
     if form == "time":

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from gedi.data.columns import FRAMES, ColumnPlan, learn_columns, plain, text_of
+from gedi.data.columns import (
+    FRAMES,
+    ColumnPlan,
+    learn_columns,
+    level_name,
+    plain,
+    text_of,
+)
 from gedi.data.inverse import inverse, places
 from gedi.errors import DataError
 from gedi.untrusted.limits import most_bytes
@@ -389,9 +396,9 @@ def _type_of(column: "pd.Series") -> Any:
         kind = plain(column).dtype
     if isinstance(kind, types.CategoricalDtype):
         levels = kind.categories
-        simple = levels.dtype.kind in "iu" or types.is_string_dtype(levels.dtype)
+        simple = levels.dtype.kind in "iufb" or types.is_string_dtype(levels.dtype)
         return {
-            "categories": [str(level) for level in levels],
+            "categories": [level_name(level) for level in levels],
             "of": str(levels.dtype) if simple else "object",
             "ordered": bool(kind.ordered),
         }
@@ -454,7 +461,8 @@ def _of_categories(column: "pd.Series", kind: Mapping[str, Any]) -> "pd.Series":
     more = [level for level in column.dropna().unique() if level not in names]
     codes = pd.Categorical(column, categories=[*names, *more], ordered=bool(kind["ordered"]))
     if not more and kind["of"] != "object":
-        codes = codes.rename_categories(pd.Index(names).astype(kind["of"]))
+        levels = [name == "True" for name in names] if kind["of"] == "bool" else names
+        codes = codes.rename_categories(pd.Index(levels).astype(kind["of"]))
     return pd.Series(codes)
 
 
