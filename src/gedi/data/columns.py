@@ -480,6 +480,14 @@ def _number_column(
     if grouped:
         value, row = grouped
         notes.append(f"{other!r} marks thousands, as in {value} in row {row}")
+    if "p" in shapes.found and not shapes.found.keys() - {"p"}:  # whole numbers
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        coded = pc.index(pc.match_substring_regex(text, r"^\s*0\d"), True).as_py()
+        if coded >= 0:
+            notes.append(
+                f"without leading zeros, as in {text[coded].as_py()!r}; codes are better read as a category"
+            )
     is_shown = bool(shapes.found.keys() - {"p"})
     return Column(
         name,

@@ -51,6 +51,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHERS = (
+    (b"PK\x03\x04", ".xlsx"),
+    (b"PAR1", ".parquet"),
+    (b"\x1f\x8b", ".gz"),
+    (b"BZh", ".bz2"),
+    (b"\x28\xb5\x2f\xfd", ".zst"),
+    (b"ARROW1", ".feather"),
+    (b"ORC", ".orc"),
+    (b"\x93NUMPY", ".npy"),
+)
 _SAID = {
     "utf-16": "UTF-16",
     "utf-16-le": "UTF-16",
@@ -355,6 +365,8 @@ def table_start(
         for (_, row), gap in zip(rows, apart, strict=True)
     ]
     first = fits.index(True) if any(fits) else 0
+    if first and has_header and _are_numbers(rows[first][1]) and len(rows[first - 1][1]) == width:
+        first -= 1  # some columns have no names
     skipped, head = rows[first]
     body = [row for _, row in rows[first + 1 :]]
     if first:
@@ -366,6 +378,12 @@ def table_start(
     elif has_header:
         names = _names(where, head, body, width)
         skipped += 1
+        measured = [name for name in names if re.fullmatch(r"-?\d*[.,]\d+|-\d+", name)]
+        if 2 * len(measured) >= len(names):
+            notes.append(
+                f"the first line ({', '.join(names)[:60]}) was read as names; if it holds values, "
+                "add --no-header"
+            )
     else:
         names = [f"x{i}" for i in range(max(width, len(head)))]
     return _distinct(names, notes), skipped
@@ -469,7 +487,12 @@ def _head_of(path: Path, encoding: str) -> tuple[str, bool]:
         raise RefusedError(f"it is no text in {_SAID.get(encoding, encoding)}") from error
     strange = {letter for letter in text if letter < " "} - set("\t\n\r\f\v\x1a")
     if strange:
-        raise RefusedError(f"it is no text: it holds the character {min(strange)!r}")
+        kind = next((kind for mark, kind in _OTHERS if start.startswith(mark)), None)
+        raise RefusedError(
+            f"it is no text: it holds the character {min(strange)!r}"
+            if kind is None
+            else f"it is no text: it seems to be a {kind} file, whose name must end in {kind}"
+        )
     return text, len(start) >= size
 
 
