@@ -175,7 +175,8 @@ def test_columns_of_json_as_pandas_writes_them(tmp_path):
     [(b"PK\x03\x04\x00", ".xlsx"), (b"PAR1\x00", ".parquet"), (b"\x1f\x8b\x08\x00", ".gz")],
 )
 def test_files_of_another_kind_are_recognised(tmp_path, content, kind):
-    (tmp_path / "t.csv").write_bytes(content)
+    rest = np.random.default_rng(0).integers(256, size=999, dtype=np.uint8).tobytes()
+    (tmp_path / "t.csv").write_bytes(content + rest)
     with pytest.raises(DataError, match=f"seems to be a {kind} file"):
         load(str(tmp_path / "t.csv"))
 

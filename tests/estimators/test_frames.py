@@ -480,3 +480,14 @@ def test_rows_with_one_index_twice_are_rows_of_their_own():
     model = quick(w_gen=None).fit(frame)
     filled = model.impute(frame)
     assert filled.index.tolist() == [0, 1] * 20 and not filled.isna().any().any()
+
+
+def test_an_array_of_objects_has_the_columns_of_the_frame():
+    frame = FRAME.assign(d=WORDS, e=DAYS)
+    model = quick(w_gen=None).fit(frame)
+    objects = frame.to_numpy(dtype=object)
+    assert np.array_equal(model.predict(objects), model.labels_)
+    objects[3, 0] = None
+    assert model.impute(objects).notna().all().all()
+    with pytest.raises(DataError, match=r"missing \(NaN\)"):
+        quick().fit(np.array([[1.0, pd.NA], [2.0, 3.0]] * 9, dtype=object))

@@ -486,7 +486,8 @@ def _number_column(
         coded = pc.index(pc.match_substring_regex(text, r"^\s*0\d"), True).as_py()
         if coded >= 0:
             notes.append(
-                f"without leading zeros, as in {text[coded].as_py()!r}; codes are better read as a category"
+                f"without leading zeros, as in {text[coded].as_py()!r}; codes are better read as a "
+                "category"
             )
     is_shown = bool(shapes.found.keys() - {"p"})
     return Column(

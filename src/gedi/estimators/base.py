@@ -386,7 +386,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 "missing values are filled in by the density of the model, but this model has "
                 "learned none: train with w_gen above 0"
             )
-        points = flatten(self._points(X))[0]
+        points = flatten(self._with_names(self._points(X)))[0]
         is_frame = isinstance(points, pd.DataFrame)
         if is_frame:
             points = self._named(points)
@@ -521,7 +521,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        points = flatten(self._points(x))[0]
+        points = flatten(self._with_names(self._points(x)))[0]
         if isinstance(points, pd.DataFrame):
             return self._encoded(self._named(points))
         rows = self._finite(points, dtype=_FLOATS, reset=False)
@@ -529,6 +529,14 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             return rows
         names = [column.name for column in self._plan.columns]
         return self._encoded(pd.DataFrame(rows, columns=names))
+
+    def _with_names(self, x: Any) -> Any:
+        """An array of objects as a frame like the one that was fitted; anything else unchanged."""
+        of_objects = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype == object
+        frame: Any = getattr(self, "frame_", None)
+        if self._plan is None or not of_objects or x.shape[1] != len(frame["names"]):
+            return x
+        return pd.DataFrame(x, columns=frame["names"]).infer_objects()
 
     def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A frame whose columns are those of the fit, as scikit-learn checks them."""

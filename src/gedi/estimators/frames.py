@@ -289,7 +289,9 @@ def _of_array(x: NDArray[Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, (str, bytes, Number))
+    import pandas as pd  # noqa: PLC0415
+
+    return value is None or value is pd.NA or isinstance(value, (str, bytes, Number))
 
 
 def _refuse_others(x: Any) -> None:
