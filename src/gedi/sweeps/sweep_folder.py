@@ -25,6 +25,7 @@ from gedi.errors import RunError
 from gedi.files import beside
 from gedi.report.html import write_page
 from gedi.report.pictures import chart
+from gedi.runs.lock import LOCK
 from gedi.sweeps.advice import Advice, Row
 from gedi.sweeps.halves import Cell
 from gedi.untrusted import check_within, json_of
@@ -67,7 +68,8 @@ class SweepFolder:
         """
         file = path / "asked.json"
         wanted = json.loads(json.dumps(asked))
-        if path.exists() and not file.is_file() and (path.is_file() or any(path.iterdir())):
+        others = path.is_dir() and any(each.name != LOCK for each in path.iterdir())
+        if not file.is_file() and (path.is_file() or others):
             raise RunError(f"{path}: is not empty and not a sweep: choose another --out")
         try:
             (path / _CELLS).mkdir(parents=True, exist_ok=True)
