@@ -18,6 +18,8 @@ SHORT = {"max_iter": 4, "device": "cpu", "restarts": {"iterations": 2}}
 CASES: dict[str, dict[str, Any]] = {
     "toy, default network": {"n": 10_000, "d": 2, "settings": {"n_clusters": 2}},
     "long table": {"n": 1_000_000, "d": 20, "settings": {"n_clusters": 5}},
+    "table of middle size": {"n": 5000, "d": 64, "settings": {"n_clusters": 8}},
+    "embeddings": {"n": 20_000, "d": 384, "settings": {"n_clusters": 20}},
     "wide table": {"n": 3000, "d": 3000, "settings": {"n_clusters": 5}},
     "wide table, one network, no GEN": {
         "n": 2000,

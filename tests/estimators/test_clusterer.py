@@ -1,6 +1,7 @@
 """GEDI as people use it: tables, images, frames, pipelines, searches, odd input."""
 
 import pickle
+import time
 import warnings
 
 import numpy as np
@@ -217,6 +218,19 @@ def test_an_unfinished_training_says_so():
 def test_max_time_ends_the_training():
     model = quick(max_iter=10**6, max_time=2.0).fit(X)
     assert model.history_["seconds"][-1] < 2 and model.n_iter_ > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_clusters", ["auto", 3])
+def test_max_time_bounds_the_whole_fit(n_clusters):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, 60)) + 4 * rng.normal(size=(3, 60))[rng.integers(3, size=20_000)]
+    GEDI(2, max_iter=1).fit(X)  # loads libraries
+    begun = time.perf_counter()
+    model = GEDI(n_clusters, max_time=5, max_iter=10**6, random_state=0).fit(x)
+    assert time.perf_counter() - begun < 6.5
+    assert model.n_clusters_ == 3 and model.n_iter_ > 10
+    assert np.isfinite(model.log_density(x[:100])).all()
 
 
 def test_callbacks_see_the_history_and_can_end_the_training():

@@ -334,3 +334,14 @@ def test_few_rows_and_many_columns(n, d):
 def test_rounded_numbers(clean_score):
     base = fitted(DATA.half().double())
     assert float(base(TEST).mean()) == pytest.approx(clean_score, abs=0.15)
+
+
+def test_a_wide_table_has_a_density_without_a_matrix_of_its_columns():
+    generator = seeded()
+    x = torch.randn(150, 3, generator=generator) @ torch.randn(3, 400, generator=generator)
+    x = x + 0.3 * torch.randn(150, 400, generator=generator)
+    base = MixtureBase.fit(x[:120], generator)
+    assert base.frame.axes.shape[1] < 128
+    gaussian = base(torch.randn(30, 400, generator=generator)).mean()
+    assert base(x[120:]).mean() > gaussian + 100
+    assert base.sample((2, 5), generator).shape == (2, 5, 400)

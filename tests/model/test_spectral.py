@@ -74,3 +74,14 @@ def test_blank_has_the_shape_of_all_others(d):
     assert blank.log_det == 0 and math.isfinite(other.log_det)
     blank.load_state_dict(other.state_dict())
     assert torch.equal(blank(x), other(x))
+
+
+def test_few_rows_of_many_dimensions_are_decomposed_without_their_matrix():
+    rows = torch.randn(40, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found, whole = SpectralMatrix.of_rows(rows), torch.linalg.eigvalsh(rows.T @ rows)
+    assert found.vectors.shape == (300, 40)
+    torch.testing.assert_close(found.values, whole[-40:], rtol=1e-4, atol=0.0)
+    torch.testing.assert_close(found.vectors.T @ found.vectors, torch.eye(40).double())
+    assert float(found.rest) < 1e-4
+    x = torch.randn(3, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found(x), x @ rows.T @ rows, rtol=1e-3, atol=1e-2)

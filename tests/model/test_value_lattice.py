@@ -65,3 +65,12 @@ def test_copies_stay_copies(factor):
     x = torch.stack([flags, factor * flags + 3], 1)
     spread = dequantised(x, cell_widths(x), seeded())
     torch.testing.assert_close(spread[:, 1], factor * spread[:, 0] + 3)
+
+
+def test_columns_without_repeats_are_passed_over_and_others_are_not():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 4, dtype=torch.float64, generator=generator)
+    x[:, 1] = (2 * x[:, 1]).round()  # a grid
+    x[:10, 2] = 0.0  # a spike of 5 %
+    x[:9, 3] = 0.0  # too few
+    assert (cell_widths(x) > 0).any(0).tolist() == [False, True, True, False]

@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import make_circles, make_moons
 from sklearn.metrics import adjusted_rand_score
 
+from gedi.deadline import Deadline
 from gedi.partitions import best_partition
 
 
@@ -106,3 +107,9 @@ def test_rows_beyond_the_sample_follow_their_neighbours(monkeypatch):
     y = np.repeat([0, 1], [700, 300])
     x = rng.normal(size=(1000, 2)) + 12 * y[:, None]
     assert adjusted_rand_score(y, best_partition(x, 2, seed=0)) == 1
+
+
+def test_without_time_a_few_rows_decide():
+    x, y = make_moons(2000, noise=0.05, random_state=0)
+    labels = best_partition(x, 2, seed=0, deadline=Deadline(0.0))
+    assert adjusted_rand_score(y, labels) > 0.9

@@ -3,6 +3,7 @@ import pytest
 from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
 
+from gedi.deadline import Deadline
 from gedi.partitions import NumberOfClusters, number_of_clusters
 
 LABELS = np.array([0, 1])
@@ -74,6 +75,26 @@ def test_rivals_are_within_the_margin():
 
 def test_many_gaussians_that_no_other_method_finds_are_not_believed(monkeypatch):
     x, _ = make_moons(200, noise=0.05, random_state=0)
-    monkeypatch.setattr("gedi.partitions.number.gaussian_peak", lambda z, most, seed: 9)
+    monkeypatch.setattr("gedi.partitions.number.gaussian_peak", lambda z, most, seed, deadline: 9)
     found = number_of_clusters(x, seed=0)
     assert found.n_clusters == 2 and 9 in found.rivals
+
+
+def test_a_stopped_search_says_so():
+    x, y = blobs([250] * 4, 20)
+    late = number_of_clusters(x, seed=0, deadline=Deadline(0.0))
+    assert late.n_clusters == 2 and late.stopped and not late.clear
+    assert "(not clear: there was time to look at 300 rows only; the time was up" in str(late)
+    assert len(np.unique(late.labels)) == 2 and len(late.labels) == len(y)
+    never = number_of_clusters(x, seed=0, deadline=Deadline.after(1e6))
+    assert never.n_clusters == 4 and never.clear and never.rows is None
+    assert adjusted_rand_score(y, never.labels) == 1
+
+
+def test_numbers_are_compared_while_there_is_time(monkeypatch):
+    moves = iter(range(10**6))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(moves)))
+    found = number_of_clusters(blobs([60] * 5, 20)[0], seed=0, deadline=Deadline(12.0))
+    assert found.stopped and 1 < len(found.scores) < 14 and 6 in found.scores
+    assert list(found.scores) == sorted(found.scores)
+    assert f"the time was up when {len(found.scores)} numbers" in str(found)

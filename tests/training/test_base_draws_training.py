@@ -127,3 +127,11 @@ def test_images_have_no_mixture():
     images = Dataset("images", x, image_shape=(1, 4, 4), value_range=(0.0, 1.0))
     with pytest.raises(SettingsError, match="base expects vectors, but these are images"):
         plan(images, ASKED)
+
+
+def test_a_long_training_ends_when_nothing_improves_on_held_out_points():
+    settings = replace(BASE, max_iter=5000, evaluate_every=25)
+    long = start(Dataset("moons", MOONS.astype(np.float32)), settings).run()
+    assert long.settings.patience == 100
+    assert long.ended == "converged" and 200 <= long.iterations < 2000
+    assert adjusted_rand_score(LABELS, long.trained.predict(MOONS).clusters) == 1

@@ -63,6 +63,15 @@ def test_the_distance_of_samples_counts_either_way():
         assert plateau.best == 2.0
 
 
+def test_without_chains_held_out_points_count_instead_of_samples():
+    plateau = Plateau(Weights(1.0, 1.0, 1.0), tol=0.1, patience=30)
+    assert not plateau.reached(10, terms(1.0), gain=0.0)
+    assert not plateau.reached(40, terms(1.0), gain=0.5)  # the density still improves
+    assert plateau.best == 0.5
+    assert not plateau.reached(60, terms(1.0), gain=0.4)
+    assert plateau.reached(70, terms(1.0), gain=0.3)
+
+
 def test_energies_of_data_are_those_that_gen_sees():
     state = fresh_state()
     clean, noisy = (

@@ -10,6 +10,7 @@ from gedi.data.dataset import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.evidence.groups import Groups
 from gedi.objective import balance_threshold
+from gedi.partitions import number_of_clusters
 from gedi.rules import sum_rule
 from gedi.settings import (
     CompleteSettings,
@@ -91,6 +92,23 @@ def test_the_number_of_clusters_is_found_once_unless_it_is_known(monkeypatch):
     assert plan(data, Settings(prior=[0.5, 0.3, 0.1, 0.1])).settings.n_clusters == 4
     assert plan(named, Settings()).settings.n_clusters == 4
     assert plan(named, Settings(n_clusters=2)).found is None
+
+
+def test_the_number_of_clusters_of_wide_data_is_found_along_their_axes(monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = 6 * rng.normal(size=(3, 300))[y] @ np.diag(np.arange(300) < 4) + rng.normal(size=(90, 300))
+    seen = []
+    real = number_of_clusters
+
+    def number(some, seed, **options):
+        seen.append((some.shape, options["one_unit"]))
+        return real(some, seed, **options)
+
+    monkeypatch.setattr("gedi.training.starts.number_of_clusters", number)
+    planned = plan(Dataset("wide", x), Settings(n_clusters="auto"))
+    assert seen == [((90, planned.settings.encoder.components), True)]
+    assert planned.settings.encoder.components == 45 and planned.settings.n_clusters == 3
 
 
 def test_mistakes_are_told():

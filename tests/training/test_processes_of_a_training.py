@@ -85,6 +85,21 @@ time.sleep(100)
     wait_for(lambda: is_gone(int(done.stdout)), 30)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_thread_that_watches_ends_before_the_interpreter():
+    script = """
+import atexit, threading
+from gedi.training import processes as launching
+atexit.register(lambda: print([t.name for t in threading.enumerate()]))  # called last
+launching._GRACE = 100
+launching.Crew(None, parent=-1).look_after()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 and done.stdout == "['MainThread']\n"
+
+
 def test_alone_nothing_is_started_or_wrapped():
     crew = launched("cpu", 1, 1)
     assert crew.children == [] and crew.parent is None

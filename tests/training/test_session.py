@@ -10,6 +10,7 @@ import torch
 
 import gedi
 from gedi.data.dataset import Dataset
+from gedi.deadline import Deadline
 from gedi.errors import DataError, SettingsError
 from gedi.sampling import Cycle
 from gedi.settings import (
@@ -220,6 +221,19 @@ def test_time_ends_a_training():
     fit = session(replace(SMALL, max_iter=10**6, max_time=0.3)).run()
     assert fit.ended == "max_time"
     assert 0 < fit.iterations < 10**6
+
+
+def test_what_is_left_of_the_time_is_for_the_end():
+    training = session(replace(SMALL, max_iter=10**6, max_time=2.0))
+    training.run()
+    late = session(replace(SMALL, max_iter=10**6, max_time=2.0))
+    late.deadline = Deadline(0.0)
+    fit = late.run()
+    assert fit.ended == "max_time" and fit.iterations > 0
+    assert late.parts.algorithm.max_time < training.parts.algorithm.max_time < 2.0
+    assert late._costs.rest > 0 and late._n_draws == 2000  # the fewest
+    unlimited = session(SMALL)
+    assert unlimited._n_draws == 20_000 and len(unlimited._sample) == len(unlimited.parts.sample)
 
 
 def test_convergence_ends_a_training():

@@ -121,3 +121,11 @@ def test_what_cannot_be_profiled_is_refused():
 
 def test_threads_are_told():
     assert profile(session(), cycles=1).threads == torch.get_num_threads()
+
+
+def test_draws_of_the_base_are_called_so_and_contrasted_without_it():
+    base = SamplerSettings(kind="base")
+    parts = profile(session(sampler=base, restarts=RestartSettings(n=1)), cycles=1).parts
+    assert "draws of the base" in parts and not {"chains", "jumps"} & parts.keys()
+    # The mixture, which the contrast leaves out, would be in it.
+    assert 0 < parts["terms and gradient"].flops < 1e8

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from gedi.errors import GediError
@@ -28,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The code is 0 if all went well, 2 for an error that the user can correct, 130 after Ctrl-C.
     """
+    begun = time.perf_counter()
     from gedi.cli.parser import parse  # noqa: PLC0415 - `import gedi.cli` should stay fast
 
     try:
         command, options = parse(arguments)
+        options.begun = begun  # from which `max_time` counts
         code = command(options)
         sys.stdout.flush()
         return code

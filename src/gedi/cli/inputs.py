@@ -83,7 +83,7 @@ def read_inputs(
         if like is not None:
             # Read now, since this run may overwrite the earlier one.
             custom = replace(custom, like=_reference(Path(like), dataset, settings.seed))
-    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
+    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes, begun=options.begun)
     if is_first_here(planned.n_processes):
         fits(planned)
     return Inputs(source, dataset, groups, custom, planned)

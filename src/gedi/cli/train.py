@@ -23,7 +23,7 @@ def run(options: Namespace) -> int:
         options, options.devices, options.nodes, like=options.like, folder=path
     )
     names = None if options.like is None else names_of_run(Path(options.like))
-    session = build(plan, dataset, custom)
+    session = build(plan, dataset, custom, begun=options.begun, reports=True)
     if not session.is_first:
         return follow_first_process(session)
     path = _path(options)  # another training may have taken the first one meanwhile

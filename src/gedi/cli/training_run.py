@@ -67,13 +67,27 @@ def train_and_report(
         return INTERRUPTED
     named = run.groups is not None
     groups = session.custom.groups
-    findings = find(fit.trained, dataset, fit.settings, named=named, groups=groups)
+    findings = find(
+        fit.trained,
+        dataset,
+        fit.settings,
+        named=named,
+        groups=groups,
+        held_out=session.parts.held_out.cpu(),
+        deadline=session.deadline,
+    )
     try:
         names = _named_clusters(run, fit, findings)
         if groups is not None:
             names = [str(value) for value in groups.rule.values]
         content = report_content(
-            fit, findings, dataset, _next_steps(run), named=named, values=names
+            fit,
+            findings,
+            dataset,
+            _next_steps(run),
+            named=named,
+            values=names,
+            deadline=session.deadline,
         )
         content = replace(content, number=run.number)
         report.write(run.path / "report.html", content)

@@ -102,7 +102,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         contamination: share of points like those of the training that fall below `offset_`, the
             threshold of `predict_outliers` without alpha. None: 0.05.
         max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
-        max_time: maximum number of seconds. None: no limit.
+        max_time: maximum number of seconds of `fit`, from 5 on. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
         n_restarts: number of networks that are trained together at first; the best one is trained
             further. None: chosen from the data, see `gedi.plan`.

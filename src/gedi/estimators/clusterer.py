@@ -87,6 +87,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             y: not used.
             sample_weight: weight of each point in all terms, (n,); a weight of 2 counts like two
                 copies, and points of weight 0 take no part. Batches are drawn with these weights.
+                Outlier scores and p-values, and the number of clusters if it is found, are those of
+                the points of positive weight without their weights.
             positives: rows that belong to the same cluster, as an additional view: pairs (m, 2),
                 or a sparse matrix (n, n) whose entries mark them.
             like: an earlier model, so that clusters that are the same keep their numbers: a fitted

@@ -77,8 +77,8 @@ class Signs:
         max_iter: number of iterations that were asked for; None if that is not known.
         regret: mean log-density that is lost against the true density, in nats; None if the true
             density is not known.
-        over_base: mean log-density of the data minus that of the base alone, in nats; None without
-            a base or a reliable log Z.
+        over_base: mean log-density of held-out data minus that of the base alone, in nats; None
+            without a base or a reliable log Z.
         apart: how far samples are from the data, from 0 to 1: the largest distance of the two
             distribution functions over the columns (Kolmogorov-Smirnov), less what chance explains;
             None if that is not known, as for images.

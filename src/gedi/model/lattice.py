@@ -4,6 +4,8 @@ A density of values on a grid has no bound: it grows with every digit by which a
 So each value is spread over its cell (uniform dequantisation; Theis et al., ICLR 2016).
 """
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
@@ -17,7 +19,10 @@ _CODES = 12  # values a column may have to be one of uneven codes
 
 def cell_widths(x: Tensor) -> Tensor:
     """The width of the cell of each value, 0 where values are continuous, (n, d) -> (n, d)."""
-    return torch.stack([_widths(column) for column in x.T], 1)
+    widths = torch.zeros_like(x)
+    for j in _repeats(x).nonzero()[:, 0].tolist():
+        widths[:, j] = _widths(x[:, j].contiguous())
+    return widths
 
 
 def dequantised(x: Tensor, widths: Tensor, generator: Generator) -> Tensor:
@@ -33,6 +38,16 @@ def dequantised(x: Tensor, widths: Tensor, generator: Generator) -> Tensor:
         rank, sign = (up, 1.0) if up[0] <= down[0] else (down, -1.0)
         noise[:, j] = sign * shared.setdefault(rank.numpy().tobytes(), sign * noise[:, j])
     return x + noise * widths
+
+
+def _repeats(x: Tensor) -> Tensor:
+    """A mask of the columns that may have cells: few distinct values, or a spike, (d,)."""
+    n = len(x)
+    ordered = x.sort(0).values
+    few = 2 * ((ordered[1:] > ordered[:-1]).sum(0) + 1) <= n
+    run = math.ceil(max(_SPIKE * n, 5)) - 1  # from the first to the last of a spike
+    spiked = (ordered[run:] == ordered[: max(0, n - run)]).any(0)
+    return few | spiked
 
 
 def _widths(column: Tensor) -> Tensor:

@@ -12,23 +12,27 @@ from typing import NamedTuple, Self
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.deadline import Deadline, growing
 from gedi.model.components import GAUSSIAN, Components, expectation_maximisation, partition
 from gedi.model.lattice import cell_widths, dequantised
 from gedi.model.margins import Margins, quantiles, register
-from gedi.model.spectral import SpectralMatrix
+from gedi.model.spectral import WHOLE, SpectralMatrix
 
-__all__ = ["MixtureBase", "robust_moments"]
+__all__ = ["DRAWN", "MixtureBase", "robust_moments", "rows_looked_at"]
 
 _FLOOR = 1e-3  # robust deviations, the least deviation of a direction
-_ROWS = 6000  # that a fit looks at
+_ROWS, _HASTY = 6000, 500  # that a fit looks at, and at first when time is short
+_VALUES = 2**21  # in the rows that a fit looks at, with more columns than usual
 _FIRST_ROWS, _MOST_ROWS = 1000, 2000  # that choices look at, when k is small and at last
 _FOLDS = 5
 _DIRECTIONS = 64  # of the mixture
 _MOST = 64  # components
 _WORK = 4e7  # multiplications of an iteration, at most
 _REPEATED = 0.02  # share of the rows from which on identical ones are a component
+_CHOOSING = 0.7  # share of the time for choices on held-out rows
 _STARTS = 5  # of expectation maximisation, whose mixtures are averaged
 _STRENGTHS = (0.1, 0.3, 1.0, 4.0)  # of the prior, in points a coordinate
+DRAWN = 2**20  # values of draws at a time
 _FREEDOMS = (GAUSSIAN, 6.0)
 _BULK = 0.025, 0.975  # levels beyond which draws go no further than `_BEYOND` deviations
 _BEYOND = 6.0
@@ -67,14 +71,13 @@ class Frame(nn.Module):
         """
         n, d = x.shape
         margins = Margins.fit(x, normal)
-        centre, covariance = robust_moments(margins(x)[0])
-        scatter = SpectralMatrix.of(covariance)
+        centre, scatter, total = _robust_spectrum(margins(x)[0])
         values, order = scatter.values.sort(descending=True)
         thick = int((values > _FLOOR**2 + 1e-10 * values[0]).sum())
         k = max(1, min(thick, d if n >= 3 * d else n // 6))
         spread = values[:k].clamp_min(_FLOOR**2).sqrt()
         others = d - k - int(constant.sum())
-        left = (covariance.trace() - values[:k].sum()).clamp_min(0) / max(1, others)
+        left = (total - values[:k].sum()).clamp_min(0) / max(1, others)
         rest = (left + _FLOOR**2).sqrt()
         log_volume = margins.scale[constant].log().sum() - spread.log().sum() - others * rest.log()
         gaussian = others + max(0, k - _DIRECTIONS)
@@ -131,7 +134,13 @@ class MixtureBase(nn.Module):
         register(self, tensors)
 
     @classmethod
-    def fit(cls, x: Tensor, generator: Generator, source: Tensor | None = None) -> Self:
+    def fit(
+        cls,
+        x: Tensor,
+        generator: Generator,
+        source: Tensor | None = None,
+        deadline: Deadline = Deadline(),
+    ) -> Self:
         """The mixture of data (n, d), on the CPU; float32.
 
         Repeated values are spread over their cells. A fifth of the rows, of few rows each fifth in
@@ -142,22 +151,38 @@ class MixtureBase(nn.Module):
             generator: draws rows, cells and starts.
             source: numbers of the rows, of which copies share one, (n,); copies are held out
                 together. None: all are rows of their own.
+            deadline: when it is near, fewer rows and choices are looked at.
         """
-        drawn = torch.randperm(len(x), generator=generator)[:_ROWS]
-        x = x.double()[drawn]
-        source = torch.arange(len(x)) if source is None else source[drawn]
+        drawn = torch.randperm(len(x), generator=generator)[: rows_looked_at(x.shape[1])]
+        source = torch.arange(len(x)) if source is None else source
+        for m in growing(len(drawn), _HASTY, deadline):
+            found = cls._fitted(x[drawn[:m]].double(), generator, source[drawn[:m]], deadline)
+        return found
+
+    @classmethod
+    def _fitted(cls, x: Tensor, generator: Generator, source: Tensor, deadline: Deadline) -> Self:
+        """The mixture of all rows (n, d), in random order."""
         constant = (x == x[:1]).all(0)
         constant[0] &= ~constant.all()  # or there would be no density at all
         kept, repeated, shares = _without_repeated(x, cell_widths(x[:, ~constant]))
         x, source = x[kept], source[kept]
         widths = cell_widths(x)
         x = dequantised(x, widths, generator)
-        held_out = _HeldOut(x, _levels(x, widths), constant, _folds(source), generator)
+        held_out = _HeldOut(
+            x,
+            _levels(x, widths),
+            constant,
+            _folds(source),
+            generator,
+            deadline=deadline.share(_CHOOSING),
+        )
         choice = _chosen(held_out)
         frame = held_out.frame(x, choice)
         y = frame(x)[0]
         n_starts = max(1, min(_STARTS, int(_WORK / choice.work(y))))
-        several = [choice.fit(y, generator, 60, 1e-3) for _ in range(n_starts)]
+        several = [choice.fit(y, generator, 60, 1e-3)]
+        while len(several) < n_starts and not deadline.passed:
+            several.append(choice.fit(y, generator, 60, 1e-3))
         low, high = _box(frame.margins(x)[0], frame.margins(repeated)[0])
         root, mean = _bulk(x)
         components = Components.pooled(several).with_points(frame(repeated)[0], shares, _FLOOR)
@@ -189,10 +214,23 @@ class MixtureBase(nn.Module):
     def sample(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Points from q, (*shape, d), the farthest of them moved into the box of the data."""
         n, d = math.prod(shape), len(self.mean)
+        # In parts, as a draw passes through several copies.
+        rows = max(1, DRAWN // d)
+        parts = [self._drawn(min(rows, n - i), generator) for i in range(0, n, rows)]
+        return torch.cat(parts).reshape(*shape, d)
+
+    def _drawn(self, n: int, generator: Generator) -> Tensor:
         y = self.components.sample(n, generator)
-        noise = torch.randn(n, d, dtype=y.dtype, device=y.device, generator=generator)
+        noise = torch.randn(
+            (n, len(self.mean)), generator=generator, dtype=y.dtype, device=y.device
+        )
         z = self.frame.inverse(y, noise).clamp(self.low, self.high)
-        return self.frame.margins.inverse(z).reshape(*shape, d)
+        return self.frame.margins.inverse(z)
+
+
+def rows_looked_at(n_columns: int) -> int:
+    """The most rows to which a mixture is fitted."""
+    return min(_ROWS, max(_FIRST_ROWS, _VALUES // n_columns))
 
 
 def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,6 +243,27 @@ def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         z: points, in robust deviations of each column from its median.
     """
+    mean, weights = _robust_weights(z)
+    centred = z - mean
+    return mean, (centred.T * weights) @ centred / weights.sum()
+
+
+def _robust_spectrum(z: Tensor) -> tuple[Tensor, SpectralMatrix, Tensor]:
+    """Location, decomposed scatter, and the trace of the scatter, of the bulk of points (n, d).
+
+    No matrix (d, d) is formed of few points in many dimensions.
+    """
+    n, d = z.shape
+    if d <= WHOLE or n >= d:
+        mean, covariance = robust_moments(z)
+        return mean, SpectralMatrix.of(covariance), covariance.trace()
+    mean, weights = _robust_weights(z)
+    rows = (z - mean) * (weights / weights.sum()).sqrt()[:, None]
+    return mean, SpectralMatrix.of_rows(rows), rows.square().sum()
+
+
+def _robust_weights(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Location of the bulk of points, (d,), and the weights of points (n, d), (n,)."""
     n, d = z.shape
 
     def weighted(squares: Tensor) -> Tensor:
@@ -223,17 +282,21 @@ def robust_moments(z: Tensor) -> tuple[Tensor, Tensor]:
             least = _FLOOR**2 + 1e-10 * values[-1]
             squares = (centred @ vectors).square() @ (1 / values.clamp_min(least))
         weights = weighted(squares)
-    mean = weights @ z / weights.sum()
-    centred = z - mean
-    return mean, (centred.T * weights) @ centred / weights.sum()
+    return weights @ z / weights.sum(), weights
 
 
 def _bulk(x: Tensor) -> tuple[SpectralMatrix, Tensor]:
     """Σ^(1/2) and centre of the bulk of data (n, d)."""
     margins = Margins.fit(x, torch.zeros(x.shape[1], dtype=torch.bool))
-    centre, scatter = robust_moments(margins(x)[0])
-    scatter.diagonal().add_(_FLOOR**2)
-    bulk = SpectralMatrix.of(margins.scale[:, None] * scatter * margins.scale)
+    z = margins(x)[0]
+    if z.shape[1] <= WHOLE or len(z) >= z.shape[1]:
+        centre, scatter = robust_moments(z)
+        scatter.diagonal().add_(_FLOOR**2)
+        bulk = SpectralMatrix.of(margins.scale[:, None] * scatter * margins.scale)
+    else:
+        centre, weights = _robust_weights(z)
+        rows = (z - centre) * (weights / weights.sum()).sqrt()[:, None] * margins.scale
+        bulk = SpectralMatrix.of_rows(rows).plus(1.0, _FLOOR**2 * margins.scale.square().mean())
     least = 1e-14 * bulk.values.max()  # below is rounding
     root = SpectralMatrix(bulk.vectors, bulk.values.clamp_min(least), bulk.rest.clamp_min(least))
     return root.power(0.5), margins.inverse(centre[None])[0]
@@ -325,11 +388,20 @@ class _HeldOut:
         constant: mask of the constant columns, (d,).
         fold: the fold in which each row is held out, (n,).
         generator: starts of the components.
+        deadline: after it all choices that have no score yet have the score -inf.
     """
 
     def __init__(
-        self, x: Tensor, levels: Tensor, constant: Tensor, fold: Tensor, generator: Generator
+        self,
+        x: Tensor,
+        levels: Tensor,
+        constant: Tensor,
+        fold: Tensor,
+        generator: Generator,
+        *,
+        deadline: Deadline,
     ) -> None:
+        self.deadline = deadline
         self.n = len(x)
         self.levels, self.constant, self.generator = levels, constant, generator
         self.folds = [x[fold == i] for i in range(_FOLDS)]
@@ -343,6 +415,8 @@ class _HeldOut:
 
     def __call__(self, choice: _Choice, rows: int) -> float:
         """The score of a choice, on this many rows at most; -inf for one that takes too long."""
+        if self.deadline.passed and (choice, rows) not in self.scores:
+            return -math.inf
         at = choice.level, rows
         if at not in self.parts:
             self.parts[at] = [self._part(choice, i, rows) for i in range(self.n_folds)]
@@ -368,7 +442,7 @@ def _chosen(score: _HeldOut) -> _Choice:
     """Margins and k on some rows; then tails, shrinkage and k, one after another, on more."""
     if score.n < 2 * _FOLDS:
         return _Choice(level=0)
-    rows = _FIRST_ROWS
+    rows = min(_FIRST_ROWS, max(_HASTY, _VALUES // len(score.constant)))
     wide = len(score.constant) > _DIRECTIONS  # so that each score takes long
     levels = sorted({0, *score.levels[~score.constant].tolist()})
     firsts = [_Choice(level, freedom=_FREEDOMS[0 if wide else -1]) for level in levels]

@@ -7,20 +7,24 @@ their own least typical rows, keep outliers from vouching for each other.
 """
 
 import math
+import time
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor, nn
 
+from gedi.deadline import Deadline
 from gedi.model.margins import CUT, compress, location_and_scale, register
 
-__all__ = ["Explanation", "OutlierEnergy"]
+__all__ = ["Explanation", "OutlierEnergy", "reference_rows"]
 
 _HALVINGS = 3  # each gives two references without a common row
 _ROWS = 512  # of a reference, at most
 _NUMBERS = 2**20  # in a reference, at most
 _TRIMMED = 0.1  # share of the rows of a reference that are left out of it
+_LEAST_ROWS = 32  # of a reference, where there are so many
+_LEAST_HELD_OUT = 200  # rows, where there are so many and time is short
 _HELD_OUT = 2000  # rows whose held-out energies are kept
 _LEAST = 1e-3  # distance in a column, in robust deviations, that is added to all distances
 _SAME = 1e-3  # of the k-th distance: a row closer than that is the point itself
@@ -165,25 +169,35 @@ class OutlierEnergy(nn.Module):
 
     @classmethod
     @torch.no_grad()
-    def fit(cls, x: Tensor, generator: Generator) -> tuple[Self, Tensor]:
+    def fit(
+        cls, x: Tensor, generator: Generator, deadline: Deadline = Deadline()
+    ) -> tuple[Self, Tensor]:
         """The energy of rows (n, d), n >= 2, with held-out energies of up to 2,000 of them.
 
         Args:
             x: the rows.
             generator: splits them, on the CPU.
+            deadline: when it is near, references have fewer rows, and fewer rows are held out.
 
         Returns:
             The energy, with all clusters 0, and the places of the held-out rows, (m,).
         """
         n, d = x.shape
-        m = min(n // 2, _ROWS, max(32, _NUMBERS // d))
+        m = reference_rows(n, d)
+        most = min(_HELD_OUT, max(_LEAST_HELD_OUT, 4 * _NUMBERS // d))
+        if deadline.is_set:
+            share = math.sqrt(min(1.0, deadline.left / _seconds(x, m)))
+            m, most = (
+                min(m, max(_LEAST_ROWS, int(share * m))),
+                max(_LEAST_HELD_OUT, int(share * most)),
+            )
         halvings = [torch.randperm(n, generator=generator) for _ in range(_HALVINGS)]
         parts = [part for order in halvings for part in (order[:m], order[m : 2 * m])]
         known = torch.zeros(len(parts), n, dtype=torch.bool)
         known.scatter_(1, torch.stack(parts), True)
         # Rows that no reference knows have as many energies as a new row.
         order = torch.randperm(n, generator=generator)
-        places = order[known.sum(0)[order].argsort(stable=True)[:_HELD_OUT]]
+        places = order[known.sum(0)[order].argsort(stable=True)[:most]]
         energy = cls([Reference.fit(x[part.to(x.device)]) for part in parts])
         each = energy.each(x[places.to(x.device)])
         unknown = (~known[:, places]).to(each)
@@ -265,6 +279,22 @@ class OutlierEnergy(nn.Module):
 
     def _members(self) -> list[Reference]:
         return list(self.references)  # type: ignore[arg-type]
+
+
+def reference_rows(n: int, n_columns: int) -> int:
+    """The number of rows in each of the references of n rows."""
+    return min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // n_columns))
+
+
+def _seconds(x: Tensor, m: int) -> float:
+    """About how long the fit to rows (n, d) takes with m rows in each reference."""
+    some = _wide(x[: min(len(x), _LEAST_ROWS)])
+    took = []
+    for _ in range(2):  # the first one may load a library
+        begun = time.perf_counter()
+        torch.cdist(some, some, p=1)
+        took.append(time.perf_counter() - begun)
+    return 2 * _HALVINGS * m * (4 * m + min(len(x), _HELD_OUT)) * min(took) / len(some) ** 2
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -72,6 +72,22 @@ class SpectralMatrix(nn.Module):
         return cls(basis @ within, values, rest)
 
     @classmethod
+    def of_rows(cls, rows: Tensor) -> Self:
+        """Decompose the product Xᵀ X of few rows, X (n, d), of many dimensions, in O(n² d).
+
+        It has the 128 largest eigenvalues, or as many as are not zero, and the mean of the others.
+        They are those of X Xᵀ, whose eigenvectors u give those of Xᵀ X, Xᵀ u / |Xᵀ u|. Products are
+        in float32.
+        """
+        d, small = rows.shape[1], rows.float()
+        values, across = torch.linalg.eigh((small @ small.T).to(rows))
+        k = min(LEADING, int((values > 1e-6 * values[-1]).sum()), d - 1)
+        values, across = values[-k:].clamp_min(0), across[:, -k:]
+        vectors = torch.linalg.qr((small.T @ across.float()).to(rows)).Q
+        rest = (rows.square().sum() - values.sum()).clamp_min(0) / (d - k)
+        return cls(vectors, values, rest)
+
+    @classmethod
     def blank(cls, d: int) -> Self:
         """The identity, with the number of eigenvectors kept for matrices of d dimensions."""
         k = d if d <= WHOLE else LEADING

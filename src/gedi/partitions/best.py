@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
+from gedi.deadline import Deadline, growing
 from gedi.partitions.choice import choose
 from gedi.partitions.columns import comparable
 from gedi.partitions.pool import Pool
@@ -11,11 +12,17 @@ from gedi.partitions.pool import Pool
 __all__ = ["best_partition"]
 
 SAMPLE = 3000  # rows that are partitioned; the others follow their nearest ones
+HASTY = 300  # rows that are partitioned at least when time is short
 NEAREST = 5
 
 
 def best_partition(
-    x: NDArray[np.float64], n_clusters: int, seed: int, *, one_unit: bool = False
+    x: NDArray[np.float64],
+    n_clusters: int,
+    seed: int,
+    *,
+    one_unit: bool = False,
+    deadline: Deadline = Deadline(),
 ) -> NDArray[np.int64]:
     """Clusters of rows: the best of a pool of partitions, chosen without labels.
 
@@ -28,6 +35,7 @@ def best_partition(
         n_clusters: the number of clusters, at least 1.
         seed: determines the sample and all starts.
         one_unit: whether all columns have one unit, as principal components do.
+        deadline: when it is near, fewer rows are partitioned, 300 at least.
 
     Returns:
         Labels (n,), each of 0, 1, ..., n_clusters - 1 at least once unless there are fewer
@@ -40,14 +48,18 @@ def best_partition(
     if len(distinct) <= n_clusters:
         return which
     z = comparable(x, one_unit=one_unit)
-    picked = np.arange(len(z))
-    if len(z) > SAMPLE:
-        rng = np.random.default_rng(seed)
-        picked = np.sort(rng.choice(len(z), SAMPLE, replace=False))
-    pool = Pool(z[picked], n_clusters, seed).candidates(n_clusters)
-    if not pool:  # nearly all rows are copies of a few: cut the sorted distinct rows into runs
+    chosen, picked = None, np.arange(len(z))
+    for m in growing(min(len(z), SAMPLE), max(HASTY, 10 * n_clusters), deadline):
+        rows = np.arange(len(z))
+        if m < len(z):
+            rows = np.sort(np.random.default_rng(seed).choice(len(z), m, replace=False))
+        pool = Pool(z[rows], n_clusters, seed).candidates(n_clusters)
+        if pool:
+            chosen, picked = choose(z[rows], pool, seed).labels, rows
+    if (
+        chosen is None
+    ):  # nearly all rows are copies of a few: cut the sorted distinct rows into runs
         return which * n_clusters // len(distinct)
-    chosen = choose(z[picked], pool, seed).labels
     return chosen if len(z) == len(picked) else _extended(z, picked, chosen)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gedi.deadline import Deadline
 from gedi.partitions.columns import WIDE
 from gedi.partitions.mixtures import Kind, fitted, k_means, kinds
 from gedi.partitions.neighbours import nearest
@@ -186,7 +187,9 @@ def gaussian_kind(z: NDArray[np.float64], n_clusters: int, seed: int) -> Kind | 
     return best[1] if clear else None
 
 
-def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
+def gaussian_peak(
+    z: NDArray[np.float64], most: int, seed: int, deadline: Deadline = Deadline()
+) -> int | None:
     """The number of Gaussians that clearly describes held-out rows best.
 
     The mean log p(x) in five-fold cross-validation on at most 800 rows is compared for 1, 2, ...
@@ -198,16 +201,19 @@ def gaussian_peak(z: NDArray[np.float64], most: int, seed: int) -> int | None:
         z: rows (n, d) of standardised columns.
         most: the largest number of interest.
         seed: determines the folds and the starts.
+        deadline: of the comparison.
 
     Returns:
         The best number, if it gains more than three standard errors on each smaller one and is
-        at most `most`; otherwise None.
+        at most `most`; otherwise None, as when the time is up.
     """
     z, fold = _folds(z, seed)
     limit = min(most + BEYOND, len(z) - int(np.bincount(fold).max()))
     best: list[NDArray[np.float64]] = []  # log p(x_i) under 1, 2, ... Gaussians of the best kind
     place = 0
     for k in range(1, limit + 1):
+        if deadline.passed:
+            break
         best.append(max(_held_out(z, k, fold, seed).values(), key=np.mean))
         if best[-1].mean() > best[place].mean():
             place = k - 1

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi import phrases
+from gedi.deadline import Deadline, growing
 from gedi.partitions.best import best_partition
 from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
 from gedi.partitions.columns import comparable
@@ -21,6 +22,8 @@ SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
 FAR = 10  # times the distance to neighbours that all but a tenth of the rows have
 ROWS = 10  # rows per cluster at least
+HASTY = 300  # rows on which numbers are compared at least when time is short
+SEARCH = 0.6  # share of the time for the search; the rest is for the partition
 FINER = 0.04  # of well separated clusters any union scores as well: prefer the finer partition
 
 
@@ -34,12 +37,17 @@ class NumberOfClusters:
         gaussians: the number of Gaussians that clearly describe held-out rows best; None if no
             number does.
         labels: the partition (n,), from 0.
+        stopped: whether the time was up before all numbers, and the Gaussians, were compared.
+        rows: the number of rows on which numbers were compared, if there was no time for more;
+            otherwise None.
     """
 
     n_clusters: int
     scores: dict[int, float]
     gaussians: int | None
     labels: NDArray[np.int64] = field(repr=False)
+    stopped: bool = False
+    rows: int | None = None
 
     @property
     def rivals(self) -> list[int]:
@@ -53,23 +61,44 @@ class NumberOfClusters:
 
     @property
     def clear(self) -> bool:
-        """Whether the number has no rivals, and was compared with others."""
-        return len(self.scores) > 1 and not self.rivals
+        """Whether the number has no rivals, and there was time to compare it with all others."""
+        return len(self.scores) > 1 and not (self.rivals or self.stopped or self.rows)
 
     def __str__(self) -> str:
         found = f"{self.n_clusters} clusters were found in the data"
         if self.clear:
             return found
-        if not self.rivals:
+        if not (self.rivals or self.stopped or self.rows):
             return f"{found}, but there are too few rows to compare other numbers"
-        numbers = phrases.sentence_list(map(str, self.rivals))
-        also = f"not clear: {numbers} would do about as well"
+        doubts = []
+        if self.rows:
+            doubts.append(f"there was time to look at {self.rows:,} rows only")
+        if self.stopped:
+            doubts.append(f"the time was up when {len(self.scores)} numbers had been compared")
+        if self.rivals:
+            numbers = phrases.sentence_list(map(str, self.rivals))
+            doubts.append(f"{numbers} would do about as well")
         if self.gaussians == 1:
-            also += "; one Gaussian describes the rows best, so there may be no clusters"
-        return f"{found} ({also})"
+            doubts.append("one Gaussian describes the rows best, so there may be no clusters")
+        return f"{found} (not clear: {'; '.join(doubts)})"
 
 
-def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
+@dataclass(frozen=True)
+class _Comparison:
+    """The scores of numbers of clusters, the clear number of Gaussians, and `stopped`."""
+
+    scores: dict[int, float]
+    gaussians: int | None
+    stopped: bool
+
+
+def number_of_clusters(
+    x: NDArray[np.float64],
+    seed: int,
+    *,
+    one_unit: bool = False,
+    deadline: Deadline = Deadline(),
+) -> NumberOfClusters:
     """Find the number of clusters of a table without labels.
 
     1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K, unless the
@@ -85,45 +114,70 @@ def number_of_clusters(x: NDArray[np.float64], seed: int) -> NumberOfClusters:
     Args:
         x: rows (n, d), finite.
         seed: determines the sample and all starts.
+        one_unit: whether all columns have one unit, as principal components do.
+        deadline: when it is near, numbers are compared on fewer rows, 300 at least, and if that
+            does not suffice, only some of them.
     """
-    some = x
-    if len(x) > SAMPLE:
-        some = x[np.sort(np.random.default_rng(seed).choice(len(x), SAMPLE, replace=False))]
-    z = _without_far_rows(some)
-    limit = min(len(np.unique(z, axis=0)) - 1, len(z) // ROWS, LAST)
-    found: dict[int, float] = {}
-    most = min(FIRST, limit)
-    while most >= 2:
-        found |= _scored(z, range(max(found, default=1) + 1, most + 1), seed)
-        if most == limit or (found and max(found, key=found.__getitem__) < most - 1):
-            break
-        most = min(2 * most, limit)
-    peak = gaussian_peak(z, most, seed) if found else None
-    best = max(found, key=found.__getitem__, default=2)
-    relative = {c: score - found[best] for c, score in found.items()}
+    search = deadline.share(SEARCH)
+    found, rows, usual = None, 0, min(len(x), SAMPLE)
+    for m in growing(usual, HASTY, search):
+        some = x
+        if m < len(x):
+            some = x[np.sort(np.random.default_rng(seed).choice(len(x), m, replace=False))]
+        compared = _compared(_without_far_rows(some, one_unit), seed, search)
+        if found is None or not compared.stopped:
+            found, rows = compared, m
+    assert found is not None  # there is always a first round
+    best = max(found.scores, key=found.scores.__getitem__, default=2)
+    relative = {c: score - found.scores[best] for c, score in found.scores.items()}
+    peak = found.gaussians
     number = peak if peak is not None and relative.get(peak, -math.inf) > -DOUBT else best
     return NumberOfClusters(
         n_clusters=number,
         scores=relative,
         gaussians=peak,
-        labels=best_partition(x, number, seed),
+        labels=best_partition(x, number, seed, one_unit=one_unit, deadline=deadline),
+        stopped=found.stopped,
+        rows=rows if rows < usual else None,
     )
 
 
-def _without_far_rows(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _compared(z: NDArray[np.float64], seed: int, deadline: Deadline) -> _Comparison:
+    """Compare numbers from 2 on while there is time."""
+    limit = min(len(np.unique(z, axis=0)) - 1, len(z) // ROWS, LAST)
+    found: dict[int, float] = {}
+    most = min(FIRST, limit)
+    while most >= 2:
+        found |= _scored(z, range(max(found, default=1) + 1, most + 1), seed, deadline)
+        best = max(found, key=found.__getitem__, default=most)
+        if most == limit or best < most - 1 or deadline.passed:
+            break
+        most = min(2 * most, limit)
+    peak = gaussian_peak(z, most, seed, deadline) if found else None
+    return _Comparison(found, peak, deadline.passed)
+
+
+def _without_far_rows(x: NDArray[np.float64], one_unit: bool) -> NDArray[np.float64]:
     """The comparable rows that have enough others in reach to be a cluster."""
-    z = comparable(x)
+    z = comparable(x, one_unit=one_unit)
     if len(z) < 2:
         return z
     reach = nearest(z, math.ceil(least_rows(len(z))) - 1)[0][:, -1]
     usual = np.quantile(reach, 0.9)
     near = reach <= FAR * usual
-    return z if usual == 0 or near.all() else comparable(x[near])
+    return z if usual == 0 or near.all() else comparable(x[near], one_unit=one_unit)
 
 
-def _scored(z: NDArray[np.float64], numbers: range, seed: int) -> dict[int, float]:
-    """The score of the best candidate, by number of clusters."""
+def _scored(
+    z: NDArray[np.float64], numbers: range, seed: int, deadline: Deadline
+) -> dict[int, float]:
+    """The score of the best candidate, by number of clusters; the first in any case."""
     pool = Pool(z, numbers[-1], seed)
     index = pool.neighbours[:, :NEIGHBOURS]
-    score = {c: best_score(index, pool.candidates(c)) + FINER * math.log(c) for c in numbers}
-    return {c: value for c, value in score.items() if value > -math.inf}
+    score: dict[int, float] = {}
+    # Coarsely at first, in case the time is up before all of them are compared.
+    for c in (*numbers[::4], *numbers[2::4], *numbers[1::2]):
+        score[c] = best_score(index, pool.candidates(c)) + FINER * math.log(c)
+        if deadline.passed:
+            break
+    return {c: value for c, value in sorted(score.items()) if value > -math.inf}

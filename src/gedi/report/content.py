@@ -1,5 +1,6 @@
 """The content of a report as plain values, and how it follows from a finished training."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
 from gedi.data.inverse import date_places
+from gedi.deadline import Deadline
 from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.layout import layout
 from gedi.evaluation.measures import Detection
@@ -166,6 +168,8 @@ class ReportContent:
 
 
 _UNUSUAL = 10  # rows that are shown
+_TRIED = 256  # rows by which the time for others is estimated
+_LOOKING = 0.3  # share of the time to look for them
 _COMPARED = 5_000_000  # numbers in the rows among which they are looked for
 
 ENDINGS = {
@@ -184,6 +188,7 @@ def report_content(
     *,
     named: bool = False,
     values: Sequence[str] = (),
+    deadline: Deadline = Deadline(),
 ) -> ReportContent:
     """The content of the report of a training.
 
@@ -194,6 +199,7 @@ def report_content(
         next_steps: command lines to show.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         values: the value of each cluster under a rule, (c,); empty if there is none.
+        deadline: when it is near, unusual rows are looked for among fewer rows.
     """
     prediction = findings.prediction
     n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
@@ -246,7 +252,7 @@ def report_content(
         next_steps=next_steps,
         confusion_clusters=order,
         outliers=findings.outliers,
-        unusual=_unusual(trained, dataset, prediction),
+        unusual=_unusual(trained, dataset, prediction, deadline.share(_LOOKING)),
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,
@@ -303,12 +309,20 @@ def _confusion(
     return (counts[:, order], dataset.class_names), order.tolist()
 
 
-def _unusual(trained: TrainedModel, dataset: Dataset, prediction: Prediction) -> Unusual | None:
+def _unusual(
+    trained: TrainedModel, dataset: Dataset, prediction: Prediction, deadline: Deadline
+) -> Unusual | None:
     """The ten least typical rows of all, or of a sample of so many that it takes seconds."""
     if trained.outliers is None:
         return None
     n, d = dataset.x.shape
-    seen = np.linspace(0, n - 1, min(n, _COMPARED // d)).astype(np.int64)
+    n_seen = min(n, _COMPARED // d)
+    if deadline.is_set:
+        begun = time.perf_counter()
+        trained.outlier_scores(dataset.x[:_TRIED])
+        per_second = min(n, _TRIED) / (time.perf_counter() - begun)
+        n_seen = min(n_seen, max(_TRIED, int(deadline.left * per_second)))
+    seen = np.linspace(0, n - 1, n_seen).astype(np.int64)
     scores = trained.outlier_scores(dataset.x[seen])
     least = np.argsort(scores, kind="stable")[:_UNUSUAL]
     rows = seen[least]

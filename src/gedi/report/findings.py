@@ -1,6 +1,7 @@
 """The findings of a trained model in data: clusters, density and samples, with measures."""
 
 import math
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Generator, Tensor
 from gedi.data import toy
 from gedi.data.dataset import Dataset, Values
 from gedi.data.points import affordable
+from gedi.deadline import Deadline
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
 from gedi.evaluation.measures import (
     Detection,
@@ -34,6 +36,7 @@ __all__ = ["Findings", "find", "sampling_rounds"]
 
 _SAMPLES = 512
 _COSTLY_SAMPLES = 100  # of convolutional networks and plug-ins, which may be slow
+_SAMPLING = 0.3  # share of the time for samples
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # for the collapse gap and the foils
 _PART = 500
@@ -62,8 +65,8 @@ class Findings:
             clusters, `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
             `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
             regret. For images: the AUROC against foils.
-        over_base: mean log-density of the data minus that of the base alone, in nats; None without
-            a base or a reliable log Z.
+        over_base: mean log-density of held-out data, or of all where none are held out, minus that
+            of the base alone, in nats; None without a base or a reliable log Z.
         apart: the largest distance of the distribution functions of samples and data over up to
             100 columns (Kolmogorov-Smirnov), less what chance explains; None for images, and where
             no density was learned.
@@ -97,6 +100,8 @@ def find(
     *,
     named: bool = False,
     groups: Groups | None = None,
+    held_out: Tensor | None = None,
+    deadline: Deadline = Deadline(),
 ) -> Findings:
     """Measure a trained model on data; equal arguments give equal findings.
 
@@ -106,6 +111,9 @@ def find(
         settings: settings of the training; the gap is measured under its views.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         groups: groups of these points that obey a rule, if there are any.
+        held_out: points that the network was not trained on, scaled, (m, d), to compare its density
+            with that of the base; None or none means points of `dataset`.
+        deadline: when it is near, samples are drawn in fewer rounds.
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
@@ -120,10 +128,14 @@ def find(
     _, measured = monitor.measure(trained.model, trained.chains, trained.log_prior)
     kind = settings.encoder.kind
     costly = is_convolutional(kind) or is_plugged(kind)
+    n_samples = _COSTLY_SAMPLES if costly else _SAMPLES
+    n_rounds = sampling_rounds(settings)
+    if deadline.is_set:
+        n_rounds = min(n_rounds, _affordable_rounds(trained, n_samples, deadline.share(_SAMPLING)))
     noisy, sample_clusters = trained.sample(
-        _COSTLY_SAMPLES if costly else _SAMPLES,
+        n_samples,
         generator=generator,
-        n_steps=sampling_rounds(settings),
+        n_steps=n_rounds,
         denoise=False,
     )
     samples = trained.finished(trained.scaling(noisy))
@@ -139,7 +151,7 @@ def find(
             f"AUROC {name}": auroc(data_energies, energies)
             for name, energies in outlier_energies.items()
         }
-    rounds = tuple(sorted({round(share * sampling_rounds(settings)) for share in _WALK}))
+    rounds = tuple(sorted({round(share * n_rounds) for share in _WALK}))
     generates = dataset.image_shape is not None and learns_density(settings)
     return Findings(
         prediction=prediction,
@@ -154,7 +166,7 @@ def find(
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
-        over_base=_over_base(trained, z),
+        over_base=_over_base(trained, z if held_out is None or not len(held_out) else held_out),
         apart=(
             _distance(samples, dataset.x[chosen])
             if learns_density(settings) and trained.visible is not None
@@ -172,6 +184,13 @@ def find(
 def sampling_rounds(settings: CompleteSettings) -> int:
     """The number of rounds of the sampler's moves that amount to 400 Langevin steps."""
     return max(1, _LANGEVIN_STEPS // settings.sampler.n_steps)
+
+
+def _affordable_rounds(trained: TrainedModel, n_samples: int, deadline: Deadline) -> int:
+    """The rounds of moves for which there is time, at least one, by a trial of two."""
+    begun = time.perf_counter()
+    trained.sample(n_samples, generator=Generator().manual_seed(0), n_steps=2)
+    return 1 + int(deadline.left / (time.perf_counter() - begun) * 2)
 
 
 def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:

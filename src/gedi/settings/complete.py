@@ -100,6 +100,7 @@ class CompleteSettings(Settings):
 
     n_clusters: int
     max_iter: int
+    patience: int
     batch_size: int
     learning_rate: float
     gen_slowdown: float

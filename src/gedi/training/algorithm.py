@@ -51,7 +51,7 @@ class TrainingState:
         generator: the only source of randomness.
         horizon: the iteration at which the training ends; convergence lowers it.
         iteration: the number of iterations done.
-        seconds: the time spent in them.
+        seconds: the time spent in them and between them.
         learning_rate_factor: factor of the learning rate; the guard lowers it.
         max_contrast: the contrast in nats above which GEN no longer raises it, in addition to the
             limit in the weights; the guard sets it.
@@ -224,9 +224,9 @@ def train(
         ascend = Replayed(ascend, generator, partial(_places, state))
     ahead = OneAhead(generator.device)
     paused = False
+    start = time.perf_counter()
 
     while not paused and algorithm.progress(state) < 1 and state.iteration != until:
-        start = time.perf_counter()
         weights = algorithm.weights_at(state)
         learning_rate = algorithm.learning_rate_at(state)
         # Without INV no views are needed, and without GEN no chains.
@@ -262,7 +262,8 @@ def train(
 
         state.iteration += 1
         ahead.wait()
-        state.seconds = most(state.seconds + time.perf_counter() - start)
+        now = time.perf_counter()  # evaluations and checkpoints after the last iteration count, too
+        state.seconds, start = most(state.seconds + now - start), now
         paused = observe(state, terms)
 
 

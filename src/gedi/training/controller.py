@@ -6,13 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
+from gedi.normalizer.residual import held_out_gain
 from gedi.objective import Terms
+from gedi.sampling import BaseDraws
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.guard import Guard, Vitals
 from gedi.training.monitor import Monitor, Plateau
 from gedi.training.renaming import Renaming
 
 __all__ = ["Controller", "Look"]
+
+_COMPARED = 4096  # draws of the base with which held-out points are compared
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Controller:
         guard: returns a diverging training to its last good state.
         plateau: the convergence rule.
         renaming: renumbers clusters; None leaves their numbers as they are.
+        held_out: points on which the residual of a base is measured, (m, d), scaled; empty or None
+            with chains.
 
     Attributes:
         converged: whether the convergence rule has applied.
@@ -52,6 +58,7 @@ class Controller:
     guard: Guard
     plateau: Plateau
     renaming: Renaming | None
+    held_out: Tensor | None = None
     converged: bool = False
 
     def look(self, state: TrainingState) -> Look:
@@ -66,10 +73,17 @@ class Controller:
         renamed = None if self.renaming is None else self.renaming(state)
         terms, measured = self.monitor.measure(state.average, state.buffer.chains, state.log_prior)
         if not state.members and not self.converged:
-            self.converged = self.plateau.reached(state.iteration, terms)
+            self.converged = self.plateau.reached(state.iteration, terms, self._gain(state))
             if self.converged:
                 self._bring_end_closer(state)
         return Look(terms, measured, vitals, renamed)
+
+    def _gain(self, state: TrainingState) -> float | None:
+        """The gain in the log-density of held-out points on the base, in nats; None with chains."""
+        sampler, held_out = state.sampler, self.held_out
+        if held_out is None or not len(held_out) or not isinstance(sampler, BaseDraws):
+            return None
+        return held_out_gain(state.average, held_out, sampler.stock[:_COMPARED])
 
     def _bring_end_closer(self, state: TrainingState) -> None:
         """Shorten the training to the iterations that the decay of the learning rate takes."""

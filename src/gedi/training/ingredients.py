@@ -2,18 +2,21 @@
 
 import copy
 import math
+import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset
 from gedi.data.points import Points, affordable
 from gedi.data.shards import StreamedDataset
 from gedi.data.stream import Stream
 from gedi.data.values import value_range_of
-from gedi.distributed import n_processes, own_seed, rank, share_of
+from gedi.deadline import Deadline
+from gedi.distributed import from_first, n_processes, own_seed, rank, share_of
 from gedi.errors import DataError
 from gedi.evidence import Labels
 from gedi.evidence.build import LABEL_SHARE, build_evidence, n_known, rule_evidence
@@ -58,14 +61,22 @@ __all__ = [
     "build_ingredients",
     "fresh_state",
     "resampled",
+    "stock_size",
 ]
+
+T = TypeVar("T")
 
 REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
 MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
+_CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
+_REFERRING = 0.15  # share of it for the outlier energy
+_DRAWING = 0.1  # share of it for draws of the base
 _STOCK = 32_768  # draws of the base from which those of a batch are taken
+_STOCKED = 2**25  # values in the stock, with more features than usual
+_DRAWN, _LEAST_STOCK = 512, 4096  # of a trial, and if there is no time for more
 _PRIOR_RATE = 0.005  # a learned π follows the posterior within about 200 iterations
 _NAMED = 500  # inputs of groups on which numbers of clusters are compared
 _MARGIN = 0.1  # distance between the data and the walls of the box, as a share of the data's range
@@ -95,6 +106,7 @@ class Ingredients:
         outliers: how unusual points are, and the places of the points whose energies are held out;
             None for images.
         visible: the range and the grid of the values of each column; None for images.
+        n_stock: draws of the base from which those of a batch are taken.
         rows: with weights, places of the points in random order, as often as their weights say;
             otherwise None.
     """
@@ -115,11 +127,16 @@ class Ingredients:
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
     visible: VisibleValues | None
+    n_stock: int
     rows: Tensor | None = None
 
 
 def build_ingredients(
-    plan: Plan, dataset: Dataset, custom: Custom, device: torch.device
+    plan: Plan,
+    dataset: Dataset,
+    custom: Custom,
+    device: torch.device,
+    deadline: Deadline = Deadline(),
 ) -> Ingredients:
     """Scale the data and build all ingredients from the plan.
 
@@ -128,6 +145,7 @@ def build_ingredients(
         dataset: the points; labels are not looked at.
         custom: the user's objects and arrays that settings cannot hold.
         device: where the training runs.
+        deadline: of the training, of which the ingredients take a share.
 
     Raises:
         DataError: if all points are the same.
@@ -149,7 +167,9 @@ def build_ingredients(
     anchors = data[order[: settings.sampler.n_anchors]]
     view = together(_views(plan, data, order, scaling, custom))
     some = drawn[: affordable(MEASURED, d)]
-    base, root = _base(plan, data[some], previous, None if drawn is order else some)
+    base, root = _base(
+        plan, data[some], previous, None if drawn is order else some, deadline.share(_CHOOSING)
+    )
     smoothing = Smoothing(settings.data_noise, root)
     box = _box(data, settings.data_noise, _streamed_corners(dataset, scaling, device))
     partition = None
@@ -167,6 +187,7 @@ def build_ingredients(
                 rows=None if drawn is order else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
                 axes=axes,
+                deadline=deadline.share(_CHOOSING),
             )
             if plan.found is None
             else found_partition(plan.found, data)
@@ -226,8 +247,9 @@ def build_ingredients(
         partition=partition,
         axes=axes,
         held_out=data[held_out],
-        outliers=_outliers(plan, data),
+        outliers=_outliers(plan, data, deadline.share(_REFERRING)),
         visible=_visible(dataset),
+        n_stock=_n_stock(base, d, deadline.share(_DRAWING)) if by_contrast else 0,
         rows=None if drawn is order else drawn,
     )
 
@@ -390,9 +412,9 @@ def _sampler(
         moves.load_state_dict({step_size: previous.sampler.state_dict()[step_size]}, strict=False)
     if by_contrast:
         assert parts.base is not None  # planned
-        n = affordable(_STOCK, plan.data.n_features)
         drawing = Generator(parts.data.device).manual_seed(settings.seed)
-        return BaseDraws(parts.base.sample((n,), drawing), moves, settings.sampler.n_draws)
+        draws = parts.base.sample((parts.n_stock,), drawing)
+        return BaseDraws(draws, moves, settings.sampler.n_draws)
     if not is_vera:
         return moves
     return build_vera(
@@ -425,7 +447,11 @@ def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Cu
 
 
 def _base(
-    plan: Plan, data: Tensor, previous: TrainedModel | None, source: Tensor | None = None
+    plan: Plan,
+    data: Tensor,
+    previous: TrainedModel | None,
+    source: Tensor | None,
+    deadline: Deadline,
 ) -> tuple[GaussianBase | MixtureBase | None, SpectralMatrix | None]:
     """The base of the data with noise, and the shape of the noise.
 
@@ -437,12 +463,14 @@ def _base(
         data: some points, (n, d), scaled.
         previous: a trained model to continue from.
         source: the places of these points among all, if some are there several times, (n,).
+        deadline: of the choice of a mixture.
     """
     noise = plan.settings.data_noise
     if plan.settings.sampler.kind == "base" and previous is None:
         generator = Generator().manual_seed(plan.settings.seed)
         known = None if source is None else source.cpu()
-        return MixtureBase.fit(data.cpu(), generator, known).to(data.device), None
+        mixture = MixtureBase.fit(data.cpu(), generator, known, deadline)
+        return _of_all(mixture, deadline).to(data.device), None
     if previous is not None:
         base = copy.deepcopy(previous.model.base)
         shape = previous.smoothing.root
@@ -456,10 +484,35 @@ def _base(
     return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
 
 
-def _outliers(plan: Plan, data: Points) -> tuple[OutlierEnergy, Tensor] | None:
+def _outliers(plan: Plan, data: Points, deadline: Deadline) -> tuple[OutlierEnergy, Tensor] | None:
     if plan.data.image_shape is not None:
         return None
-    return OutlierEnergy.fit(data[:], Generator().manual_seed(plan.settings.seed))
+    generator = Generator().manual_seed(plan.settings.seed)
+    energy, places = OutlierEnergy.fit(data[:], generator, deadline)
+    return _of_all((energy.cpu(), places), deadline)
+
+
+def _of_all(found: T, deadline: Deadline) -> T:
+    """What all processes use: with a deadline, each may have got a little further than others."""
+    return from_first(found) if deadline.is_set else found
+
+
+def stock_size(n_features: int) -> int:
+    """The most draws of the base from which those of a batch are taken."""
+    return min(_STOCK, max(_LEAST_STOCK, _STOCKED // n_features))
+
+
+def _n_stock(base: nn.Module | None, n_features: int, deadline: Deadline) -> int:
+    """Draws of the base from which those of a batch are taken, as many as there is time for."""
+    most = stock_size(n_features)
+    if not deadline.is_set:
+        return most
+    assert isinstance(base, (GaussianBase, MixtureBase))  # planned
+    begun = time.perf_counter()
+    base.sample((_DRAWN,), Generator(base.mean.device).manual_seed(0))
+    took = time.perf_counter() - begun
+    n = max(min(most, _LEAST_STOCK), min(most, int(_DRAWN * deadline.left / took)))
+    return from_first(n)
 
 
 def _visible(dataset: Dataset) -> VisibleValues | None:

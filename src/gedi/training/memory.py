@@ -14,7 +14,10 @@ from gedi.data.points import affordable
 from gedi.errors import SettingsError
 from gedi.free_memory import Free, free_memory
 from gedi.model.kinds import is_convolutional
-from gedi.training.ingredients import MEASURED, MONITORED, REPORTED
+from gedi.model.mixture import DRAWN, rows_looked_at
+from gedi.model.outlier_energy import reference_rows
+from gedi.partitions.best import SAMPLE
+from gedi.training.ingredients import MEASURED, MONITORED, REPORTED, stock_size
 from gedi.training.plan import Plan
 from gedi.training.starts import CODED
 from gedi.views.build import REFERENCES
@@ -34,13 +37,22 @@ _ESTIMATED = 4096  # points for log Z of the restarts
 _DRAWN, _INSIDE = 1024, 4096  # points from which annealing starts
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _CHAINS = (2048, 512)  # chains of annealing, for small networks and for large ones
+# Copies, as measured, of what the trainings without chains compute with: of rows in the fit of the
+# mixture, of draws that pass through its margins, of all draws, and of the distances of the pool.
+_OF_ROWS, _OF_DRAWN, _OF_DRAWS, _OF_DISTANCES = 20, 62, 2, 3
+_OF_PLACES = 90  # bytes a row: the orders in which rows are drawn as references for outliers
 _LOWER: Mapping[str, str] = {
     "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
     "points to watch and refer to": "take fewer features",
     "networks and chains": "lower encoder.hidden, restarts.n or sampler.buffer_size",
+    "draws of the base": "take fewer features",
+    "mixture": "take fewer features",
+    "places of outliers": "take fewer points",
+    "pool of partitions": "take fewer features, or leave the pool out (restarts.pool false)",
     "covariance and kernels": "take fewer features, or leave the base out (encoder.base false)",
     "k-means": "lower restarts.kmeans, encoder.hidden or batch_size",
     "iteration": "lower batch_size, restarts.n or encoder.hidden",
+    "stock of draws": "take fewer features",
     "energies of the chains": "lower sampler.buffer_size or restarts.n",
     "choice among restarts": "lower restarts.n or sampler.n_anchors",
     "end": "take fewer features, or lower encoder.hidden",
@@ -157,6 +169,22 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
         4 * _EXACT * min(n, _KERNELS) ** 2 if kernels else 0
     )
     held["networks and chains"] = networks
+    by_contrast = settings.sampler.kind == "base"
+    phases = {}
+    if by_contrast:
+        stock = stock_size(d)
+        held["draws of the base"] = _NUMBER * d * (stock + 6 * reference_rows(n, d))
+        # There are no networks yet, and no stock.
+        before = networks + _NUMBER * d * stock
+        fitted = _OF_ROWS * _EXACT * d * min(n, rows_looked_at(d))
+        phases["mixture"] = max(0, fitted - before)
+        phases["places of outliers"] = max(0, _OF_PLACES * n - before)
+        if settings.restarts.pool:
+            seen = settings.encoder.components or d
+            pool = _OF_DISTANCES * _EXACT * min(n, SAMPLE) ** 2 + 4 * _EXACT * seen * min(n, CODED)
+            phases["pool of partitions"] = max(0, pool - before)
+        drawing = _OF_DRAWN * _NUMBER * min(DRAWN, stock * d) + _OF_DRAWS * _NUMBER * stock * d
+        phases["stock of draws"] = max(0, drawing - _NUMBER * d * stock)
     iteration = max(
         _iteration(plan, members, batch, gen=settings.restarts.gen),
         _iteration(plan, 1, batch, gen=True),
@@ -174,9 +202,12 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
         choosing = _ESTIMATED * (
             _NUMBER * members * (network.passing + d) + 2 * _EXACT * settings.sampler.n_anchors
         )
+    if by_contrast:
+        preparing = 0
     return Memory(
         held,
         {
+            **phases,
             # This phase ends before there are networks.
             "covariance and kernels": max(0, preparing - networks),
             "k-means": starting,
@@ -208,10 +239,16 @@ def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
 
 
 def _normalizer(plan: Plan) -> int:
-    """Bytes for log Z: by a grid up to two dimensions, else by annealing; 0 with convolutions."""
+    """Bytes for log Z: by draws, by a grid up to two dimensions, or else by annealing.
+
+    It is 0 with convolutions.
+    """
     settings, network, d = plan.settings, plan.network, plan.data.n_features
     if is_convolutional(settings.encoder.kind):
         return 0
+    if settings.sampler.kind == "base":
+        drawn = stock_size(d)
+        return _NUMBER * (_OF_DRAWN * min(DRAWN, drawn * d) + _OF_DRAWS * drawn * d)
     if d <= 2:
         return _NUMBER * _GRID * (network.passing + d)
     chains = _CHAINS[0] if network.parameters < _SMALL else _CHAINS[1]

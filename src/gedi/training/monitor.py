@@ -95,7 +95,8 @@ class Plateau:
 
         loss = -w_inv INV - w_prior PRIOR - w_evidence EVIDENCE + w_gen |contrast|
 
-    The loss falls while the clusters improve and while the samples approach the data.
+    The loss falls while the clusters improve and while the samples approach the data. Without
+    chains, minus the gain in the log-density of held-out points takes the place of |contrast|.
 
     Args:
         weights: the weights of the bound.
@@ -111,9 +112,16 @@ class Plateau:
     best: float = field(default=float("inf"))
     best_iteration: int = 0
 
-    def reached(self, iteration: int, terms: Terms) -> bool:
-        """Whether the loss did not fall by `tol` in the last `patience` iterations."""
-        loss = -float(terms._replace(gen=-terms.gen.abs()).bound(self.weights))
+    def reached(self, iteration: int, terms: Terms, gain: float | None = None) -> bool:
+        """Whether the loss did not fall by `tol` in the last `patience` iterations.
+
+        Args:
+            iteration: the number of iterations done.
+            terms: the terms of the bound on fixed points.
+            gain: the gain in the log-density of held-out points, in nats; None with chains.
+        """
+        gen = -terms.gen.abs() if gain is None else torch.full_like(terms.gen, gain)
+        loss = -float(terms._replace(gen=gen).bound(self.weights))
         if loss < self.best - self.tol:
             self.best, self.best_iteration = loss, iteration
         return iteration - self.best_iteration >= self.patience

@@ -18,6 +18,7 @@ from torch import Generator
 from gedi.data.dataset import Dataset
 from gedi.data.points import is_mapped
 from gedi.data.shards import StreamedDataset
+from gedi.deadline import Deadline
 from gedi.errors import DataError, SettingsError
 from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
@@ -46,6 +47,7 @@ from gedi.settings.complete import (
 )
 from gedi.settings.presets import NEUTRAL, changes_images, preset
 from gedi.training.custom import Custom
+from gedi.training.processes import load_libraries
 from gedi.training.starts import FoundNumber, find_number
 
 __all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
@@ -64,6 +66,8 @@ _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
 _FEW_FEATURES = 100  # the most features with which the training is held to the pool's partition
 _AXES, _POINTS_EACH = 100, 10  # axes that a network sees, with fewer points than this a feature
 _SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from random weights
+_PATIENT, _VERY_PATIENT = 100, 1000  # iterations without progress, of the two
+_SEARCH = 0.35  # share of max_time in which the number of clusters is found
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
@@ -218,6 +222,7 @@ def plan(
     *,
     devices: int = 1,
     nodes: int = 1,
+    begun: float | None = None,
 ) -> Plan:
     """Decide everything that the settings leave open.
 
@@ -227,6 +232,7 @@ def plan(
         custom: the user's objects and arrays that settings cannot hold.
         devices: the number of processes on each machine.
         nodes: the number of machines.
+        begun: the `time.perf_counter()` from which `max_time` counts; None means now.
 
     Raises:
         SettingsError: if settings contradict each other, the data or the machine.
@@ -236,18 +242,20 @@ def plan(
     check(settings)
     shape = DataShape.of(dataset)
     method = custom.chosen_method(settings)
-    n_clusters, found = _number(dataset, settings, custom)
+    kind = _sampler_kind(settings, method, shape, custom)
+    encoder = _encoder(settings, method, shape, custom, by_contrast=kind == "base")
+    deadline = Deadline.after(settings.max_time, begun)
+    n_clusters, found = _number(dataset, settings, custom, encoder.components, deadline)
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
         _refuse_places(custom)
-    kind = _sampler_kind(settings, method, shape, custom)
-    encoder = _encoder(settings, method, shape, custom, by_contrast=kind == "base")
     network = _network(encoder, method, n_clusters, shape, custom, by_contrast=kind == "base")
     settings = replace(
         settings,
         sampler=replace(settings.sampler, kind=kind),
         max_iter=settings.max_iter or (_SHORT if kind == "base" else _LONG),
+        patience=settings.patience or (_PATIENT if kind == "base" else _VERY_PATIENT),
     )
     decided = _decided(
         settings,
@@ -288,13 +296,18 @@ def plan(
     )
 
 
-def _number(dataset: Dataset, settings: Settings, custom: Custom) -> tuple[int, FoundNumber | None]:
+def _number(
+    dataset: Dataset, settings: Settings, custom: Custom, n_axes: int, deadline: Deadline
+) -> tuple[int, FoundNumber | None]:
     """The number of clusters, and how it was found unless it is known."""
     known = _known_number(dataset, settings, custom)
     if known is not None:
         return known, None
     _check_number_can_be_found(dataset, custom)
-    found = find_number(dataset.x, settings.seed)
+    if deadline.is_set:
+        load_libraries()
+    search = deadline.share(_SEARCH)
+    found = find_number(dataset.x, settings.seed, n_axes=n_axes, deadline=search)
     return found.number.n_clusters, found
 
 

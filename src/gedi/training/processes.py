@@ -28,7 +28,7 @@ from gedi.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Crew", "launched", "set_up"]
+__all__ = ["Crew", "launched", "load_libraries", "set_up"]
 
 _log = logging.getLogger("gedi.training.processes")
 
@@ -47,6 +47,7 @@ class Crew:
         parent: the process that started this one as part of the training; None if none did.
         children: the processes that this one started.
         advice: what to do when the others are gone, in words.
+        over: set when this process is about to exit, so that the thread that watches ends before.
     """
 
     fabric: "Fabric"
@@ -54,6 +55,7 @@ class Crew:
     parent: int | None = None
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     advice: str = "resume it from its last checkpoint with gedi resume"
+    over: threading.Event = field(default_factory=threading.Event)
 
     def trouble(self) -> str | None:
         """What happened to another process on this machine; None if all are well."""
@@ -103,20 +105,32 @@ class Crew:
 
     def look_after(self) -> None:
         """Start to watch the other processes, and end this one soon after another has died."""
-        threading.Thread(target=self._look, name="look-after-processes", daemon=True).start()
-        atexit.register(self._end)
+        watching = threading.Thread(target=self._look, name="look-after-processes", daemon=True)
+        watching.start()
+        atexit.register(self._leave, watching)
 
     def _look(self) -> None:
         while (trouble := self.trouble()) is None:
             if self.children and all(child.returncode == 0 for child in self.children):
                 return
-            time.sleep(_LOOK)
-        time.sleep(_GRACE)
+            if self.over.wait(_LOOK):
+                return
+        if self.over.wait(_GRACE):
+            return
         # The main thread is still waiting for the other process, and nothing can wake it.
         # Without a handler, this message goes to standard error unchanged.
         _log.critical("gedi: error: %s, so the training cannot continue; %s", trouble, self.advice)
         self._end()
         os._exit(2)
+
+    def _leave(self, watching: threading.Thread) -> None:
+        """End the thread, then the other processes, before the interpreter ends.
+
+        An interpreter that ends while a thread writes to standard error aborts (SIGABRT).
+        """
+        self.over.set()
+        watching.join()
+        self._end()
 
     def _end(self) -> None:
         for child in [*self.children, *self.started]:
@@ -182,6 +196,15 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             f"{' '.join(str(error).split())[:300]}"
         ) from error
     return crew
+
+
+def load_libraries() -> None:
+    """Import what trainings need, so that what is left of a limit of time is known before them.
+
+    It takes a second or two, once in a process.
+    """
+    import lightning_fabric  # noqa: F401, PLC0415
+    import torch._dynamo  # noqa: F401, PLC0415
 
 
 def set_up(

@@ -22,7 +22,7 @@ from gedi.data.points import Points
 from gedi.data.stream import Stream
 from gedi.errors import SettingsError
 from gedi.objective import Terms
-from gedi.sampling import AnchoredJump, Cycle, Energy, Move, evaluate
+from gedi.sampling import AnchoredJump, BaseDraws, Cycle, Energy, Move, evaluate
 from gedi.training.algorithm import TrainingState, train
 from gedi.training.ingredients import fresh_state
 from gedi.training.operations import Recorder, Tick, Work, clock_of
@@ -40,6 +40,7 @@ from gedi.views.images import ImageViews
 
 __all__ = ["Part", "Profile", "Size", "profile"]
 
+DRAWS = "draws of the base"
 CHAINS, JUMPS, TERMS, UPDATE = "chains", "jumps", "terms and gradient", "Adam and averaging"
 DATA, OVERHEAD, WHOLE = "data", "overhead", "iteration"
 _VIEWS: dict[type[Any], str] = {
@@ -51,7 +52,7 @@ _VIEWS: dict[type[Any], str] = {
     Positives: "positives",
     Own: "own views",
 }
-_ORDER = (CHAINS, JUMPS, TERMS, *_VIEWS.values(), UPDATE, DATA, OVERHEAD)
+_ORDER = (CHAINS, DRAWS, JUMPS, TERMS, *_VIEWS.values(), UPDATE, DATA, OVERHEAD)
 _PEAK = {"cpu": 1024, "cuda": 8192}  # size of the square matrices whose product gives the peak
 
 Enter = Callable[[str], None]
@@ -233,7 +234,7 @@ def _run(
 
     state.horizon = state.iteration + n + 1
     state.optimizer.register_step_pre_hook(lambda *_: enter(UPDATE))
-    state.sampler = _Watched(state.sampler, enter, energy)  # type: ignore[assignment]
+    _watch(state.sampler, enter, energy)
     data = _WatchedPoints(session.parts.data, enter)
     train(
         session.crew.fabric,
@@ -269,17 +270,22 @@ def _from_here(enter: Enter, part: str, call: Callable[..., Any]) -> Callable[..
     return watched
 
 
-class _Watched:
-    """A sampler as a part; its jumps are a separate part."""
+def _watch(sampler: Move, enter: Enter, energy: Energy | None) -> None:
+    """Let a sampler be a part, and its jumps a separate one; it stays what it is."""
+    part, drawn = _part_of(sampler), sampler.sample
 
-    def __init__(self, sampler: Move, enter: Enter, energy: Energy | None) -> None:
-        def sample(own: Energy, *args: Any, **kwargs: Any) -> Tensor:
-            return sampler.sample(energy or own, *args, **kwargs)
+    def sample(own: Energy, *args: Any, **kwargs: Any) -> Tensor:
+        return drawn(energy or own, *args, **kwargs)
 
-        for move in sampler.modules():
-            if isinstance(move, AnchoredJump):
-                move.step = _around(enter, JUMPS, move.step, CHAINS)  # type: ignore[method-assign]
-        self.sample = _around(enter, CHAINS, sample)
+    for move in sampler.modules():
+        if isinstance(move, AnchoredJump):
+            move.step = _around(enter, JUMPS, move.step, part)  # type: ignore[method-assign]
+    sampler.sample = _around(enter, part, sample)  # type: ignore[method-assign]
+
+
+def _part_of(sampler: Move) -> str:
+    """What drawing negatives is called."""
+    return DRAWS if isinstance(sampler, BaseDraws) else CHAINS
 
 
 class _WatchedPoints:

@@ -24,13 +24,13 @@ from torch import Generator, Tensor
 from gedi.data.dataset import Dataset, without_rounding
 from gedi.data.stream import Stream
 from gedi.data.values import check_points, value_range_of
+from gedi.deadline import Deadline
 from gedi.distributed import (
     agree,
     anywhere,
     from_first,
     gathered,
     leave,
-    most,
     n_processes,
     rank,
 )
@@ -44,7 +44,11 @@ from gedi.normalizer.annealing import annealed_log_normalizer
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.normalizer.grid import gridded_log_normalizer
 from gedi.normalizer.importance import importance_log_normalizer
-from gedi.normalizer.residual import likeliest_gain, residual_log_normalizer
+from gedi.normalizer.residual import (
+    likeliest_gain,
+    residual_log_normalizer,
+    residuals_of_draws,
+)
 from gedi.objective import Terms
 from gedi.partitions import NumberOfClusters
 from gedi.places import is_first_here
@@ -53,6 +57,7 @@ from gedi.training.algorithm import TrainingState, train
 from gedi.training.compilation import check_compiler
 from gedi.training.controller import Controller
 from gedi.training.custom import Custom
+from gedi.training.end import EndCosts, end_costs
 from gedi.training.guard import Guard, Intervention
 from gedi.training.hooks import Hook, Record
 from gedi.training.ingredients import Ingredients, build_ingredients, fresh_state
@@ -75,7 +80,12 @@ Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 _log = logging.getLogger("gedi.training")
 
 _LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
-_END_SHARE = 0.1  # share of the remaining max_time for log Z and predictions
+_LEARNING = 0.3  # share of the remaining max_time in which a partition is learned
+_END_SHARE = 0.1  # the most of max_time for log Z and the report, without predictions
+_REPORT_SHARE, _REPORT = 0.3, 10.0  # the most of max_time, and seconds, for a report
+_DRAWS, _FEWEST_DRAWS = 20_000, 2000  # of the base, for log Z
+_DRAWN = 2**25  # values of these draws, with more features than usual
+_FEWEST = 500  # points of the report, if there is no time for more
 _PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
@@ -175,7 +185,7 @@ def start(
     """
     begun = time.perf_counter()
     dataset = without_rounding(dataset)
-    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes)
+    planned = plan(dataset, settings, custom, devices=devices, nodes=nodes, begun=begun)
     if is_first_here(planned.n_processes):
         fits(planned)
     return build(planned, dataset, custom, begun=begun)
@@ -183,7 +193,12 @@ def start(
 
 @own_state()
 def build(
-    planned: Plan, dataset: Dataset, custom: Custom = Custom(), *, begun: float | None = None
+    planned: Plan,
+    dataset: Dataset,
+    custom: Custom = Custom(),
+    *,
+    begun: float | None = None,
+    reports: bool = False,
 ) -> "Session":
     """Launch the processes of a plan and build their session.
 
@@ -192,6 +207,7 @@ def build(
         dataset: the points.
         custom: the user's objects and arrays that settings cannot hold.
         begun: the `time.perf_counter()` from which `max_time` counts; None means now.
+        reports: whether a share of `max_time` is for a report on the result.
 
     Raises:
         DataError: if the data cannot be used for a training.
@@ -203,14 +219,15 @@ def build(
     crew = launched(planned.settings.device, planned.devices, planned.nodes)
     with crew.failures_told():
         agree(_fingerprint(dataset), "data set")
-        planned = replace(planned, settings=from_first(planned.settings))
+        planned = replace(
+            planned, settings=from_first(planned.settings), found=from_first(planned.found)
+        )
     if planned.settings.compile:
         check_compiler(crew.fabric.device)
+    deadline = Deadline.after(planned.settings.max_time, begun)
     with bounded_threads(planned.multiplications):
-        parts = build_ingredients(planned, dataset, custom, crew.fabric.device)
-        session = Session(planned, parts, custom, crew)
-    session.limit_time(since=begun)
-    return session
+        parts = build_ingredients(planned, dataset, custom, crew.fabric.device, deadline)
+        return Session(planned, parts, custom, crew, deadline=deadline, reports=reports)
 
 
 class Session:
@@ -225,6 +242,8 @@ class Session:
         parts: the ingredients, built from the plan.
         custom: the user's objects and arrays that settings cannot hold.
         crew: the processes of the training.
+        deadline: the end of `max_time`.
+        reports: whether a share of it is for a report on the result.
 
     Attributes:
         state: everything that an iteration changes.
@@ -234,7 +253,18 @@ class Session:
         chosen: the place of the best among them.
     """
 
-    def __init__(self, planned: Plan, parts: Ingredients, custom: Custom, crew: Crew) -> None:
+    def __init__(
+        self,
+        planned: Plan,
+        parts: Ingredients,
+        custom: Custom,
+        crew: Crew,
+        *,
+        deadline: Deadline = Deadline(),
+        reports: bool = False,
+    ) -> None:
+        self.reports = reports
+        self.deadline, self._costs, self._earlier = deadline, EndCosts(0.0, 0.0), 0.0
         self.plan, self.parts, self.custom, self.crew = planned, parts, custom, crew
         settings, algorithm = planned.settings, parts.algorithm
         self.controller = Controller(
@@ -243,6 +273,7 @@ class Session:
             Guard(algorithm),
             Plateau(algorithm.weights, settings.tol, settings.patience),
             parts.renaming,
+            parts.held_out,
         )
         n = settings.restarts.n
         self.state = fresh_state(planned, parts, custom, (n,) if n > 1 else ())
@@ -252,17 +283,16 @@ class Session:
         self.chosen = 0
         self._begun = False
 
-    def limit_time(self, *, since: float) -> None:
-        """Limit the iterations to the part of `max_time` between the set-up and the final steps.
-
-        Args:
-            since: the `time.perf_counter()` when the work began.
-        """
+    def _limit_time(self) -> None:
+        """Limit the iterations to what is left of `max_time` before the final steps."""
         limit = self.settings.max_time
-        if limit is None:
+        if limit is None or not self.deadline.is_set:
             return
-        left = limit - most(time.perf_counter() - since)
-        seconds = (1 - _END_SHARE) * max(_LEAST_SHARE * limit, left)
+        end = self._costs.predictions + min(self._costs.rest, _END_SHARE * limit)
+        if self.reports:
+            end += min(_REPORT_SHARE * limit, _REPORT)
+        left = self.deadline.left - end - self._earlier
+        seconds = from_first(self.state.seconds + max(_LEAST_SHARE * limit, left))
         algorithm = replace(self.parts.algorithm, max_time=seconds)
         self.parts = replace(self.parts, algorithm=algorithm)
         self.controller.algorithm = self.controller.guard.algorithm = algorithm
@@ -297,11 +327,16 @@ class Session:
             RunError: if another process of the training has died.
         """
         with bounded_threads(self.plan.multiplications), self.crew.failures_told():
+            self._limit_time()
             self._prepare()
+            if self.deadline.is_set:
+                self._costs = self._end_costs()
+            self._limit_time()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
                 if not _is_stopped(hooks):
                     self._choose()
+                    self._limit_time()
             if not self.state.members:
                 self.advance(hooks)
         return self._ending() != "interrupted"
@@ -365,6 +400,7 @@ class Session:
         self._begun = True
         self.state = self._fresh(tuple(saved["members"]))
         self.state.load_state_dict(saved["state"])
+        self._earlier = self.state.seconds
         self.controller.load_state_dict(saved)
         self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
         self.chosen = saved["chosen"]
@@ -380,16 +416,16 @@ class Session:
         """The result of the training so far; this separates the processes (see `disband`)."""
         self.disband()
         trained, numbering = self.trained_model(), None
-        parts = self.parts
+        parts, sample = self.parts, self._sample
         like = self.custom.like
         if like is not None:
             trained, numbering = aligned(trained, like, parts.data)
             _log.info(describe(numbering))
         report = Monitor(
-            parts.data[parts.sample],
+            parts.data[sample],
             parts.algorithm.view,
             self.settings.seed,
-            parts.sample,
+            sample,
         )
         _, measured = report.measure(
             self.state.average, self.state.buffer.chains, self.state.log_prior
@@ -421,11 +457,15 @@ class Session:
         # These are copies: an interrupted training may continue, and its sampler still adapts.
         model = copy.deepcopy(state.average).cpu().eval()
         model.encoder_dtype = None
+        residuals = None
         if isinstance(model, ResidualClassifier):
             generator = Generator().manual_seed(self.settings.seed)
-            model.gain.fill_(likeliest_gain(model, self.parts.held_out.cpu(), generator))
+            residuals = residuals_of_draws(model, self._n_draws, generator)
+            gain = likeliest_gain(model, self.parts.held_out.cpu(), residuals)
+            model.gain.fill_(gain)
+            residuals = gain * residuals
         custom = self.custom
-        some = self.parts.data[self.parts.sample].cpu()
+        some = self.parts.data[self._sample].cpu()
         log_prior = state.log_prior.cpu()
         if self.parts.algorithm.method.projection is not None:
             model = kmeans_head(model, some, self.settings.n_clusters, self.settings.seed).eval()
@@ -443,7 +483,7 @@ class Session:
             sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
             chains=state.buffer.chains.cpu().clone(),
             log_prior=log_prior,
-            normalizer=self._normalizer(model, box),
+            normalizer=self._normalizer(model, box, residuals),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
             outliers=self._outliers(model),
             visible=self.parts.visible,
@@ -460,7 +500,9 @@ class Session:
             outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
         return outliers
 
-    def _normalizer(self, model: EnergyClassifier, box: Box) -> LogNormalizer | None:
+    def _normalizer(
+        self, model: EnergyClassifier, box: Box, residuals: Tensor | None
+    ) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
 
         With draws of the base it is estimated from these. It is None without a density, and for
@@ -469,10 +511,8 @@ class Session:
         """
         if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
-        if self.settings.sampler.kind == "base":
-            return residual_log_normalizer(
-                model, generator=Generator().manual_seed(self.settings.seed)
-            )
+        if residuals is not None:
+            return residual_log_normalizer(residuals)
         if box.low.numel() <= 2:
             return gridded_log_normalizer(model.energy, box)
         return annealed_log_normalizer(
@@ -485,6 +525,31 @@ class Session:
             n_temperatures=_temperatures(model),
             generator=Generator().manual_seed(self.settings.seed),
         )
+
+    def _end_costs(self) -> EndCosts:
+        n_points = 0 if isinstance(self.parts.batches, Stream) else len(self.parts.data)
+        return end_costs(
+            self.state.average, self.parts.monitor, n_points, len(self.parts.sample), _DRAWS
+        )
+
+    @property
+    def _time_for_rest(self) -> float:
+        """The share of log Z and the report for which there is time, at most 1."""
+        if not self.deadline.is_set or self._costs.rest == 0:
+            return 1.0
+        left = self.deadline.left - self._costs.predictions
+        return min(1.0, max(0.0, left) / self._costs.rest)
+
+    @property
+    def _n_draws(self) -> int:
+        most = min(_DRAWS, _DRAWN // self.plan.data.n_features)
+        return max(_FEWEST_DRAWS, int(self._time_for_rest * most))
+
+    @property
+    def _sample(self) -> Tensor:
+        """The points of the report."""
+        sample = self.parts.sample
+        return sample[: max(_FEWEST, int(self._time_for_rest * len(sample)))]
 
     def _prepare(self) -> None:
         """Let fresh networks learn the first partition, or start by score matching."""
@@ -499,6 +564,7 @@ class Session:
                 learning_rate=settings.learning_rate,
                 batch_size=settings.batch_size,
                 generator=Generator().manual_seed(settings.seed),
+                deadline=self.deadline.share(_LEARNING),
             )
             self.state.average.load_state_dict(self.state.model.state_dict())
         elif settings.restarts.score_matching:

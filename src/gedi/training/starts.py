@@ -20,8 +20,11 @@ from torch.nn.functional import cross_entropy
 
 from gedi.data.dataset import Values
 from gedi.data.points import Points
+from gedi.deadline import Deadline
+from gedi.distributed import anywhere, from_first
 from gedi.model import EnergyClassifier, ResidualClassifier
 from gedi.model.encoders import MemberLinear
+from gedi.model.scaling import Scaling
 from gedi.partitions import NumberOfClusters, best_partition, number_of_clusters
 from gedi.settings import CompleteSettings
 
@@ -158,6 +161,7 @@ def pool_partition(
     rows: Tensor | None = None,
     prior: list[float] | None = None,
     axes: PrincipalAxes | None = None,
+    deadline: Deadline = Deadline(),
 ) -> Partition:
     """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
 
@@ -169,12 +173,21 @@ def pool_partition(
         prior: the shares of the clusters if the user gave them; the sizes of the clusters get the
             same order. None means any order.
         axes: along which points are compared; None is all features.
+        deadline: of the search.
     """
     chosen = torch.randperm(len(data), generator=generator) if rows is None else rows
     x = data[chosen[:CODED].to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
     seen = x if axes is None else (x - axes.centre) @ axes.axes
-    found = best_partition(seen.cpu().double().numpy(), n_clusters, seed, one_unit=axes is not None)
+    found = best_partition(
+        seen.cpu().double().numpy(),
+        n_clusters,
+        seed,
+        one_unit=axes is not None,
+        deadline=deadline,
+    )
+    if deadline.is_set:  # processes may have got differently far
+        found = from_first(found)
     if prior is not None:
         found = _ordered_as(found, np.asarray(prior))
     return Partition(x, torch.from_numpy(found).long().to(x.device), _log_shares(found, n_clusters))
@@ -192,15 +205,27 @@ class FoundNumber(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def find_number(x: Values, seed: int) -> FoundNumber:
+def find_number(
+    x: Values, seed: int, *, n_axes: int = 0, deadline: Deadline = Deadline()
+) -> FoundNumber:
     """The number of clusters, and the partition of up to 5,000 points; see `gedi.partitions`.
 
     Args:
         x: points in the user's units, (n, d).
         seed: determines the points, and the partitions.
+        n_axes: the number of principal axes along which points are compared; 0 is all features.
+        deadline: of the search.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:CODED])
-    return FoundNumber(number_of_clusters(np.asarray(x[rows], np.float64), seed), rows)
+    some = x[rows]
+    if n_axes:
+        z = Scaling.robust(some)(some)
+        axes = principal_axes(z, n_axes, seed)
+        some = ((z - axes.centre) @ axes.axes).numpy()
+    number = number_of_clusters(
+        np.asarray(some, np.float64), seed, one_unit=n_axes > 0, deadline=deadline
+    )
+    return FoundNumber(number, rows)
 
 
 def found_partition(found: FoundNumber, data: Points) -> Partition:
@@ -223,11 +248,12 @@ def learn_partition(
     learning_rate: float,
     batch_size: int,
     generator: Generator,
+    deadline: Deadline = Deadline(),
 ) -> None:
     """Train one network on a partition: Adam on CE(code, p(y|x)), in place, on its device.
 
-    It ends when nearly all points have their clusters; INV and PRIOR, and the likelihood of the
-    partition, come afterwards.
+    It ends when nearly all points have their clusters, or when the time is up; INV and PRIOR, and
+    the likelihood of the partition, come afterwards.
 
     Args:
         model: the network, without members.
@@ -235,11 +261,14 @@ def learn_partition(
         learning_rate: the learning rate of Adam, which falls to zero over the second half.
         batch_size: the number of points per step.
         generator: draws the batches, on the CPU.
+        deadline: of the steps.
     """
     x, codes = partition.x, partition.codes
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     for step in range(_POOL_STEPS):
         if step % _LOOKS == 0 and _agreement(model, x, codes) > _LEARNED:
+            break
+        if deadline.is_set and anywhere(deadline.passed):
             break
         optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 2 * (1 - step / _POOL_STEPS))
         pick = torch.randint(len(x), (batch_size,), generator=generator).to(x.device)

@@ -1,0 +1,77 @@
+"""A point in time by which work should end, and work on as many rows as there is time for."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Deadline", "growing"]
+
+_STEP = 1.5  # the least factor by which more rows are worth another round
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point in time by which work should end; by default never.
+
+    Work that can be short asks between its steps and keeps what it has. Nothing is interrupted.
+
+    Args:
+        at: the `time.perf_counter()` of the deadline, in seconds.
+    """
+
+    at: float = math.inf
+
+    @classmethod
+    def after(cls, seconds: float | None, begun: float | None = None) -> Self:
+        """The deadline that lies some seconds after the `time.perf_counter()` of a begin, or now.
+
+        Args:
+            seconds: None for no limit.
+            begun: None means now.
+        """
+        if seconds is None:
+            return cls()
+        return cls((time.perf_counter() if begun is None else begun) + seconds)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a limit."""
+        return self.at < math.inf
+
+    @property
+    def left(self) -> float:
+        """Seconds from now on, at least 0; infinite without a limit."""
+        return max(0.0, self.at - time.perf_counter())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return self.left == 0
+
+    def share(self, share: float) -> "Deadline":
+        """An earlier deadline, after this share of the time that is left."""
+        return Deadline.after(share * self.left) if self.is_set else self
+
+
+def growing(rows: int, first: int, deadline: Deadline) -> Iterator[int]:
+    """Ascending numbers of rows, of which each is worked on before the next one is asked for.
+
+    The next number is as large as the time allows if time grows with the square of the number.
+    Without a limit it is all rows at once.
+
+    Args:
+        rows: the largest number.
+        first: the number of the first round, which takes place in any case.
+        deadline: after it there is no other round.
+    """
+    m = min(first, rows) if deadline.is_set else rows
+    while True:
+        begun = time.perf_counter()
+        yield m
+        took = max(time.perf_counter() - begun, 1e-9)
+        more = int(min(float(rows), m * math.sqrt(deadline.left / took)))
+        if m == rows or (more < _STEP * m and more < rows) or deadline.passed:
+            return
+        m = more
