@@ -85,6 +85,15 @@ def test_given_names_survive_another_training_which_computes_no_features(trained
     assert own.samefile(first / "features" / own.parent.name / own.name)  # without a copy
 
 
+def test_a_sweep_over_texts_takes_over_their_features(trained, no_network):
+    out = trained / "runs" / "sweep"
+    command = ["sweep", str(trained / "tickets.csv"), "--text", "body", "--n-parts", "2"]
+    command += ["--features", small_texts.text_model(), *TINY[4:], "--max-iter", "2"]
+    assert main([*command, "--n-clusters", "2", "3", "--out", str(out)]) == 0
+    page = (out / "sweep.html").read_text("utf-8")
+    assert "--text body --features" in page and len(list((out / "cells").iterdir())) == 4
+
+
 def test_what_is_wrong_is_said_in_one_line(trained, capsys):
     tickets = str(trained / "tickets.csv")
     for arguments, message in (
