@@ -128,7 +128,7 @@ def test_a_table_with_a_hostile_name_is_explored(served):
     page.open()
     until(lambda: "nats" in page.text("#chosen textarea"))  # a point is chosen at the start
     until(lambda: "collapse gap" in page.text("#verdict textarea"))
-    until(lambda: page.all("#map img") and page.all("#features img"))
+    until(lambda: page.all("#map iframe") and page.all("#features img"))
     page.press("#overview [data-testid=cell-0-1]")
     until(lambda: "of 60 points" not in page.text("#shown textarea, #shown input"))
     first = page.text("#chosen textarea")

@@ -12,7 +12,7 @@ from gedi.cli import main  # noqa: E402
 from gedi.explorer.app import page_of  # noqa: E402
 from gedi.explorer.clusters_panel import shown_point  # noqa: E402
 from gedi.explorer.desk import Desk  # noqa: E402
-from gedi.explorer.map_panel import map_html  # noqa: E402
+from gedi.explorer.map_frame import map_html  # noqa: E402
 from gedi.explorer.overview import cards  # noqa: E402
 from gedi.explorer.uploads import points_of_texts  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
@@ -33,7 +33,7 @@ def desk(tmp_path_factory):
 def test_texts_are_shown_in_place_of_features(desk):
     page = page_of(desk.run)
     labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Tab)}
-    assert labels == {"Clusters", "New points", "Generate", "Map", "Names"}
+    assert labels == {"Clusters", "New points", "Generate", "Names"}
     description, *_, nearest = shown_point(desk, 0)
     assert "How do I bake the bread?" in description
     assert nearest.columns.tolist() == ["text", "point", "cluster", "log-density"]
