@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -57,6 +58,17 @@ def test_predictions_hold_the_texts(trained, tmp_path, capsys, no_network):
     names = Run.open(run).result()["names"]
     assert found["name"].tolist() == [names[k] for k in found["cluster"]]
     assert found["probability"].between(1 / 3, 1).all()
+
+
+def test_samples_come_with_the_most_similar_texts(trained, tmp_path, capsys, no_network):
+    out = tmp_path / "samples.npz"
+    run = trained / "runs" / "first"
+    assert main(["sample", str(run), "-n", "5", "--n-steps", "5", "--out", str(out)]) == 0
+    assert "neither a text nor a picture" in capsys.readouterr().out
+    given = pd.read_csv(trained / "tickets.csv")["body"]
+    with np.load(out) as found:
+        assert found["x"].shape == (5, 384)
+        assert found["nearest"].tolist() == given[found["nearest_row"]].tolist()
 
 
 def test_new_texts_may_come_from_another_kind_of_file(trained, tmp_path):

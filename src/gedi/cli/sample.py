@@ -1,13 +1,17 @@
 """`gedi sample`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jsonargparse import Namespace
+from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.cli.output_files import output_file
+from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.errors import SettingsError
+from gedi.evaluation.duplicates import most_similar
 from gedi.runs import Run
 
 __all__ = ["run"]
@@ -37,6 +41,22 @@ def run(options: Namespace) -> int:
         )
         shape = (options.n, *(folder.image_shape or (folder.n_features,)))
         with out.open("wb") as stream:
-            np.savez(stream, x=x.reshape(shape), cluster=clusters)
+            np.savez(stream, x=x.reshape(shape), cluster=clusters, **_nearest(folder, x))
     print(f"{options.n} samples written to {options.out}")
+    if folder.source.has_features:
+        print(
+            "A sample of this model is a vector of features, neither a text nor a picture: "
+            "nearest_row and nearest hold the most similar row of the data."
+        )
     return 0
+
+
+def _nearest(folder: Run, x: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """The most similar text or photograph of each sample (n, d), for runs on features."""
+    if not folder.source.has_features:
+        return {}
+    with decoding_bar() as watch, features_bar() as watch_features:
+        dataset = folder.read(watch, watch_features)
+    rows = most_similar(dataset.x, x)
+    titles = np.array([dataset.titles[int(row)] for row in rows], dtype=np.str_)
+    return {"nearest_row": rows, "nearest": titles}

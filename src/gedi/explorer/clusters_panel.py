@@ -103,7 +103,9 @@ def _list_of(desk: Desk, height: int | None, name: str) -> gr.Gallery | gr.Dataf
     """An empty gallery, or an empty table, of points."""
     if desk.has_pictures:
         return gallery_of(6, height, name)
-    return gr.Dataframe(interactive=False, max_height=height or 340, elem_id=name)
+    return gr.Dataframe(
+        interactive=False, max_height=height or 340, wrap=desk.run.has_texts, elem_id=name
+    )
 
 
 def _row_of(event: gr.SelectData) -> int:
