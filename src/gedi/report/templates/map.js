@@ -61,7 +61,7 @@
     canvas.style.touchAction = view.scale > 1 ? "none" : "pan-y";
     const began = performance.now();
     context.clearRect(0, 0, width, height);
-    const size = Math.max(1.5, Math.min(6, (n > 20000 ? 1.6 : n > 4000 ? 2.4 : 3.6) * Math.sqrt(view.scale)));
+    const size = Math.max(1.5, Math.min(7, (n > 20000 ? 1.6 : n > 4000 ? 2.4 : n > 600 ? 3.6 : 5) * Math.sqrt(view.scale)));
     for (const faded of [true, false]) {
       let group = -1;
       for (const i of order) {
