@@ -41,7 +41,8 @@ def run(options: Namespace) -> int:
         )
         shape = (options.n, *(folder.image_shape or (folder.n_features,)))
         with out.open("wb") as stream:
-            np.savez(stream, x=x.reshape(shape), cluster=clusters, **_nearest(folder, x))
+            arrays: dict[str, Any] = {"x": x.reshape(shape), "cluster": clusters}
+            np.savez(stream, **arrays, **_nearest(folder, x))
     print(f"{options.n} samples written to {options.out}")
     if folder.source.has_features:
         print(
@@ -51,7 +52,7 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _nearest(folder: Run, x: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+def _nearest(folder: Run, x: NDArray[np.float64]) -> dict[str, Any]:
     """The most similar text or photograph of each sample (n, d), for runs on features."""
     if not folder.source.has_features:
         return {}

@@ -21,7 +21,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset, has_distinct_rows
 from gedi.data.values import checked_rows, value_range_of
-from gedi.errors import NormalizerWarning, SettingsError
+from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
 from gedi.estimators.frames import frame_of, framed
 from gedi.estimators.hub import HubMixin
@@ -36,6 +36,7 @@ from gedi.estimators.inputs import (
     whole,
 )
 from gedi.estimators.storage import load_estimator, save_estimator
+from gedi.evaluation.imputation import impute
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
@@ -326,6 +327,40 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         frame = getattr(self, "frame_", None)
         shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
         return shaped, self._names(clusters)
+
+    def impute(self, X: Any, *, n_draws: int = 20) -> tuple[Any, Any]:  # noqa: N803
+        """Fill in missing values: their mean given the known values of the row, and an error.
+
+        With a fixed `random_state`, every call returns the same values. Fit rows without missing
+        values, then impute others.
+
+        Args:
+            X: points (n, d), or images as they were fitted; NaN where a value is missing. A data
+                frame gives data frames.
+            n_draws: draws of the missing values, from which mean and error follow.
+
+        Returns:
+            The points without missing values, (n, d), and the standard deviations of the values
+            that were missing, in the units of their columns, (n, d), zero where values are known.
+
+        Raises:
+            DataError: for raw things, such as texts, and for infinite values.
+            ValueError: for another number of columns.
+        """
+        check_is_fitted(self)
+        if hasattr(self, "features_"):
+            raise DataError("impute: expected a table, got a model of texts or photographs")
+        n = whole(n_draws, "n_draws", 2)
+        given = flatten(X)[0]
+        rows = validate_data(self, given, dtype=np.float64, ensure_all_finite=False, reset=False)
+        checked_rows(np.nan_to_num(rows, nan=0.0, posinf=np.inf, neginf=-np.inf), "X")
+        generator = Generator().manual_seed(seed_of(self.random_state))
+        found = impute(self.model_, rows, n_draws=n, generator=generator)
+        if not isinstance(X, pd.DataFrame):
+            filled, error = (part.reshape(np.shape(X)) for part in found)
+            return filled, error
+        filled, error = (pd.DataFrame(part, X.index, X.columns) for part in found)
+        return filled, error
 
     # --- storage
 

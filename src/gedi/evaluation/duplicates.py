@@ -84,4 +84,5 @@ def most_similar(x: NDArray[np.floating], samples: NDArray[np.floating]) -> NDAr
 
 def _units(x: NDArray[np.floating]) -> NDArray[np.floating]:
     lengths: NDArray[np.floating] = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(lengths, 1e-12)
+    units: NDArray[np.floating] = x / np.maximum(lengths, 1e-12)
+    return units

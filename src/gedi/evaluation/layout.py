@@ -52,7 +52,7 @@ def in_the_plane(x: Values) -> NDArray[np.float32]:
         side[:] = side.max()
     places = np.clip(0.5 + (values - (low + high) / 2) / side, 0, 1)
     places[:, 1] = 1 - places[:, 1]
-    return places.astype(np.float32)
+    return np.asarray(places, dtype=np.float32)
 
 
 def layout(
