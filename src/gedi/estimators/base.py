@@ -357,8 +357,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         generator = Generator().manual_seed(seed_of(self.random_state))
         found = impute(self.model_, rows, n_draws=n, generator=generator)
         if not isinstance(X, pd.DataFrame):
-            filled, error = (part.reshape(np.shape(X)) for part in found)
-            return filled, error
+            return found[0].reshape(np.shape(X)), found[1].reshape(np.shape(X))
         filled, error = (pd.DataFrame(part, X.index, X.columns) for part in found)
         return filled, error
 
