@@ -1,5 +1,7 @@
 """The panel that compares two runs."""
 
+from typing import Any
+
 import gradio as gr
 import numpy as np
 import pandas as pd
@@ -7,11 +9,15 @@ from matplotlib.figure import Figure
 
 from gedi import plot
 from gedi.errors import DataError
-from gedi.evaluation.clustering import agreement
+from gedi.evaluation.clustering import agreement, match
 from gedi.explorer.desk import Desk
+from gedi.explorer.figures import frame_of, gallery_of, tiles_of
 from gedi.runs import Run
+from gedi.runs.names import ClusterNames
 
-__all__ = ["agreement_table", "compare_panel", "crossing_figure"]
+__all__ = ["agreement_table", "compare_panel", "crossing_figure", "moved_points"]
+
+_SHOWN = 40  # points that changed their cluster
 
 
 def compare_panel(desk: Desk, other: Run) -> None:
@@ -22,6 +28,49 @@ def compare_panel(desk: Desk, other: Run) -> None:
     gr.Dataframe(figures, label="Results of both runs", elem_id="figures")
     crossing = crossing_figure(desk, other, clusters)
     gr.Plot(crossing, label="Points in each pair of clusters", elem_id="crossing")
+    places = moved_points(desk, clusters)
+    if not places:
+        return
+    gr.Markdown("### Points that the two runs put into different clusters, the most certain first")
+    shown = gallery_of(6, None, "moved") if desk.has_pictures else _table(desk)
+    page = gr.context.Context.root_block
+    assert page is not None
+    page.load(lambda: _moved(desk, other, places[:_SHOWN], clusters), None, shown)
+
+
+def _table(desk: Desk) -> gr.Dataframe:
+    return gr.Dataframe(interactive=False, wrap=desk.run.has_texts, elem_id="moved")
+
+
+def moved_points(desk: Desk, clusters: np.ndarray) -> list[int]:
+    """Points whose cluster in the other run is not the one that matches theirs, (m,).
+
+    The most certain ones come first.
+
+    Args:
+        desk: the open run.
+        clusters: of its points in the other run, (n,).
+    """
+    found = desk.population.prediction
+    moved = np.flatnonzero(match(found.clusters, clusters)[clusters] != found.clusters)
+    sure = found.probabilities[moved].max(1)
+    return [int(place) for place in moved[np.argsort(-sure, kind="stable")]]
+
+
+def _moved(desk: Desk, other: Run, places: list[int], clusters: np.ndarray) -> Any:
+    """Points with their cluster in both runs, as tiles or as a table."""
+    names = ClusterNames.load(other.path, other.load_model().n_clusters)
+    there = [names.of(int(clusters[place])) for place in places]
+    if desk.has_pictures:
+        found = zip(tiles_of(desk.population, places), places, there, strict=True)
+        own = desk.population.prediction.clusters
+        return [
+            (picture, f"{text}: {desk.names.of(int(own[place]))}, then {name}")
+            for (picture, text), place, name in found
+        ]
+    frame = frame_of(desk.population, desk.names, places)
+    frame.insert(list(frame.columns).index("cluster") + 1, "in the other run", there)
+    return frame
 
 
 def clusters_by(desk: Desk, other: Run) -> np.ndarray:
