@@ -6,6 +6,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gedi import plot
 from gedi.errors import DataError
@@ -39,7 +40,10 @@ def compare_panel(desk: Desk, other: Run) -> None:
 
 
 def _table(desk: Desk) -> gr.Dataframe:
-    return gr.Dataframe(interactive=False, wrap=desk.run.has_texts, elem_id="moved")
+    if not desk.run.has_texts:
+        return gr.Dataframe(interactive=False, elem_id="moved")
+    widths = ["46%", "10%", "22%", "22%"]
+    return gr.Dataframe(interactive=False, wrap=True, column_widths=widths, elem_id="moved")
 
 
 def moved_points(desk: Desk, clusters: np.ndarray) -> list[int]:
@@ -69,6 +73,8 @@ def _moved(desk: Desk, other: Run, places: list[int], clusters: np.ndarray) -> A
             for (picture, text), place, name in found
         ]
     frame = frame_of(desk.population, desk.names, places)
+    if desk.run.has_texts:
+        frame = frame.drop(columns="log-density")
     frame.insert(list(frame.columns).index("cluster") + 1, "in the other run", there)
     return frame
 
@@ -125,6 +131,8 @@ def crossing_figure(desk: Desk, other: Run, clusters: np.ndarray) -> Figure:
     ax = figure.add_subplot()
     image = ax.imshow(counts, cmap="Blues")
     figure.colorbar(image, ax=ax, label="points")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(f"cluster of {plot.short_name(other.path.name)}")
     ax.set_ylabel(f"cluster of {plot.short_name(desk.run.path.name)}")
     return figure
