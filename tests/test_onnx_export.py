@@ -175,3 +175,13 @@ def test_a_missing_package_is_named_with_its_extra(moons, tmp_path, monkeypatch,
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(GediError, match=r"gedi\[export\]"):
         export(moons, tmp_path / "model.onnx", input_shape=(2,))
+
+
+def test_a_base_whose_margins_are_splines(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.c_[rng.normal(size=150), np.eye(3)[np.arange(150) % 3], np.arange(150.0)]
+    model = GEDI(2, max_iter=2, encoder=(4,), n_restarts=1, random_state=0).fit(x)
+    assert len(model.model_.model.base.frame.margins.normal)
+    model.export(tmp_path / "model.onnx")
+    found = given(tmp_path / "model.onnx", x)
+    np.testing.assert_allclose(found["log_density"], model.log_density(x), atol=1e-3)

@@ -139,7 +139,8 @@ def test_a_run_that_may_not_be_written_to(run, tmp_path, capsys):
 
 
 HOLD = "import sys; from pathlib import Path; from gedi.runs.lock import only_writer\n" + (
-    "with only_writer(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+    "with only_writer(Path(sys.argv[1])), only_writer(Path(sys.argv[2])):\n"
+    "    print('held', flush=True); sys.stdin.read()"
 )
 
 
@@ -149,12 +150,13 @@ def test_one_training_at_a_time_writes_to_a_folder(run, capsys):
     Path("mine/result.json").rename("result.json")  # as if it were running
     del before[Path("mine/result.json")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, "mine"], **pipes)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, "mine", "sweep"], **pipes)
     try:
         assert holder.stdout.readline() == "held\n"
         for command in (
             ["train", "clusters.csv", *SMALL, "--out", "mine", "--overwrite"],
             ["resume", "mine"],
+            ["sweep", "clusters.csv", "--out", "sweep"],
         ):
             assert main(command) == 2
             assert "another process is training in this folder" in capsys.readouterr().err
@@ -165,6 +167,31 @@ def test_one_training_at_a_time_writes_to_a_folder(run, capsys):
         holder.communicate()
     assert main(["resume", "mine"]) == 0  # a dead process holds nothing
     assert main(["train", "clusters.csv", *SMALL, "--out", "mine", "--overwrite"]) == 0
+
+
+def test_dates_are_dates_in_what_commands_write(run):
+    assert main(["predict", run, "clusters.csv", "--explain", "--out", "p.csv"]) == 0
+    found = pd.read_csv("p.csv", dtype={"typical_when": "string"})
+    assert list(found.filter(like="typical_")) == [
+        *("typical_a", "typical_city", "typical_when", "typical_gap"),
+    ]
+    assert found["typical_when"].str.fullmatch(r"2021-\d\d-\d\d.*").all()
+    assert set(found["typical_city"]) <= {"Rome", "Oslo", "Bonn"}
+    reasons = found["reasons"].dropna()
+    assert not reasons.str.contains(r"\(days\)|city=").any()
+    np.testing.assert_allclose(
+        found.filter(like="contribution_").sum(axis=1), -found["outlier_score"], atol=1e-6
+    )
+    for name in ("s.csv", "s.parquet"):
+        assert main(["sample", run, "-n", "30", "--n-steps", "2", "--out", name]) == 0
+    drawn = pd.read_csv("s.csv")
+    assert list(drawn) == ["a", "city", "when", "gap", "cluster"]
+    dates = pd.to_datetime(drawn["when"])
+    assert dates.between("2021-01-01", "2021-07-20").all()
+    assert list(pd.read_parquet("s.parquet")) == list(drawn)
+    page = (Path(run) / "report.html").read_text()
+    assert "when (days)" not in page.partition("Settings")[0]
+    assert " days" in page
 
 
 def test_the_lock_is_free_after_an_error(tmp_path):

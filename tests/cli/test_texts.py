@@ -81,6 +81,18 @@ def test_new_texts_may_come_from_another_kind_of_file(trained, tmp_path):
     assert found["cluster"].nunique() == 2
 
 
+def test_other_texts_are_measured(trained, tmp_path, capsys):
+    pd.read_csv(trained / "tickets.csv").rename(columns={"body": "words"}).to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    run = str(trained / "runs" / "first")
+    assert main(["evaluate", run, "--data", str(tmp_path / "new.csv")]) == 2
+    assert "body" in capsys.readouterr().err
+    command = ["evaluate", run, "--data", str(tmp_path / "new.csv"), "--text", "words"]
+    assert main(command) == 0
+    assert "collapse gap" in capsys.readouterr().out
+
+
 def test_given_names_survive_another_training_which_computes_no_features(trained, no_network):
     first, second = trained / "runs" / "first", trained / "runs" / "second"
     ClusterNames.load(first, 3).rename(1, "my <b>group</b>").save(first)

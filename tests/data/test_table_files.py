@@ -1,5 +1,7 @@
 """Tables: which columns are features, and one test for each mistake a user can make."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -160,3 +162,45 @@ def test_csv_that_is_not_quite_one():
         load(write("a.csv", "a,b\n1,2,3\n4,5,6\n"))
     with pytest.raises(DataError, match=r"may be damaged.*Expected 2 fields in line 3, saw 3"):
         load(write("a.csv", "a,b\n1,2\n4,5,6\n"))
+
+
+def test_columns_of_json_as_pandas_writes_them(tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": [1, 2, 3]}, index=[4, 7, 9])
+    frame.to_json(tmp_path / "t.json")
+    np.testing.assert_array_equal(load(str(tmp_path / "t.json")).x, frame)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"PK\x03\x04\x00", ".xlsx"), (b"PAR1\x00", ".parquet"), (b"\x1f\x8b\x08\x00", ".gz")],
+)
+def test_files_of_another_kind_are_recognised(tmp_path, content, kind):
+    rest = np.random.default_rng(0).integers(256, size=999, dtype=np.uint8).tobytes()
+    (tmp_path / "t.csv").write_bytes(content + rest)
+    with pytest.raises(DataError, match=f"seems to be a {kind} file"):
+        load(str(tmp_path / "t.csv"))
+
+
+def test_a_zip_of_two_files_is_refused_with_what_to_do(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("a.csv", "a\n1\n2\n")
+        archive.writestr("b.csv", "a\n1\n2\n")
+    with pytest.raises(DataError, match="several files: unpack it"):
+        load(str(tmp_path / "t.zip"))
+
+
+def test_a_header_in_which_most_names_are_missing(tmp_path):
+    (tmp_path / "t.csv").write_text(",b,\n" + "1,2,3\n4,5,6\n" * 5)
+    assert load(str(tmp_path / "t.csv")).n_rows == 10
+
+
+def test_a_first_line_that_may_hold_values_is_said(tmp_path):
+    (tmp_path / "t.csv").write_text("0.5,-1.25,x\n" + "1.5,2.5,y\n3.5,4.5,z\n" * 5)
+    assert "add --no-header" in load(str(tmp_path / "t.csv")).notes[0]
+
+
+def test_leading_zeros_that_are_lost_are_said(tmp_path):
+    (tmp_path / "t.csv").write_text("zip,b\n" + "01234,2\n99999,3\n" * 5)
+    columns = load(str(tmp_path / "t.csv")).columns
+    assert "without leading zeros, as in '01234'" in columns.columns[0].note
+    assert not columns.columns[1].note

@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gedi.data.rows import open_rows
 from gedi.data.source import Source, load
+from gedi.data.text_files import _any_rows, form_of, text_rows
 from gedi.errors import DataError
 from small_files import write
 
@@ -185,3 +187,38 @@ def test_what_is_no_text(content):
     Path("a.csv").write_bytes(content)
     with pytest.raises(DataError, match="it is no text"):
         load("a.csv")
+
+
+@pytest.mark.parametrize("rows", [None, 1, 3, 1000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,2\n3,4\n",
+        "a,b\r\n1,2\r\n3,4",
+        "a;b\n1;2\n\n3;4\n\n\n",
+        "# made today\na\tb\n1\t2\n3\t\n",
+        "a,b\n1,\n,4\n,\n",
+        "a,b\n1,2\n3\n5,6\n",  # a short row
+        "a,b\n1,2\n3,\u00e9\n",
+        "a\n1\n\n3\n",
+        "a,b\n" + "1,2\n" * 999 + "3\n" + "4,5\n" * 9,
+        "a,b\r1,2\r3,4\r",
+    ],
+)
+def test_simple_files_are_read_as_any_others(tmp_path, content, rows):
+    file = tmp_path / "t.csv"
+    file.write_bytes(content.encode())
+    form = form_of(file, file)
+    found = pd.concat([frame for frame, _ in text_rows(file, form, rows)], ignore_index=True)
+    expected = pd.concat([part for part, _ in _any_rows(file, form, rows)], ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected)
+    if rows is not None and len(found) > rows:
+        sizes = [len(frame) for frame, _ in text_rows(file, form, rows)]
+        assert max(sizes) <= rows
+
+
+def test_a_row_that_is_too_long_is_an_error_in_simple_files_too(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n" + "1,2\n" * 50 + "1,2,3\n")
+    with pytest.raises(ValueError, match=r"fields"):
+        list(text_rows(file, form_of(file, file), None))

@@ -481,7 +481,11 @@ def test_read_only_arrays_are_neither_written_nor_refused():
         (X[:0], ValueError, "0 sample"),
         (np.where(X > 9, np.nan, X), ValueError, "NaN"),
         (np.where(X > 9, np.inf, X), ValueError, "infinite values, the first in row"),
-        (np.array([["a", 1.0, 2.0]] * 5, dtype=object), ValueError, "column 0 holds text .'a' in"),
+        (
+            np.array([["a", 1.0, 2.0]] * 5, dtype=object),
+            ValueError,
+            "'0' holds numbers, but 'a' in row 0",
+        ),
         (np.ones((20, 3)), ValueError, "all 20 points are the same"),
         (X + 1j, ValueError, "[Cc]omplex"),
     ],

@@ -1,7 +1,7 @@
 """Points in the containers that people have: frames, tensors, sparse and masked arrays."""
 
+import datetime
 import json
-from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -12,10 +12,11 @@ import pytest
 import torch
 from scipy import sparse
 
-from gedi import GEDI
+from gedi import GEDI, ClusterSweep, GEDIClassifier
+from gedi.data.columns import ColumnPlan
 from gedi.errors import DataError, RunError
 from gedi.estimators import frames
-from gedi.estimators.frames import as_points, frame_of, framed
+from gedi.estimators.frames import as_points, frame_of, framed, learn_features
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -35,7 +36,7 @@ def fitted():
     return quick().fit(X)
 
 
-# As numbers
+# As features
 
 
 @pytest.mark.parametrize(
@@ -45,81 +46,216 @@ def fitted():
         pd.array(HALVES, dtype="double[pyarrow]"),
         pd.array([Decimal(str(h)) for h in HALVES], dtype=pd.ArrowDtype(pa.decimal128(6, 2))),
         [Decimal(str(h)) for h in HALVES],
-        pd.to_timedelta(HALVES, unit="s"),
+        pd.to_timedelta(HALVES, unit="D"),
+        pd.array(pd.to_timedelta(HALVES, unit="D"), dtype=pd.ArrowDtype(pa.duration("s"))),
         pd.arrays.SparseArray(HALVES, fill_value=0.0),
         HALVES.astype(object),
         HALVES.astype(np.float32),
+        pd.Timestamp(0) + pd.to_timedelta(HALVES, unit="D"),
+        pd.Series(HALVES).astype(str),
     ],
     ids=lambda column: str(getattr(column, "dtype", "decimal")),
 )
-def test_every_numeric_type_of_pandas_becomes_floats(column):
-    points = as_points(FRAME.assign(d=column))
-    np.testing.assert_array_equal(points["d"], HALVES)
-    assert list(points.columns) == ["a", "b", "c", "d"]
+def test_columns_of_numbers_and_dates_become_floats(column):
+    plan, x = learn_features(FRAME.assign(d=column))
+    np.testing.assert_array_equal(x[:, 3], HALVES)
+    assert [each.name for each in plan.columns] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("kind", ["bool", "boolean", "bool[pyarrow]", "Int8", "uint8[pyarrow]"])
 def test_truth_values_and_whole_numbers_become_floats(kind):
-    np.testing.assert_array_equal(
-        np.asarray(as_points(pd.DataFrame({"a": FLAGS.astype(int)}).astype(kind)), float)[:, 0],
-        FLAGS,
-    )
+    frame = pd.DataFrame({"a": FLAGS.astype(int)}).astype(kind)
+    np.testing.assert_array_equal(learn_features(frame)[1][:, 0], FLAGS)
+
+
+WORDS = np.array(["u", "v", "v", "w"] * 10)
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        pd.array([1, None] * 20, dtype="Int64"),
-        pd.array([True, None] * 20, dtype="boolean"),
-        pd.array([0.5, None] * 20, dtype="double[pyarrow]"),
-        np.array([1.5, None] * 20, dtype=object),
-        [Decimal(1), None] * 20,
-        pd.to_timedelta([3, None] * 20),
+        WORDS.astype(object),
+        pd.array(WORDS, dtype="string"),
+        pd.array(WORDS, dtype="string[pyarrow]"),
+        pd.Categorical(WORDS),
+        pd.Categorical(pd.Series(WORDS).map({"u": 2, "v": 0, "w": 1})),
+        pd.Categorical(pd.Series(WORDS).map({"u": 2.5, "v": 0.5, "w": 1.5})),
+        pd.cut(pd.Series(WORDS).map({"u": 2, "v": 0, "w": 1}), [-1, 0.5, 1.5, 3]),
+        pd.arrays.IntervalArray(pd.cut(pd.Series(WORDS).map({"u": 2, "v": 0, "w": 1}), 3)),
+        pd.arrays.ArrowExtensionArray(pa.array(WORDS).dictionary_encode()),
     ],
+    ids=lambda column: str(getattr(column, "dtype", "")),
 )
-def test_missing_values_are_refused_with_their_column(column):
-    with pytest.raises(
-        DataError, match=r"20 missing \(NaN\) values, the first in row 1, col.* 'd'"
-    ):
-        quick().fit(FRAME.assign(d=column))
+def test_categories_have_a_feature_for_each_level(column):
+    frame = FRAME.assign(d=column)
+    plan, x = learn_features(frame)
+    assert plan.columns[3].kind == "category" and x.shape == (40, 6)
+    np.testing.assert_array_equal(x[:, 3], WORDS == "v")  # the most frequent level first
+    np.testing.assert_array_equal(x[:, 3:].sum(1), 1)
+    back = framed(x, frame_of(frame), plan)
+    assert back["d"].astype(str).tolist() == frame["d"].astype(str).tolist()
 
 
-def test_frames_of_other_libraries(fitted):
-    nulls = pl.DataFrame({"a": [1.0, None] * 20})
-    whole = pl.DataFrame({"a": [Decimal(1), Decimal("0.5")], "b": [True, False]})
-    np.testing.assert_array_equal(as_points(whole), [[1, 1], [0.5, 0]])
-    np.testing.assert_array_equal(as_points(nulls), [[1.0], [np.nan]] * 20)
-    for frame in (pl.DataFrame(X), pl.DataFrame(X).lazy(), pa.table({"a": X[:, 0]})):
-        np.testing.assert_array_equal(as_points(frame), X[:, : as_points(frame).shape[1]])
+DAYS = pd.date_range("2020", periods=40)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        DAYS,
+        DAYS.tz_localize("UTC"),
+        DAYS.tz_localize("Asia/Tokyo"),
+        DAYS.as_unit("s"),
+        pd.period_range("2020", periods=40, freq="D"),
+        list(DAYS.date),
+        pd.array(DAYS.date, dtype=pd.ArrowDtype(pa.date32())),
+        pd.array(DAYS, dtype=pd.ArrowDtype(pa.timestamp("us"))),
+        pd.array(DAYS, dtype=pd.ArrowDtype(pa.timestamp("us", tz="UTC"))),
+        DAYS.strftime("%d.%m.%Y"),
+        DAYS.strftime("%Y-%m-%d"),
+    ],
+    ids=lambda column: str(getattr(column, "dtype", "")),
+)
+def test_dates_are_days_and_come_back_as_dates(column):
+    frame = FRAME.assign(d=column)
+    plan, x = learn_features(frame)
+    assert plan.columns[3].kind == "date"
+    np.testing.assert_array_equal(np.diff(x[:, 3]), 1)
+    pd.testing.assert_series_equal(framed(x, frame_of(frame), plan)["d"], frame["d"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None, 3, 4] * 10, dtype="Int64"),
+        pd.array([1, None, 3, 4] * 10, dtype="uint8[pyarrow]"),
+        pd.array([True, None, False, True] * 10, dtype="boolean"),
+        pd.array([0.5, None, 1.5, 2.5] * 10, dtype="double[pyarrow]"),
+        np.array([1.5, None, 2.5, 3.5] * 10, dtype=object),
+        np.array([1.5, pd.NA, 2.5, 3.5] * 10, dtype=object),
+        [1.5, np.nan, 2.5, 3.5] * 10,
+        [Decimal(1), None, Decimal(2), Decimal(3)] * 10,
+        pd.to_timedelta([3, None, 4, 5] * 10),
+        pd.to_datetime(["2020-01-01", None, "2020-01-05", "2020-01-07"] * 10),
+        pd.Categorical(["u", None, "v", "v"] * 10),
+        pd.array(["u", None, "v", "v"] * 10, dtype="string"),
+        [datetime.time(3), None, datetime.time(4), datetime.time(5, 30)] * 10,
+    ],
+    ids=lambda column: str(getattr(column, "dtype", "")),
+)
+def test_missing_values_are_filled_and_marked(column):
+    frame = FRAME.assign(d=column)
+    model = quick().fit(frame)
+    assert model.columns_.columns[3].mark_missing
+    assert len(model.columns_.features) == model.input_shape_[0] > 4
+    assert model.n_features_in_ == 4
+    assert np.array_equal(model.predict(frame), model.labels_)
+    plan, x = learn_features(frame)
+    back = framed(x, frame_of(frame), plan)
+    assert back["d"].isna().tolist() == frame["d"].isna().tolist()
+    assert back["d"].dropna().tolist() == frame["d"].dropna().tolist()
+
+
+@pytest.mark.parametrize("to", [pl.from_pandas, lambda f: pl.from_pandas(f).lazy(), pa.table])
+def test_frames_of_other_libraries(to):
+    frame = pd.DataFrame(
+        {
+            "a": X[:, 0],
+            "n": pd.array([1, None, 3, 4] * 10, dtype="Int64"),
+            "word": WORDS,
+            "kind": pd.Categorical(WORDS),
+            "day": pd.array(DAYS.date, dtype=pd.ArrowDtype(pa.date32())),
+            "flag": pd.array([True, False, None, True] * 10, dtype="boolean"),
+        }
+    )
+    given = pa.Table.from_pandas(frame) if to is pa.table else to(frame)
+    model = quick().fit(given)
+    assert np.array_equal(model.predict(given), model.labels_)
+    samples, _ = model.sample(5)
+    whole = given.collect() if isinstance(given, pl.LazyFrame) else given
+    assert type(samples) is type(whole)
+    if isinstance(samples, pl.DataFrame):
+        assert samples.schema == whole.schema
+    else:
+        assert [str(kind) for kind in samples.schema.types] == [
+            str(kind) for kind in whole.schema.types
+        ]
 
 
 @pytest.mark.parametrize(
     ("column", "what"),
     [
-        (["u", "v"] * 20, "text \\('u' in row 0\\)"),
-        ([1, "v"] * 20, "text \\('v' in row 1\\)"),
-        (pd.array(["u"] * 40, dtype="string"), "text"),
-        (pd.Categorical(["u", "v"] * 20), "categories"),
-        (pd.date_range("2020", periods=40), "dates"),
-        (pd.date_range("2020", periods=40, tz="UTC"), "dates"),
-        (pd.period_range("2020", periods=40, freq="D"), "dates"),
-        ([date(2020, 1, 1)] * 40, "dates"),
-        ([[1]] * 40, "objects like list"),
-        (X[:, 0] + 1j, "complex numbers"),
+        (
+            [1.5, 2.5, 3.5, "v"] * 10,
+            r"holds numbers, but 'v' in row 3.*X.astype\({'d': 'category'}",
+        ),
+        ([[1]] * 40, r"is not numeric, it holds \[1\] in row 0.*X.drop\(columns='d'\)"),
+        (X[:, 0] + 1j, "is not numeric, it holds"),
     ],
 )
-def test_columns_that_are_not_numbers_are_named(fitted, column, what):
-    with pytest.raises(DataError, match=f"^X: expected numbers, but column 'd' holds {what}"):
+def test_columns_that_cannot_be_read_are_named(fitted, column, what):
+    with pytest.raises(DataError, match=f"^X: column 'd' {what}"):
         quick().fit(FRAME.assign(d=column))
-    with pytest.raises(DataError, match="column 'd' holds"):
-        fitted.predict(FRAME.assign(d=column))
 
 
-def test_dates_alone_are_not_nanoseconds():
-    days = pd.date_range("2020", periods=40)
-    for x in (pd.DataFrame({"d": days}), days.to_numpy().reshape(20, 2), pl.DataFrame({"d": days})):
-        with pytest.raises(DataError, match="holds dates"):
-            quick().fit(x)
+def test_columns_that_tell_nothing_are_left_out_with_a_warning():
+    frame = FRAME.assign(id=[f"no {i}" for i in range(40)], none=None, b=1.0)
+    with pytest.warns(UserWarning, match=r"left out: id \(40 different.*none \(every value is"):
+        model = quick().fit(frame)
+    samples, _ = model.sample(3)
+    assert list(samples.columns) == ["a", "b", "c"]
+    assert model.predict(samples).shape == (3,)  # without the columns that are left out
+    assert np.array_equal(model.predict(frame.assign(id=0)), model.labels_)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.drop(columns="a"))
+
+
+def test_the_treatment_of_columns_is_shown(capsys):
+    quick(verbose=1).fit(FRAME.assign(d=WORDS))
+    assert "column d: category, 3 features (v, u, w)" in capsys.readouterr().err
+
+
+def test_numbers_in_32_bits_stay_so():
+    assert learn_features(FRAME.astype(np.float32))[1].dtype == np.float32
+    assert learn_features(FRAME)[1].dtype == np.float64
+
+
+def test_dates_in_arrays_are_not_nanoseconds():
+    with pytest.raises(DataError, match="got an array of dates: pass a frame"):
+        quick().fit(DAYS.to_numpy().reshape(20, 2))
+
+
+def test_values_that_were_not_there_in_training(fitted):
+    frame = FRAME.assign(d=WORDS)
+    model = quick().fit(frame)
+    assert model.predict(frame.assign(d="new")).shape == (40,)
+    assert model.predict(frame.assign(d=None, a=np.nan)).shape == (40,)
+    with pytest.raises(DataError, match=r"^X: column 'a' holds numbers, but 'x' in row 0"):
+        model.predict(frame.assign(a="x"))
+    with pytest.raises(DataError, match=r"^X: column 'b' holds numbers, but 'x' in row 0"):
+        fitted.predict(FRAME.assign(b="x"))
+
+
+def test_explanations_have_the_columns_of_the_frame():
+    frame = FRAME.assign(d=WORDS, day=DAYS)
+    model = quick(w_gen=None).fit(frame)
+    contributions, typical = model.explain(frame.set_axis(range(5, 45)))
+    assert list(contributions.columns) == list(typical.columns) == list(frame.columns)
+    np.testing.assert_allclose(contributions.sum(axis=1), -model.score_samples(frame), atol=1e-6)
+    assert typical["day"].dtype.kind == "M" and set(typical["d"]) <= set("uvw")
+    assert typical.index.tolist() == list(range(5, 45))
+
+
+def test_the_number_of_clusters_of_a_frame_is_found():
+    frame = FRAME.assign(d=WORDS)
+    sweep = ClusterSweep(quick(), n_clusters=(2, 3), n_parts=2, refit=False).fit(frame)
+    assert len(sweep.cells_) == 4
+
+
+def test_labels_of_a_frame_are_learned():
+    frame = FRAME.assign(d=WORDS)
+    model = GEDIClassifier(max_iter=2, encoder=(4,), n_restarts=1, w_gen=0).fit(frame, WORDS)
+    assert set(model.predict(frame)) <= set("uvw")
 
 
 # Names of columns
@@ -259,7 +395,8 @@ def test_samples_are_frames_of_the_same_library():
 
 def test_numbers_are_rounded_into_the_range_of_their_type():
     like = frame_of(pd.DataFrame({"a": np.array([1], np.int8), "b": [True], "c": [1]}))
-    frame = framed(np.array([[300.0, 0.4, 1e30], [-2.6, 0.6, 0.5]]), like)
+    plan = ColumnPlan.of_numbers("abc")
+    frame = framed(np.array([[300.0, 0.4, 1e30], [-2.6, 0.6, 0.5]]), like, plan)
     assert frame["a"].tolist() == [127, -3] and frame["b"].tolist() == [False, True]
     assert frame["c"].dtype == np.int64 and frame["c"][0] > 2**62
 
@@ -281,6 +418,21 @@ def test_numbers_of_samples_that_are_refused(fitted, n, message):
         fitted.sample(1, cluster=1.5)
 
 
+def test_a_saved_model_keeps_the_treatment_of_columns(tmp_path):
+    frame = FRAME.assign(d=pd.Categorical(WORDS), day=DAYS, n=pd.array([1, None] * 20, "Int64"))
+    model = quick().fit(frame)
+    model.save(tmp_path / "model")
+    loaded = GEDI.load(tmp_path / "model")
+    assert loaded.columns_ == model.columns_
+    assert np.array_equal(loaded.predict(frame), model.labels_)
+    pd.testing.assert_frame_equal(loaded.sample(7)[0], model.sample(7)[0])
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["learned"]["columns_"]["columns"].pop()
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match="columns_: expected 6"):
+        GEDI.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize("kinds", [["float64"], ["no type"] * 3, 7])
 def test_saved_types_that_are_damaged_are_refused(tmp_path, kinds):
     quick().fit(FRAME).save(tmp_path / "model")
@@ -289,3 +441,53 @@ def test_saved_types_that_are_damaged_are_refused(tmp_path, kinds):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"config.json: cannot be read"):
         GEDI.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [datetime.datetime(1600, 1, 1), datetime.datetime(9998, 1, 1)] * 20,
+        np.array([True, None, False, True] * 10, dtype=object),
+        pd.Categorical([True, False, False, True] * 10),
+        pd.Categorical([1.0, 2.5, 2.5, 3.0] * 10),
+    ],
+    ids=["years", "flags", "true", "floats"],
+)
+def test_values_that_come_back_as_they_were(column):
+    frame = FRAME.assign(d=column)
+    plan, x = learn_features(frame)
+    back = framed(x, frame_of(frame), plan)["d"]
+    assert back.dtype == frame["d"].dtype
+    assert back.isna().tolist() == frame["d"].isna().tolist()
+    assert back.dropna().tolist() == frame["d"].dropna().tolist()
+
+
+def test_a_missing_flag_is_filled_with_a_flag():
+    plan, x = learn_features(pd.DataFrame({"f": [True, None, False] * 10}))
+    assert plan.columns[0].fill in (0, 1) and set(x[:, 0]) == {0, 1}
+
+
+def test_columns_of_several_levels_have_joined_names():
+    frame = FRAME.set_axis(pd.MultiIndex.from_tuples([("p", "x"), ("p", "y"), ("q", 1)]), axis=1)
+    model = quick().fit(frame)
+    assert model.feature_names_in_.tolist() == ["p_x", "p_y", "q_1"]
+    assert model.explain(frame).typical.shape == (40, 3)
+
+
+def test_rows_with_one_index_twice_are_rows_of_their_own():
+    frame = FRAME.assign(d=WORDS).set_axis([0, 1] * 20)
+    frame.loc[0, "a"] = np.nan
+    model = quick(w_gen=None).fit(frame)
+    filled = model.impute(frame)
+    assert filled.index.tolist() == [0, 1] * 20 and not filled.isna().any().any()
+
+
+def test_an_array_of_objects_has_the_columns_of_the_frame():
+    frame = FRAME.assign(d=WORDS, e=DAYS)
+    model = quick(w_gen=None).fit(frame)
+    objects = frame.to_numpy(dtype=object)
+    assert np.array_equal(model.predict(objects), model.labels_)
+    objects[3, 0] = None
+    assert model.impute(objects).notna().all().all()
+    with pytest.raises(DataError, match=r"missing \(NaN\)"):
+        quick().fit(np.array([[1.0, pd.NA], [2.0, 3.0]] * 9, dtype=object))

@@ -97,7 +97,7 @@ def test_heavier_labels_win_where_labels_contradict_each_other():
         assert model.fit(both, y, sample_weight=weights).score(both, y, weights) > 0.85
 
 
-def test_class_weights_shift_the_boundary():
+def test_class_weights_shift_the_boundary(tmp_path):
     x, y = make_blobs([270, 30], centers=[[0.0], [2.0]], random_state=0)
     found = {}
     for weight in (None, "balanced", {0: 1.0, 1: 9.0}):
@@ -105,6 +105,10 @@ def test_class_weights_shift_the_boundary():
         found[str(weight)] = np.mean(model.fit(x, y).predict(x) == 1)
     assert found["balanced"] > found["None"] + 0.03
     assert found["balanced"] == pytest.approx(found["{0: 1.0, 1: 9.0}"], abs=0.03)
+    model.save(tmp_path / "model")
+    loaded = GEDIClassifier.load(tmp_path / "model")
+    assert loaded.class_weight == model.class_weight == {0: 1.0, 1: 9.0}
+    assert all(type(name) is int for name in loaded.class_weight)
     with pytest.raises(ValueError, match="class_weight"):
         GEDIClassifier(class_weight="fair").fit(x, y)
 

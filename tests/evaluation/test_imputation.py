@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gedi.data.dataset import Dataset
-from gedi.evaluation.imputation import fill_in, impute, interpolate
+from gedi.evaluation.imputation import fill_in, interpolate
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
@@ -50,32 +50,3 @@ def test_errors(trained, x, free, message):
 
 def test_interpolation_is_linear():
     assert interpolate([0, 4], [8, 0], 5).tolist() == [[0, 4], [2, 3], [4, 2], [6, 1], [8, 0]]
-
-
-def test_missing_values_follow_the_known_ones_with_an_error(trained):
-    x = heaps()[0]
-    holes = x.copy()
-    holes[::2, 1] = np.nan
-    filled, error = impute(trained, holes, n_draws=10, n_steps=40, generator=seeded())
-    known = ~np.isnan(holes)
-    assert np.array_equal(filled[known], x[known]) and (error[known] == 0).all()
-    apart = np.abs(filled[::2, 1] - x[::2, 1])
-    # The mean of the column, which ignores the known values, is further away.
-    assert np.median(apart) < 0.5 * np.median(np.abs(x[::2, 1] - np.nanmean(holes[:, 1])))
-    assert (error[::2, 1] > 0).mean() > 0.9
-    within = apart < 3 * error[::2, 1]
-    assert within.mean() > 0.8
-
-
-def test_rows_without_holes_stay(trained):
-    x = heaps()[0][:5]
-    filled, error = impute(trained, x, generator=seeded())
-    assert np.array_equal(filled, x) and not error.any()
-
-
-def test_parts_of_rows_are_imputed_one_after_the_other(trained, monkeypatch):
-    monkeypatch.setattr("gedi.evaluation.imputation._NUMBERS", 2 * 256 * 3)
-    holes = heaps()[0][:8].copy()
-    holes[:, 0] = np.nan
-    filled, _ = impute(trained, holes, n_draws=3, n_steps=4, generator=seeded())
-    assert np.isfinite(filled).all()

@@ -71,3 +71,8 @@ def test_features_constant_in_a_sample_are_divided_by_their_range_in_all_rows():
     x = np.array([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]])
     scaling = Scaling.standardise(x, spread=np.array([9.0, 50.0, 0.0, np.nan]))
     assert scaling.scale.tolist() == [1.0, 50.0, 1.0, 1.0]
+
+
+def test_the_farthest_points_are_finite_in_32_bits():
+    z = Scaling.robust(np.arange(9.0)[:, None])(np.array([[1e300], [-1e300], [4.0]]))
+    assert bool(z.isfinite().all()) and z[2, 0] == 0 and z[0, 0] > 1e30 > -1e30 > z[1, 0]

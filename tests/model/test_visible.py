@@ -81,3 +81,10 @@ def test_wrong_tensors_are_refused():
     ]:
         with pytest.raises(ValueError, match="visible values of 2 columns"):
             VisibleValues.blank(tensors | {name: wrong}, 2)
+
+
+def test_one_far_value_makes_no_grid_of_the_others():
+    x = np.random.default_rng(0).normal(size=(100, 1))
+    x[3] = 1e300
+    seen = VisibleValues.fit(x)(torch.from_numpy(x[:3]))
+    np.testing.assert_array_equal(seen, x[:3])

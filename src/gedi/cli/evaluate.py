@@ -50,6 +50,7 @@ def _data(folder: Run, options: Namespace, watch: Watch, watch_features: Watch) 
             options.label,
             split=options.split,
             skip_bad=options.skip_bad,
+            text=options.text,
             table_options={name: options[name] for name in TABLE_OPTIONS},
             watch=watch,
             watch_features=watch_features,

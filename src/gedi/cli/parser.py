@@ -308,7 +308,7 @@ def _evaluate() -> ArgumentParser:
     parser.add_argument(
         "--data", type=str | None, help="file or folder to measure on, instead of the training data"
     )
-    _source_options(parser, "label", "split", "skip_bad", *TABLE_OPTIONS)
+    _source_options(parser, "label", "split", "skip_bad", "text", *TABLE_OPTIONS)
     parser.add_argument(
         "--measure",
         choices=["clustering", "embedding", "generation", "ood"],
@@ -374,7 +374,7 @@ def _sample() -> ArgumentParser:
         type=int | None,
         help="draw only from this cluster, p(x|y); by default from p(x)",
     )
-    _output(parser, "file to write (.npz)", "samples.npz")
+    _output(parser, "file to write (.npz; for tables also .csv or .parquet)", "samples.npz")
     parser.add_argument(
         "--n-steps",
         type=int,

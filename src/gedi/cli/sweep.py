@@ -18,6 +18,7 @@ from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.printable import printable
 from gedi.runs import feature_cache
+from gedi.runs.lock import only_writer
 from gedi.settings import Settings, from_dict
 from gedi.sweeps.advice import advise, rows_of
 from gedi.sweeps.halves import Cell, check_sweep, sweep
@@ -49,10 +50,10 @@ def run(options: Namespace) -> int:
     wanted = check_sweep(len(dataset.x), options.n_clusters, options.n_parts)
     asked = {"format": 1, "source": asdict(source), "settings": asdict(settings)}
     folder = SweepFolder.of(path, asked)
-    done = folder.cells(len(dataset.x))
     n_cells = len(wanted) * options.n_parts
     cells: list[Cell] = []
-    with stoppable(math.inf) as is_asked:
+    with only_writer(path), stoppable(math.inf) as is_asked:
+        done = folder.cells(len(dataset.x))
 
         def train(c: int, rows: NDArray[np.int64], seed: int) -> TrainedModel:
             console.print(f"{c} clusters, training {len(cells) + 1} of {n_cells}", highlight=False)

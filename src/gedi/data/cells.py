@@ -295,8 +295,8 @@ def flag_values(column: Any) -> Numbers:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     found = numbers_of(column)
-    words = pa.array([word for pair in _PAIRS for word in pair])
-    places = pc.index_in(pc.utf8_lower(texts_of(column)), words)
+    text = pc.utf8_lower(texts_of(column))
+    places = pc.index_in(text, pa.array([word for pair in _PAIRS for word in pair], text.type))
     places = places.fill_null(-1).to_numpy(zero_copy_only=False)
     known = places >= 0
     values = np.where(known, places % 2, found.values)

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FILES",
+    "FRAMES",
     "KINDS",
+    "MISSING",
+    "SPAN",
+    "Advice",
     "Column",
     "ColumnPlan",
     "learn_columns",
+    "level_name",
     "not_numeric",
     "numeric_rows",
+    "plain",
+    "pooled_name",
     "require_columns",
     "text_of",
     "typed",
@@ -61,13 +69,49 @@ _RARE = 0.01  # of the rows, and at least two rows: levels with fewer are pooled
 _FEW_ROWS = 20  # below, no level is rare and no text an ID
 _OFTEN_MISSING = 0.05  # of the rows
 _WORDY = 4  # words, on average, of a column of free text
-_OTHER, _MISSING = "other", "missing"
+_OTHER, MISSING = "other", "missing"
 _FORMS = {
     **{"%Y": "year", "%y": "year", "%m": "month", "%b": "month", "%B": "month", "%d": "day"},
     **{"%H": "hour", "%I": "hour", "%M": "minute", "%S": "second", "%p": "AM/PM"},
-    "ISO8601": "year-month-day",
+    **{"ISO8601": "year-month-day", "span": "spans of time"},
 }
 _CHUNK_VALUES = 2**18  # of plain numbers that are converted at a time, 2 MiB
+SPAN = "span"  # the form of time spans
+
+
+class Advice(NamedTuple):
+    """What to do about a column that cannot be read, in words.
+
+    Attributes:
+        mixed: of numbers together with other values.
+        not_numeric: of values that nothing can be done with.
+        other_kind: of values that are not of the kind that was asked for.
+        texts: how to use free text.
+    """
+
+    mixed: str
+    not_numeric: str
+    other_kind: str
+    texts: str
+
+    def of(self, name: str) -> Self:
+        """The advice about one column."""
+        return type(self)(*(text.replace("NAME", name) for text in self))
+
+
+FILES = Advice(
+    "or read the column otherwise with --columns NAME=category or NAME=drop",
+    "leave it out with --drop, encode it as numbers, or pass it with --label if it is the label",
+    "give another kind with --columns",
+    "; to use it, add --text NAME",
+)
+FRAMES = Advice(
+    "or make it a category with X.astype({'NAME': 'category'}), or leave it out with "
+    "X.drop(columns='NAME')",
+    "leave it out with X.drop(columns='NAME'), or encode it as numbers",
+    "give another type",
+    "; to use it, fit a list of texts",
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +151,7 @@ class Column:
         if self.kind == "category":
             found = [f"{self.name}={level}" for level in self.levels]
             if self.pooled:
-                found.append(f"{self.name}={_OTHER if _OTHER not in self.levels else 'all others'}")
+                found.append(f"{self.name}={pooled_name(self)}")
             return tuple(found if len(found) > 2 else found[1:])
         unit = {"date": " (hours)" if _is_time(self.form) else " (days)"}.get(self.kind, "")
         missing = (f"{self.name} is missing",) if self.mark_missing else ()
@@ -182,6 +226,7 @@ class ColumnPlan:
         decimals: Mapping[str, str] | None = None,
         filled: "Counter[str] | None" = None,
         texts: Mapping[str, Any] | None = None,
+        keep_missing: bool = False,
     ) -> NDArray[np.float64]:
         """The features of some rows, (n, d).
 
@@ -192,13 +237,15 @@ class ColumnPlan:
             decimals: the decimal marks of columns of text; by default those of the training.
             filled: the number of missing values of each column is added to it.
             texts: columns of text, if `text_of` has been called for them.
+            keep_missing: whether features of missing values are NaN, and the features that say
+                which values are missing are 0.
 
         Raises:
             DataError: a column is missing, or holds values that are not of its kind, with the row.
         """
         require_columns(where, frame.columns, [column.name for column in self.used], "column")
         out = np.empty((len(frame), len(self.features)))
-        if self._are_plain(frame):
+        if self._are_plain(frame) and not keep_missing:
             names = [column.name for column in self.used]
             step = max(1, _CHUNK_VALUES // max(1, len(names)))
             for start in range(0, len(frame), step):
@@ -208,16 +255,18 @@ class ColumnPlan:
         at = 0
         for column in self.used:
             mark = (decimals or {}).get(column.name, column.decimal) or "."
-            series = frame[column.name]
+            series = plain(frame[column.name])
             text = text_of(series) if texts is None else texts.get(column.name)
             values = _values(where, column, series, text, mark=mark, first_row=first_row or 0)
             if filled is not None:
                 is_level = not isinstance(values, np.ndarray)
-                missing = values == _MISSING if is_level else np.isnan(values)
+                missing = values == MISSING if is_level else np.isnan(values)
                 filled[column.name] += int(missing.sum())
-            for feature in _features(column, values):
+            for feature in _missing(column, values) if keep_missing else _features(column, values):
                 out[:, at] = feature
                 at += 1
+        if keep_missing:
+            return out
         return checked_rows(out, where, names=self.features, first_row=first_row)
 
     def _are_plain(self, frame: "pd.DataFrame") -> bool:
@@ -234,6 +283,7 @@ def learn_columns(
     kinds: Mapping[str, str] | None = None,
     separator: str = ",",
     decimal: str | None = None,
+    advice: Advice = FILES,
 ) -> tuple[ColumnPlan, NDArray[np.float64]]:
     """Choose what is done with each column, and do it.
 
@@ -243,6 +293,7 @@ def learn_columns(
         kinds: the kinds of some columns, by name; see `KINDS`.
         separator: between the fields of the file, which tells how decimals are usually marked.
         decimal: the mark of decimals in text, `.` or `,`; None: from the values.
+        advice: for errors.
 
     Returns:
         The plan, and the features (n, d).
@@ -252,9 +303,11 @@ def learn_columns(
     """
     kinds = kinds or {}
     require_columns(where, frame.columns, list(kinds), "column")
-    texts = {str(name): text_of(column) for name, column in frame.items()}
+    columns = {str(name): plain(column) for name, column in frame.items()}
+    texts = {name: text_of(column) for name, column in columns.items()}
     texts = {name: text for name, text in texts.items() if text is not None}
-    shapes = {name: Shapes() for name in texts if kinds.get(name, "number") == "number"}
+    usual = {name: "category" if _is_category(each) else "number" for name, each in columns.items()}
+    shapes = {name: Shapes() for name in texts if kinds.get(name, usual[name]) == "number"}
     for name, each in shapes.items():
         each.add(texts[name])
     if decimal is None:
@@ -264,15 +317,16 @@ def learn_columns(
     found = [
         _learned(
             where,
-            str(name),
+            name,
             column,
-            text=texts.get(str(name)),
-            shapes=shapes.get(str(name)),
-            kind=kinds.get(str(name)),
-            mark=decimals.get(str(name), "."),
+            text=texts.get(name),
+            shapes=shapes.get(name),
+            kind=kinds.get(name),
+            mark=decimals.get(name, "."),
             place=place,
+            advice=advice.of(name),
         )
-        for place, (name, column) in enumerate(frame.items())
+        for place, (name, column) in enumerate(columns.items())
     ]
     plan = ColumnPlan(tuple(found))
     if not plan.used:
@@ -296,8 +350,10 @@ def _learned(
     kind: str | None,
     mark: str,
     place: int,
+    advice: Advice,
 ) -> Column:
-    numbers = None if text is None else numbers_of(text, mark)
+    declared = kind is None and _is_category(column)
+    numbers = None if text is None or declared else numbers_of(text, mark)
     if numbers is None:
         n_missing = int(column.isna().sum())
     else:
@@ -309,9 +365,9 @@ def _learned(
     if kind is None and place == 0 and _is_index(name, column, text):
         return Column(name, "drop", note="it is the row index of the table")
     if numbers is None:
-        found = _learned_values(where, name, column, kind)
+        found = _learned_values(where, name, column, "category" if declared else kind, advice)
     else:
-        found = _learned_text(where, name, text, kind, numbers)
+        found = _learned_text(where, name, text, kind, numbers=numbers, advice=advice)
     if found.kind == "category":
         return _levels_of(name, column, text, given=kind is not None)
     if found.kind == "drop":
@@ -321,7 +377,8 @@ def _learned(
         values: Any = numbers.values
     else:
         values = _values(where, found, column, text, mark=mark)
-    fill = float(np.nanmedian(values))
+    middle = float(np.nanmedian(values))
+    fill = math.floor(middle + 0.5) if found.kind == "flag" else middle
     share = n_missing / len(column)
     notes = [found.note] * bool(found.note)
     if n_missing:
@@ -336,7 +393,9 @@ def _facts(column: Column) -> dict[str, Any]:
     return {each.name: getattr(column, each.name) for each in fields(column)}
 
 
-def _learned_values(where: str, name: str, column: "pd.Series", kind: str | None) -> Column:
+def _learned_values(
+    where: str, name: str, column: "pd.Series", kind: str | None, advice: Advice
+) -> Column:
     """The treatment of a column of typed values."""
     from pandas.api import types  # noqa: PLC0415
 
@@ -347,16 +406,19 @@ def _learned_values(where: str, name: str, column: "pd.Series", kind: str | None
     if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
         return Column(name, kind or "number")
     if _is_dated(column):
-        what = "hours since midnight" if _holds_times(column) else "days"
-        note = what if what != "days" or _is_span(column) else "days since 1970-01-01"
-        return Column(name, "date", form="time" if _holds_times(column) else None, note=note)
+        form = "time" if _holds_times(column) else SPAN if _is_span(column) else None
+        note = {"time": "hours since midnight", SPAN: "days"}.get(form or "")
+        return Column(name, "date", form=form, note=note or "days since 1970-01-01")
     if _is_objects_of(column, (int, float, decimal.Decimal, bool)):
         booleans = all(isinstance(value, bool) for value in column.dropna())
-        return Column(name, kind or ("flag" if booleans else "number"))
-    raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())))
+        levels = ("false", "true") if booleans else ()
+        return Column(name, kind or ("flag" if booleans else "number"), levels=levels)
+    raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())), advice)
 
 
-def _learned_text(where: str, name: str, text: Any, kind: str | None, numbers: Numbers) -> Column:
+def _learned_text(
+    where: str, name: str, text: Any, kind: str | None, *, numbers: Numbers, advice: Advice
+) -> Column:
     """The treatment of a column of text."""
     if kind == "category":
         return Column(name, kind)
@@ -371,24 +433,24 @@ def _learned_text(where: str, name: str, text: Any, kind: str | None, numbers: N
     if kind in ("flag", "date"):
         raise DataError(
             f"{where}: column {name!r} cannot be read as {kind}: it holds "
-            f"{_present(text)[0][0].as_py()!r}: give another kind with --columns"
+            f"{_present(text)[0][0].as_py()!r}: {advice.other_kind}"
         )
     if kind == "number" or right >= n / 2:
         wrong = np.flatnonzero(numbers.wrong)
         if len(wrong):
-            raise _mixed(where, name, text, int(wrong[0]))
+            raise _mixed(where, name, text, int(wrong[0]), advice)
         return Column(name, "number")
-    return Column(name, "category") if kind else _words_column(name, _present(text)[0])
+    return Column(name, "category") if kind else _words_column(name, _present(text)[0], advice)
 
 
-def _words_column(name: str, present: Any) -> Column:
+def _words_column(name: str, present: Any, advice: Advice) -> Column:
     """A category, or left out if nearly every value differs."""
     n, distinct = len(present), len(present.unique())
     if n < _FEW_ROWS or distinct <= n / 2:
         return Column(name, "category")
     words = np.mean([value.as_py().count(" ") + 1 for value in present[:1000]])
     if words >= _WORDY:
-        return Column(name, "drop", note=f"free text; to use it, add --text {name}")
+        return Column(name, "drop", note=f"free text{advice.texts}")
     return Column(name, "drop", note=f"{distinct} different values in {n} rows, like an ID")
 
 
@@ -418,6 +480,15 @@ def _number_column(
     if grouped:
         value, row = grouped
         notes.append(f"{other!r} marks thousands, as in {value} in row {row}")
+    if "p" in shapes.found and not shapes.found.keys() - {"p"}:  # whole numbers
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        coded = pc.index(pc.match_substring_regex(text, r"^\s*0\d"), True).as_py()
+        if coded >= 0:
+            notes.append(
+                f"without leading zeros, as in {text[coded].as_py()!r}; codes are better read as a "
+                "category"
+            )
     is_shown = bool(shapes.found.keys() - {"p"})
     return Column(
         name,
@@ -431,10 +502,10 @@ def _number_column(
 def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Column:
     """The levels of a category."""
     counts = _levels(column, text).value_counts()
-    n, n_missing = int(counts.sum()), int(counts.get(_MISSING, 0))
+    n, n_missing = int(counts.sum()), int(counts.get(MISSING, 0))
     often = n_missing >= _OFTEN_MISSING * n
     if not often:
-        counts = counts.drop(_MISSING, errors="ignore")
+        counts = counts.drop(MISSING, errors="ignore")
     least = max(2, math.ceil(_RARE * n)) if n >= _FEW_ROWS and not given else 1
     order = sorted(counts.index, key=lambda level: (-int(counts[level]), level))
     kept = [level for level in order if counts[level] >= least][:_MOST_LEVELS]
@@ -522,8 +593,11 @@ def _since(dates: "pd.Series", form: str | None) -> NDArray[np.float64]:
     if types.is_timedelta64_dtype(dates.dtype):
         unit = pd.Timedelta(1, "h" if _is_time(form) else "D")
         return _divided(dates, unit)
-    since = pd.to_datetime(dates, errors="coerce", utc=True) - pd.Timestamp(0, tz="UTC")
-    return _divided(since, pd.Timedelta(1, "D"))
+    found = pd.to_datetime(dates, errors="coerce", utc=True)
+    since: NDArray[Any] = np.asarray(found.dt.tz_localize(None))  # of any resolution and year
+    days: NDArray[np.float64] = since.astype("datetime64[D]").astype(np.float64)
+    part = (since - since.astype("datetime64[D]")) / np.timedelta64(1, "D")
+    return np.where(np.isnat(since), np.nan, days + part)
 
 
 def _divided(spans: "pd.Series", unit: "pd.Timedelta") -> NDArray[np.float64]:
@@ -537,12 +611,12 @@ def _levels(series: "pd.Series", text: Any) -> "pd.Series":
     if text is not None:
         levels = texts_of(text).to_pandas()
     else:
-        levels = series.astype(object).map(_level, na_action="ignore")
-    found: pd.Series = levels.astype(object).where(levels.notna(), _MISSING)
+        levels = series.astype(object).map(level_name, na_action="ignore")
+    found: pd.Series = levels.astype(object).where(levels.notna(), MISSING)
     return found
 
 
-def _level(value: object) -> str:
+def level_name(value: object) -> str:
     """The name of a level; whole numbers lose their '.0'."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -555,7 +629,7 @@ def _features(
         codes = {level: i for i, level in enumerate(column.levels)}
         rest = len(codes) if column.pooled else -1
         if not column.mark_missing:
-            codes.setdefault(_MISSING, 0)
+            codes.setdefault(MISSING, 0)
         found = values.map(lambda level: codes.get(level, rest)).to_numpy(np.int64)
         places = range(len(column.levels) + column.pooled)
         for place in places if len(places) > 2 else places[1:]:
@@ -565,6 +639,59 @@ def _features(
     yield values if column.fill is None else np.where(missing, column.fill, values)
     if column.mark_missing:
         yield missing.astype(np.float64)
+
+
+def _missing(
+    column: Column, values: "NDArray[np.float64] | pd.Series"
+) -> Iterable[NDArray[np.float64]]:
+    """The features (n,) of the values of a column, NaN where they are missing."""
+    marks = column.mark_missing
+    if isinstance(values, np.ndarray):
+        yield values
+        if marks:
+            yield np.zeros(len(values))
+        return
+    missing = (values == MISSING).to_numpy(bool)
+    names = [name == MISSING for name in (*column.levels, *[""] * column.pooled)]
+    names = names if len(names) > 2 else names[1:]
+    for feature, is_mark in zip(_features(column, values), names, strict=True):
+        yield np.where(missing, 0.0 if is_mark and marks else np.nan, feature)
+
+
+def pooled_name(column: Column) -> str:
+    """The name of all levels of a category that have no column of their own."""
+    return _OTHER if _OTHER not in column.levels else "all others"
+
+
+def plain(column: "pd.Series") -> "pd.Series":
+    """A column as one of the types of numpy, a category, or objects.
+
+    Values of pyarrow and sparse ones become those of numpy, periods the dates of their beginning,
+    and intervals categories.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    kind = column.dtype
+    if isinstance(kind, np.dtype):
+        return column
+    if isinstance(kind, pd.SparseDtype):
+        return pd.Series(np.asarray(column), column.index, name=column.name)
+    if isinstance(kind, pd.PeriodDtype):
+        return pd.Series(column.dt.to_timestamp())
+    if isinstance(kind, pd.IntervalDtype):
+        return column.astype("category")
+    if isinstance(kind, pd.ArrowDtype):
+        import pyarrow as pa  # noqa: PLC0415
+
+        found = pa.array(column.array).to_pandas()
+        return pd.Series(found).set_axis(column.index)
+    return column
+
+
+def _is_category(column: "pd.Series") -> bool:
+    from pandas.api import types  # noqa: PLC0415
+
+    return isinstance(column.dtype, types.CategoricalDtype)
 
 
 def text_of(column: "pd.Series") -> Any:
@@ -587,8 +714,11 @@ def text_of(column: "pd.Series") -> Any:
         if not texts or not all(isinstance(value, plain) for value in present):
             return None
         if texts < len(present):
-            column = column.map(_level, na_action="ignore")
-    found = pa.array(column, type=pa.string(), from_pandas=True)
+            column = column.map(level_name, na_action="ignore")
+    if types.is_object_dtype(column.dtype):
+        found = pa.array(column, type=pa.large_string(), from_pandas=True)
+    else:
+        found = pa.array(column.array).cast(pa.large_string())  # without a copy if it is that
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
@@ -650,15 +780,7 @@ def _is_time(form: str | None) -> bool:
 
 def _form(form: str) -> str:
     """A format of dates, in words."""
-    names = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%b": "month", "%B": "month"}
-    names |= {
-        "%H": "hour",
-        "%I": "hour",
-        "%M": "minute",
-        "%S": "second",
-        "ISO8601": "year-month-day",
-    }
-    for code, word in names.items():
+    for code, word in _FORMS.items():
         form = form.replace(code, word)
     return form
 
@@ -719,19 +841,17 @@ def numeric_rows(where: Any, frame: "pd.DataFrame", *, first_row: int | None = N
     )
 
 
-def not_numeric(where: Any, name: str, offender: str) -> DataError:
+def not_numeric(where: Any, name: str, offender: str, advice: Advice = FILES) -> DataError:
     """The error for a column of values that nothing can be done with."""
     return DataError(
-        f"{where}: column {name!r} is not numeric, it holds {offender}: leave it out with --drop, "
-        "encode it as numbers, or pass it with --label if it is the label"
+        f"{where}: column {name!r} is not numeric, it holds {offender}: {advice.not_numeric}"
     )
 
 
-def _mixed(where: str, name: str, text: Any, row: int) -> DataError:
+def _mixed(where: str, name: str, text: Any, row: int, advice: Advice) -> DataError:
     return DataError(
         f"{where}: column {name!r} holds numbers, but {_shown(text[row].as_py())} in row {row}: "
-        f"correct the value or leave it empty, or read the column otherwise with --columns "
-        f"{name}=category or {name}=drop"
+        f"correct the value or leave it empty, {advice.mixed}"
     )
 
 

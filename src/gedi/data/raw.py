@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,7 @@ def _photograph_features(
             done = start
             watch(done, pile.n)
             for block in _blocks(pile, network.part_size, start):
-                planes = list(pool.map(lambda encoded: planes_of(encoded, None), block))
+                planes = list(pool.map(partial(planes_of, image_size=None, in_bytes=True), block))
                 bad = [k for k, found in enumerate(planes) if isinstance(found, str)]
                 if bad and not skip_bad:
                     raise _unreadable(pile, done + bad[0], str(planes[bad[0]]))
@@ -223,7 +224,7 @@ def _blocks(pile: Pile, size: int, start: int) -> Iterator[list[Any]]:
         yield held
 
 
-def _image(planes: NDArray[np.uint8]) -> Image.Image:
+def _image(planes: NDArray[Any]) -> Image.Image:
     pixels = planes.transpose(1, 2, 0)
     return Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
 

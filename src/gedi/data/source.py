@@ -347,6 +347,11 @@ class Source:
             return load_npy(path, self.label, self.stream_above)
         if suffix == ".npz":
             return load_npz(path, self.label)
+        if suffix == ".zip":
+            raise DataError(
+                f"{path}: holds no table, or several files: unpack it, and give the folder or one "
+                "of the files"
+            )
         raise DataError(
             f"{path}: unknown kind of file {suffix or 'without suffix'}: "
             f"expected one of {', '.join(SUFFIXES)}, or a folder of images"

@@ -14,7 +14,7 @@ turns into numbers; of other files in their types.
 import glob
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -519,11 +519,19 @@ def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | 
         frame = pd.DataFrame.from_records(content)
     elif lists and len(lists) == 1 and -1 not in lists:
         frame = pd.DataFrame(content)
+    elif isinstance(content, dict) and content and _are_indexed(content.values()):
+        frame = pd.DataFrame(content).reset_index(drop=True)
     else:
         raise DataError(
             f'{path}: expected records, [{{"a": 1, "b": 2}}, ...], or columns, {{"a": [1, ...]}}'
         )
     return _whole(_named(frame))
+
+
+def _are_indexed(columns: Iterable[Any]) -> bool:
+    """Whether these are columns as `pandas.DataFrame.to_json` writes them, {"0": 1.5, ...}."""
+    indices = [list(column) if isinstance(column, dict) else [] for column in columns]
+    return bool(indices[0]) and all(index == indices[0] for index in indices)
 
 
 def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:

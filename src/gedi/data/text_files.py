@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _HEAD, _MOST_HEAD = 2**16, 2**24  # bytes that are looked at, at first and at most
+_BLOCK_BYTES = 2**22  # that are read at a time
 _LOOKED_AT = 100  # lines
 _SEPARATORS = "\t;|,"  # where two fit equally, the first counts
 _EVEN = 0.8  # of the lines of a .txt file that is a table
@@ -49,6 +50,16 @@ _MARKS = (
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHERS = (
+    (b"PK\x03\x04", ".xlsx"),
+    (b"PAR1", ".parquet"),
+    (b"\x1f\x8b", ".gz"),
+    (b"BZh", ".bz2"),
+    (b"\x28\xb5\x2f\xfd", ".zst"),
+    (b"ARROW1", ".feather"),
+    (b"ORC", ".orc"),
+    (b"\x93NUMPY", ".npy"),
 )
 _SAID = {
     "utf-16": "UTF-16",
@@ -136,6 +147,86 @@ def text_rows(
     Raises:
         ValueError, OSError: the file is damaged.
     """
+    import pyarrow as pa  # noqa: PLC0415
+
+    done = 0
+    if _is_simple(path, form):
+        try:
+            for frame, share in _simple_rows(path, form, rows):
+                yield frame, share
+                done += len(frame)
+        except pa.ArrowInvalid:  # some line is not as simple
+            pass
+        else:
+            return
+    for frame, share in _any_rows(path, form, rows):
+        if done == 0 or done < len(frame):
+            yield frame.iloc[done:].reset_index(drop=True) if done else frame, share
+        done = max(0, done - len(frame))
+
+
+def _is_simple(path: Path, form: TextForm) -> bool:
+    """Whether each line is a row, and each separator is between two fields."""
+    usual = form.encoding in ("utf-8", "utf-8-sig", "ascii") and form.separator != _BLANKS
+    return usual and bool(form.names) and not form.comments and not holds_quotes(path)
+
+
+def _simple_rows(
+    path: Path, form: TextForm, rows: int | None
+) -> Iterator[tuple["pd.DataFrame", float]]:
+    """As `text_rows`, of a simple file: several times faster.
+
+    Raises:
+        pyarrow.ArrowInvalid: a line has more or fewer fields, or is no text.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import csv as arrow_csv  # noqa: PLC0415
+
+    names = [str(place) for place in range(len(form.names))]
+    size = max(1, path.stat().st_size)
+    with path.open("rb") as file:
+        head = b"".join(file.readline() for _ in range(form.skipped))
+        if b"\r" in head.replace(b"\r\n", b""):
+            raise pa.ArrowInvalid("lines end in another way")
+        if file.tell() >= size:  # there is a header alone
+            yield _text_frame([], form.names), 1.0
+            return
+        reader = arrow_csv.open_csv(
+            pa.PythonFile(file),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=_BLOCK_BYTES
+            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=form.separator, quote_char=False),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string())
+            ),
+        )
+        held: list[pa.RecordBatch] = []
+        n = 0
+        for batch in reader:
+            held.append(batch)
+            n += len(batch)
+            while rows is not None and n >= rows:
+                whole = pa.Table.from_batches(held)
+                yield _text_frame([whole.slice(0, rows)], form.names), file.tell() / size
+                held, n = whole.slice(rows).to_batches(), n - rows
+        if n or rows is None:
+            yield _text_frame([pa.Table.from_batches(held, reader.schema)], form.names), 1.0
+
+
+def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
+    """A frame of text from at most one table of pyarrow."""
+    import pandas as pd  # noqa: PLC0415
+
+    columns = tables[0].columns if tables else [[] for _ in names]
+    series = [pd.Series(pd.array(column, dtype="str")) for column in columns]
+    return pd.concat(series, axis=1).set_axis(list(names), axis=1)
+
+
+def _any_rows(
+    path: Path, form: TextForm, rows: int | None
+) -> Iterator[tuple["pd.DataFrame", float]]:
+    """As `text_rows`, of any file."""
     import pandas as pd  # noqa: PLC0415
 
     size = path.stat().st_size
@@ -274,6 +365,8 @@ def table_start(
         for (_, row), gap in zip(rows, apart, strict=True)
     ]
     first = fits.index(True) if any(fits) else 0
+    if first and has_header and _are_numbers(rows[first][1]) and len(rows[first - 1][1]) == width:
+        first -= 1  # some columns have no names
     skipped, head = rows[first]
     body = [row for _, row in rows[first + 1 :]]
     if first:
@@ -285,6 +378,12 @@ def table_start(
     elif has_header:
         names = _names(where, head, body, width)
         skipped += 1
+        measured = [name for name in names if re.fullmatch(r"-?\d*[.,]\d+|-\d+", name)]
+        if 2 * len(measured) >= len(names):
+            notes.append(
+                f"the first line ({', '.join(names)[:60]}) was read as names; if it holds values, "
+                "add --no-header"
+            )
     else:
         names = [f"x{i}" for i in range(max(width, len(head)))]
     return _distinct(names, notes), skipped
@@ -388,7 +487,12 @@ def _head_of(path: Path, encoding: str) -> tuple[str, bool]:
         raise RefusedError(f"it is no text in {_SAID.get(encoding, encoding)}") from error
     strange = {letter for letter in text if letter < " "} - set("\t\n\r\f\v\x1a")
     if strange:
-        raise RefusedError(f"it is no text: it holds the character {min(strange)!r}")
+        kind = next((kind for mark, kind in _OTHERS if start.startswith(mark)), None)
+        raise RefusedError(
+            f"it is no text: it holds the character {min(strange)!r}"
+            if kind is None
+            else f"it is no text: it seems to be a {kind} file, whose name must end in {kind}"
+        )
     return text, len(start) >= size
 
 

@@ -15,15 +15,23 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import ClassifierTags
+from sklearn.utils import ClassifierTags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, float64, from_numpy, nn
 
+from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
 from gedi.data.values import checked_rows, value_range_of
 from gedi.errors import DataError, NormalizerWarning, SettingsError
 from gedi.estimators.docstrings import inherited
-from gedi.estimators.frames import frame_of, framed
+from gedi.estimators.frames import (
+    features_of,
+    frame_of,
+    framed,
+    imputed_frame,
+    learn_features,
+    with_left_out,
+)
 from gedi.estimators.hub import HubMixin
 from gedi.estimators.inputs import (
     flatten,
@@ -36,17 +44,19 @@ from gedi.estimators.inputs import (
     whole,
 )
 from gedi.estimators.storage import load_estimator, save_estimator
-from gedi.evaluation.imputation import impute
+from gedi.evaluation.reasons import of_columns
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
+from gedi.sampling.imputation import impute
+from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check, learns_density
 from gedi.settings.presets import NEUTRAL
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
+from gedi.training.threads import own_state
 from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
@@ -113,10 +123,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             precedence.
 
     Attributes:
-        n_features_in_: number of features, d.
+        n_features_in_: number of features, d, or of the columns of a frame.
         feature_names_in_: names of the columns, if X had any.
         input_shape_: shape of one point.
         frame_: library, names and types of the columns of X, if X was a frame; otherwise None.
+        columns_: what is done with each column, a `gedi.data.columns.ColumnPlan`, if X was a frame;
+            otherwise None. Its `features` are the names of the d features of the model.
         n_iter_: number of iterations done.
         history_: arrays by name: the terms of the bound, the gap and more, over the iterations.
         interventions_: what the guard against divergence did, one sentence each; usually none.
@@ -157,6 +169,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     ) = None
     settings: Settings | None = None
     model_: TrainedModel = field(init=False)
+    columns_: ColumnPlan | None = field(init=False)
     features_: Any = field(init=False)  # only of raw things
     classes_: NDArray[Any] = field(init=False)  # only of estimators whose clusters have names
 
@@ -268,7 +281,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         typical row; see `gedi.model.outlier_energy`.
 
         Args:
-            X: points (n, d). A data frame gives data frames.
+            X: points (n, d). A data frame gives data frames, with what all features of a column
+                contribute, and with typical values in the column's own type.
 
         Raises:
             DataError: for images, and models of earlier versions.
@@ -277,8 +291,16 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         explanation = self.model_.explain_outliers(rows)
         if not isinstance(X, pd.DataFrame):
             return explanation
-        frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
-        return OutlierExplanation(*frames)
+        plan = self._plan
+        if plan is None:
+            frames: Any = [pd.DataFrame(part, X.index, X.columns) for part in explanation]
+            return OutlierExplanation(*frames)
+        like: Any = self.frame_
+        sums: Any = of_columns(explanation, plan)[0].set_axis(X.index, axis=0)
+        known: Any = framed(explanation.typical, {**like, "library": "pandas"}, plan)
+        return OutlierExplanation(
+            sums.set_axis(known.columns, axis=1), known.set_axis(X.index, axis=0)
+        )
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
         """How sure the cluster of each point is, from 0 to 1, (n,): max_y p(y|x) min(1, p / α).
@@ -325,41 +347,88 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         generator = Generator().manual_seed(seed_of(self.random_state))
         x, clusters = self.model_.sample(n, generator=generator, cluster=cluster)
         frame = getattr(self, "frame_", None)
-        shaped = x.reshape(n, *self.input_shape_) if frame is None else framed(x, frame)
+        shaped = x.reshape(n, *self.input_shape_) if frame is None else self._framed(x)
         return shaped, self._names(clusters)
 
-    def impute(self, X: Any, *, n_draws: int = 20) -> tuple[Any, Any]:  # noqa: N803
-        """Fill in missing values: their mean given the known values of the row, and an error.
+    def impute(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        draw: bool = False,
+        return_std: bool = False,
+    ) -> Any:
+        """X with its missing values filled in; see `gedi.sampling.imputation`.
 
-        With a fixed `random_state`, every call returns the same values. Fit rows without missing
-        values, then impute others.
+        Given the known values, numbers and dates get their conditional mean, and categories and
+        flags the most probable value. Whether a value is missing is taken to say nothing about it.
+        With a fixed `random_state`, every call returns the same values.
 
         Args:
-            X: points (n, d), or images as they were fitted; NaN where a value is missing. A data
-                frame gives data frames.
-            n_draws: draws of the missing values, from which mean and error follow.
+            X: points (n, d), NaN where missing; or a frame like the one that was fitted.
+            draw: whether to draw the values instead. Fits of several such sets, with one
+                `random_state` each, show what the missing values leave open (multiple imputation).
+            return_std: whether to return error bars too.
 
         Returns:
-            The points without missing values, (n, d), and the standard deviations of the values
-            that were missing, in the units of their columns, (n, d), zero where values are known.
+            X with all values: an array (n, d), or a frame of the same library in which columns of
+            numbers in text are numbers. With `return_std` also an array or a frame of standard
+            deviations, in days for dates, and for categories and flags the probability of another
+            value; 0 where a value was known.
 
         Raises:
-            DataError: for raw things, such as texts, and for infinite values.
-            ValueError: for another number of columns.
+            DataError: for images, a model without density (`w_gen=0`), or more than 512 features.
         """
         check_is_fitted(self)
-        if hasattr(self, "features_"):
-            raise DataError("impute: expected a table, got a model of texts or photographs")
-        n = whole(n_draws, "n_draws", 2)
-        given = flatten(X)[0]
-        rows = validate_data(self, given, dtype=np.float64, ensure_all_finite=False, reset=False)
-        checked_rows(np.nan_to_num(rows, nan=0.0, posinf=np.inf, neginf=-np.inf), "X")
+        if len(self.input_shape_) > 1:
+            raise DataError("X: expected rows of numbers, but this model is of images")
+        if not learns_density(self.settings_):
+            raise DataError(
+                "missing values are filled in by the density of the model, but this model has "
+                "learned none: train with w_gen above 0"
+            )
+        points = flatten(self._with_names(self._points(X)))[0]
+        is_frame = isinstance(points, pd.DataFrame)
+        if is_frame:
+            points = self._named(points)
+        else:
+            points = validate_data(
+                self, points, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
+            )
+        rows = points
+        if is_frame or self._plan is not None:
+            names = [str(name) for name in range(points.shape[1])]
+            if self._plan is not None:
+                names = [column.name for column in self._plan.columns]
+            rows = self._encoded(pd.DataFrame(points).set_axis(names, axis=1), keep_missing=True)
+        filled: Any
+        std: Any
+        filled, std = self._imputed(np.asarray(rows, dtype=np.float64), draw)
+        if is_frame and self._plan is not None:
+            like: Any = self.frame_
+            filled, std = imputed_frame(
+                points, np.isnan(rows), filled=filled, std=std, like=like, plan=self._plan
+            )
+        elif is_frame:
+            filled, std = (
+                pd.DataFrame(each, points.index, points.columns) for each in (filled, std)
+            )
+        return (filled, std) if return_std else filled
+
+    @own_state()
+    def _imputed(
+        self, rows: NDArray[np.float64], draw: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Features (n, d) with conditional means or draws, and their standard deviations."""
+        trained, missing = self.model_, np.isnan(rows)
+        checked_rows(np.where(missing, 0.0, rows), "X", names=self._feature_names)
         generator = Generator().manual_seed(seed_of(self.random_state))
-        found = impute(self.model_, rows, n_draws=n, generator=generator)
-        if not isinstance(X, pd.DataFrame):
-            return found[0].reshape(np.shape(X)), found[1].reshape(np.shape(X))
-        filled, error = (pd.DataFrame(part, X.index, X.columns) for part in found)
-        return filled, error
+        z = trained.scaling(rows, float64)
+        found = impute(trained.exact, trained.box, z, generator=generator)
+        values = trained.scaling.inverse(found.draw if draw else found.mean)
+        if draw and trained.visible is not None:
+            values = trained.visible(from_numpy(values)).numpy()
+        std = found.std.numpy() * trained.scaling.scale.numpy()
+        return np.where(missing, values, rows), std
 
     # --- storage
 
@@ -421,7 +490,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Path(path),
             input_shape=self.input_shape_,
             temperature=getattr(self, "temperature_", 1.0),
-            feature_names=list(getattr(self, "feature_names_in_", ())),
+            feature_names=list(self._feature_names),
             cluster_names=[
                 str(name) for name in self._names(np.arange(self.model_.n_clusters)).tolist()
             ],
@@ -452,7 +521,53 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _rows(self, x: Any) -> NDArray[np.floating]:
         """Checked points for a fitted estimator."""
         check_is_fitted(self)
-        return self._finite(flatten(self._points(x))[0], dtype=_FLOATS, reset=False)
+        points = flatten(self._with_names(self._points(x)))[0]
+        if isinstance(points, pd.DataFrame):
+            return self._encoded(self._named(points))
+        rows = self._finite(points, dtype=_FLOATS, reset=False)
+        if self._plan is None:
+            return rows
+        names = [column.name for column in self._plan.columns]
+        return self._encoded(pd.DataFrame(rows, columns=names))
+
+    def _with_names(self, x: Any) -> Any:
+        """An array of objects as a frame like the one that was fitted; anything else unchanged."""
+        of_objects = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype == object
+        frame: Any = getattr(self, "frame_", None)
+        if self._plan is None or not of_objects or x.shape[1] != len(frame["names"]):
+            return x
+        return pd.DataFrame(x, columns=frame["names"]).infer_objects()
+
+    def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A frame whose columns are those of the fit, as scikit-learn checks them."""
+        plan = self._plan
+        if plan is not None:
+            frame = with_left_out(frame, plan)
+        validate_data(self, frame, skip_check_array=True, reset=False)
+        return frame
+
+    def _encoded(self, frame: pd.DataFrame, *, keep_missing: bool = False) -> NDArray[np.floating]:
+        """The features of the rows of a frame, (n, d)."""
+        return features_of(frame, self._plan, keep_missing=keep_missing)
+
+    @property
+    def _plan(self) -> ColumnPlan | None:
+        """What is done with each column of a frame; None if an array was fitted."""
+        plan: ColumnPlan | None = getattr(self, "columns_", None)
+        return plan
+
+    @property
+    def _feature_names(self) -> tuple[str, ...]:
+        """The names of the features of the model; empty if they have none."""
+        if self._plan is not None and hasattr(self, "feature_names_in_"):
+            return self._plan.features
+        return tuple(getattr(self, "feature_names_in_", ()))
+
+    def _framed(self, x: NDArray[np.floating]) -> Any:
+        """Features (n, d) as a frame like that of the training."""
+        frame: Any = self.frame_
+        plan = self._plan
+        return framed(x, frame, ColumnPlan.of_numbers(frame["names"]) if plan is None else plan)
 
     def _points(self, x: Any, *, reset: bool = False) -> Any:
         """Raw things as features; anything else unchanged.
@@ -477,15 +592,39 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
         """Checked points to fit, and the shape of one point."""
         rows, shape = flatten(self._points(x, reset=True))
+        if isinstance(rows, pd.DataFrame):
+            rows = self._learned(rows)
+            return rows, (rows.shape[1],)
+        self.columns_ = None
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
         rows = self._finite(rows, dtype=wide, ensure_min_samples=2, reset=not self._goes_on())
         return rows, shape or (rows.shape[1],)
 
+    def _learned(self, frame: pd.DataFrame) -> NDArray[np.floating]:
+        """The features of the rows of a frame to fit, (n, d)."""
+        if self._goes_on():
+            return self._encoded(self._named(frame))
+        plan, values = learn_features(frame)
+        validate_data(self, frame, skip_check_array=True)
+        rows: NDArray[np.floating] = check_array(
+            values, dtype=_FLOATS, ensure_min_samples=2, estimator=self
+        )
+        self.columns_ = plan
+        dropped = [f"{each.name} ({each.note})" for each in plan.columns if each.kind == "drop"]
+        if dropped:
+            warnings.warn(
+                f"columns of X are left out: {', '.join(dropped)}", UserWarning, stacklevel=4
+            )
+        if self.verbose:
+            for line in str(plan).splitlines():
+                print(f"column {line}", file=sys.stderr)
+        return rows
+
     def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:
         """Points as scikit-learn checks them, and refused with the column if not finite."""
         rows: NDArray[np.floating] = validate_data(self, x, ensure_all_finite=False, **checks)
-        return checked_rows(rows, "X", names=list(getattr(self, "feature_names_in_", ())))
+        return checked_rows(rows, "X", names=self._feature_names)
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "model_")

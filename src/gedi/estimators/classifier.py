@@ -37,8 +37,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
     Args:
         w_evidence: weight of the labels.
         class_weight: weights of the classes, by class, or "balanced" for the inverse of their
-            shares among the labels; they multiply the weights of labelled points in all terms. A
-            dictionary is not stored by `save`.
+            shares among the labels; they multiply the weights of labelled points in all terms.
         prior: shares of the classes; None: those among the labels, with ten points added to each.
         ...: those of `BaseGEDI`.
 

@@ -139,7 +139,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         """The predictions of an earlier model for the points (n, d) that are trained on."""
         n, rows = len(rows), rows[kept]
         seed = seed_of(self.random_state)
-        names = tuple(getattr(self, "feature_names_in_", ()))
+        names = self._feature_names
         if like is None:
             return None
         if isinstance(like, (str, Path)):
@@ -161,7 +161,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             seed=seed,
             limit=limit,
             names=names,
-            known_names=tuple(getattr(like, "feature_names_in_", ())),
+            known_names=like._feature_names,
             name="the earlier model",
         )
 

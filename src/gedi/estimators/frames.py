@@ -1,5 +1,6 @@
-"""Points in any container, as what scikit-learn can check: an array, or a frame of numbers."""
+"""Points in any container, as what scikit-learn can check: an array, or a frame of pandas."""
 
+import datetime
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -14,36 +15,50 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
+from gedi.data.columns import (
+    FRAMES,
+    ColumnPlan,
+    learn_columns,
+    level_name,
+    plain,
+    text_of,
+)
+from gedi.data.inverse import inverse, places
 from gedi.errors import DataError
 from gedi.untrusted.limits import most_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_points", "frame_of", "framed"]
+__all__ = [
+    "as_points",
+    "features_of",
+    "frame_of",
+    "framed",
+    "imputed_frame",
+    "learn_features",
+    "with_left_out",
+]
 
-_SHOWN = 5  # columns in a message
 _ARRAYS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__")
-_DATES = ("date", "period", "timestamp")
 _ARROW_DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)\[pyarrow\]")
-_DECIMAL = "decimal"  # the type of columns of `Decimal`, which pandas has no name for
+_DECIMAL, _DATE = "decimal", "date"  # types of columns of objects, which pandas has no name for
 
 
 def as_points(x: Any) -> Any:
-    """Points as an array, or as a pandas frame whose columns are all numbers.
+    """Points as an array, or as a pandas frame whose columns have names of one type.
 
     Tensors are detached, sparse matrices become dense, masked values become NaN, and a structured
-    array becomes a frame. In a frame, booleans become 0 and 1, time spans seconds, and nullable
-    types, `Decimal` and types of pyarrow floats, with NaN for missing values. If some names of
-    columns are not text, all become text; of equal names the later ones get a number, as with
+    array becomes a frame. If some names of columns are not text, all become text, and names of
+    several levels are joined; of equal names the later ones get a number, as with
     `pandas.read_csv`.
 
     Args:
         x: a list, an array, a tensor, a matrix of scipy, or a frame of pandas, polars or pyarrow.
 
     Raises:
-        DataError: for anything else, a single row as a series, columns that are not numbers, or a
-            sparse matrix that is too large as a dense one.
+        DataError: for anything else, a single row as a series, an array of anything but numbers,
+            or a sparse matrix that is too large as a dense one.
     """
     if isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], Tensor):
         x = torch.stack([torch.as_tensor(row) for row in x])
@@ -54,13 +69,64 @@ def as_points(x: Any) -> Any:
         return x.toarray()
     frame = _pandas(x)
     if frame is not None:
-        return _numbers(_named(frame))
+        return _named(frame)
     _refuse_others(x)
     if np.ma.isMaskedArray(x):
         return np.ma.filled(x.astype(float), np.nan) if np.ma.is_masked(x) else np.ma.getdata(x)
     if isinstance(x, np.ndarray):
         return _of_array(x)
     return x
+
+
+def learn_features(frame: "pd.DataFrame") -> tuple[ColumnPlan, NDArray[np.floating]]:
+    """What is done with each column of a frame, and the features of its rows, (n, d).
+
+    Raises:
+        DataError: for columns that nothing can be done with.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    if any(isinstance(kind, pd.SparseDtype) for kind in frame.dtypes):
+        _check_room(frame.shape, 8)
+    if len(frame) == 0:
+        raise DataError("X: expected at least one row, got a frame without rows")
+    named = frame.set_axis(list(map(str, frame.columns)), axis=1)
+    plan, x = learn_columns(named, "X", advice=FRAMES)
+    return plan, _narrowed(frame, x)
+
+
+def features_of(
+    frame: "pd.DataFrame", plan: ColumnPlan | None, *, keep_missing: bool = False
+) -> NDArray[np.floating]:
+    """The features of the rows of a frame, (n, d).
+
+    Args:
+        frame: as `as_points` returns it.
+        plan: of the columns; None if they are numbers.
+        keep_missing: see `ColumnPlan.apply`.
+
+    Raises:
+        DataError: for values that are not of their column's kind.
+    """
+    if plan is None:
+        plan = ColumnPlan.of_numbers(map(str, frame.columns))
+    named = frame.set_axis(list(map(str, frame.columns)), axis=1)
+    return _narrowed(frame, plan.apply(named, "X", keep_missing=keep_missing))
+
+
+def with_left_out(frame: "pd.DataFrame", plan: ColumnPlan) -> "pd.DataFrame":
+    """The frame with empty columns in place of columns that the plan leaves out anyway."""
+    names = [column.name for column in plan.columns]
+    there = set(frame.columns)
+    if len(there) == len(names) or there - set(names):
+        return frame
+    absent = [column.name for column in plan.columns if column.name not in there]
+    if not set(absent) <= {column.name for column in plan.columns if column.kind == "drop"}:
+        return frame
+    for name in absent:
+        frame = frame.copy(deep=False)
+        frame.insert(names.index(name), name, np.nan)
+    return frame
 
 
 def frame_of(x: Any) -> dict[str, Any] | None:
@@ -73,33 +139,82 @@ def frame_of(x: Any) -> dict[str, Any] | None:
     if frame is None or not frame.shape[1]:
         return None
     names = [name if isinstance(name, (str, int)) else str(name) for name in _named(frame).columns]
-    kinds = [_DECIMAL if _is_decimal(column) else str(column.dtype) for _, column in frame.items()]
+    kinds = [_type_of(column) for _, column in frame.items()]
     return {"library": _library(x), "names": names, "types": kinds}
 
 
-def framed(values: NDArray[np.floating], like: Mapping[str, Any]) -> Any:
+def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPlan) -> Any:
     """A frame of points, in the library and with the types of columns of another one.
 
-    Whole numbers are rounded and truth values are true from 0.5 on.
+    Whole numbers are rounded and truth values are true from 0.5 on. Columns that the plan leaves
+    out are absent.
 
     Args:
-        values: points, (n, d).
+        values: features, (n, d).
         like: what `frame_of` returned.
+        plan: of the columns.
     """
     import pandas as pd  # noqa: PLC0415
 
-    columns = [_typed(column, kind) for column, kind in zip(values.T, like["types"], strict=True)]
+    found = inverse(plan, values)
+    names, kinds = like["names"], like["types"]
+    if len(names) != len(plan.columns) or len(kinds) != len(names):
+        raise ValueError(f"expected names and types of {len(plan.columns)} columns")
+    at = {column.name: place for place, column in enumerate(plan.columns)}
+    columns = [_typed(column, kinds[at[str(name)]]) for name, column in found.items()]
     frame = pd.concat(columns, axis=1)
-    frame.columns = pd.Index(like["names"])
-    if like["library"] == "polars":
-        import polars  # noqa: PLC0415 - only for those who have it
+    frame.columns = pd.Index([names[at[str(name)]] for name in found.columns])
+    return _in_library(frame, like["library"])
 
-        return polars.from_pandas(frame)
-    if like["library"] == "pyarrow":
-        import pyarrow  # noqa: PLC0415
 
-        return pyarrow.Table.from_pandas(frame, preserve_index=False)
-    return frame
+def imputed_frame(
+    frame: "pd.DataFrame",
+    missing: NDArray[np.bool_],
+    *,
+    filled: NDArray[np.float64],
+    std: NDArray[np.float64],
+    like: Mapping[str, Any],
+    plan: ColumnPlan,
+) -> tuple[Any, Any]:
+    """A frame whose missing values are filled in, and one of error bars, see `GEDI.impute`.
+
+    Args:
+        frame: with all columns of the plan.
+        missing: which of its features were missing, (n, d).
+        filled: the features with all values, (n, d).
+        std: their standard deviations, (n, d).
+        like: what `frame_of` returned.
+        plan: of the columns.
+    """
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    filled, errors = filled.copy(), {}
+    for column, at in zip(plan.used, places(plan).values(), strict=True):
+        part = filled[:, at]
+        if column.kind == "category":
+            if column.pooled:  # not a value
+                part[missing[:, at].any(1), -1] = -1.0
+            p = part.max(1) if part.shape[1] > 1 else np.maximum(part[:, 0], 1 - part[:, 0])
+            wrong = 1 - p.clip(0, 1)
+        elif column.kind == "flag":
+            wrong = np.minimum(part[:, 0], 1 - part[:, 0]).clip(0)
+        else:
+            wrong = std[:, at.start]
+        errors[column.name] = np.where(missing[:, at].any(1), wrong, 0.0)
+    values = framed(filled, {**like, "library": "pandas"}, plan)
+    out = frame.copy(deep=False)
+    for place, column in enumerate(plan.used):
+        name, at = values.columns[place], places(plan)[column.name]
+        gaps = missing[:, at].any(1)
+        new = values[name].set_axis(frame.index)
+        in_text = types.is_numeric_dtype(new) and text_of(plain(frame[name])) is not None
+        if in_text:
+            out[name] = new
+        elif gaps.any():
+            out[name] = frame[name].where(~gaps, new)
+    bars = pd.DataFrame(errors, frame.index).set_axis(values.columns, axis=1)
+    return _in_library(out, like["library"]), _in_library(bars, like["library"])
 
 
 # From containers
@@ -117,9 +232,10 @@ def _pandas(x: Any) -> "pd.DataFrame | None":
     """
     import pandas as pd  # noqa: PLC0415
 
-    if _library(x) == "polars" and type(x).__name__ == "LazyFrame":
+    library = _library(x)
+    if library == "polars" and type(x).__name__ == "LazyFrame":
         x = x.collect()
-    if isinstance(x, pd.Series) or (_library(x) == "polars" and type(x).__name__ == "Series"):
+    if isinstance(x, pd.Series) or (library == "polars" and type(x).__name__ == "Series"):
         one_row = "X.to_frame().T" if isinstance(x, pd.Series) else "a frame of one row"
         raise DataError(
             f"X: expected rows of features, got a series of {len(x)} values: pass {one_row} if it "
@@ -127,6 +243,10 @@ def _pandas(x: Any) -> "pd.DataFrame | None":
         )
     if isinstance(x, pd.DataFrame):
         return x
+    if library == "polars" and hasattr(x, "columns"):  # with the types of pyarrow, which stay
+        return pd.DataFrame(x.to_pandas(use_pyarrow_extension_array=True))
+    if library == "pyarrow" and hasattr(x, "columns"):
+        return pd.DataFrame(x.to_pandas(types_mapper=pd.ArrowDtype))
     if hasattr(x, "columns") and hasattr(x, "to_pandas"):
         return pd.DataFrame(x.to_pandas())
     return None
@@ -153,18 +273,25 @@ def _of_array(x: NDArray[Any]) -> Any:
                 f"X: expected rows of numbers, got a structured array of {x.dtype}: make it an "
                 "array (n, d), for example with numpy.lib.recfunctions.structured_to_unstructured"
             )
-        return _numbers(pd.DataFrame(fields))
-    if x.ndim == 2 and x.dtype.kind in "mM":
-        return _numbers(pd.DataFrame(x)).to_numpy()
+        return pd.DataFrame(fields)
+    if x.ndim == 2 and x.dtype.kind == "M":
+        raise DataError(
+            "X: expected numbers, got an array of dates: pass a frame, such as pandas.DataFrame(X)"
+        )
+    if x.ndim == 2 and x.dtype.kind == "m":
+        return features_of(pd.DataFrame(x), None, keep_missing=True)
     if x.ndim == 2 and x.dtype.kind in "OUS":
         if any(not _is_plain(value) for value in x.ravel().tolist()):
             return x  # scikit-learn says what is wrong
-        return _numbers(pd.DataFrame(x.astype(str) if x.dtype.kind == "S" else x)).to_numpy()
+        frame = pd.DataFrame(x.astype(str) if x.dtype.kind == "S" else x)
+        return features_of(frame, None, keep_missing=True)
     return x
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, (str, bytes, Number))
+    import pandas as pd  # noqa: PLC0415
+
+    return value is None or value is pd.NA or isinstance(value, (str, bytes, Number))
 
 
 def _refuse_others(x: Any) -> None:
@@ -218,6 +345,7 @@ def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
             f"X: expected at least one column, got a frame of {len(frame)} rows without columns"
         )
     names: list[Any] = list(frame.columns)
+    names = ["_".join(map(str, name)) if isinstance(name, tuple) else name for name in names]
     if any(isinstance(name, str) for name in names):
         names = [str(name) for name in names]
     if len(set(names)) < len(names):
@@ -237,126 +365,138 @@ def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.set_axis(pd.Index(names), axis=1)
 
 
-def _numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame with all columns as numbers; the only place that decides what to do with others.
-
-    Raises:
-        DataError: for columns that are not numbers, with their names.
-    """
-    import pandas as pd  # noqa: PLC0415
-
-    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes):
-        return frame
-    if any(isinstance(kind, pd.SparseDtype) for kind in frame.dtypes):
-        _check_room(frame.shape, 8)
-    numbers: dict[Any, Any] = {}
-    wrong: dict[Any, str] = {}
-    for name, column in frame.items():
-        is_sparse = isinstance(column.dtype, pd.SparseDtype)
-        numbers[name], problem = _column(pd.Series(np.asarray(column)) if is_sparse else column)
-        if problem is not None:
-            wrong[name] = problem
-    if wrong:
-        shown = [f"column {name!r} holds {what}" for name, what in wrong.items()][:_SHOWN]
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise DataError(
-            f"X: expected numbers, but {', '.join(shown)}{more}: encode them, for example with "
-            "sklearn.preprocessing.OneHotEncoder in a make_column_transformer, or leave them out"
-        )
-    return pd.DataFrame(numbers, index=frame.index)
-
-
-def _column(column: "pd.Series") -> tuple[NDArray[np.float64] | None, str | None]:
-    """A column as numbers, or what it holds instead."""
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
-    kind = column.dtype
-    if types.is_timedelta64_dtype(kind) or str(kind).startswith("duration"):
-        return column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan), None
-    if types.is_complex_dtype(kind):
-        return None, "complex numbers"
-    if types.is_numeric_dtype(kind) or types.is_bool_dtype(kind):
-        return column.to_numpy(np.float64, na_value=np.nan), None
-    if types.is_object_dtype(kind) or types.is_string_dtype(kind):
-        return _of_objects(column)
-    name = str(kind)
-    if isinstance(kind, pd.CategoricalDtype):
-        return None, "categories"
-    return None, "dates" if name.startswith(_DATES) else f"values of type {name}"
-
-
-def _of_objects(column: "pd.Series") -> tuple[NDArray[np.float64] | None, str | None]:
-    """A column of objects or text as numbers, or what it holds instead."""
-    import pandas as pd  # noqa: PLC0415
-
-    try:
-        numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
-    except (TypeError, ValueError):  # lists and other objects
-        numbers = pd.Series(np.nan, index=column.index)
-    wrong = np.flatnonzero((numbers.isna() & column.notna()).to_numpy(bool))
-    if not len(wrong):
-        return numbers.to_numpy(np.float64, na_value=np.nan), None
-    value = column.iloc[int(wrong[0])]
-    if isinstance(value, (str, bytes)):
-        shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-        return None, f"text ({shown} in row {wrong[0]})"
-    name = type(value).__name__
-    return None, "dates" if name in ("date", "datetime", "Timestamp") else f"objects like {name}"
-
-
-def _bounded(value: Any) -> Any:
-    """The value; a whole number of any length or a `Decimal` as a float, which may be infinite."""
-    if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf if value > 0 else -np.inf
+def _narrowed(frame: "pd.DataFrame", x: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Features in 32 bits if no column of the frame has more."""
+    kinds = list(frame.dtypes)
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in kinds):
+        return x.astype(np.result_type(np.float32, *kinds), copy=False)
+    return x
 
 
 # And back
 
 
-def _is_decimal(column: "pd.Series") -> bool:
-    """Whether a column holds `Decimal` objects."""
-    known = column.dropna() if column.dtype == object else ()
-    return len(known) > 0 and isinstance(known.iloc[0], Decimal)  # type: ignore[union-attr]
+def _in_library(frame: "pd.DataFrame", library: str) -> Any:
+    """The frame as one of polars, a table of pyarrow, or as it is."""
+    if library == "polars":
+        import polars  # noqa: PLC0415 - only for those who have it
+
+        return polars.from_pandas(frame)
+    if library == "pyarrow":
+        import pyarrow  # noqa: PLC0415
+
+        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+    return frame
 
 
-def _typed(column: NDArray[np.floating], kind: str) -> "pd.Series":
-    """A column of numbers in one of the types that `_numbers` accepts."""
+def _type_of(column: "pd.Series") -> Any:
+    """The type of a column, as JSON has it."""
+    from pandas.api import types  # noqa: PLC0415
+
+    kind = column.dtype
+    if str(kind).startswith("dictionary"):  # of pyarrow, whose name says no categories
+        kind = plain(column).dtype
+    if isinstance(kind, types.CategoricalDtype):
+        levels = kind.categories
+        simple = levels.dtype.kind in "iufb" or types.is_string_dtype(levels.dtype)
+        return {
+            "categories": [level_name(level) for level in levels],
+            "of": str(levels.dtype) if simple else "object",
+            "ordered": bool(kind.ordered),
+        }
+    if types.is_object_dtype(kind):
+        known = column.dropna()
+        first = type(known.iloc[0]) if len(known) else object
+        return {Decimal: _DECIMAL, datetime.date: _DATE}.get(first, str(kind))
+    return str(kind)
+
+
+def _typed(column: "pd.Series", kind: Any) -> "pd.Series":
+    """The values of a column, as `inverse` returns them, in the type that the column had.
+
+    Raises:
+        ValueError: for a type that is none.
+        TypeError: likewise.
+    """
+    from pandas.api import types  # noqa: PLC0415
+
+    if isinstance(kind, dict):
+        return _of_categories(column, kind)
+    if kind == _DECIMAL or _ARROW_DECIMAL.fullmatch(kind):
+        return _of_decimals(column, kind)
+    if types.is_datetime64_dtype(column):
+        return _of_dates(column, kind)
+    dtype = types.pandas_dtype("object" if kind == _DATE else kind)
+    if types.is_timedelta64_dtype(column):
+        is_span = types.is_timedelta64_dtype(dtype) or kind.startswith("duration")
+        return column.astype(dtype) if is_span else column
+    return _of_numbers(column, dtype)
+
+
+def _of_numbers(column: "pd.Series", dtype: Any) -> "pd.Series":
+    """Numbers, truth values and text in a type."""
     import pandas as pd  # noqa: PLC0415
     from pandas.api import types  # noqa: PLC0415
 
-    numbers = pd.Series(column, dtype=np.float64)
-    if kind == _DECIMAL or _ARROW_DECIMAL.fullmatch(kind):
-        return _of_decimals(column, kind)
-    dtype = pd.api.types.pandas_dtype(kind)
-    if types.is_timedelta64_dtype(dtype) or kind.startswith("duration"):
-        spans = pd.Series(pd.to_timedelta(column, unit="s"))
-        return spans.astype(dtype)
     if types.is_bool_dtype(dtype):
-        return (numbers >= 0.5).astype(dtype)
+        known = pd.Series((column.astype(float) >= 0.5).astype(object)).where(column.notna(), None)
+        return known.astype("boolean").astype(dtype)
     if types.is_integer_dtype(dtype):
         limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
         low, high = float(limits.min), float(limits.max)
         if int(high) > limits.max:  # by rounding, for numbers of 64 bits
             high = float(np.nextafter(high, 0))
-        return numbers.round().clip(low, high).astype(np.dtype(limits.dtype)).astype(dtype)
-    is_float = types.is_float_dtype(dtype) and not kind.startswith("Sparse")
-    return numbers.astype(dtype) if is_float else numbers
+        whole = column.round().clip(low, high)
+        if not whole.isna().any():
+            return whole.astype(np.dtype(limits.dtype)).astype(dtype)
+        return whole.astype("UInt64" if limits.min == 0 else "Int64").astype(dtype)
+    of_text = types.is_string_dtype(dtype) and not types.is_numeric_dtype(column)
+    is_float = types.is_float_dtype(dtype) and not isinstance(dtype, pd.SparseDtype)
+    return column.astype(dtype) if is_float or of_text else column
 
 
-def _of_decimals(column: NDArray[np.floating], kind: str) -> "pd.Series":
+def _of_categories(column: "pd.Series", kind: Mapping[str, Any]) -> "pd.Series":
+    """A column of categories, with a further one for pooled values if there are any."""
+    import pandas as pd  # noqa: PLC0415
+
+    names = list(kind["categories"])
+    more = [level for level in column.dropna().unique() if level not in names]
+    codes = pd.Categorical(column, categories=[*names, *more], ordered=bool(kind["ordered"]))
+    if not more and kind["of"] != "object":
+        levels = [name == "True" for name in names] if kind["of"] == "bool" else names
+        codes = codes.rename_categories(pd.Index(levels).astype(kind["of"]))
+    return pd.Series(codes)
+
+
+def _of_dates(column: "pd.Series", kind: str) -> "pd.Series":
+    """Dates in a type of dates of Python, numpy, pandas or pyarrow."""
+    import pandas as pd  # noqa: PLC0415
+
+    if kind == _DATE:
+        return pd.Series(column.dt.date)
+    dtype = pd.api.types.pandas_dtype(kind)
+    if isinstance(dtype, pd.PeriodDtype):
+        return pd.Series(column.dt.to_period(dtype.freq))
+    if not kind.startswith(("datetime64", "timestamp", "date")):
+        return column
+    if kind.startswith("date") and isinstance(dtype, pd.ArrowDtype):
+        column = column.dt.floor("D")
+    has_zone = isinstance(dtype, pd.DatetimeTZDtype) or "tz=" in kind
+    return (column.dt.tz_localize("UTC") if has_zone else column).astype(dtype)
+
+
+def _of_decimals(column: "pd.Series", kind: str) -> "pd.Series":
     """A column of `Decimal` objects, or of decimals of pyarrow."""
     import pandas as pd  # noqa: PLC0415
 
     parametric = _ARROW_DECIMAL.fullmatch(kind)
     if parametric is None:
-        return pd.Series([Decimal(repr(value)) for value in column.tolist()], dtype=object)
+        exact = [None if np.isnan(value) else Decimal(repr(value)) for value in column.tolist()]
+        return pd.Series(exact, dtype=object)
     import pyarrow  # noqa: PLC0415
 
-    digits, places = map(int, parametric.groups())
-    exact = [Decimal(f"{value:.{places}f}") for value in column.tolist()]
-    return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, places)))
+    digits, decimals = map(int, parametric.groups())
+    exact = [
+        None if np.isnan(value) else Decimal(f"{value:.{decimals}f}") for value in column.tolist()
+    ]
+    return pd.Series(exact, dtype=pd.ArrowDtype(pyarrow.decimal128(digits, decimals)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from gedi.data.columns import ColumnPlan
 from gedi.errors import PluginError, RunError
 from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
@@ -142,7 +143,7 @@ def _estimator(
     method: Method | None,
 ) -> Any:
     """The estimator with its parameters and all learned attributes but the model."""
-    params = dict(config["params"])
+    params = {name: _given(value) for name, value in config["params"].items()}
     if params["settings"] is not None:
         params["settings"] = from_dict(params["settings"])
     if isinstance(params.get("features"), dict):
@@ -175,11 +176,15 @@ def _check_learned(estimator: Any) -> None:
     for name in ("n_features_in_", "_n_features_out"):
         if type(getattr(estimator, name)) is not int:
             raise ValueError(f"{name}: expected a whole number")
-    if estimator.n_features_in_ != math.prod(shape):
+    frame, plan = getattr(estimator, "frame_", None), getattr(estimator, "columns_", None)
+    n = estimator.n_features_in_
+    if plan is not None and len(plan.columns) != n:
+        raise ValueError(f"columns_: expected {n}, as n_features_in_ says")
+    if (n if plan is None else len(plan.features)) != math.prod(shape):
         raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
-    frame = getattr(estimator, "frame_", None)
     if frame is not None:  # an earlier version stores none
-        framed(np.zeros((1, estimator.n_features_in_)), {**frame, "library": "pandas"})
+        known = ColumnPlan.of_numbers(map(str, frame["names"])) if plan is None else plan
+        framed(np.zeros((1, math.prod(shape))), {**frame, "library": "pandas"}, known)
     for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):
         if not isinstance(getattr(estimator, name, 0.0), (int, float)):
             raise ValueError(f"{name}: expected a number")
@@ -198,20 +203,30 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (TextFeatures, ImageFeatures)):
         own = {name: _plain(part) for name, part in value.get_params().items()}
         return {"class": type(value).__name__, "params": own}
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
+    if isinstance(value, (np.ndarray, np.generic, Path)):
+        return str(value) if isinstance(value, Path) else value.tolist()
+    if isinstance(value, dict):
+        pairs = _plain(list(value.items()))
+        return None if pairs is None else {"pairs": pairs}
     if isinstance(value, (list, tuple)):
         kept = [_plain(part) for part in value]
         return None if None in kept else kept
     return value if value is None or isinstance(value, (bool, int, float, str)) else None
 
 
+def _given(value: Any) -> Any:
+    """A parameter that `_plain` wrote; only dictionaries differ from JSON."""
+    if isinstance(value, dict) and value.keys() == {"pairs"}:
+        return dict(value["pairs"])
+    return value
+
+
 def _packed(value: Any) -> Any:
     """A learned attribute as JSON; arrays with their type."""
     if isinstance(value, np.ndarray):
         return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, ColumnPlan):
+        return {"columns": value.to_json()}
     if isinstance(value, dict):
         return {"dict": {name: _packed(part) for name, part in value.items()}}
     if isinstance(value, np.generic):
@@ -227,6 +242,8 @@ def _unpacked(value: Any) -> Any:
             raise ValueError(f"expected an array of numbers or text, got {kind}")
         array: NDArray[Any] = np.array(value["array"], dtype=str if kind.kind == "U" else kind)
         return array
+    if isinstance(value, dict) and "columns" in value:
+        return ColumnPlan.of_json(value["columns"])
     if isinstance(value, dict):
         return {name: _unpacked(part) for name, part in value["dict"].items()}
     return value

@@ -10,6 +10,7 @@ from sklearn.utils import check_array
 
 from gedi.errors import SettingsError
 from gedi.estimators.clusterer import GEDI
+from gedi.estimators.frames import learn_features
 from gedi.estimators.inputs import flatten, image_shape_of, seed_of, weights_of
 from gedi.sweeps.advice import Row, advise, rows_of
 from gedi.sweeps.halves import Cell, sweep
@@ -82,6 +83,8 @@ class ClusterSweep(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         if self.estimator is not None and not isinstance(self.estimator, GEDI):
             raise SettingsError(f"estimator: expected a GEDI, got {type(self.estimator).__name__}")
         flat, shape = flatten(X)
+        if hasattr(flat, "columns"):
+            flat = learn_features(flat)[1]
         x = check_array(flat, dtype=[np.float64, np.float32])
         shaped = x if shape is None else x.reshape(-1, *shape)
         weights = weights_of(sample_weight, x)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Generator, Tensor
+from torch import Generator
 
 from gedi.model.box import Box
 from gedi.sampling import Langevin
@@ -11,11 +11,9 @@ from gedi.sampling.chains import evaluate
 from gedi.sampling.conditional import given
 from gedi.training.trained import TrainedModel
 
-__all__ = ["fill_in", "impute", "interpolate"]
+__all__ = ["fill_in", "interpolate"]
 
 _STEP_SIZE = 1e-3  # the initial value, which adapts
-_STARTS = 256  # states of chains among which the missing values of a row start
-_NUMBERS = 2**22  # in the candidates that are looked at together
 
 
 def fill_in(
@@ -83,93 +81,6 @@ def fill_in(
         whole[:, mask] = state
         filled[:, look, places] = trained.scaling.inverse(whole)[:, places]
     return filled
-
-
-@torch.no_grad()
-def impute(
-    trained: TrainedModel,
-    x: ArrayLike,
-    *,
-    n_draws: int = 20,
-    n_steps: int = 200,
-    generator: Generator,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fill in missing values by their mean under p(x_missing | x_known), with an error.
-
-    Each draw starts at the missing values of a state of the last chains of the training, chosen
-    with probabilities proportional to p(x_known, x_missing), and goes on by Langevin steps that
-    pass a Metropolis test.
-
-    Args:
-        trained: the model.
-        x: points in the user's units, (n, d); NaN where a value is missing.
-        n_draws: draws for each row.
-        n_steps: Langevin steps of each draw.
-        generator: source of all randomness.
-
-    Returns:
-        The points with missing values replaced by the mean of the draws, (n, d), and the standard
-        deviation of the draws, (n, d), zero where values are known.
-    """
-    filled = np.array(x, dtype=np.float64)
-    missing = np.isnan(filled)
-    error = np.zeros_like(filled)
-    rows = np.flatnonzero(missing.any(1))
-    index = torch.randperm(len(trained.chains), generator=generator)[:_STARTS]
-    starts = trained.chains[index]
-    step = max(1, _NUMBERS // (max(len(starts), n_draws) * filled.shape[1]))
-    for first in range(0, len(rows), step):
-        part = rows[first : first + step]
-        free = torch.from_numpy(missing[part])
-        known = trained.scaling(np.nan_to_num(filled[part])).to(starts)
-        z = _draws(
-            trained,
-            known,
-            free.to(starts.device),
-            starts,
-            n_draws=n_draws,
-            n_steps=n_steps,
-            generator=generator,
-        )
-        drawn = trained.scaling.inverse(z.flatten(0, 1)).reshape(*z.shape)
-        filled[part] = np.where(missing[part], drawn.mean(1), filled[part])
-        error[part] = np.where(missing[part], drawn.std(1), 0.0)
-    return filled, error
-
-
-def _draws(
-    trained: TrainedModel,
-    known: Tensor,
-    free: Tensor,
-    starts: Tensor,
-    *,
-    n_draws: int,
-    n_steps: int,
-    generator: Generator,
-) -> Tensor:
-    """Draws of the free coordinates of scaled rows (n, d), whole, (n, n_draws, d)."""
-
-    def whole(z: Tensor) -> Tensor:
-        """Points (n, m, d) with the known coordinates of their row."""
-        return torch.where(free[:, None], z, known[:, None])
-
-    def energy(z: Tensor) -> Tensor:
-        rows = whole(z.reshape(len(known), -1, z.shape[-1])).flatten(0, 1)
-        found: Tensor = trained.model.energy(rows)
-        return found
-
-    candidates = starts.expand(len(known), -1, -1)
-    weights = (-energy(candidates.flatten(0, 1))).reshape(len(known), -1).softmax(1)
-    chosen = torch.multinomial(weights.cpu(), n_draws, replacement=True, generator=generator)
-    sampler = Langevin(
-        _STEP_SIZE, n_steps // 2, metropolis=True, target_acceptance=0.6, box=trained.box
-    )
-    # Known coordinates wander as well, which changes nothing.
-    chains = evaluate(energy, trained.box.clamp(starts[chosen].flatten(0, 1)))
-    for adapts in (True, False):
-        sampler.train(adapts)
-        chains = sampler.step(energy, chains, generator)
-    return whole(chains.x.reshape(len(known), n_draws, -1))
 
 
 def interpolate(a: ArrayLike, b: ArrayLike, n: int = 9) -> NDArray[np.float64]:

@@ -110,7 +110,8 @@ class Desk:
         trained = self.population.trained
         if trained.outliers is None or self.has_features:
             return [[] for _ in x]
-        return reasons(x, trained.explain_outliers(x), self.population.feature_names)
+        names, plan = self.population.feature_names, self.population.dataset.columns
+        return reasons(x, trained.explain_outliers(x), names, plan)
 
     def figures(self, x: Floats, one: Prediction) -> tuple[Figure, Figure | None]:
         """The log-density of a point among all, and its features if it is a row of a table."""

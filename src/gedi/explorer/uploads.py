@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from gedi.data.dataset import Dataset
+from gedi.data.file_errors import SUFFIXES, TABLES
 from gedi.errors import DataError
 from gedi.runs import Run
+from gedi.untrusted.packed import PACKED, suffix_of
 
 __all__ = ["IMAGES", "fitted", "kinds_of", "points_of_files", "points_of_text", "points_of_texts"]
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-TABLES = (".csv", ".parquet", ".npy")
-TEXTS = (".txt", ".csv", ".parquet", ".jsonl")
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MOST_BYTES = 20 * 2**20  # of all files together
 MOST_FILES = 200
 MOST_LETTERS = 2**20
@@ -45,7 +45,7 @@ def points_of_files(
     if not 0 < len(paths) <= (MOST_FILES if kinds is IMAGES else 1):
         raise DataError(f"expected {_wanted(run)}, got {len(paths)} files")
     for path in paths:
-        if path.suffix.lower() not in kinds:
+        if suffix_of(path) not in kinds:
             raise DataError(f"{path.name}: expected {_wanted(run)} ({', '.join(kinds)})")
     size = sum(path.stat().st_size for path in paths)
     if size > MOST_BYTES:
@@ -62,8 +62,8 @@ def points_of_files(
 def kinds_of(run: Run) -> tuple[str, ...]:
     """The kinds of files that hold points for a run."""
     if run.source.has_features:
-        return TEXTS if run.has_texts else IMAGES
-    return TABLES if run.image_shape is None else IMAGES
+        return (*TABLES, *PACKED) if run.has_texts else IMAGES
+    return (*SUFFIXES, *PACKED) if run.image_shape is None else IMAGES
 
 
 def points_of_texts(run: Run, text: str) -> Dataset:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gedi.data.dataset import Dataset
+from gedi.data.images import holds_images
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles
@@ -95,7 +96,8 @@ def _points(desk: Desk, paths: list[str] | str | None, rows: str) -> Dataset:
     if paths:
         files = [paths] if isinstance(paths, str) else paths
         dataset = desk.population.dataset
-        is_bytes = dataset.x.dtype == np.uint8  # whose white is 255, however dim the images are
+        # White is 255 in bytes and in image files, however dim the images are.
+        is_bytes = dataset.x.dtype == np.uint8 or holds_images(desk.run.source.data)
         return points_of_files(desk.run, files, (0.0, 255.0) if is_bytes else dataset.value_range)
     if desk.run.has_texts:
         return points_of_texts(desk.run, rows)

@@ -104,7 +104,7 @@ def _rgb(item: Any) -> Image.Image:
     if isinstance(item, Image.Image):
         return item.convert("RGB")
     if isinstance(item, (str, Path, bytes)):
-        planes = planes_of(item if isinstance(item, bytes) else Path(item), None)
+        planes = planes_of(item if isinstance(item, bytes) else Path(item), None, in_bytes=True)
         if isinstance(planes, str):
             raise DataError(f"{'an image' if isinstance(item, bytes) else item} {planes}")
     else:

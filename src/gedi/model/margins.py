@@ -125,7 +125,11 @@ def compress(t: Tensor) -> tuple[Tensor, Tensor]:
 
 def _interval(at: Tensor, ends: Tensor, *tables: Tensor) -> list[Tensor]:
     """Each table at the left and right end of the intervals of `ends` in which points lie."""
-    i = torch.searchsorted(ends, at.contiguous()).clamp(1, ends.shape[1] - 1)
+    if torch.compiler.is_exporting():  # ONNX knows no searchsorted
+        found = (ends[:, None, :] < at[..., None]).sum(-1)
+    else:
+        found = torch.searchsorted(ends, at.contiguous())
+    i = found.clamp(1, ends.shape[1] - 1)
     return [side for table in tables for side in (table.gather(1, i - 1), table.gather(1, i))]
 
 

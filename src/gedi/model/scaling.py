@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gedi.model.margins import location_and_scale
+from gedi.model.margins import FAR, location_and_scale
 from gedi.units import common_spread, share_unit
 
 __all__ = ["Scaling"]
@@ -87,6 +87,8 @@ class Scaling(NamedTuple):
         shift, scale = self.shift.numpy(), self.scale.numpy()
         for into, part in zip(torch.split(z, _CHUNK), _parts(x), strict=True):
             into.copy_(torch.from_numpy((part - shift) / scale))
+        if dtype == torch.float32:  # where the farthest would be infinite
+            z.clamp_(-FAR, FAR)
         return z
 
     def inverse(self, z: Tensor) -> NDArray[np.float64]:

@@ -132,13 +132,13 @@ def _grid(values: NDArray[np.float64], n: int, rounding: float) -> tuple[float, 
         n: the rows.
         rounding: relative rounding error of the values as they came.
     """
-    size = max(abs(values[0]), abs(values[-1]))
+    size = np.maximum(np.abs(values), np.median(np.abs(values)))  # of far values alone, theirs
     for decimals in range(_DECIMALS + 1):
         scaled = values * 10.0**decimals
         error = 4 * rounding * size * 10.0**decimals
-        if decimals and error > _UNSURE:
+        if decimals and error.min() > _UNSURE:
             break
-        if np.abs(scaled - scaled.round()).max() <= error:
+        if (np.abs(scaled - scaled.round()) <= error).all():
             return 0.0, 10.0**decimals
     step = grid_step(torch.from_numpy(values).diff(), n) if len(values) > 1 else None
     return (0.0, 0.0) if step is None else (float(values[0]), 1 / step)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from numpy.typing import ArrayLike
 
 from gedi.plot.style import (
@@ -26,6 +27,7 @@ def feature_boxes(
     name: str = "",
     n_clusters: int | None = None,
     shown: ArrayLike | None = None,
+    are_dates: bool = False,
 ) -> Axes:
     """Draw a box for each cluster: quartiles, the median, and whiskers from 5 % to 95 %.
 
@@ -36,6 +38,7 @@ def feature_boxes(
         name: name of the feature.
         n_clusters: number of clusters, if some may be absent from `clusters`.
         shown: numbers of the clusters to draw; by default all that hold a point.
+        are_dates: whether values are days since 1970-01-01.
     """
     ax = axes_or_new(ax)
     x = np.asarray(values, float)
@@ -62,6 +65,12 @@ def feature_boxes(
     ax.invert_yaxis()
     ax.set_xlabel(short_name(name), color=MUTED, parse_math=False)
     ax.set_ylabel("cluster", color=MUTED)
+    if are_dates:
+        ax.xaxis_date()
+        locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_formatter(formatter)
     tidy(ax, grid=None)
     ax.grid(axis="x", color=GRID, linewidth=0.7)
     return ax

@@ -1,7 +1,7 @@
 """The content of a report as plain values, and how it follows from a finished training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
+from gedi.data.inverse import date_places
 from gedi.evaluation.clustering import confusion, match
 from gedi.evaluation.measures import Detection
 from gedi.evaluation.reasons import reasons
@@ -80,6 +81,7 @@ class ReportContent:
         image_shape: (channels, height, width) where points are images.
         value_range: (lowest, highest) value of a pixel; by default the data's own range.
         feature_names: one name for each feature; may be empty for images.
+        dates: the features that are days since 1970-01-01, and the names of their columns.
         log_density_function: points (m, 2) -> nats (m,), for two-dimensional data.
         posterior_function: points (m, 2) -> probabilities (m, c), for two-dimensional data.
         low: lower corner of the box to draw, shape (2,); by default around data and samples.
@@ -152,6 +154,7 @@ class ReportContent:
     ended: str | None = None
     max_iter: int | None = None
     reading: Sequence[str] = ()
+    dates: Mapping[int, str] = field(default_factory=dict)
     titles: Sequence[str] = ()
     pictures: NDArray[np.uint8] | None = None
     words: Sequence[Sequence[str]] = ()
@@ -235,6 +238,7 @@ def report_content(
         image_shape=dataset.image_shape,
         value_range=dataset.value_range,
         feature_names=dataset.feature_names,
+        dates={} if dataset.columns is None else date_places(dataset.columns),
         log_density_function=_log_density(trained) if plane else None,
         posterior_function=_posterior(trained) if plane else None,
         low=None if corners is None else corners[0],
@@ -338,7 +342,9 @@ def _unusual(
         scores=scores,
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),
-        reasons=[] if dataset.are_features else reasons(x, trained.explain_outliers(x), names),
+        reasons=[]
+        if dataset.are_features
+        else reasons(x, trained.explain_outliers(x), names, dataset.columns),
         n_compared=len(seen),
     )
 

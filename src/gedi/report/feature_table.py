@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases, plot
+from gedi.data.inverse import date_text
 from gedi.report.array_tools import largest_numbers, nonzero
 from gedi.report.cluster_table import MAX_TABLE_CLUSTERS, hex_colors
 from gedi.report.content import Floats, Integers, ReportContent
@@ -54,7 +55,9 @@ def feature_rows(content: ReportContent) -> list[FeatureRow]:
     return [
         FeatureRow(
             name=names[j],
-            scale=f"{phrases.number(center[j])} ± {phrases.number(scale[j])}",
+            scale=f"{phrases.number(center[j])} ± {phrases.number(scale[j])}"
+            if j not in content.dates
+            else f"{date_text(round(center[j]))} ± {phrases.number(scale[j])} days",
             effect=phrases.percent(float(effect[j])),
             means=[_heat(means[k, j]) for k in shown],
         )
@@ -78,6 +81,7 @@ def feature_pictures(content: ReportContent) -> list[Picture]:
                 name=names[j],
                 n_clusters=content.n_clusters,
                 shown=shown,
+                are_dates=j in content.dates,
             ),
             alt=f"Box plot of {names[j]} in each cluster",
             caption=f"{names[j]}: {share} of its variance lies between clusters",
@@ -107,7 +111,7 @@ def signatures(content: ReportContent) -> list[list[str]]:
         d = (within.mean(axis=0) - without.mean(axis=0)) / nonzero(pooled)
         found.append(
             [
-                f"{'high' if d[j] > 0 else 'low'} {names[j]} ({d[j]:+.1f} sd)"
+                f"{_side(d[j] > 0, j in content.dates)} {names[j]} ({d[j]:+.1f} sd)"
                 for j in _order(np.abs(d))[:_MOST_WORDS]
                 if abs(d[j]) >= _CLEAR
             ]
@@ -122,6 +126,13 @@ def effects(content: ReportContent) -> Floats:
     means = np.nan_to_num(_standardised_means(content, center, scale))
     shares: Floats = np.clip(weights @ means**2, 0.0, 1.0)
     return shares
+
+
+def _side(above: bool, of_dates: bool) -> str:
+    """A word for values that are above or below others."""
+    if of_dates:
+        return "late" if above else "early"
+    return "high" if above else "low"
 
 
 def _order(effect: Floats) -> Integers:
@@ -169,5 +180,5 @@ def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
 
 
 def _feature_names(content: ReportContent) -> list[str]:
-    names = list(content.feature_names)
+    names = [content.dates.get(j, name) for j, name in enumerate(content.feature_names)]
     return names or [f"feature {j}" for j in range(content.x.shape[1])]

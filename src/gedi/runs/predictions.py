@@ -19,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 import gedi
+from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, Values
+from gedi.data.inverse import same_type
 from gedi.data.rows import Rows, in_parts
 from gedi.data.values import check_points
 from gedi.errors import DataError, RunError
-from gedi.evaluation.reasons import reasons
+from gedi.evaluation.reasons import of_columns, reasons
 from gedi.runs.part_files import PartFiles
 from gedi.training.trained import Prediction, TrainedModel, confidence
 
@@ -34,7 +36,7 @@ SUFFIXES = (".csv", ".parquet")
 Watch = Callable[[float], object]
 Frame = dict[str, "pd.Series[Any]"]
 
-_FORMAT = 2
+_FORMAT = 3
 _DIGITS = 6  # of probabilities in .csv files
 
 
@@ -64,9 +66,9 @@ def predict_to_file(
         target: the file to write, .csv or .parquet.
         watch: called with the share of the points read so far.
         names: names of the clusters for a column `name`; without names there is no such column.
-        explained: names of the columns of the points, to write what each contributes to the outlier
-            energy, what would be typical, and the main reasons in words; without names none is
-            written.
+        explained: names of the features of the points, to write what each contributes to the
+            outlier energy, what would be typical, and the main reasons in words; of a table for
+            each of its columns. Without names none is written.
 
     Returns:
         The number of points.
@@ -90,7 +92,9 @@ def predict_to_file(
             if isinstance(points, Dataset):
                 about = _about(points, slice(first_row, first_row + n))
             with_best = isinstance(points, Dataset) and points.are_features
-            frame = _frame(trained, x, about, names, explained, with_best=with_best)
+            frame = _frame(
+                trained, x, about, names, explained, plan=points.columns, with_best=with_best
+            )
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
@@ -178,6 +182,7 @@ def _frame(
     names: Sequence[str],
     explained: Sequence[str],
     *,
+    plan: ColumnPlan | None,
     with_best: bool,
 ) -> pd.DataFrame:
     prediction = trained.predict(x)
@@ -192,7 +197,7 @@ def _frame(
         | ({"probability": prediction.probabilities.max(1)} if with_best else {})
         | {**probabilities, "log_density": prediction.log_density}
         | ({} if trained.outliers is None else _outlier_columns(trained, x, prediction))
-        | (_explanation_columns(trained, x, explained) if explained else {})
+        | (_explanation_columns(trained, x, explained, plan) if explained else {})
     )
 
 
@@ -209,16 +214,20 @@ def _outlier_columns(
 
 
 def _explanation_columns(
-    trained: TrainedModel, x: Values, names: Sequence[str]
-) -> dict[str, Sequence[str] | NDArray[np.float64]]:
+    trained: TrainedModel, x: Values, names: Sequence[str], plan: ColumnPlan | None
+) -> dict[str, Any]:
     explanation = trained.explain_outliers(x)
+    if plan is None:
+        contributions, typical = (pd.DataFrame(part, columns=[*names]) for part in explanation)
+    else:
+        contributions, typical = of_columns(explanation, plan)
     return {
         "reasons": [
             "; ".join(f"{name} {text}" for name, text in some)
-            for some in reasons(x, explanation, names)
+            for some in reasons(x, explanation, names, plan)
         ],
-        **dict(zip((f"contribution_{n}" for n in names), explanation.contributions.T, strict=True)),
-        **dict(zip((f"typical_{n}" for n in names), explanation.typical.T, strict=True)),
+        **{f"contribution_{name}": column for name, column in contributions.items()},
+        **{f"typical_{name}": same_type(column) for name, column in typical.items()},
     }
 
 

@@ -26,6 +26,7 @@ from gedi.files import beside
 from gedi.report.html import write_page
 from gedi.report.pictures import chart
 from gedi.runs import feature_cache
+from gedi.runs.lock import LOCK
 from gedi.sweeps.advice import Advice, Row
 from gedi.sweeps.halves import Cell
 from gedi.untrusted import check_within, json_of
@@ -226,9 +227,9 @@ def _number_or_null(value: float) -> float | None:
 
 
 def _is_taken(path: Path) -> bool:
-    """Whether there is anything but features, which are computed before the first training."""
-    features = feature_cache(path).folder
-    return path.is_file() or (path.is_dir() and any(each != features for each in path.iterdir()))
+    """Whether there is anything but a lock and features, which come before the first training."""
+    known = {path / LOCK, feature_cache(path).folder}
+    return path.is_file() or (path.is_dir() and any(each not in known for each in path.iterdir()))
 
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:

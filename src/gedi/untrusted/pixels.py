@@ -1,4 +1,8 @@
-"""The pixels of one encoded image, in 8 bits: upright, grey or colour, of the size asked for."""
+"""The pixels of one encoded image: upright, grey or colour, of the size asked for.
+
+Values are from 0 to 255, whatever the number of bits: those of 16 bits are divided by 257, so that
+images of both kinds have the same units, and are floats if that leaves fractions.
+"""
 
 import io
 from pathlib import Path
@@ -19,19 +23,25 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # no others: some star
 _MOST_BYTES = 2**29  # of a file; the pixels that Pillow accepts take less, as plain as they may be
 
 Encoded = bytes | Path | None
-Planes = NDArray[np.uint8]  # (C, H, W)
+Planes = NDArray[np.uint8 | np.float32]  # (C, H, W)
 
 
 class UnreadableError(Exception):
     """An image cannot be read; the message says in a few words why."""
 
 
-def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
-    """One image (C, H, W), or the reason why it cannot be read."""
+def planes_of(encoded: Encoded, image_size: int | None, *, in_bytes: bool = False) -> Planes | str:
+    """One image (C, H, W), or the reason why it cannot be read.
+
+    Args:
+        encoded: the bytes of the image, or its file.
+        image_size: pixels a side, of the square in the middle; None for all of the image.
+        in_bytes: whether to round values of 16 bits to 8.
+    """
     from PIL import ImageOps  # noqa: PLC0415
 
     try:
-        image = _eight_bits(_open(encoded))
+        image = _readable(_open(encoded))
         if image_size is not None:
             image = ImageOps.fit(image, (image_size, image_size))
     except UnreadableError as error:
@@ -39,6 +49,9 @@ def planes_of(encoded: Encoded, image_size: int | None) -> Planes | str:
     except Exception as error:  # of damaged bytes Pillow's many readers raise anything
         return f"cannot be decoded ({reason(error)})"
     pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:  # resizing may have gone beyond
+        pixels = pixels.clip(0, 255)
+        pixels = (pixels + 0.5).astype(np.uint8) if in_bytes else pixels
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -71,8 +84,8 @@ def _open(encoded: Encoded) -> "Image.Image":
     return image
 
 
-def _eight_bits(image: "Image.Image") -> "Image.Image":
-    """The image in the mode L or RGB."""
+def _readable(image: "Image.Image") -> "Image.Image":
+    """The image in the mode L or RGB; or F, if its values are fractions of those of 8 bits."""
     from PIL import Image  # noqa: PLC0415
 
     if image.has_transparency_data:
@@ -87,5 +100,8 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
         values = np.asarray(image)
         if image.mode == "F" or values.min() < 0 or values.max() > 65535:
             raise UnreadableError("holds values of 32 bits: save it with 8 or 16 bits a channel")
-        return Image.fromarray(((values.astype(np.int64) + 128) // 257).astype(np.uint8))
+        in_bytes = values // 257
+        if (in_bytes * 257 == values).all():
+            return Image.fromarray(in_bytes.astype(np.uint8))
+        return Image.fromarray(values.astype(np.float32) / 257)
     return image.convert("RGB")

@@ -1,11 +1,14 @@
 """Pixels of one image: kinds of files, modes, sizes, and damage."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gedi.data.source import load
 from gedi.errors import DataError
+from gedi.untrusted.pixels import planes_of
 from small_images import colour, encoded, grey, write
 
 
@@ -70,10 +73,41 @@ def test_palettes_become_their_colours():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey_of_sixteen_bits_is_rounded_to_eight(kind):
+def test_grey_of_sixteen_bits_keeps_all_of_them(kind):
     values = np.array([[0, 128, 129, 257, 1000, 65406, 65535]], np.uint16)
-    out = two_of(values, kind)
-    np.testing.assert_array_equal(out[0], [[0, 0, 1, 1, 4, 254, 255]])
+    np.testing.assert_array_equal(two_of(values, kind)[0], values.astype(np.float32) / 257)
+    rounded = planes_of(Path("set/0." + kind.lower()), None, in_bytes=True)
+    np.testing.assert_array_equal(rounded[0], [[0, 0, 1, 1, 4, 254, 255]])
+
+
+@pytest.mark.parametrize("stream_above", [2**30, 0])
+def test_sixteen_bits_beside_eight_and_colour(stream_above):
+    deep = np.full((8, 8), 1000, np.uint16)
+    write("set/0.png", np.full((8, 8), 9, np.uint8))
+    write("set/1.png", deep)
+    write("set/2.png", colour(0, 8, 8))
+    write("set/3.png", deep * 0 + 257 * 5)
+    data = load("set", stream_above=stream_above)
+    assert data.x.dtype == np.float32 and data.image_shape == (3, 8, 8)
+    assert (data.x[0] == 9).all() and (data.x[3] == 5).all()
+    np.testing.assert_array_equal(data.x[1], np.float32(1000 / 257))
+    np.testing.assert_array_equal(data.x[2].reshape(3, 8, 8), colour(0, 8, 8).transpose(2, 0, 1))
+    assert load("set", image_size=4).x.dtype == np.float32
+
+
+def test_dim_images_of_sixteen_bits_differ():
+    for i in range(2):
+        write(f"set/{i}.png", np.array([[i, 40], [80, 90]], np.uint16))
+    data = load("set")
+    assert data.value_range == (0.0, pytest.approx(90 / 257))
+    assert data.x[0, 0] != data.x[1, 0]
+
+
+def test_sixteen_bits_that_eight_can_hold_are_bytes():
+    for i in range(2):
+        write(f"set/{i}.png", np.array([[0, 257 * 255]], np.uint16))
+    data = load("set")
+    assert data.x.dtype == np.uint8 and data.x[0].tolist() == [0, 255]
 
 
 def test_one_bit_is_black_and_white():

@@ -1,6 +1,6 @@
 """Decoded images on disk, so that they are decoded once.
 
-    ~/.cache/gedi/images/KEY/images.npy    images (k, C, H, W) of bytes
+    ~/.cache/gedi/images/KEY/images.npy    images (k, C, H, W) of bytes or floats
     ~/.cache/gedi/images/KEY/kept.npy      which of n images they are, (n,)
 
 Any folder in it can be deleted at any time; its images are then decoded again when needed.
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from gedi.errors import DataError
 
 __all__ = ["cache_folder", "entry_for", "filling", "open_entry"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def cache_folder() -> Path:
@@ -40,7 +41,7 @@ def entry_for(pile: Pile, image_size: int | None, skip_bad: bool) -> Path:
     return cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def open_entry(entry: Path, n: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def open_entry(entry: Path, n: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Images (k, C, H, W) mapped from a folder, read-only, and which of n they are, (n,).
 
     Raises:
@@ -51,7 +52,12 @@ def open_entry(entry: Path, n: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_
         kept = np.load(entry / "kept.npy", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(entry) from error
-    fits = x.dtype == np.uint8 and x.ndim == 4 and kept.dtype == bool and kept.shape == (n,)
+    fits = (
+        x.dtype in (np.uint8, np.float32)
+        and x.ndim == 4
+        and kept.dtype == bool
+        and kept.shape == (n,)
+    )
     if not fits or len(x) != kept.sum():
         raise _damaged(entry)
     return x, kept

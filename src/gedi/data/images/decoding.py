@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from gedi.data.images.pools import decoded, prepare
 from gedi.errors import DataError
 from gedi.untrusted.pixels import Planes
 
-__all__ = ["Shape", "Store", "TooLargeError", "collect", "decode"]
+__all__ = ["BYTES", "Pixels", "Shape", "Store", "TooLargeError", "collect", "decode"]
 
 Shape = tuple[int, int, int]  # (C, H, W)
+Pixels = NDArray[np.uint8 | np.float32]
+BYTES: "np.dtype[Any]" = np.dtype(np.uint8)
 
 
 class TooLargeError(Exception):
@@ -29,9 +31,10 @@ class Store(Protocol):
     """A place for decoded images, which come one after the other."""
 
     shape: Shape | None
+    kind: "np.dtype[Any]"
 
-    def widen(self, shape: Shape) -> None:
-        """Make room for images of this shape; grey images that are there become colour."""
+    def widen(self, shape: Shape, kind: "np.dtype[Any]" = BYTES) -> None:
+        """Make room for images of this shape and type; grey images that are there become colour."""
 
     def add(self, planes: Planes) -> None:
         """Add the next image, (C, H, W) or grey."""
@@ -70,15 +73,16 @@ def collect(
         channels, height, width = planes.shape
         if store.shape is None:
             first = i
-            store.widen((channels, height, width))
+            store.widen((channels, height, width), planes.dtype)
         elif (height, width) != store.shape[1:]:
             raise DataError(
                 f"{pile.where(first)} has {store.shape[2]} x {store.shape[1]} pixels but "
                 f"{pile.where(i)} has {width} x {height}: give image_size (--image-size) to bring "
                 f"all to one size"
             )
-        elif channels > store.shape[0]:
-            store.widen((channels, height, width))
+        elif channels > store.shape[0] or planes.dtype.itemsize > store.kind.itemsize:
+            wider = planes.dtype if planes.dtype.itemsize > store.kind.itemsize else store.kind
+            store.widen((max(channels, store.shape[0]), height, width), wider)
         store.add(planes)
         kept[i] = True
     if n != pile.n:
@@ -96,7 +100,7 @@ def decode(
     skip_bad: bool,
     *,
     most_bytes: float = np.inf,
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+) -> tuple[Pixels, NDArray[np.bool_]]:
     """Images (k, C, H, W) that can be read, and which of n they are, (n,); in memory.
 
     Threads suffice here, as Pillow lets other threads run while it decodes.
@@ -122,21 +126,22 @@ class _Memory:
 
     def __init__(self, pile: Pile, most_bytes: float) -> None:
         self._pile, self._most_bytes = pile, most_bytes
-        self._x = np.empty((0, 1, 1, 1), dtype=np.uint8)
+        self._x: Pixels = np.empty((0, 1, 1, 1), dtype=np.uint8)
         self._n = 0
         self.shape: Shape | None = None
+        self.kind = BYTES
 
     @property
-    def images(self) -> NDArray[np.uint8]:
+    def images(self) -> Pixels:
         """The images that were added, (k, C, H, W)."""
         return self._x[: self._n]
 
-    def widen(self, shape: Shape) -> None:
+    def widen(self, shape: Shape, kind: "np.dtype[Any]" = BYTES) -> None:
         n, before = self._pile.n, self.images
-        if n * np.prod(shape, dtype=np.int64) > self._most_bytes:
+        if n * kind.itemsize * np.prod(shape, dtype=np.int64) > self._most_bytes:
             raise TooLargeError
         try:
-            self._x = np.empty((n, *shape), dtype=np.uint8)
+            self._x = np.empty((n, *shape), dtype=kind)
         except MemoryError as error:
             raise DataError(
                 f"{self._pile.name}: there is no memory for {n} images of {shape[2]} x {shape[1]} "
@@ -145,7 +150,7 @@ class _Memory:
             ) from error
         if self._n:
             self._x[: self._n] = before
-        self.shape = shape
+        self.shape, self.kind = shape, kind
 
     def add(self, planes: Planes) -> None:
         self._x[self._n] = planes

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from gedi.data.images.decoding import Shape
+from gedi.data.images.decoding import BYTES, Shape
 from gedi.errors import DataError
 from gedi.untrusted.pixels import Planes
 
 __all__ = ["ImageFile"]
 
-_BLOCK_BYTES = 2**24  # of grey images made colour at a time
+_BLOCK_BYTES = 2**24  # of images that are converted at a time
 
 
 class ImageFile:
@@ -32,14 +32,15 @@ class ImageFile:
         self._stream: BinaryIO | None = None
         self._n = 0
         self.shape: Shape | None = None
+        self.kind = BYTES
 
-    def widen(self, shape: Shape) -> None:
-        """Begin the file; or begin it anew with grey images made colour."""
+    def widen(self, shape: Shape, kind: "np.dtype[Any]" = BYTES) -> None:
+        """Begin the file; or begin it anew with images that are there in this shape and type."""
         try:
             if self.shape is None:
-                self._begin(shape)
+                self._begin(shape, kind)
             else:
-                self._recolour(shape)
+                self._convert(shape, kind)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -47,7 +48,8 @@ class ImageFile:
         """Write the next image, (C, H, W) or grey."""
         assert self.shape is not None and self._stream is not None
         try:
-            self._stream.write(np.ascontiguousarray(np.broadcast_to(planes, self.shape)).data)
+            whole = np.broadcast_to(planes.astype(self.kind, copy=False), self.shape)
+            self._stream.write(np.ascontiguousarray(whole).data)
         except OSError as error:
             raise self._refused(error) from error
         self._n += 1
@@ -57,7 +59,7 @@ class ImageFile:
         assert self.shape is not None and self._stream is not None
         try:
             self._stream.seek(0)
-            self._write_header(self._n, self.shape)
+            self._write_header(self._n)
             self._stream.close()
         except OSError as error:
             raise self._refused(error) from error
@@ -74,32 +76,33 @@ class ImageFile:
         if self._stream is not None and not self._stream.closed:
             self._stream.close()
 
-    def _begin(self, shape: Shape) -> None:
+    def _begin(self, shape: Shape, kind: "np.dtype[Any]") -> None:
         self._stream = self._path.open("wb")
-        self._write_header(self._most, shape)
-        self.shape = shape
+        self.shape, self.kind = shape, kind
+        self._write_header(self._most)
 
-    def _recolour(self, shape: Shape) -> None:
+    def _convert(self, shape: Shape, kind: "np.dtype[Any]") -> None:
         self.finish()
         # The images stay where they are until the new file has them.
-        grey = np.load(self._path, mmap_mode="r")
+        before = np.load(self._path, mmap_mode="r")
         self._path.unlink()
-        self._begin(shape)
+        self._begin(shape, kind)
         assert self._stream is not None
         rows = max(1, _BLOCK_BYTES // int(np.prod(shape)))
-        for start in range(0, len(grey), rows):
-            part = grey[start : start + rows]
-            colour = np.broadcast_to(part, (len(part), *shape))
-            self._stream.write(np.ascontiguousarray(colour).data)
+        for start in range(0, len(before), rows):
+            part = before[start : start + rows].astype(kind, copy=False)
+            whole = np.broadcast_to(part, (len(part), *shape))
+            self._stream.write(np.ascontiguousarray(whole).data)
 
-    def _write_header(self, n: int, shape: Shape) -> None:
-        assert self._stream is not None
+    def _write_header(self, n: int) -> None:
+        assert self._stream is not None and self.shape is not None
         # NumPy leaves room in it for any number of rows, so that its length does not change.
-        header = {"descr": "|u1", "fortran_order": False, "shape": (n, *shape)}
+        shape = (n, *self.shape)
+        header = {"descr": self.kind.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(self._stream, header)
 
     def _refused(self, error: OSError) -> DataError:
-        needed = self._most * int(np.prod(self.shape or (0,))) / 2**30
+        needed = self._most * self.kind.itemsize * int(np.prod(self.shape or (0,))) / 2**30
         return DataError(
             f"{self._path.parent}: decoded images cannot be kept there ({error.strerror}): set "
             f"XDG_CACHE_HOME to a folder with room for {needed:.1f} GiB, or give a smaller "

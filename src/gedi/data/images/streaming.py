@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.images.cache import entry_for, filling, open_entry
-from gedi.data.images.decoding import collect
+from gedi.data.images.decoding import Pixels, collect
 from gedi.data.images.image_file import ImageFile
 from gedi.data.images.pile import Pile
 from gedi.data.images.pools import decoded, prepare
@@ -23,7 +23,7 @@ Watch = Callable[[int, int], None]  # called with the number of images decoded a
 
 def stream(
     pile: Pile, image_size: int | None, skip_bad: bool, watch: Watch | None
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+) -> tuple[Pixels, NDArray[np.bool_]]:
     """Images (k, C, H, W) that can be read, and which of n they are, (n,); mapped from a file.
 
     The file is in the cache; where it is there already, nothing is decoded.
