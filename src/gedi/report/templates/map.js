@@ -9,7 +9,6 @@
   const search = root.querySelector("input"), count = root.querySelector(".count"), menu = root.querySelector("select");
   const context = canvas.getContext("2d");
   const sprite = new Image();
-  
   data.groups.forEach((group, k) => {
     const option = document.createElement("option");
     option.value = k; option.textContent = group.name;
