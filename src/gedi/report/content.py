@@ -14,10 +14,10 @@ from gedi.data.dataset import Dataset
 from gedi.data.inverse import date_places
 from gedi.deadline import Deadline
 from gedi.evaluation.clustering import confusion, match
-from gedi.evaluation.layout import layout
 from gedi.evaluation.measures import Detection
 from gedi.evaluation.reasons import reasons
 from gedi.report.findings import Findings
+from gedi.report.point_map import MapPoints, map_points
 from gedi.settings import method_name
 from gedi.training.numbering import describe
 from gedi.training.session import Fit
@@ -110,7 +110,7 @@ class ReportContent:
         pictures: for features of photographs, small copies of them, bytes (n, 3, H, W).
         words: for texts, the words typical of each cluster, (c,).
         runner_up: the second most probable cluster of each point, (n,).
-        places: the positions of the points on a map, in the unit square, (n, 2).
+        on_map: the points on a map.
     """
 
     title: str
@@ -161,7 +161,7 @@ class ReportContent:
     pictures: NDArray[np.uint8] | None = None
     words: Sequence[Sequence[str]] = ()
     runner_up: Integers | None = None
-    places: Floats | None = None
+    on_map: MapPoints | None = None
     number: str | None = None
     over_base: float | None = None
     apart: float | None = None
@@ -206,6 +206,7 @@ def report_content(
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
     by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
+    seen, scores = _typicality(trained, dataset, prediction, deadline.share(_LOOKING))
     corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
     return ReportContent(
         title=f"GEDI on {dataset.name}",
@@ -252,7 +253,8 @@ def report_content(
         next_steps=next_steps,
         confusion_clusters=order,
         outliers=findings.outliers,
-        unusual=_unusual(trained, dataset, prediction, deadline.share(_LOOKING)),
+        unusual=_unusual(trained, dataset, prediction, seen, scores[seen]),
+        on_map=map_points(trained, dataset, prediction, scores),
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,
@@ -276,7 +278,6 @@ def _of_features(dataset: Dataset, findings: Findings) -> dict[str, Any]:
         "pictures": dataset.pictures,
         "words": findings.words,
         "runner_up": np.argsort(-found, axis=1, kind="stable")[:, min(1, found.shape[1] - 1)],
-        "places": layout(dataset.x, found, findings.prediction.clusters),
     }
 
 
@@ -309,13 +310,17 @@ def _confusion(
     return (counts[:, order], dataset.class_names), order.tolist()
 
 
-def _unusual(
+def _typicality(
     trained: TrainedModel, dataset: Dataset, prediction: Prediction, deadline: Deadline
-) -> Unusual | None:
-    """The ten least typical rows of all, or of a sample of so many that it takes seconds."""
-    if trained.outliers is None:
-        return None
+) -> tuple[Integers, Floats]:
+    """Rows that are compared, (m,), and the scores of all, (n,), which are NaN for others.
+
+    The scores are outlier scores of all rows, or of a sample of so many that it takes seconds;
+    log-densities without a model of outliers.
+    """
     n, d = dataset.x.shape
+    if trained.outliers is None:
+        return np.arange(n), prediction.log_density
     n_seen = min(n, _COMPARED // d)
     if deadline.is_set:
         begun = time.perf_counter()
@@ -323,7 +328,22 @@ def _unusual(
         per_second = min(n, _TRIED) / (time.perf_counter() - begun)
         n_seen = min(n_seen, max(_TRIED, int(deadline.left * per_second)))
     seen = np.linspace(0, n - 1, n_seen).astype(np.int64)
-    scores = trained.outlier_scores(dataset.x[seen])
+    scores = np.full(n, np.nan)
+    scores[seen] = trained.outlier_scores(dataset.x[seen])
+    return seen, scores
+
+
+def _unusual(
+    trained: TrainedModel,
+    dataset: Dataset,
+    prediction: Prediction,
+    seen: Integers,
+    scores: Floats,
+) -> Unusual | None:
+    """The ten least typical of the rows that are compared, by their scores, (m,)."""
+    if trained.outliers is None:
+        return None
+    d = dataset.x.shape[1]
     least = np.argsort(scores, kind="stable")[:_UNUSUAL]
     rows = seen[least]
     x, scores = dataset.x[rows], scores[least]
