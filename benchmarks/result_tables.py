@@ -271,8 +271,8 @@ def images(rows: Rows) -> str:
     return "\n".join(sections)
 
 
-def clustering(rows: Rows) -> str:
-    """Clusters of labelled tables: a line for each method, then one for each table."""
+def clusters_by_method(rows: Rows) -> str:
+    """Clusters of labelled tables: a line for each method."""
     better = {
         data: max(
             fmean(row["ARI"] for row in own)
@@ -289,7 +289,7 @@ def clustering(rows: Rows) -> str:
         known = [row["seconds"] / row["unit"] for row in own if "unit" in row]
         return f"{median(known):.2f}" if known else ""
 
-    by_method = grouped(
+    return grouped(
         rows,
         {"method": "method"},
         {
@@ -300,6 +300,10 @@ def clustering(rows: Rows) -> str:
             "units of time": units,
         },
     )
+
+
+def clustering(rows: Rows) -> str:
+    """Clusters of labelled tables: a line for each method, then one for each table."""
     methods = [
         method
         for method in dict.fromkeys(row["method"] for row in rows)
@@ -319,7 +323,7 @@ def clustering(rows: Rows) -> str:
         title: lambda row, title=title: str(row[title])  # type: ignore[misc]
         for title in titles
     }
-    return f"{by_method}\n\n{listed(shown, columns)}"
+    return f"{clusters_by_method(rows)}\n\n{listed(shown, columns)}"
 
 
 def pool_choice(rows: Rows) -> str:
@@ -408,17 +412,19 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def outliers(rows: Rows) -> str:
-    """Outlier scores on labelled tables: a line for each method, then one for each table."""
+def auroc(mean: Callable[[list[float]], float], *, halves: bool) -> Callable[[Rows], str]:
+    """A column of the AUROC of rows that were fitted and scored whole, or by halves."""
 
-    def auroc(mean: Callable[[list[float]], float], *, halves: bool) -> Callable[[Rows], str]:
-        def column(own: Rows) -> str:
-            values = [row["AUROC"] for row in own if row["halves"] == halves]
-            return f"{mean(values):.3f}" if values else "-"
+    def column(own: Rows) -> str:
+        values = [row["AUROC"] for row in own if row["halves"] == halves]
+        return f"{mean(values):.3f}" if values else "-"
 
-        return column
+    return column
 
-    by_method = grouped(
+
+def outliers_by_method(rows: Rows) -> str:
+    """Outlier scores on labelled tables: a line for each method."""
+    return grouped(
         rows,
         {"method": "method"},
         {
@@ -430,6 +436,10 @@ def outliers(rows: Rows) -> str:
             ),
         },
     )
+
+
+def outliers(rows: Rows) -> str:
+    """Outlier scores on labelled tables: a line for each method, then one for each table."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     whole = auroc(fmean, halves=False)
     by_table = grouped(
@@ -442,7 +452,26 @@ def outliers(rows: Rows) -> str:
             for method in methods
         },
     )
-    return f"{by_method}\n\n{by_table}"
+    return f"{outliers_by_method(rows)}\n\n{by_table}"
+
+
+def measured_here(rows: Rows) -> Rows:
+    """The rows of methods that the benchmark ran itself."""
+    return [row for row in rows if not row["method"].startswith("published")]
+
+
+def strays(rows: Rows) -> str:
+    """Outliers among features of photographs and of texts."""
+    return grouped(
+        [{**row, "kind": row["data"].partition(",")[0]} for row in rows],
+        {"data": "kind", "method": "method"},
+        {
+            "tasks": lambda own: str(len({row["data"] for row in own})),
+            "mean AUROC": lambda own: f"{fmean(row['AUROC'] for row in own):.3f}",
+            "least AUROC": lambda own: f"{min(row['AUROC'] for row in own):.3f}",
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.1f}",
+        },
+    )
 
 
 def stabilisers(rows: Rows) -> str:
@@ -910,6 +939,12 @@ TABLES = {
     "seconds": Table(python("seconds.py"), seconds),
     "how_many": Table(python("how_many.py FOLDER"), how_many),
     "outliers": Table(python("outliers.py FOLDER"), outliers),
+    "compared_clusters": Table(
+        python("clustering.py FOLDER"), clusters_by_method, "clustering", measured_here
+    ),
+    "compared_seconds": Table(python("seconds.py"), seconds, "seconds"),
+    "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
+    "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),
     "calibration": Table(python("labels.py --seeds 5"), calibration, "labels"),

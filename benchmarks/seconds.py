@@ -30,6 +30,7 @@ from clustering import unit
 from common import missing, provenance, write
 from embeddings import Embeddings
 from gedi import GEDI
+from gedi.training.processes import load_libraries
 
 Data = tuple[NDArray[Any], NDArray[Any], int]
 
@@ -78,6 +79,7 @@ def measure(name: str, seed: int) -> dict[str, Any]:
     """The row of one cell."""
     x, y, c = DATA[name]()
     torch.set_num_threads(1)
+    load_libraries()  # that a first training would import
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         units = unit()

@@ -35,7 +35,7 @@ def text_model():
 
 def on_hub(monkeypatch, folder, name="sentence-transformers/all-MiniLM-L6-v2"):
     """Let the cache of the hub hold the model of texts under a name."""
-    constants = pytest.importorskip("huggingface_hub").constants
+    constants = pytest.importorskip("huggingface_hub.constants")
     home = Path(folder) / f"models--{name.replace('/', '--')}"
     (home / "refs").mkdir(parents=True)
     (home / "refs" / "main").write_text("0" * 40)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -59,6 +60,17 @@ def test_predictions_hold_the_texts(trained, tmp_path, capsys, no_network):
     assert found["probability"].between(1 / 3, 1).all()
 
 
+def test_samples_come_with_the_most_similar_texts(trained, tmp_path, capsys, no_network):
+    out = tmp_path / "samples.npz"
+    run = trained / "runs" / "first"
+    assert main(["sample", str(run), "-n", "5", "--n-steps", "5", "--out", str(out)]) == 0
+    assert "neither a text nor a picture" in capsys.readouterr().out
+    given = pd.read_csv(trained / "tickets.csv")["body"]
+    with np.load(out) as found:
+        assert found["x"].shape == (5, 384)
+        assert found["nearest"].tolist() == given[found["nearest_row"]].tolist()
+
+
 def test_new_texts_may_come_from_another_kind_of_file(trained, tmp_path):
     (tmp_path / "new.txt").write_text("How do I roast the potatoes?\nHow do I win the league?\n")
     out = tmp_path / "groups.parquet"
@@ -95,6 +107,15 @@ def test_given_names_survive_another_training_which_computes_no_features(trained
     assert "my &lt;b&gt;group&lt;/b&gt;" in page and "my <b>group</b>" not in page
     (own,) = (second / "features").glob("*/features.npy")
     assert own.samefile(first / "features" / own.parent.name / own.name)  # without a copy
+
+
+def test_a_sweep_over_texts_takes_over_their_features(trained, no_network):
+    out = trained / "runs" / "sweep"
+    command = ["sweep", str(trained / "tickets.csv"), "--text", "body", "--n-parts", "2"]
+    command += ["--features", small_texts.text_model(), *TINY[4:], "--max-iter", "2"]
+    assert main([*command, "--n-clusters", "2", "3", "--out", str(out)]) == 0
+    page = (out / "sweep.html").read_text("utf-8")
+    assert "--text body --features" in page and len(list((out / "cells").iterdir())) == 4
 
 
 def test_what_is_wrong_is_said_in_one_line(trained, capsys):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gedi.evaluation.duplicates import near_duplicates
+from gedi.evaluation.duplicates import most_similar, near_duplicates
 
 
 def test_pairs_are_found_with_their_cosine():
@@ -20,3 +20,8 @@ def test_each_row_is_in_one_pair():
     rows = [row for pair in pairs for row in pair[:2]]
     assert len(rows) == len(set(rows)) and n == 9
     assert near_duplicates(np.eye(5)) == ([], 0)
+
+
+def test_the_most_similar_row_is_that_in_the_same_direction():
+    x = np.array([[10.0, 1.0], [1.0, 10.0], [10.0, 10.0], [-10.0, 1.0]])
+    assert most_similar(x, np.array([[30.0, 28.0], [-1.0, 0.2]])).tolist() == [2, 3]

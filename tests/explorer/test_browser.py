@@ -128,7 +128,7 @@ def test_a_table_with_a_hostile_name_is_explored(served):
     page.open()
     until(lambda: "nats" in page.text("#chosen textarea"))  # a point is chosen at the start
     until(lambda: "collapse gap" in page.text("#verdict textarea"))
-    until(lambda: page.all("#map img") and page.all("#features img"))
+    until(lambda: page.all("#map iframe") and page.all("#features img"))
     page.press("#overview [data-testid=cell-0-1]")
     until(lambda: "of 60 points" not in page.text("#shown textarea, #shown input"))
     first = page.text("#chosen textarea")
@@ -151,6 +151,8 @@ def test_every_panel_answers(served, runs, tmp_path):
     page.open()
     until(lambda: len(page.all("#gallery button.thumbnail-item")) == 40)
     until(lambda: len(page.all("#overview button.thumbnail-item")) == 10)
+    until(lambda: page.all("#map iframe"))  # the last part of the whole
+    time.sleep(1)  # the menu that came with it lists the points again
     page.all("#gallery button.thumbnail-item")[3].click()
     until(lambda: "nats" in page.text("#chosen textarea"))
     until(lambda: len(page.all("#nearest button.thumbnail-item")) == 8)
@@ -194,6 +196,7 @@ def test_every_panel_answers(served, runs, tmp_path):
 def choose(page, selector, place):
     """Choose an entry of a menu."""
     field = until(lambda: [e for e in page.all(f"{selector} input") if e.is_displayed()])[0]
+    until(lambda: not page.all("ul[role=listbox]"))  # the menu before has closed
     field.click()
     options = until(lambda: page.all("ul[role=listbox] li"))
     options[place].click()

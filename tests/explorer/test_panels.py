@@ -11,12 +11,18 @@ from gedi.errors import DataError  # noqa: E402
 from gedi.explorer.app import page_of  # noqa: E402
 from gedi.explorer.change_panel import filled_in, free_part, line_between  # noqa: E402
 from gedi.explorer.clusters_panel import shown_point  # noqa: E402
-from gedi.explorer.compare_panel import agreement_table, clusters_by  # noqa: E402
+from gedi.explorer.compare_panel import (  # noqa: E402
+    _moved,
+    agreement_table,
+    clusters_by,
+    moved_points,
+)
 from gedi.explorer.desk import Desk  # noqa: E402
 from gedi.explorer.figures import frame_of, tile  # noqa: E402
 from gedi.explorer.generate_panel import chain_positions  # noqa: E402
+from gedi.explorer.map_frame import map_html  # noqa: E402
 from gedi.explorer.names_panel import names_frame  # noqa: E402
-from gedi.explorer.overview import cards, map_figure, verdict_text  # noqa: E402
+from gedi.explorer.overview import cards, verdict_text  # noqa: E402
 from gedi.explorer.uploads import points_of_files, points_of_text  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402
@@ -68,7 +74,8 @@ def test_the_page_opens_on_all_clusters(desks, name):
         assert shown["points"].tolist() == sizes.tolist()
         assert shown["what stands out"].str.contains("high|low|close|no points").all()
     assert "collapse gap" in verdict_text(desk)
-    assert len(map_figure(desk).axes[0].texts) == len(np.unique(clusters))
+    frame = map_html(desk)
+    assert "<script" not in frame and "<img" not in frame and "map-data" in frame
     # The first points come from each cluster in turn, and each is the most typical of its cluster.
     used = np.unique(clusters)
     first = desk.gallery(None, "most typical", "")[: len(used)]
@@ -178,6 +185,25 @@ def test_runs_with_equal_numbers_of_features_are_compared(desks, runs):
     assert isinstance(same, pd.DataFrame) and same["NMI with the first"].tolist() == [1, 1]
     with pytest.raises(DataError, match="expected 2 features"):
         clusters_by(desk, Run.open(runs / "images"))
+
+
+@pytest.mark.parametrize("name", ["images", "plane"])
+def test_points_that_change_their_cluster_are_shown(desks, name):
+    desk = desks[name]
+    found = desk.population.prediction
+    n_clusters = desk.population.n_clusters
+    other = (found.clusters + 1) % n_clusters  # the same clusters with other numbers
+    assert moved_points(desk, other) == []
+    other[[3, 5]] = (other[[3, 5]] - 1) % n_clusters  # two points are in another one
+    places = moved_points(desk, other)
+    assert sorted(places) == [3, 5]
+    sure = found.probabilities.max(1)
+    assert sure[places[0]] >= sure[places[1]]
+    shown = _moved(desk, desk.run, places, other)
+    if name == "images":
+        assert [", then " in caption for _, caption in shown] == [True, True]
+    else:
+        assert shown["in the other run"].tolist() == [str(other[place]) for place in places]
 
 
 def test_columns_have_distinct_names(desks):

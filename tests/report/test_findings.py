@@ -1,5 +1,6 @@
 """The findings of a trained model, and the content of a report."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 
 from gedi.data.dataset import Dataset
 from gedi.data.source import load
+from gedi.deadline import Deadline
 from gedi.evidence.groups import Groups
 from gedi.report import verdict_of
 from gedi.report.content import report_content
-from gedi.report.findings import find
+from gedi.report.findings import find, sampling_rounds
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
 from gedi.training.hooks import StopWhen
@@ -149,6 +151,20 @@ def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained
     assert found.over_base == pytest.approx(expected, abs=1e-5)
     of_all = find(fit.trained, moons, fit.settings, held_out=held_out[:0])
     assert of_all.over_base == find(fit.trained, moons, fit.settings).over_base
+
+
+def test_without_time_a_report_looks_at_less():
+    table = Dataset("table", np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32))
+    fit = start(table, replace(SMALL, max_iter=20)).run()
+    whole, hasty = (
+        find(fit.trained, table, fit.settings, deadline=Deadline(at)) for at in (math.inf, 0.0)
+    )
+    assert hasty.walk_rounds == (0, 1) and max(whole.walk_rounds) == sampling_rounds(fit.settings)
+    np.testing.assert_array_equal(hasty.prediction.clusters, whole.prediction.clusters)
+    assert hasty.samples.shape == whole.samples.shape and np.isfinite(hasty.samples).all()
+    content = report_content(fit, hasty, table, [], deadline=Deadline(0.0))
+    assert content.unusual.n_compared == 256
+    assert report_content(fit, whole, table, []).unusual.n_compared == 400
 
 
 def test_samples_and_densities_are_compared_with_the_data(fit, labelled):

@@ -1,14 +1,12 @@
 """`gedi evaluate`."""
 
-import json
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from gedi.cli.measures import run_measures
-from gedi.cli.output_files import output_file
+from gedi.cli.output_files import figures_file
 from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.cli.summaries import note_skipped
 from gedi.data.dataset import Dataset
@@ -25,22 +23,15 @@ _FRESH_POINTS = 2000
 def run(options: Namespace) -> int:
     """Measure a trained model, and print the figures; with --out, write them as well."""
     folder = Run.open(Path(options.folder))
-    target = (
-        nullcontext()
-        if options.out is None
-        else output_file(
-            options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
-        )
-    )
-    with target as out:
+    with figures_file(options) as write:
         folder.require("gedi.views", *(() if options.data else ("gedi.data",)))
         trained = folder.load_model()
         with decoding_bar() as watch, features_bar() as watch_features:
             dataset = _data(folder, options, watch, watch_features)
         note_skipped(dataset)
         figures = run_measures(folder, trained, dataset, options)
-        if out is not None:
-            content = {
+        write(
+            {
                 "run": str(folder.path),
                 "data": options.data or folder.source.data,
                 "split": options.split if options.data else options.split or folder.source.split,
@@ -48,9 +39,7 @@ def run(options: Namespace) -> int:
                 "seed": options.seed,
                 "measures": figures,
             }
-            out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if options.out is not None:
-        print(f"Figures written to {options.out}")
+        )
     return 0
 
 

@@ -1,13 +1,16 @@
 """Output files, checked before the work starts and never left half written."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from jsonargparse import Namespace
 
 from gedi.errors import RunError
 from gedi.files import beside, partial_name
 
-__all__ = ["check_target", "output_file"]
+__all__ = ["check_target", "figures_file", "output_file"]
 
 
 def check_target(
@@ -69,6 +72,29 @@ def output_file(
     """
     with beside(check_target(target, [suffix], overwrite=overwrite, inputs=inputs)) as partial:
         yield partial
+
+
+@contextmanager
+def figures_file(options: Namespace) -> Iterator[Callable[[Mapping[str, object]], object]]:
+    """The file of --out for the figures of a command, as JSON.
+
+    Args:
+        options: of the command: out, overwrite, and data, which is never overwritten.
+
+    Yields:
+        A function that writes the figures; without --out it does nothing.
+
+    Raises:
+        RunError: see `check_target`; before anything is computed.
+    """
+    if options.out is None:
+        yield lambda figures: None
+        return
+    with output_file(
+        options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
+    ) as out:
+        yield lambda figures: out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(f"Figures written to {options.out}")
 
 
 def _reads(source: str, path: Path) -> bool:

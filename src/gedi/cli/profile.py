@@ -1,7 +1,5 @@
 """`gedi profile`."""
 
-import json
-from contextlib import nullcontext
 from dataclasses import asdict
 from statistics import median
 
@@ -11,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gedi.cli.inputs import read_inputs
-from gedi.cli.output_files import output_file
+from gedi.cli.output_files import figures_file
 from gedi.errors import SettingsError
 from gedi.experiments.markdown import spread
 from gedi.experiments.provenance import provenance
@@ -30,14 +28,7 @@ def run(options: Namespace) -> int:
         if options.threads < 1:
             raise SettingsError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
-    target = (
-        nullcontext()
-        if options.out is None
-        else output_file(
-            options.out, suffix=".json", overwrite=options.overwrite, inputs=[options.data]
-        )
-    )
-    with target as out:
+    with figures_file(options) as write:
         inputs = read_inputs(options)
         session = build(inputs.plan, inputs.dataset, inputs.custom)
         found = profile(
@@ -47,16 +38,14 @@ def run(options: Namespace) -> int:
             processor=options.processor_time,
         )
         _print(found)
-        if out is not None:
-            content = {
+        write(
+            {
                 "data": options.data,
                 "profile": asdict(found),
                 "settings": asdict(session.settings),
                 **provenance(),
             }
-            out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if options.out is not None:
-        print(f"Figures written to {options.out}")
+        )
     return 0
 
 

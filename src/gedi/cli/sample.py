@@ -1,7 +1,7 @@
 """`gedi sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jsonargparse import Namespace
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from gedi.cli.output_files import check_target
+from gedi.cli.progress_bars import decoding_bar, features_bar
 from gedi.data.columns import ColumnPlan
 from gedi.data.inverse import inverse, same_type
 from gedi.errors import SettingsError
+from gedi.evaluation.duplicates import most_similar
 from gedi.files import beside
 from gedi.runs import Run
 
@@ -51,9 +53,26 @@ def run(options: Namespace) -> int:
         else:
             shape = (options.n, *(folder.image_shape or (folder.n_features,)))
             with out.open("wb") as stream:
-                np.savez(stream, x=x.reshape(shape), cluster=clusters)
+                arrays: dict[str, Any] = {"x": x.reshape(shape), "cluster": clusters}
+                np.savez(stream, **arrays, **_nearest(folder, x))
     print(f"{options.n} samples written to {options.out}")
+    if folder.source.has_features:
+        print(
+            "A sample of this model is a vector of features, neither a text nor a picture: "
+            "nearest_row and nearest hold the most similar row of the data."
+        )
     return 0
+
+
+def _nearest(folder: Run, x: NDArray[np.float64]) -> dict[str, Any]:
+    """The most similar text or photograph of each sample (n, d), for runs on features."""
+    if not folder.source.has_features:
+        return {}
+    with decoding_bar() as watch, features_bar() as watch_features:
+        dataset = folder.read(watch, watch_features)
+    rows = most_similar(dataset.x, x)
+    titles = np.array([dataset.titles[int(row)] for row in rows], dtype=np.str_)
+    return {"nearest_row": rows, "nearest": titles}
 
 
 def _table(plan: ColumnPlan, x: NDArray[np.float64], clusters: NDArray[np.int64]) -> "pd.DataFrame":

@@ -89,7 +89,9 @@ def run(options: Namespace) -> int:
     rows = rows_of(cells)
     advice = advise(rows)
     number = "N" if advice.n_clusters is None else advice.n_clusters
-    next_steps = [f"gedi train {shell_quoted(options.data)} --n-clusters {number}"]
+    raw = {"--text": options.text, "--features": options.features}
+    named = "".join(f" {name} {shell_quoted(value)}" for name, value in raw.items() if value)
+    next_steps = [f"gedi train {shell_quoted(options.data)}{named} --n-clusters {number}"]
     folder.write_result(rows, advice, f"How many clusters? {dataset.name}", next_steps)
     out = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="")

@@ -273,6 +273,7 @@ def _next_steps(run: Run) -> list[str]:
         data = "FOLDER"
     return [
         f"gedi evaluate {shell_quoted(run.path)}",
+        f"gedi explore {shell_quoted(run.path)}",
         f"gedi predict {shell_quoted(run.path)} {shell_quoted(data)} --out clusters.csv",
         f"gedi sample {shell_quoted(run.path)} -n 64 --out samples.npz",
     ]

@@ -1,11 +1,11 @@
-"""Rows that are nearly the same as another one, by the cosine of their features."""
+"""Rows that are nearly the same, or most similar to samples, by the cosine of their features."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pair", "near_duplicates"]
+__all__ = ["Pair", "most_similar", "near_duplicates"]
 
 _CLOSE = 0.95
 _MOST_ROWS = 10_000
@@ -44,8 +44,7 @@ def near_duplicates(
     """
     n = len(x)
     rows = np.linspace(0, n - 1, _MOST_ROWS).astype(np.int64) if n > _MOST_ROWS else np.arange(n)
-    z = np.asarray(x[rows], dtype=np.float32)
-    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    z = _units(np.asarray(x[rows], dtype=np.float32))
     nearest = np.zeros(len(rows), dtype=np.int64)
     cosines = np.full(len(rows), -1.0, dtype=np.float32)
     for start in range(1, len(rows), _BLOCK):
@@ -65,3 +64,25 @@ def near_duplicates(
             cosine = min(1.0, float(cosines[second]))
             pairs.append(Pair(int(rows[first]), int(rows[second]), cosine))
     return pairs, len(found)
+
+
+def most_similar(x: NDArray[np.floating], samples: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The row whose features have the largest cosine with those of each sample, (m,).
+
+    Features count in their standard deviations, and need not be centred.
+
+    Args:
+        x: features, (n, d).
+        samples: features, (m, d).
+    """
+    scale = np.maximum(x.std(axis=0), 1e-9)
+    z, drawn = _units(x / scale), _units(samples / scale)
+    return np.concatenate(
+        [(drawn[i : i + _BLOCK] @ z.T).argmax(1) for i in range(0, len(drawn), _BLOCK)]
+    )
+
+
+def _units(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    lengths: NDArray[np.floating] = np.linalg.norm(x, axis=1, keepdims=True)
+    units: NDArray[np.floating] = x / np.maximum(lengths, 1e-12)
+    return units

@@ -10,7 +10,6 @@ from gedi.explorer.clusters_panel import clusters_panel
 from gedi.explorer.compare_panel import compare_panel
 from gedi.explorer.desk import Desk
 from gedi.explorer.generate_panel import generate_panel
-from gedi.explorer.map_panel import map_panel
 from gedi.explorer.names_panel import names_panel
 from gedi.explorer.uploads import MOST_BYTES
 from gedi.explorer.uploads_panel import uploads_panel
@@ -52,10 +51,7 @@ def page_of(run: Run, other: Run | None = None) -> gr.Blocks:
             uploads_panel(desk)
         with gr.Tab("Generate"):
             generate_panel(desk)
-        if desk.has_features:
-            with gr.Tab("Map"):
-                map_panel(desk)
-        else:
+        if not desk.has_features:
             with gr.Tab("Change"):
                 change_panel(desk)
         with gr.Tab("Names"):

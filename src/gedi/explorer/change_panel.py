@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Generator
 
+from gedi.evaluation.imputation import fill_in, interpolate
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles
-from gedi.explorer.imputation import fill_in, interpolate
 
 __all__ = ["PARTS", "change_panel", "free_part"]
 

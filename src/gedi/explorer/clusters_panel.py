@@ -1,5 +1,6 @@
-"""The panel that shows all clusters, the points of one, and where one point stands."""
+"""The panel that shows all clusters with a map, the points of one, and one of them in detail."""
 
+import math
 from typing import Any
 
 import gradio as gr
@@ -7,7 +8,8 @@ import numpy as np
 
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import frame_of, gallery_of, tiles_of
-from gedi.explorer.overview import cards, map_figure, verdict_text
+from gedi.explorer.map_frame import map_html
+from gedi.explorer.overview import cards, verdict_text
 from gedi.explorer.population import ORDERS
 
 __all__ = ["clusters_panel"]
@@ -25,13 +27,22 @@ def clusters_panel(desk: Desk) -> None:
         elem_id="verdict",
     )
     gr.Markdown("### Clusters: choose one to see its points")
-    overview: gr.Gallery | gr.Dataframe
-    if desk.has_pictures:
-        overview = gallery_of(10, None, "overview")
-    else:
-        with gr.Row(equal_height=True):
-            overview = gr.Dataframe(interactive=False, elem_id="overview", scale=3)
-            whole = gr.Plot(show_label=False, elem_id="map", scale=2)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=320):
+            overview: gr.Gallery | gr.Dataframe
+            if desk.has_pictures:
+                columns = max(2, math.ceil(math.sqrt(len(desk.names.groups))))
+                overview = gallery_of(columns, None, "overview")
+            else:
+                overview = gr.Dataframe(
+                    interactive=False,
+                    max_height=620,
+                    wrap=True,
+                    column_widths=["32%", "15%", "13%", "40%"],
+                    elem_id="overview",
+                )
+        with gr.Column(scale=3, min_width=320):
+            whole = gr.HTML(elem_id="map")
     with gr.Row():
         cluster = gr.Dropdown(_choices(desk), value=-1, label="Cluster", elem_id="cluster")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", elem_id="order")
@@ -75,8 +86,7 @@ def clusters_panel(desk: Desk) -> None:
         return desk.names.groups[_row_of(event)]
 
     def everything() -> tuple[Any, ...]:
-        maps = () if desk.has_pictures else (map_figure(desk),)
-        return gr.Dropdown(_choices(desk)), cards(desk), *maps
+        return gr.Dropdown(_choices(desk)), cards(desk), map_html(desk)
 
     outputs = [shown, about, gallery, *details]
     inputs = [cluster, order, search]
@@ -85,7 +95,7 @@ def clusters_panel(desk: Desk) -> None:
     overview.select(choose, None, [cluster])
     page = gr.context.Context.root_block
     assert page is not None
-    page.load(everything, None, [cluster, overview, *([] if desk.has_pictures else [whole])])
+    page.load(everything, None, [cluster, overview, whole])
     page.load(list_points, inputs, outputs)
 
 
@@ -93,7 +103,9 @@ def _list_of(desk: Desk, height: int | None, name: str) -> gr.Gallery | gr.Dataf
     """An empty gallery, or an empty table, of points."""
     if desk.has_pictures:
         return gallery_of(6, height, name)
-    return gr.Dataframe(interactive=False, max_height=height or 340, elem_id=name)
+    return gr.Dataframe(
+        interactive=False, max_height=height or 340, wrap=desk.run.has_texts, elem_id=name
+    )
 
 
 def _row_of(event: gr.SelectData) -> int:

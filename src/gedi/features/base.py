@@ -21,10 +21,18 @@ Watch = Callable[[int, int], object]  # called with the number of rows done and 
 class BaseFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A pretrained network as a transformer: it learns nothing from the data."""
 
-    model: str
-    batch_size: int
-    device: str
-    cache: str | Path | None
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        batch_size: int = 64,
+        device: str = "auto",
+        cache: str | Path | None = None,
+    ) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.device = device
+        self.cache = cache
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Load the network, which is not trained.

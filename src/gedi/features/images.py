@@ -40,19 +40,6 @@ class ImageFeatures(BaseFeatures):
         >>> pipeline = make_pipeline(ImageFeatures(), GEDI(n_clusters=10))
     """
 
-    def __init__(
-        self,
-        model: str | Path | None = None,
-        *,
-        batch_size: int = 32,
-        device: str = "auto",
-        cache: str | Path | None = None,
-    ) -> None:
-        self.model = model  # type: ignore[assignment]
-        self.batch_size = batch_size
-        self.device = device
-        self.cache = cache
-
     @property
     def n_features(self) -> int:
         """The number of features, d."""

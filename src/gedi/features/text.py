@@ -53,11 +53,8 @@ class TextFeatures(BaseFeatures):
         normalize: bool = True,
         cache: str | Path | None = None,
     ) -> None:
-        self.model = model  # type: ignore[assignment]
-        self.batch_size = batch_size
-        self.device = device
+        super().__init__(model, batch_size=batch_size, device=device, cache=cache)
         self.normalize = normalize
-        self.cache = cache
 
     @property
     def n_features(self) -> int:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gedi import phrases
-from gedi.evaluation.duplicates import near_duplicates
+from gedi.evaluation.duplicates import most_similar, near_duplicates
 from gedi.report.array_tools import by_density
 from gedi.report.cluster_table import ClusterRow, largest_clusters
-from gedi.report.content import Floats, Integers, ReportContent
+from gedi.report.content import Integers, ReportContent
 from gedi.report.image_galleries import tiles_in_a_strip
 from gedi.report.pictures import Picture, tiles
 
@@ -172,14 +172,6 @@ def _nearest_to_samples(content: ReportContent, cluster: int) -> Integers:
     samples = content.samples[content.sample_clusters == cluster]
     if content.pictures is None or not len(members) or not len(samples):
         return members[:0]
-    scale = np.maximum(content.x.std(axis=0), 1e-9)
-    z, drawn = _units(content.x[members] / scale), _units(samples / scale)
-    nearest = np.argmax(drawn @ z.T, axis=1)
+    nearest = most_similar(content.x[members], samples)
     chosen: Integers = members[np.array(list(dict.fromkeys(nearest.tolist())))]
     return chosen
-
-
-def _units(x: Floats) -> Floats:
-    lengths: Floats = np.linalg.norm(x, axis=1, keepdims=True)
-    units: Floats = x / np.maximum(lengths, 1e-12)
-    return units

@@ -2,7 +2,7 @@
 
 The first screen says what was found, whether it can be trusted and what to do next. The details
 follow. Pictures are embedded, and a content policy forbids the page to load anything. There is no
-script but that of the map of texts and photographs, which the policy allows by its hash. All text
+script but that of the map, which the policy allows by its hash. All text
 from data or settings is escaped.
 """
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gedi import phrases
 from gedi.evaluation.symptoms import symptoms
-from gedi.report.cluster_table import ClusterRow, cluster_pictures, cluster_rows, largest_clusters
-from gedi.report.content import Floats, ReportContent
+from gedi.report.cluster_table import cluster_pictures, cluster_rows, largest_clusters
+from gedi.report.content import ReportContent
 from gedi.report.feature_table import feature_pictures, feature_rows, unlikely_rows
 from gedi.report.foil_scores import outliers_part
 from gedi.report.html import write_page
@@ -20,7 +20,7 @@ from gedi.report.members import cluster_members, duplicates_part, unusual_member
 from gedi.report.outline import outline
 from gedi.report.overview import glances
 from gedi.report.plane_maps import plane_pictures
-from gedi.report.point_map import PointMap, point_map
+from gedi.report.point_map import point_map
 from gedi.report.summary import facts, headline, metric_cards, signs, verdict
 from gedi.report.training_charts import restart_columns, training_pictures
 
@@ -71,7 +71,14 @@ def _context(content: ReportContent) -> dict[str, object]:
         "feature_pictures": feature_pictures(content) if is_table else [],
         "unlikely_rows": [] if is_raw else unlikely_rows(content),
         "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
-        "map": None if content.places is None else _map(content, rows, content.places),
+        "map": None
+        if content.on_map is None
+        else point_map(
+            content.on_map,
+            content.clusters,
+            [row.name for row in rows],
+            [row.color for row in rows],
+        ),
         "members": cluster_members(content, rows) if is_raw else [],
         "duplicates": duplicates_part(content) if is_raw else None,
         "unusual": unusual,
@@ -85,15 +92,3 @@ def _context(content: ReportContent) -> dict[str, object]:
         "settings": "\n".join(outline(content.settings)),
         "number": phrases.number,
     }
-
-
-def _map(content: ReportContent, rows: list[ClusterRow], places: Floats) -> PointMap:
-    return point_map(
-        places,
-        content.clusters,
-        [row.name for row in rows],
-        [row.color for row in rows],
-        log_density=content.log_density,
-        titles=content.titles,
-        pictures=content.pictures,
-    )

@@ -25,6 +25,7 @@ from gedi.errors import RunError
 from gedi.files import beside
 from gedi.report.html import write_page
 from gedi.report.pictures import chart
+from gedi.runs import feature_cache
 from gedi.runs.lock import LOCK
 from gedi.sweeps.advice import Advice, Row
 from gedi.sweeps.halves import Cell
@@ -68,8 +69,7 @@ class SweepFolder:
         """
         file = path / "asked.json"
         wanted = json.loads(json.dumps(asked))
-        others = path.is_dir() and any(each.name != LOCK for each in path.iterdir())
-        if not file.is_file() and (path.is_file() or others):
+        if not file.is_file() and _is_taken(path):
             raise RunError(f"{path}: is not empty and not a sweep: choose another --out")
         try:
             (path / _CELLS).mkdir(parents=True, exist_ok=True)
@@ -224,6 +224,12 @@ def _cell(content: Any, n_points: int) -> Cell:
 def _number_or_null(value: float) -> float | None:
     """JSON has no NaN."""
     return value if math.isfinite(value) else None
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether there is anything but a lock and features, which come before the first training."""
+    known = {path / LOCK, feature_cache(path).folder}
+    return path.is_file() or (path.is_dir() and any(each not in known for each in path.iterdir()))
 
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@
   const search = root.querySelector("input"), count = root.querySelector(".count"), menu = root.querySelector("select");
   const context = canvas.getContext("2d");
   const sprite = new Image();
-  if (data.sprite) sprite.src = data.sprite.source;
   data.groups.forEach((group, k) => {
     const option = document.createElement("option");
     option.value = k; option.textContent = group.name;
@@ -24,14 +23,44 @@
   }
   const home = {scale: 1, x: 0, y: 0};
   let view = {...home}, found = null, chosen = -1, shown = -1, waiting = false, width = 0, height = 0;
-  const side = () => Math.min(width, height) * 0.94;
-  const across = x => (width - side()) / 2 + (x / 65535 * side()) * view.scale + view.x;
-  const down = y => (height - side()) / 2 + (y / 65535 * side()) * view.scale + view.y;
+  // The points fill the canvas: the box around them, in shares of the square of all places.
+  const range = values => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [65535, 0]).map(v => v / 65535);
+  const [left, right] = range(data.x), [top, bottom] = range(data.y), MARGIN = 24;
+  const side = () => Math.min((width - 2 * MARGIN) / Math.max(right - left, 0.05), (height - 2 * MARGIN) / Math.max(bottom - top, 0.05));
+  const originX = () => width / 2 - (left + right) / 2 * side(), originY = () => height / 2 - (top + bottom) / 2 * side();
+  const across = x => originX() + (x / 65535 * side()) * view.scale + view.x;
+  const down = y => originY() + (y / 65535 * side()) * view.scale + view.y;
+  const pictured = new Map(data.sprite ? data.sprite.places.map((i, place) => [i, place]) : []);
+  function paste(to, i, x, y, size) {
+    const s = data.sprite.side, columns = data.sprite.columns, place = pictured.get(i);
+    to.drawImage(sprite, s * (place % columns), s * Math.floor(place / columns), s, s, x, y, size, size);
+  }
+  // Pictures in place of dots where they have room.
+  function drawPictures() {
+    if (!sprite.complete || !data.sprite) return;
+    const seen = [];
+    for (const i of pictured.keys()) {
+      const x = across(data.x[i]), y = down(data.y[i]);
+      if (x < 0 || y < 0 || x > width || y > height) continue;
+      if ((chosen >= 0 && data.k[i] !== chosen) || (found !== null && !found.has(i))) continue;
+      seen.push([i, x, y]);
+    }
+    const size = Math.min(56, 0.75 * Math.sqrt(0.4 * width * height / Math.max(seen.length, 1)));
+    if (size < 16) return;
+    context.globalAlpha = 1; context.lineWidth = 2;
+    for (const [i, x, y] of seen) {
+      paste(context, i, x - size / 2, y - size / 2, size);
+      context.strokeStyle = data.groups[data.k[i]].color;
+      context.strokeRect(x - size / 2, y - size / 2, size, size);
+    }
+    return size;
+  }
   function draw() {
     waiting = false;
+    canvas.style.touchAction = view.scale > 1 ? "none" : "pan-y";
     const began = performance.now();
     context.clearRect(0, 0, width, height);
-    const size = Math.max(1.5, Math.min(6, (n > 20000 ? 1.6 : n > 4000 ? 2.4 : 3.6) * Math.sqrt(view.scale)));
+    const size = Math.max(1.5, Math.min(7, (n > 20000 ? 1.6 : n > 4000 ? 2.4 : n > 600 ? 3.6 : 5) * Math.sqrt(view.scale)));
     for (const faded of [true, false]) {
       let group = -1;
       for (const i of order) {
@@ -44,15 +73,15 @@
       }
       if (faded && chosen < 0 && found === null) continue;
     }
-    const style = getComputedStyle(root);
+    const style = getComputedStyle(root), reach = drawPictures() * 0.7 || size / 2;
     context.globalAlpha = 1;
-    context.strokeStyle = style.getPropertyValue("--muted"); context.lineWidth = 1;
+    context.strokeStyle = style.getPropertyValue("--ink"); context.lineWidth = 1;
     for (const i of data.ring) {
       if ((chosen >= 0 && data.k[i] !== chosen) || (found !== null && !found.has(i))) continue;
-      context.beginPath(); context.arc(across(data.x[i]), down(data.y[i]), size / 2 + 3, 0, 6.3); context.stroke();
+      context.beginPath(); context.arc(across(data.x[i]), down(data.y[i]), reach + 3, 0, 6.3); context.stroke();
     }
     context.font = "600 12px system-ui, sans-serif"; context.textAlign = "center";
-    context.lineWidth = 3; context.lineJoin = "round";
+    context.lineWidth = 4; context.lineJoin = "round";
     const taken = [];
     data.groups.forEach((group, k) => {
       if (chosen >= 0 && k !== chosen || group.x === null) return;
@@ -66,7 +95,7 @@
     });
     if (shown >= 0) {
       context.strokeStyle = style.getPropertyValue("--ink"); context.lineWidth = 2;
-      context.beginPath(); context.arc(across(data.x[shown]), down(data.y[shown]), size / 2 + 4, 0, 6.3); context.stroke();
+      context.beginPath(); context.arc(across(data.x[shown]), down(data.y[shown]), reach + 4, 0, 6.3); context.stroke();
     }
     root.dataset.drawn = (performance.now() - began).toFixed(1);
   }
@@ -79,8 +108,8 @@
     redraw();
   }
   function nearest(px, py) {
-    const x = ((px - view.x - (width - side()) / 2) / view.scale) / side() * SIDE;
-    const y = ((py - view.y - (height - side()) / 2) / view.scale) / side() * SIDE;
+    const x = ((px - view.x - originX()) / view.scale) / side() * SIDE;
+    const y = ((py - view.y - originY()) / view.scale) / side() * SIDE;
     const reach = Math.ceil(10 / (side() * view.scale) * SIDE);
     let best = -1, least = 100;
     for (let a = Math.floor(x) - reach; a <= Math.floor(x) + reach; a++)
@@ -98,18 +127,14 @@
     if (i < 0) return;
     words.textContent = data.texts[i];
     about.querySelector("b").textContent = data.groups[data.k[i]].name;
-    const place = data.sprite ? data.sprite.places.indexOf(i) : -1;
-    picture.hidden = place < 0;
-    if (place >= 0) {
-      const s = data.sprite.side, columns = data.sprite.columns;
-      picture.getContext("2d").drawImage(sprite, s * (place % columns), s * Math.floor(place / columns), s, s, 0, 0, 96, 96);
-    }
+    picture.hidden = !pictured.has(i);
+    if (!picture.hidden) paste(picture.getContext("2d"), i, 0, 0, 96);
     about.style.left = Math.max(0, Math.min(px + 14, width - about.offsetWidth - 4)) + "px";
     about.style.top = (py + about.offsetHeight + 20 > height ? Math.max(0, py - about.offsetHeight - 12) : py + 14) + "px";
   }
   let drag = null;
   const at = event => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-  canvas.addEventListener("pointerdown", event => { drag = at(event); canvas.setPointerCapture(event.pointerId); });
+  canvas.addEventListener("pointerdown", event => { drag = at(event); canvas.setPointerCapture(event.pointerId); show(nearest(...drag), ...drag); });
   canvas.addEventListener("pointerup", () => { drag = null; });
   canvas.addEventListener("pointerleave", () => { if (!drag) show(-1); });
   canvas.addEventListener("pointermove", event => {
@@ -119,12 +144,12 @@
   });
   function zoom(factor, px, py) {
     const scale = Math.max(1, Math.min(200, view.scale * factor)), f = scale / view.scale;
-    const ox = px - (width - side()) / 2, oy = py - (height - side()) / 2;
+    const ox = px - originX(), oy = py - originY();
     view = {scale, x: ox - (ox - view.x) * f, y: oy - (oy - view.y) * f};
     if (scale === 1) view = {...home};
     redraw();
   }
-  canvas.addEventListener("wheel", event => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), ...at(event)); }, {passive: false});
+  canvas.addEventListener("wheel", event => { if (view.scale === 1 && event.deltaY > 0) return; event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), ...at(event)); }, {passive: false});
   canvas.addEventListener("dblclick", event => zoom(2, ...at(event)));
   root.querySelector("[data-do=in]").addEventListener("click", () => zoom(1.6, width / 2, height / 2));
   root.querySelector("[data-do=out]").addEventListener("click", () => zoom(1 / 1.6, width / 2, height / 2));
@@ -140,6 +165,7 @@
   });
   new ResizeObserver(resize).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  if (data.sprite) { sprite.src = data.sprite.source; sprite.decode().then(redraw, () => {}); }
   root.classList.add("ready");
   resize();
 })();

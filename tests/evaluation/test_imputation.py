@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gedi.data.dataset import Dataset
-from gedi.explorer.imputation import fill_in, interpolate
+from gedi.evaluation.imputation import fill_in, interpolate
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
