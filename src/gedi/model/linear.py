@@ -91,7 +91,7 @@ class LinearClassifier(EnergyClassifier):
         return logits - torch.logsumexp(self.log_masses(), -1, keepdim=True)
 
     def log_masses(self) -> Tensor:
-        """The logarithm of the mass of each cluster, before it is divided by Z, (*members, 1, c)."""
+        """The log of the mass of each cluster, before it is divided by Z, (*members, 1, c)."""
         weight, bias = self.head.weight, self.head.bias
         mean, covariance = self.feature_mean.to(weight), self.feature_covariance.to(weight)
         spread = (weight * (covariance @ weight)).sum(-2, keepdim=True)
@@ -114,4 +114,5 @@ class LinearClassifier(EnergyClassifier):
         else:
             codes = torch.full((n,), cluster, device=shares.device)
         shifts = base.root(base.root((self._axes @ self.head.weight).T))
-        return base.sample((n,), generator) + shifts[codes]
+        draws: Tensor = base.sample((n,), generator) + shifts[codes]
+        return draws

@@ -197,8 +197,7 @@ class ViewSettings:
             of the same kind.
         neighbours: the number of nearest data points that are views of a point; 0 for none. Null:
             10; 20 with sampler.kind exact, of which only mutual ones are views; 0 for images of at
-            least 16 pixels a side, and for all images with barlow-twins
-            and swav.
+            least 16 pixels a side, and for all images with barlow-twins and swav.
         preset: images: digits (written characters) or natural (photographs); determines the values
             below that are null. Null: natural for images of three channels, else digits.
         rotate: images: the largest rotation, in degrees. Null: from the preset.

@@ -33,6 +33,7 @@ from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.model.visible import VisibleValues
 from gedi.objective import Weights
+from gedi.partitions.neighbours import mutual, nearest
 from gedi.sampling import BaseDraws, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
@@ -42,7 +43,6 @@ from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
-from gedi.partitions.neighbours import mutual, nearest
 from gedi.training.starts import (
     Partition,
     PrincipalAxes,
@@ -156,7 +156,9 @@ def build_ingredients(
     settings, previous = plan.settings, custom.previous
     by_contrast, weights = settings.sampler.kind == "base", settings.weights
     exact = settings.sampler.kind == "exact"
-    scaling = _scaling(dataset, robust=by_contrast or exact) if previous is None else previous.scaling
+    scaling = (
+        _scaling(dataset, robust=by_contrast or exact) if previous is None else previous.scaling
+    )
     data = Points(dataset.x, scaling, device)
     if data.are_all_the_same:
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
@@ -179,7 +181,9 @@ def build_ingredients(
     axes = None
     if settings.encoder.components and previous is None:
         some = drawn[: affordable(_DECOMPOSED, d)]
-        axes = principal_axes(_within(data[some], exact), settings.encoder.components, settings.seed)
+        axes = principal_axes(
+            _within(data[some], exact), settings.encoder.components, settings.seed
+        )
     rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
     view = together(_views(plan, data, order, scaling, custom, rows=rows, axes=axes))
     if settings.restarts.pool and previous is None:
@@ -229,9 +233,7 @@ def build_ingredients(
         cuda_graph=plan.cuda_graph,
         method=plan.method,
         rows=trained_on if n_held_out or weights_of_points is not None else None,
-        cumulative=None
-        if weights_of_points is None
-        else weights_of_points[trained_on].cumsum(0),
+        cumulative=None if weights_of_points is None else weights_of_points[trained_on].cumsum(0),
     )
     held_out = order[:n_held_out]
     if n_held_out and weights_of_points is not None:

@@ -23,8 +23,8 @@ from gedi.errors import DataError, SettingsError
 from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
 from gedi.model.build import build_model
-from gedi.model.linear import LinearClassifier
 from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
+from gedi.model.linear import LinearClassifier
 from gedi.model.mixture import MixtureBase
 from gedi.model.scaling import Scaling
 from gedi.model.sizes import NetworkSize, network_size
@@ -446,9 +446,10 @@ def _sampler_kind(
 ) -> SamplerKind:
     """The source of negatives: none where log Z is exact, draws of the base, or else chains.
 
-    An affine head is enough for many features, which are most often those of a network. A training that goes on from a model keeps the kind of its base. Encoders of the user, and
-    trainings with known classes or groups, do not start from a pool of partitions, and without
-    that start chains find better clusters.
+    An affine head is enough for many features, which are most often those of a network. A training
+    that goes on from a model keeps the kind of its base. Encoders of the user, and trainings with
+    known classes or groups, do not start from a pool of partitions, and without that start chains
+    find better clusters.
     """
     kind = settings.sampler.kind
     hindrances = _base_hindrances(settings, method, shape)

@@ -162,7 +162,11 @@ def _check_sizes(
     if is_convolutional(kind) and len(input_shape) != 3:
         raise ValueError(f"the encoder {kind} is for images, but points are vectors")
     d = math.prod(input_shape)
-    widths = [d if kind in ("mlp", "linear") else input_shape[0], *settings.encoder.hidden, n_clusters]
+    widths = [
+        d if kind in ("mlp", "linear") else input_shape[0],
+        *settings.encoder.hidden,
+        n_clusters,
+    ]
     asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
     gaussian = settings.encoder.base and settings.sampler.kind != "base"
     asked += d * min(d, LEADING) if gaussian else 0

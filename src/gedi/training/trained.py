@@ -316,9 +316,9 @@ class TrainedModel:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
         Chains start at the last positions of the chains of the training (weighted by p(y|x) for
-        p(x|y)) and take `n_steps` rounds of the sampler's moves; a linear network needs none, as its
-        draws are independent. Then values get what is visible
-        in the data: whole numbers, few distinct values, and the observed range of each column.
+        p(x|y)) and take `n_steps` rounds of the sampler's moves; a linear network needs none, as
+        its draws are independent. Then values get what is visible in the data: whole numbers, few
+        distinct values, and the observed range of each column.
 
         Args:
             n: the number of points.
