@@ -421,7 +421,7 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
         if value is not None and value != "auto" and name in _RANGES:
             _RANGES[name].check(_label(name, called), value)
     if isinstance(settings.prior, (list, tuple)):
-        if not all(0 < share < _INF for share in settings.prior):
+        if not settings.prior or not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
                 f"setting prior: expected positive shares, got {_shown(settings.prior)}"
             )
