@@ -10,7 +10,7 @@ from torch import Tensor
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "likeliest", "single"]
+__all__ = ["Candidate", "choose", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
 
@@ -25,12 +25,14 @@ class Candidate:
         log_likelihood: the estimated log-likelihood of the data, in nats, which breaks ties; 0 if
             GEN took no part.
         evidence: the log-likelihood of the evidence on some inputs, in nats; 0 without evidence.
+        modularity: that of the clusters in the graph of neighbours; None without such a graph.
     """
 
     warmup: int
     gap: float
     log_likelihood: float
     evidence: float = 0.0
+    modularity: float | None = None
 
     @property
     def loss(self) -> float:
@@ -39,37 +41,31 @@ class Candidate:
         return loss if math.isfinite(loss) else math.inf
 
 
-def likeliest(candidates: list[Candidate]) -> int:
-    """The place of the restart with the largest bound, where the log-likelihood is exact.
-
-        bound = log-likelihood - gap - H(π), plus that of the evidence
-
-    Args:
-        candidates: all restarts, with the same prior.
-    """
-    return max(range(len(candidates)), key=lambda k: _bound(candidates[k]))
-
-
-def _bound(candidate: Candidate) -> float:
-    bound = candidate.log_likelihood - candidate.loss
-    return bound if math.isfinite(bound) else -math.inf
-
-
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
     """The place of the best restart: that of the least loss, ties broken by the likelihood.
 
     Without evidence the loss is the gap, which needs no labels. It is large for clusters that views
     cross and for clusters out of balance, whereas the density may be as good with wrong clusters.
 
+    Where neighbours are known in advance, it is the restart whose clusters have the largest
+    modularity, minus the loss of the evidence: gaps under different priors do not compare.
+
     Args:
         candidates: all restarts.
         by_likelihood: whether the likelihood breaks ties, within 0.01 nats; only if GEN took part.
     """
+    if candidates[0].modularity is not None:
+        return max(range(len(candidates)), key=lambda k: _shared(candidates[k]))
     if not by_likelihood:
         return min(range(len(candidates)), key=lambda k: candidates[k].loss)
     least = min(candidate.loss for candidate in candidates)
     best = [k for k, c in enumerate(candidates) if c.loss <= least + _SAME_GAP]
     return max(best, key=lambda k: candidates[k].log_likelihood)
+
+
+def _shared(candidate: Candidate) -> float:
+    shared = (candidate.modularity or 0.0) + candidate.evidence
+    return shared if math.isfinite(candidate.loss) else -math.inf
 
 
 @torch.no_grad()
