@@ -4,15 +4,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "single"]
+__all__ = ["Candidate", "choose", "most_shared", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
+_CLEARLY = 2.0  # standard deviations by which a start from the pool has to be ahead
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,10 @@ def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
     Without evidence the loss is the gap, which needs no labels. It is large for clusters that views
     cross and for clusters out of balance, whereas the density may be as good with wrong clusters.
 
-    Where neighbours are known in advance, it is the restart whose clusters have the largest
-    modularity, minus the loss of the evidence: gaps under different priors do not compare.
-
     Args:
         candidates: all restarts.
         by_likelihood: whether the likelihood breaks ties, within 0.01 nats; only if GEN took part.
     """
-    if candidates[0].modularity is not None:
-        return max(range(len(candidates)), key=lambda k: _shared(candidates[k]))
     if not by_likelihood:
         return min(range(len(candidates)), key=lambda k: candidates[k].loss)
     least = min(candidate.loss for candidate in candidates)
@@ -63,9 +60,32 @@ def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
     return max(best, key=lambda k: candidates[k].log_likelihood)
 
 
+def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
+    """The place of the restart whose clusters neighbours share most.
+
+    Its modularity plus the log-likelihood of the evidence is the largest. Gaps do not compare here,
+    because each restart has its own prior. The last, if it started from the pool, may have clusters
+    of very unequal size, to which modularity is less sensitive: it is chosen if it is ahead of every
+    other by two standard deviations of theirs.
+
+    Args:
+        candidates: all restarts, with their modularity.
+        last_from_pool: whether the last started from the pool, the others from random weights.
+    """
+    shared = np.array([_shared(candidate) for candidate in candidates])
+    if not last_from_pool:
+        return int(shared.argmax())
+    others = shared[:-1]
+    finite = others[np.isfinite(others)]
+    margin = _CLEARLY * finite.std() if len(finite) else 0.0
+    ahead = shared[-1] > others.max() + margin
+    return len(others) if ahead else int(others.argmax())
+
+
 def _shared(candidate: Candidate) -> float:
-    shared = (candidate.modularity or 0.0) + candidate.evidence
-    return shared if math.isfinite(candidate.loss) else -math.inf
+    if candidate.modularity is None or not math.isfinite(candidate.loss):
+        return -math.inf
+    return candidate.modularity + candidate.evidence
 
 
 @torch.no_grad()

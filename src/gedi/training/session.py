@@ -73,7 +73,7 @@ from gedi.training.numbering import Numbering, aligned, describe
 from gedi.training.plan import Plan, plan
 from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
-from gedi.training.restarts import Candidate, choose, single
+from gedi.training.restarts import Candidate, choose, most_shared, single
 from gedi.training.score_matching import match_scores
 from gedi.training.starts import Partition, kmeans_head, learn_partition
 from gedi.training.threads import bounded_threads, own_state
@@ -616,6 +616,8 @@ class Session:
         self.controller.guard.begin(self.state)
 
     def _best(self, candidates: list[Candidate]) -> int:
+        if candidates[0].modularity is not None:
+            return most_shared(candidates, last_from_pool=self.parts.partition is not None)
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
@@ -643,17 +645,13 @@ class Session:
         """The modularity of the clusters of every restart in the graph of neighbours."""
         state, pairs = self.state, self.parts.neighbours
         if pairs is None or not len(pairs):
-            return [None] * state.members[0]
+            return [None] * math.prod(state.members)
         places, ends = pairs.unique(return_inverse=True)
+        seen = [self.parts.data[some][None] for some in places.split(_PART)]
         with torch.no_grad():
-            parts = torch.split(places, _PART)
-            codes = torch.cat([state.average.posterior(self._seen(part)).argmax(-1) for part in parts], -1)
+            codes = torch.cat([state.average.posterior(x).argmax(-1) for x in seen], -1)
         edges = ends.cpu().numpy()
         return [modularity(each, edges) for each in codes.cpu().numpy()]
-
-    def _seen(self, places: Tensor) -> Tensor:
-        """Some of the points as all restarts see them."""
-        return self.parts.data[places][None]
 
     def _log_normalizers(self) -> Tensor:
         """A rough estimate of log Z of every restart, in nats, (members,)."""
