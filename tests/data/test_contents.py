@@ -21,7 +21,7 @@ HTML = "<!DOCTYPE html>\n<html><body>Not found</body></html>\n"
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.json", "t.jsonl", "t.xlsx"])
 def test_pages_of_sites_are_recognised(name):
     Path(name).write_text(HTML)
-    with pytest.raises(DataError, match="seems to be an HTML page, .*: download it again"):
+    with pytest.raises(DataError, match=r"seems to be an HTML page, .*: download it again"):
         load(name)
 
 

@@ -510,9 +510,8 @@ def _number_column(
                 "category"
             )
         elif _are_days(text):
-            notes.append(
-                f"numbers such as {_present(text)[0][0].as_py()} may be dates: if so, give the kind date"
-            )
+            first = _present(text)[0][0].as_py()
+            notes.append(f"numbers such as {first} may be dates: if so, give the kind date")
     is_shown = bool(shapes.found.keys() - {"p"})
     return Column(
         name,

@@ -18,6 +18,25 @@ _BINARY = (
     (b"\x93NUMPY", ".npy"),
 )
 _AS_TABLE = "save it as .xlsx, .csv or .parquet with the program that wrote it"
+_UNREAD = (
+    (b"\xd0\xcf\x11\xe0", "a .xls file"),
+    (b"SQLite format 3", "a database of SQLite"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"%PDF-", "a PDF document"),
+)
+_DOCUMENTS = (
+    (
+        r"<(!doctype html|html|head|body)\b",
+        "an HTML page, perhaps the message of a site instead of its file: download it again",
+    ),
+    (r"<(\?xml|!doctype|svg)\b", f"an XML document: {_AS_TABLE}"),
+    (r"%pdf-", f"a PDF document: {_AS_TABLE}"),
+    (r"\{\\rtf", f"a document of a word processor: {_AS_TABLE}"),
+    (
+        r"version https://git-lfs",
+        "a pointer of Git LFS instead of the file: get it with git lfs pull",
+    ),
+)
 _PICKLE = "pickles are never loaded; save it with DataFrame.to_parquet or numpy.save"
 
 # What to do about files of other kinds, by the ending of the name.
@@ -48,14 +67,9 @@ def kind_of(start: bytes) -> str | None:
 
 def content_of(start: bytes) -> str | None:
     """What a file seems to be, from its first bytes, in words; None if nothing is known."""
-    if start.startswith(b"\xd0\xcf\x11\xe0"):
-        return f"a .xls file: {_AS_TABLE}"
-    if start.startswith(b"SQLite format 3"):
-        return f"a database of SQLite: {_AS_TABLE}"
-    if start.startswith(b"\x89HDF"):
-        return f"an HDF5 file: {_AS_TABLE}"
-    if start.startswith(b"%PDF-"):
-        return f"a PDF document: {_AS_TABLE}"
+    other = next((what for mark, what in _UNREAD if start.startswith(mark)), None)
+    if other is not None:
+        return f"{other}: {_AS_TABLE}"
     kind = kind_of(start)
     if kind is not None:
         return f"a {kind} file, whose name must end in {kind}"
@@ -76,16 +90,9 @@ def document_of(text: str) -> str | None:
     """
     text = text.lstrip("\ufeff \t\r\n")
     start = text[:200].lower()
-    if re.match(r"<(!doctype html|html|head|body)\b", start):
-        return "an HTML page, perhaps the message of a site instead of its file: download it again"
-    if re.match(r"<(\?xml|!doctype|svg)\b", start):
-        return f"an XML document: {_AS_TABLE}"
-    if start.startswith("%pdf-"):
-        return f"a PDF document: {_AS_TABLE}"
-    if start.startswith("{\\rtf"):
-        return f"a document of a word processor: {_AS_TABLE}"
-    if start.startswith("version https://git-lfs"):
-        return "a pointer of Git LFS instead of the file: get it with git lfs pull"
+    other = next((what for mark, what in _DOCUMENTS if re.match(mark, start)), None)
+    if other is not None:
+        return other
     if re.match(r"\[\s*[\[{]|\{\s*\"", text):
         line, _, rest = text.partition("\n")
         kind = ".jsonl" if text.startswith("{") and rest.strip() and _is_json(line) else ".json"

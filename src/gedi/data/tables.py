@@ -562,7 +562,7 @@ def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _whole(_named(frame))
 
 
-def _frame_of_json(content: Any) -> "pd.DataFrame | None":
+def _frame_of_json(content: Any) -> "pd.DataFrame | None":  # noqa: PLR0911 - one a form
     """The rows of JSON: records, columns, or what `pandas.DataFrame.to_json` writes; or None."""
     import pandas as pd  # noqa: PLC0415
 
@@ -574,22 +574,24 @@ def _frame_of_json(content: Any) -> "pd.DataFrame | None":
         return None
     names, rows = content.get("columns"), content.get("data")
     if isinstance(names, list) and isinstance(rows, list) and set(content) <= _SPLIT:
-        even = all(isinstance(row, list) and len(row) == len(names) for row in rows)
-        return pd.DataFrame(rows, columns=names) if even else None
+        fits = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return pd.DataFrame(rows, columns=names) if fits else None
     parts = list(content.values())
-    if all(isinstance(part, list) for part in parts) and len(set(map(len, parts))) == 1:
-        if len(parts) > 1 or not _are_records(parts[0]):
-            return pd.DataFrame(content)
+    even = all(isinstance(part, list) for part in parts) and len(set(map(len, parts))) == 1
+    if even and (len(parts) > 1 or not _are_records(parts[0])):
+        return pd.DataFrame(content)
     records = [part for part in parts if isinstance(part, list) and part and _are_records(part)]
     if len(records) == 1:  # such as {"count": 9, "data": [...]}
         schema = content.get("schema")
         index = isinstance(schema, dict) and schema.get("primaryKey") == ["index"]
         return pd.DataFrame.from_records(records[0], exclude=["index"] if index else None)
-    if not all(isinstance(part, dict) and list(part) == list(parts[0]) for part in parts):
+    if not parts[0] or not all(
+        isinstance(part, dict) and list(part) == list(parts[0]) for part in parts
+    ):
         return None
     are_rows = _are_places(content) and not _are_places(parts[0])
     frame = pd.DataFrame.from_dict(content, orient="index" if are_rows else "columns")
-    return frame.reset_index(drop=True) if parts[0] else None
+    return frame.reset_index(drop=True)
 
 
 def _is_nested(value: Any) -> bool:

@@ -130,5 +130,5 @@ def test_damaged_pages_of_a_parquet_file():
     content = bytearray(Path("a.parquet").read_bytes())
     content[4:40] = b"\xff" * 36
     Path("a.parquet").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.parquet is not read: it is no \.parquet file"):
+    with pytest.raises(DataError, match=r"a\.parquet cannot be read as parquet and may be damaged"):
         load("a.parquet")
