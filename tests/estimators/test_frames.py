@@ -399,7 +399,7 @@ def test_enums_of_polars_come_back_as_enums(tmp_path):
     frame = pl.DataFrame({"a": HALVES, "e": words})
     model = quick().fit(frame)
     model.save(tmp_path / "m")
-    for each in (model, gedi.GEDI.load(tmp_path / "m")):
+    for each in (model, GEDI.load(tmp_path / "m")):
         assert each.sample(3)[0].schema["e"] == pl.Enum(levels)
 
 

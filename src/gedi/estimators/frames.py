@@ -169,12 +169,12 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
     columns = [_typed(column, kinds[at[str(name)]]) for name, column in found.items()]
     frame = pd.concat(columns, axis=1)
     frame.columns = pd.Index([names[at[str(name)]] for name in found.columns])
-    enums = [
-        str(names[at[str(name)]])
-        for name in found.columns
+    levels = {
+        str(name): list(frame[name].cat.categories)
+        for name in frame.columns
         if isinstance(kind := kinds[at[str(name)]], dict) and kind.get("enum")
-    ]
-    return _with_enums(_in_library(frame, like["library"]), enums)
+    }
+    return _with_enums(_in_library(frame, like["library"]), levels)
 
 
 def imputed_frame(
@@ -399,16 +399,15 @@ def _in_library(frame: "pd.DataFrame", library: str) -> Any:
     return frame
 
 
-def _with_enums(frame: Any, names: Iterable[str]) -> Any:
+def _with_enums(frame: Any, levels: Mapping[str, list[str]]) -> Any:
     """A frame of polars in which some columns of categories have the type Enum."""
-    if _library(frame) != "polars":
+    if not levels or _library(frame) != "polars":
         return frame
     import polars  # noqa: PLC0415 - only for those who have it
 
-    for name in names:
-        levels = frame[name].cat.get_categories()
-        frame = frame.with_columns(frame[name].cast(polars.Enum(levels)))
-    return frame
+    return frame.with_columns(
+        frame[name].cast(polars.Enum(found)) for name, found in levels.items()
+    )
 
 
 def _type_of(column: "pd.Series") -> Any:
