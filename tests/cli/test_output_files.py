@@ -89,6 +89,18 @@ def test_new_tables_are_read_as_in_the_training(run, capsys):
     assert "--drop" not in said and "--label" not in said
 
 
+def test_columns_in_another_order_are_taken_by_name_and_said(run, capsys):
+    table = pd.read_csv("clusters.csv")
+    table.to_csv("usual.csv", index=False)
+    table[table.columns[::-1]].to_csv("turned.csv", index=False)
+    for name in ("usual", "turned"):
+        assert main(["predict", run, f"{name}.csv", "--out", f"{name}.parquet"]) == 0
+        said = "columns come in another order than in the training" in capsys.readouterr().err
+        assert said == (name == "turned")
+    usual, turned = (pd.read_parquet(f"{name}.parquet") for name in ("usual", "turned"))
+    pd.testing.assert_frame_equal(usual, turned)
+
+
 def test_predictions_are_never_written_over_the_input(run, capsys):
     before = Path("clusters.csv").read_bytes()
     Path("link.csv").hardlink_to("clusters.csv")
