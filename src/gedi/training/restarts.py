@@ -14,7 +14,7 @@ from gedi.training.algorithm import TrainingState
 __all__ = ["Candidate", "choose", "most_shared", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
-_CLEARLY = 2.0  # standard deviations by which a start from the pool has to be ahead
+_CLEARLY = 0.01  # of modularity, by which a start from the pool has to be ahead
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
 
     Its modularity plus the log-likelihood of the evidence is the largest. Gaps do not compare here,
     because each restart has its own prior. The last, if it started from the pool, may have clusters
-    of very unequal size, to which modularity is less sensitive: it is chosen if it is ahead of every
-    other by two standard deviations of theirs.
+    of very unequal size, to which modularity is less sensitive: it has to be ahead of all others
+    by 0.01.
 
     Args:
         candidates: all restarts, with their modularity.
@@ -76,9 +76,7 @@ def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
     if not last_from_pool:
         return int(shared.argmax())
     others = shared[:-1]
-    finite = others[np.isfinite(others)]
-    margin = _CLEARLY * finite.std() if len(finite) else 0.0
-    ahead = shared[-1] > others.max() + margin
+    ahead = shared[-1] > others.max() + _CLEARLY
     return len(others) if ahead else int(others.argmax())
 
 

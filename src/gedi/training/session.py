@@ -600,7 +600,7 @@ class Session:
 
     @torch.no_grad()
     def _let_last_start_as(self, alone: TrainingState, partition: Partition) -> None:
-        """Give the last of several networks the head and the prior of one that knows a partition."""
+        """Give the last of several networks the head and the prior that know a partition."""
         for head, other in zip(
             self.state.model.head.parameters(), alone.model.head.parameters(), strict=True
         ):
@@ -646,11 +646,12 @@ class Session:
         state, pairs = self.state, self.parts.neighbours
         if pairs is None or not len(pairs):
             return [None] * math.prod(state.members)
-        places, ends = pairs.unique(return_inverse=True)
-        seen = [self.parts.data[some][None] for some in places.split(_PART)]
+        places, ends = np.unique(pairs.cpu().numpy(), return_inverse=True)
+        rows = torch.from_numpy(places).to(pairs.device)
+        seen = [self.parts.data[some][None] for some in torch.split(rows, _PART)]
         with torch.no_grad():
             codes = torch.cat([state.average.posterior(x).argmax(-1) for x in seen], -1)
-        edges = ends.cpu().numpy()
+        edges = ends.reshape(pairs.shape)
         return [modularity(each, edges) for each in codes.cpu().numpy()]
 
     def _log_normalizers(self) -> Tensor:
