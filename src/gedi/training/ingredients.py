@@ -44,6 +44,7 @@ from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
 from gedi.training.starts import (
+    CODED,
     Partition,
     PrincipalAxes,
     found_partition,
@@ -74,6 +75,7 @@ MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
 _NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
+_POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
 _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
 _REFERRING = 0.15  # share of it for the outlier energy
 _DRAWING = 0.1  # share of it for draws of the base
@@ -199,6 +201,7 @@ def build_ingredients(
                 settings.n_clusters,
                 data,
                 drawing,
+                most=_POOLED if exact else CODED,
                 rows=None if drawn is order else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
                 axes=axes,
