@@ -50,7 +50,8 @@ def fitted(data: Path, name: str, file: Path, seed: int, minutes: float) -> Trai
     if not file.exists():
         model = GEDI(10, max_time=60 * minutes, random_state=seed, device="cpu")
         model.fit(images(data, name, *TRAIN[name])).save(file)
-    return GEDI.load(file).model_
+    trained: TrainedModel = GEDI.load(file).model_
+    return trained
 
 
 def foils(data: Path, name: str, x: Images) -> dict[str, Images]:
