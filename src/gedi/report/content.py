@@ -355,7 +355,7 @@ def _unusual(
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),
         reasons=[]
-        if dataset.are_features
+        if dataset.are_features or not trained.explains_outliers
         else reasons(x, trained.explain_outliers(x), names, dataset.columns),
         n_compared=len(seen),
     )
