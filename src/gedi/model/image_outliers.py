@@ -78,7 +78,7 @@ class ImageOutlierEnergy(OutlierEnergy):
 
     def of(self, network: EnergyClassifier, z: Tensor) -> Tensor:
         """The energy of images (n, d), scaled, under the network it was fitted with, (n,)."""
-        return self(image_features(network, z, self.image_shape))
+        return self.forward(image_features(network, z, self.image_shape))
 
 
 def image_features(network: EnergyClassifier, z: Tensor, image_shape: Shape) -> Tensor:

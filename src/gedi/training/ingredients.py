@@ -244,9 +244,7 @@ def build_ingredients(
         compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
-        rows=trained_on
-        if n_held_out or len(unseen) or weights_of_points is not None
-        else None,
+        rows=trained_on if n_held_out or len(unseen) or weights_of_points is not None else None,
         cumulative=None if weights_of_points is None else weights_of_points[trained_on].cumsum(0),
     )
     held_out = unseen if len(unseen) else order[:n_held_out]
