@@ -14,6 +14,7 @@ from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
+from small_images import write
 
 SHORT = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
@@ -241,14 +242,14 @@ def test_smooth_images_are_unusual_in_predictions_of_images(tmp_path, capsys):
     told = gedi("predict", run, others, "--out", str(target))
     assert told.returncode == 0, told.stderr
     frame = pd.read_csv(target, index_col="file")
-    smooth = frame.index.map(lambda name: name.startswith("smooth"))
+    smooth = frame.index.str.startswith("smooth")
     assert smooth.sum() == 10 and list(frame)[-3:] == ["outlier_score", "p_value", "confidence"]
     assert frame["outlier_score"][smooth].max() < frame["outlier_score"][~smooth].min()
     assert (frame["p_value"][smooth] == 1 / 17).all()  # 16 images are held out
     assert "rows of numbers" in refused(
         ["predict", run, others, "--explain", "--out", str(tmp_path / "e.csv")], capsys
     )
-    assert main(["evaluate", run, "--measures", "ood", "--data", others]) == 0
+    assert main(["evaluate", run, "--measure", "ood"]) == 0
     assert "outlier score" in capsys.readouterr().out
 
 

@@ -111,7 +111,9 @@ def test_smooth_noisy_and_bright_images_are_unusual():
         assert found.isfinite().all(), name
         assert (energy.p_values(found) <= 0.01).double().mean() > 0.95, name
     # The density prefers constant images.
-    assert network.energy(others["constant"].flatten(1)).mean() < network.energy(x.flatten(1)).mean()
+    assert (
+        network.energy(others["constant"].flatten(1)).mean() < network.energy(x.flatten(1)).mean()
+    )
 
 
 def test_new_images_have_uniform_p_values():
