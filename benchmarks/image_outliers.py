@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor
-from torch.nn.functional import avg_pool2d
 
 import gedi
 from common import missing, provenance, write
 from gedi import GEDI
 from gedi.evaluation.outliers import auroc
+from gedi.model.image_outliers import pixel_statistics
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.sampling import evaluate
 from gedi.training.trained import TrainedModel
@@ -36,7 +36,6 @@ HELD_OUT = {"mnist": ("test", slice(0, 2_000)), "cifar10": ("test", slice(4_000,
 REFERENCE = 6_000  # training images to which scores are fitted, at most
 PART = 500
 BLUR = 1.5  # pixels
-LEAST = 1e-4  # square, in scaled units, that is added to mean squares before the logarithm
 
 
 def images(data: Path, name: str, split: str, rows: slice) -> Images:
@@ -95,21 +94,10 @@ def statistics(trained: TrainedModel, x: Images) -> Statistics:
     return found | {"pixels": z.reshape(x.shape).double()}
 
 
-def differences(s: Statistics) -> Tensor:
-    """Log mean squares of differences of neighbours at each scale, with mean and variance."""
-    z, found = s["pixels"], list[Tensor]()
-    moments = [z.mean((2, 3)), z.var((2, 3), correction=0).add(LEAST).log()]
-    while min(z.shape[-2:]) >= 4:
-        steps = (z.diff(dim=-1), z.diff(dim=-2))
-        found += [step.square().mean((2, 3)).add(LEAST).log() for step in steps]
-        z = avg_pool2d(z, 2, ceil_mode=True, count_include_pad=False)
-    return torch.cat(found + moments, 1)
-
-
 BLOCKS: dict[str, Callable[[Statistics], Tensor]] = {
     "embedding": lambda s: s["embedding"],
     "energy and slope": lambda s: torch.stack([s["energy"], s["slope"]], 1),
-    "differences": differences,
+    "differences": lambda s: pixel_statistics(s["pixels"]),
 }
 
 
