@@ -564,7 +564,12 @@ class Session:
     def _end_costs(self) -> EndCosts:
         n_points = 0 if isinstance(self.parts.batches, Stream) else len(self.parts.data)
         return end_costs(
-            self.state.average, self.parts.monitor, n_points, len(self.parts.sample), _DRAWS
+            self.state.average,
+            self.parts.monitor,
+            n_points,
+            len(self.parts.sample),
+            _DRAWS,
+            n_scored=0 if self.plan.data.image_shape is None else len(self.parts.held_out),
         )
 
     @property
