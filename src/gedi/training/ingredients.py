@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset
@@ -44,6 +45,7 @@ from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
 from gedi.training.starts import (
+    CODED,
     Partition,
     PrincipalAxes,
     found_partition,
@@ -77,6 +79,7 @@ _FEWEST_HELD_OUT = 12  # images; p-values from fewer would give too many false a
 _HELD_OUT_VALUES = 2**25  # in held-out images, 128 MiB
 _NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
+_POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
 _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
 _REFERRING = 0.15  # share of it for the outlier energy
 _DRAWING = 0.1  # share of it for draws of the base
@@ -107,6 +110,8 @@ class Ingredients:
         base: the density to which the energy is relative, or None.
         partition: the partition from which the network starts, or None.
         axes: the axes of the data that the network sees, or None for all features.
+        neighbours: places of points that are neighbours of each other, (m, 2); None unless log Z
+            is exact.
         held_out: points that the network does not learn from, (m, d), scaled: the residual of a
             base is evaluated on them, and images are compared with them; empty for vectors with
             chains, and for streams.
@@ -131,6 +136,7 @@ class Ingredients:
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
     axes: PrincipalAxes | None
+    neighbours: Tensor | None
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
     visible: VisibleValues | None
@@ -170,10 +176,6 @@ def build_ingredients(
     order = torch.randperm(len(data), generator=Generator().manual_seed(settings.seed)).to(device)
     # Nothing that the network learns from may know the held-out images.
     unseen, order = _held_out_images(plan, dataset, custom, order)
-    classes = custom.classes
-    if classes is not None and len(unseen):
-        classes = classes.copy()
-        classes[unseen.cpu().numpy()] = -1
     weights_of_points, drawn = None, order
     if custom.weights is not None:
         weights_of_points = torch.from_numpy(custom.weights).to(device)
@@ -195,7 +197,10 @@ def build_ingredients(
             _within(data[some], exact), settings.encoder.components, settings.seed
         )
     rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
-    view = together(_views(plan, data, order, scaling, custom, rows=rows, axes=axes))
+    pairs = None
+    if rows is not None and settings.views.neighbours > 0:
+        pairs = _mutual_neighbours(data, rows, axes, settings.views.neighbours)
+    view = together(_views(plan, data, order, scaling, custom, pairs=pairs))
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
         partition = (
@@ -203,6 +208,7 @@ def build_ingredients(
                 settings.n_clusters,
                 data,
                 drawing,
+                most=_POOLED if exact else CODED,
                 rows=None if drawn is order and not len(unseen) else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
                 axes=axes,
@@ -213,15 +219,14 @@ def build_ingredients(
         )
     evidence = build_evidence(
         data,
-        classes=classes,
+        classes=_without(custom.classes, unseen),
         groups=custom.groups,
         weights=custom.weights,
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
-    n_held_out = 0
-    if (by_contrast or exact) and not len(unseen):
-        n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT)
+    holds_out = (by_contrast or exact) and not len(unseen)
+    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if holds_out else 0
     trained_on = order[n_held_out:] if rows is None else rows[n_held_out:]
     w_evidence = weights.evidence
     if partition is not None and weights.start > 0:
@@ -266,6 +271,7 @@ def build_ingredients(
         base=base,
         partition=partition,
         axes=axes,
+        neighbours=pairs,
         held_out=data[held_out],
         outliers=_outliers(plan, data, deadline.share(_REFERRING)),
         visible=_visible(dataset),
@@ -304,6 +310,15 @@ def _held_out_images(
     last = of_order.argsort(stable=True)
     n = n_held_out_images(len(order), plan.data.n_features)
     return order[last[:n]], order[last[n:].sort().values]
+
+
+def _without(classes: NDArray[np.int64] | None, rows: Tensor) -> NDArray[np.int64] | None:
+    """Known classes, (n,), without those of some rows."""
+    if classes is None:
+        return None
+    kept = classes.copy()
+    kept[rows.cpu().numpy()] = -1
+    return kept
 
 
 def resampled(rows: Tensor, weights: Tensor, generator: Generator) -> Tensor:
@@ -491,37 +506,43 @@ def _views(
     scaling: Scaling,
     custom: Custom,
     *,
-    rows: Tensor | None,
-    axes: PrincipalAxes | None,
+    pairs: Tensor | None,
 ) -> list[View]:
     """The views of the settings, then the user's functions and pairs.
 
-    With places of rows (m,), views of these are their mutual neighbours along the axes.
+    Pairs of neighbours (m, 2) take the place of neighbours that are searched for each batch.
     """
     shape, n_anchors = plan.data, plan.settings.sampler.n_anchors
     some = data[order[: max(affordable(REFERENCES, data.n_features), n_anchors)]]
     views = build_views(
-        plan.settings.views if rows is None else replace(plan.settings.views, neighbours=0),
+        plan.settings.views if pairs is None else replace(plan.settings.views, neighbours=0),
         some,
         shape.image_shape,
         scaling,
         n_anchors=n_anchors,
     )
-    if rows is not None and plan.settings.views.neighbours > 0:
-        views.append(_mutual_neighbours(data, rows, axes, plan.settings.views.neighbours))
+    if pairs is not None:
+        views.append(Positives(data, pairs))
     views += [Own(function, scaling, shape.input_shape) for function in custom.views]
     if custom.positives is not None:
         views.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
     return views
 
 
-def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Positives:
-    """A view that is a point of which x is among the k nearest, and which is among those of x."""
+def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Tensor:
+    """Places of points that are among the k nearest of each other along the axes, (m, 2).
+
+    Args:
+        data: all points.
+        rows: places of the points among which neighbours are searched.
+        axes: the axes; None is all features.
+        k: the number of neighbours.
+    """
     seen = _within(data[rows], True)
     along = seen if axes is None else (seen - axes.centre) @ axes.axes
     _, index = nearest(along.cpu().numpy(), k)
     pairs = torch.from_numpy(mutual(index)).long().to(rows.device)
-    return Positives(data, rows[pairs])
+    return rows[pairs]
 
 
 def _within(x: Tensor, exact: bool) -> Tensor:
@@ -668,7 +689,7 @@ def _union(box: Box, previous: Box) -> Box:
 def _log_prior(plan: Plan, previous: TrainedModel | None, partition: Partition | None) -> Tensor:
     """Log π at the start, (c,)."""
     prior = plan.settings.prior
-    if partition is not None and prior == "learned":
+    if partition is not None and prior == "learned" and plan.settings.restarts.n == 1:
         return partition.log_shares
     if previous is not None and prior == "learned":
         return previous.log_prior
