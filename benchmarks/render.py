@@ -15,7 +15,7 @@ from result_tables import rendered
 DOCS = Path(__file__).parents[1] / "docs"
 TEMPLATE = Path(__file__).with_name("results_page.md")
 PAGES = (
-    *("reliability.md", "performance.md", "streaming.md", "growth.md", "scaling.md"),
+    *("method.md", "reliability.md", "performance.md", "streaming.md", "growth.md", "scaling.md"),
     "comparison.md",
 )
 

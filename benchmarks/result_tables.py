@@ -455,6 +455,24 @@ def outliers(rows: Rows) -> str:
     return f"{outliers_by_method(rows)}\n\n{by_table}"
 
 
+def image_outliers(rows: Rows) -> str:
+    """Outlier scores of images: a line for each score, with columns for each data set."""
+
+    def over_foils(data: str, of: Callable[[list[float]], float]) -> Callable[[Rows], str]:
+        return lambda own: (
+            f"{fmean(of([*row['AUROC'].values()]) for row in own if row['data'] == data):.3f}"
+        )
+
+    names = list(dict.fromkeys(row["data"] for row in rows))
+    columns = {
+        f"{name}, {title}": over_foils(name, of)
+        for name in names
+        for title, of in (("mean", fmean), ("least", min))
+    }
+    shown = [{**row, "score": row["score"].replace("|", "\\|")} for row in rows]
+    return grouped(shown, {"score": "score"}, columns)
+
+
 def measured_here(rows: Rows) -> Rows:
     """The rows of methods that the benchmark ran itself."""
     return [row for row in rows if not row["method"].startswith("published")]
@@ -969,6 +987,7 @@ TABLES = {
     ),
     "compared_seconds": Table(python("seconds.py"), seconds, "seconds"),
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
+    "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),

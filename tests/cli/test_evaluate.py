@@ -14,6 +14,7 @@ from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
+from small_images import write
 
 SHORT = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
@@ -229,6 +230,27 @@ def test_predictions_of_images_name_their_files(run, others, tmp_path):
     trained = Run.open(Path(run)).load_model()
     image = np.asarray(Image.open(Path(others, "rows/9.png"))).reshape(1, -1)
     assert frame["cluster"].iloc[-1] == trained.predict(image).clusters[0]
+
+
+def test_smooth_images_are_unusual_in_predictions_of_images(tmp_path, capsys):
+    run, target = str(tmp_path / "run"), tmp_path / "scores.csv"
+    train = write_images(tmp_path / "train", n=80)
+    assert main(["train", train, *SHORT, "--out", run]) == 0
+    others = write_images(tmp_path / "others", n=20, seed=2)
+    for i in range(10):
+        write(tmp_path / "others" / "smooth" / f"{i}.png", np.full((8, 8), 20 * i, np.uint8))
+    told = gedi("predict", run, others, "--out", str(target))
+    assert told.returncode == 0, told.stderr
+    frame = pd.read_csv(target, index_col="file")
+    smooth = frame.index.str.startswith("smooth")
+    assert smooth.sum() == 10 and list(frame)[-3:] == ["outlier_score", "p_value", "confidence"]
+    assert frame["outlier_score"][smooth].max() < frame["outlier_score"][~smooth].min()
+    assert (frame["p_value"][smooth] == 1 / 17).all()  # 16 images are held out
+    assert "rows of numbers" in refused(
+        ["predict", run, others, "--explain", "--out", str(tmp_path / "e.csv")], capsys
+    )
+    assert main(["evaluate", run, "--measure", "ood"]) == 0
+    assert "outlier score" in capsys.readouterr().out
 
 
 def test_images_that_cannot_be_read_are_left_out_of_predictions(run, tmp_path, capsys):

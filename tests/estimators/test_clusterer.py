@@ -160,13 +160,31 @@ def test_confidence_is_low_between_and_far_from_clusters(fitted):
     np.testing.assert_allclose(fitted.predict_confidence(X, alpha=0.1), expected)
 
 
-def test_images_are_scored_by_their_density():
-    images = load_digits().images[:100]
+def test_smooth_and_noisy_images_are_outliers():
+    rng = np.random.default_rng(0)
+    digits = rng.permutation(load_digits().images)  # neighbours are by the same writer
+    model = quick(n_clusters=2, contamination=0.1).fit(digits[:300])
+    constant = np.repeat(rng.uniform(0, 16, 50), 64).reshape(50, 8, 8)
+    noise = rng.uniform(0, 16, (50, 8, 8))
+    for images in (constant, noise):
+        assert (model.predict_outliers(images) == -1).all()
+        assert (model.predict_outliers(images, alpha=0.02) == -1).all()
+        assert (model.predict_confidence(images, alpha=0.5) < 0.5).all()
+    new = digits[300:600]
+    assert (model.predict_outliers(new) == -1).mean() < 0.2
+    p = model.outlier_p_values(new)
+    assert np.array_equal(p <= 0.1, model.predict_outliers(new) == -1)
+    with pytest.raises(DataError, match="expected a model of rows of numbers for explanations"):
+        model.explain(new)
+
+
+def test_few_images_are_scored_by_their_density():
+    images = load_digits().images[:50]
     model = quick(n_clusters=2, contamination=0.1).fit(images)
     assert np.array_equal(model.score_samples(images), model.log_density(images))
-    assert (model.predict_outliers(images) == -1).sum() == 10
+    assert (model.predict_outliers(images) == -1).sum() == 5
     for ask in (model.outlier_p_values, model.explain, model.predict_confidence):
-        with pytest.raises(DataError, match="expected a model of rows of numbers for"):
+        with pytest.raises(DataError, match="fewer than 60 images"):
             ask(images)
 
 

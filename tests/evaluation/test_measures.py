@@ -198,7 +198,11 @@ def test_samples_compare_with_images_only(of_table, table, of_images, images):
 
 def test_scores_are_those_of_the_model(of_images, images):
     found = detection_scores(of_images, images.x)
-    assert found.keys() == SCORES.keys() == {"log density", "confidence", "approximate mass"}
+    assert SCORES.keys() == {"log density", "confidence", "approximate mass"}
+    assert found.keys() == SCORES.keys() | {"outlier score"}
+    np.testing.assert_array_equal(found["outlier score"], of_images.outlier_scores(images.x))
+    older = detection_scores(replace(of_images, outliers=None), images.x)
+    assert older.keys() == SCORES.keys()
     exact = of_images.predict(images.x)
     np.testing.assert_allclose(found["log density"], -exact.energy, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(found["confidence"], exact.probabilities.max(1), atol=1e-3)

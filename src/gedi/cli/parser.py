@@ -110,9 +110,9 @@ trained on (for moons and circles, new points).
 _PREDICT = """\
 Write a table with one line for each point: its file (for a folder of images), its cluster, the
 probability of each cluster, and its log-density in nats (above two dimensions up to a constant).
-For tables, also: outlier_score, how typical the point is (outliers are far below 0); p_value, the
-share of training rows that are at least as unusual; and confidence, how sure the cluster is (below
-0.5: not sure). Images are unusual if their log-density is low.
+Also: outlier_score, how typical the point is (outliers are far below 0); p_value, the share of
+training points that are at least as unusual; and confidence, how sure the cluster is (below 0.5:
+not sure). These are left out for models of streamed images, and of fewer than 60 images.
 
 The columns of a table are found by their names, and read as in the training. Tables (but .json and
 .xlsx) and .npy files may be larger than memory. Run the same command again to continue after an

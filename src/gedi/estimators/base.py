@@ -219,9 +219,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """How typical points are, (n,): the lower, the more unusual, as in scikit-learn.
 
-        For rows of numbers it is minus the energy of `gedi.model.outlier_energy`, in nats: about 0
-        for typical points, and -3 where the density of neighbours is e³ times lower. For images it
-        is `log_density`, which finds fewer of the outliers in tables.
+        It is minus the energy of `gedi.model.outlier_energy`, in nats: about 0 for typical points,
+        and -3 where the density of neighbours is e³ times lower. Images are compared by the energy,
+        its slope and differences of neighbouring pixels (`gedi.model.image_outliers`), with some
+        that the network did not learn from; if there were fewer than 60, it is `log_density`.
 
         Args:
             X: points (n, d), or images as they were fitted.
@@ -234,13 +235,17 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Training points count with scores from parts of the model that do not know them, so that new
         points like those of the training have p <= α with probability α, for any α from 1 / (m + 1)
-        on, with m the number of training points or 2,000. Outliers in the training only raise p.
+        on, with m the number of training points or 2,000. For images, m is the number of those that
+        the network did not learn from, a fifth of all or 2,000; images of a rule's groups are among
+        these only where there are too few others, and p is then approximate. Outliers in the
+        training only raise p.
 
         Args:
-            X: points (n, d).
+            X: points (n, d), or images as they were fitted.
 
         Raises:
-            DataError: for images, and models of earlier versions, whose scores are not held out.
+            DataError: with fewer than 60 images, and for models of earlier versions, whose scores
+                are not held out.
         """
         scores = self.score_samples(X)
         return self.model_.outlier_p_values(scores)
@@ -255,7 +260,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 same with alpha = `contamination`.
 
         Raises:
-            DataError: if alpha is given for images.
+            DataError: if alpha is given for a model without held-out scores.
             SettingsError: for an alpha that is not above 0 and up to 0.5.
         """
         scores, offset = self.score_samples(X), self.offset_
@@ -310,12 +315,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         some cluster. Below 0.5, call a point "not sure"; it keeps its cluster.
 
         Args:
-            X: points (n, d).
+            X: points (n, d), or images as they were fitted.
             alpha: share of the points of a cluster, the most unusual ones, whose confidence is
                 lowered.
 
         Raises:
-            DataError: for images, and models of earlier versions.
+            DataError: for models without held-out scores, see `outlier_p_values`.
             SettingsError: for an alpha that is not above 0 and up to 0.5.
         """
         _SHARE.check("alpha", alpha)

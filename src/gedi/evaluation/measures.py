@@ -254,6 +254,7 @@ class _Ranked:
         return logits.double().softmax(-1)
 
 
+OUTLIER = "outlier score"
 SCORES: Mapping[str, Callable[[Scored, Tensor], Tensor]] = {
     "log density": log_density_score,
     "confidence": confidence_score,
@@ -265,10 +266,11 @@ def detection_scores(trained: TrainedModel, x: Values) -> dict[str, NDArray[np.f
     """The scores of `SCORES` for points (n, d) in the user's units, (n,) each.
 
     They are in the scaled units of the network: the log density in nats up to a constant, the
-    approximate mass in nats per unit.
+    approximate mass in nats per unit. A model with an outlier energy has an "outlier score", too.
     """
     z, model = trained.scaling(x), _Ranked(trained)
-    return {name: score(model, z).double().numpy() for name, score in SCORES.items()}
+    found = {name: score(model, z).double().numpy() for name, score in SCORES.items()}
+    return found if trained.outliers is None else found | {OUTLIER: trained.outlier_scores(x)}
 
 
 def compare_scores(

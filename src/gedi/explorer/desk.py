@@ -108,7 +108,7 @@ class Desk:
     def reasons(self, x: Floats) -> list[list[tuple[str, str]]]:
         """The columns of a table that make each point (n, d) unusual, and why; empty for others."""
         trained = self.population.trained
-        if trained.outliers is None or self.has_features:
+        if self.has_features or not trained.explains_outliers:
             return [[] for _ in x]
         names, plan = self.population.feature_names, self.population.dataset.columns
         return reasons(x, trained.explain_outliers(x), names, plan)

@@ -85,7 +85,7 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
             "more unusual points": [f"{standing.share:.1%}" for standing in standings],
         }
     )
-    if trained.outliers is not None and not desk.has_features:
+    if trained.explains_outliers and not desk.has_features:
         frame["reasons"] = [
             "; ".join(f"{name} {text}" for name, text in some) for some in desk.reasons(x)
         ]

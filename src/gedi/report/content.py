@@ -92,7 +92,7 @@ class ReportContent:
         next_steps: command lines.
         confusion_clusters: cluster numbers of the columns of the confusion, in order.
         outliers: for images, scores of some of them and of foils.
-        unusual: for tables, the least typical rows.
+        unusual: the least typical rows; None without an outlier energy.
         named: whether a rule gave the clusters their meanings, as symbols.
         cluster_names: one name for each cluster, such as the value of its symbol; if empty,
             clusters are shown by number.
@@ -168,6 +168,7 @@ class ReportContent:
 
 
 _UNUSUAL = 10  # rows that are shown
+_UNUSUAL_IMAGES = 24
 _TRIED = 256  # rows by which the time for others is estimated
 _LOOKING = 0.3  # share of the time to look for them
 _COMPARED = 5_000_000  # numbers in the rows among which they are looked for
@@ -350,11 +351,12 @@ def _unusual(
     seen: Integers,
     scores: Floats,
 ) -> Unusual | None:
-    """The ten least typical of the rows that are compared, by their scores, (m,)."""
+    """The least typical of the rows that are compared, ten or 24 images, by their scores, (m,)."""
     if trained.outliers is None:
         return None
     d = dataset.x.shape[1]
-    least = np.argsort(scores, kind="stable")[:_UNUSUAL]
+    most = _UNUSUAL if dataset.image_shape is None else _UNUSUAL_IMAGES
+    least = np.argsort(scores, kind="stable")[:most]
     rows = seen[least]
     x, scores = dataset.x[rows], scores[least]
     within = trained.outlier_p_values(scores, prediction.clusters[rows])
@@ -365,7 +367,7 @@ def _unusual(
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),
         reasons=[]
-        if dataset.are_features
+        if dataset.are_features or not trained.explains_outliers
         else reasons(x, trained.explain_outliers(x), names, dataset.columns),
         n_compared=len(seen),
     )

@@ -54,12 +54,17 @@ def galleries(content: ReportContent, rows: Sequence[ClusterRow]) -> list[Galler
 
 
 def unlikely_images(content: ReportContent) -> Picture | None:
-    """The least likely inputs with their log-densities."""
+    """The least typical inputs with their outlier scores, or the least likely ones without."""
     n_tiles = min(24, 2 * tiles_in_a_strip(content.image_shape or (1, 1, 1), 1))
-    rows = by_density(content.log_density)[:n_tiles]
-    captions = [f"{content.log_density[row]:.1f}" for row in rows]
+    if content.unusual is None:
+        rows = by_density(content.log_density)[:n_tiles]
+        scores, title, caption = content.log_density[rows], "Least likely inputs", "log-density"
+    else:
+        rows, scores = content.unusual.rows[:n_tiles], content.unusual.scores[:n_tiles]
+        title, caption = "Least typical inputs", "outlier score"
+    captions = [f"{score:.1f}" for score in scores]
     images = as_images(content, content.x[rows])
-    return tiles(images, 8, "Least likely inputs", "log-density in nats under each", captions)
+    return tiles(images, 8, title, f"{caption} in nats under each", captions)
 
 
 def walk_picture(content: ReportContent, walk: Floats) -> Picture | None:

@@ -69,7 +69,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "feature_clusters": largest_clusters(content, rows) if is_table else [],
         "feature_rows": feature_rows(content) if is_table else [],
         "feature_pictures": feature_pictures(content) if is_table else [],
-        "unlikely_rows": [] if is_raw else unlikely_rows(content),
+        "unlikely_rows": [] if is_raw or is_image else unlikely_rows(content),
         "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
         "map": None
         if content.on_map is None

@@ -30,7 +30,13 @@ class EndCosts(NamedTuple):
 
 
 def end_costs(
-    model: EnergyClassifier, monitor: Monitor, n_points: int, n_reported: int, n_draws: int
+    model: EnergyClassifier,
+    monitor: Monitor,
+    n_points: int,
+    n_reported: int,
+    n_draws: int,
+    *,
+    n_scored: int,
 ) -> EndCosts:
     """Try the steps of the end on a few points.
 
@@ -40,6 +46,7 @@ def end_costs(
         n_points: the number of points that are predicted.
         n_reported: the number of points of the report.
         n_draws: the number of draws of the base, for a residual of one.
+        n_scored: the number of held-out images, whose energies need gradients.
     """
     some = monitor.x[:_TRIED]
     exact = copy.deepcopy(model).cpu().double().eval()
@@ -52,7 +59,7 @@ def end_costs(
             drawn = _seconds(lambda: model(_draws(model), with_base=False)) / _TRIED
     members = math.prod(model.head.bias.shape[:-1])
     # The report needs a view, its logits, and twice those of the points.
-    rest = n_reported * (viewed + 3 * seen) + n_draws * drawn
+    rest = n_reported * (viewed + 3 * seen) + n_draws * drawn + n_scored * 2 * predicted
     return EndCosts(n_points * predicted / members, rest / members)
 
 

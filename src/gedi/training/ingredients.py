@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset
@@ -63,6 +64,7 @@ __all__ = [
     "Ingredients",
     "build_ingredients",
     "fresh_state",
+    "n_held_out_images",
     "resampled",
     "stock_size",
 ]
@@ -73,6 +75,8 @@ REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
 MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
+_FEWEST_HELD_OUT = 12  # images; p-values from fewer would give too many false alarms
+_HELD_OUT_VALUES = 2**25  # in held-out images, 128 MiB
 _NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
 _POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
@@ -108,14 +112,15 @@ class Ingredients:
         axes: the axes of the data that the network sees, or None for all features.
         neighbours: places of points that are neighbours of each other, (m, 2); None unless log Z
             is exact.
-        held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
-            chains.
+        held_out: points that the network does not learn from, (m, d), scaled: the residual of a
+            base is evaluated on them, and images are compared with them; empty for vectors with
+            chains, and for streams.
         outliers: how unusual points are, and the places of the points whose energies are held out;
-            None for images.
+            None for images, whose outlier energy needs the trained network.
         visible: the range and the grid of the values of each column; None for images.
         n_stock: draws of the base from which those of a batch are taken.
-        rows: with weights, places of the points in random order, as often as their weights say;
-            otherwise None.
+        rows: with weights or held-out images, places of the points to learn from in random order,
+            as often as their weights say; otherwise None.
     """
 
     scaling: Scaling
@@ -169,6 +174,8 @@ def build_ingredients(
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
     d = data.n_features
     order = torch.randperm(len(data), generator=Generator().manual_seed(settings.seed)).to(device)
+    # Nothing that the network learns from may know the held-out images.
+    unseen, order = _held_out_images(plan, dataset, custom, order)
     weights_of_points, drawn = None, order
     if custom.weights is not None:
         weights_of_points = torch.from_numpy(custom.weights).to(device)
@@ -202,7 +209,7 @@ def build_ingredients(
                 data,
                 drawing,
                 most=_POOLED if exact else CODED,
-                rows=None if drawn is order else drawn,
+                rows=None if drawn is order and not len(unseen) else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
                 axes=axes,
                 deadline=deadline.share(_CHOOSING),
@@ -212,13 +219,14 @@ def build_ingredients(
         )
     evidence = build_evidence(
         data,
-        classes=custom.classes,
+        classes=_without(custom.classes, unseen),
         groups=custom.groups,
         weights=custom.weights,
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
-    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if by_contrast or exact else 0
+    holds_out = (by_contrast or exact) and not len(unseen)
+    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if holds_out else 0
     trained_on = order[n_held_out:] if rows is None else rows[n_held_out:]
     w_evidence = weights.evidence
     if partition is not None and weights.start > 0:
@@ -241,10 +249,10 @@ def build_ingredients(
         compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
-        rows=trained_on if n_held_out or weights_of_points is not None else None,
+        rows=trained_on if n_held_out or len(unseen) or weights_of_points is not None else None,
         cumulative=None if weights_of_points is None else weights_of_points[trained_on].cumsum(0),
     )
-    held_out = order[:n_held_out]
+    held_out = unseen if len(unseen) else order[:n_held_out]
     if n_held_out and weights_of_points is not None:
         drawing = Generator().manual_seed(settings.seed)
         held_out = resampled(held_out, weights_of_points, drawing)
@@ -268,8 +276,49 @@ def build_ingredients(
         outliers=_outliers(plan, data, deadline.share(_REFERRING)),
         visible=_visible(dataset),
         n_stock=_n_stock(base, d, deadline.share(_DRAWING)) if by_contrast else 0,
-        rows=None if drawn is order else drawn,
+        rows=None if drawn is order and not len(unseen) else drawn,
     )
+
+
+def n_held_out_images(n: int, n_features: int) -> int:
+    """The number of n images that are held out; 0 if that would be fewer than 12."""
+    most = max(_FEWEST_HELD_OUT, min(_MOST_HELD_OUT, _HELD_OUT_VALUES // n_features))
+    m = min(most, n // _HELD_OUT)
+    return m if m >= _FEWEST_HELD_OUT else 0
+
+
+def _held_out_images(
+    plan: Plan, dataset: Dataset, custom: Custom, order: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Places of images that the network does not learn from, and of all other points.
+
+    Images about which something is known are held out last, and every class keeps an image. A
+    held-out image loses its label, but stays in its group or pair, which is of no use without it.
+    """
+    if plan.data.image_shape is None or isinstance(dataset, StreamedDataset):
+        return order[:0], order
+    known = np.zeros(len(order), dtype=np.int8)
+    if custom.classes is not None:
+        known[custom.classes >= 0] = 1
+        _, firsts = np.unique(custom.classes, return_index=True)
+        known[firsts] *= 2
+    if custom.groups is not None:
+        known[custom.groups.rows.cpu().numpy()] = 1
+    if custom.positives is not None:
+        known[custom.positives] = 1
+    of_order = torch.from_numpy(known).to(order.device)[order]
+    last = of_order.argsort(stable=True)
+    n = n_held_out_images(len(order), plan.data.n_features)
+    return order[last[:n]], order[last[n:].sort().values]
+
+
+def _without(classes: NDArray[np.int64] | None, rows: Tensor) -> NDArray[np.int64] | None:
+    """Known classes, (n,), without those of some rows."""
+    if classes is None:
+        return None
+    kept = classes.copy()
+    kept[rows.cpu().numpy()] = -1
+    return kept
 
 
 def resampled(rows: Tensor, weights: Tensor, generator: Generator) -> Tensor:

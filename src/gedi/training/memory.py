@@ -17,7 +17,13 @@ from gedi.model.kinds import is_convolutional
 from gedi.model.mixture import DRAWN, rows_looked_at
 from gedi.model.outlier_energy import reference_rows
 from gedi.partitions.best import SAMPLE
-from gedi.training.ingredients import MEASURED, MONITORED, REPORTED, stock_size
+from gedi.training.ingredients import (
+    MEASURED,
+    MONITORED,
+    REPORTED,
+    n_held_out_images,
+    stock_size,
+)
 from gedi.training.plan import Plan
 from gedi.training.starts import CODED
 from gedi.views.build import REFERENCES
@@ -149,12 +155,13 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     )
     anchors = _NUMBER * d * min(n, settings.sampler.n_anchors)
     loaded = _LOADED + (_LOADED_FOR_VIEWS if is_image else 0)
+    unseen = _NUMBER * d * n_held_out_images(n, d) if is_image and not data.is_stream else 0
     held = {
         "libraries": libraries + loaded,
         "data": (0 if data.in_file else n * d * data.itemsize)
         + (0 if data.itemsize == 1 else n * d * _NUMBER)
         + data.buffered,
-        "points to watch and refer to": watched + references + anchors,
+        "points to watch and refer to": watched + references + anchors + unseen,
     }
     # The model, its average, the gradient and two moments of Adam; all but the gradient again for
     # the guard's last good state, and for the best of the restarts.

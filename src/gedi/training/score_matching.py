@@ -62,11 +62,14 @@ def match_scores(
     generator = Generator(device).manual_seed(seed)
     optimizer = torch.optim.Adam(state.model.parameters(), lr=_LEARNING_RATE, fused=True)
     weights = algorithm.weights_at(state)._replace(gen=0.0)
+    rows = algorithm.rows
+    n = len(data) if rows is None else len(rows)
     for _ in range(n_steps):
         if algorithm.progress(state) > _MOST_TIME:
             break
         start = time.perf_counter()
-        index = torch.randint(len(data), shape, device=device, generator=generator)
+        index = torch.randint(n, shape, device=device, generator=generator)
+        index = index if rows is None else rows[index]
         x = data[index]
         noise = torch.randn(x.shape, dtype=x.dtype, device=device, generator=generator)
         view = None

@@ -42,6 +42,7 @@ from gedi.model import (
 )
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
+from gedi.model.image_outliers import ImageOutlierEnergy
 from gedi.model.kinds import is_convolutional
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.smoothing import Smoothing
@@ -92,6 +93,7 @@ _REPORT_SHARE, _REPORT = 0.3, 10.0  # the most of max_time, and seconds, for a r
 _DRAWS, _FEWEST_DRAWS = 20_000, 2000  # of the base, for log Z
 _DRAWN = 2**25  # values of these draws, with more features than usual
 _FEWEST = 500  # points of the report, if there is no time for more
+_FEWEST_IMAGES = 200  # with which others are compared, if there is no time for more
 _PART = 500  # points at a time
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
@@ -505,6 +507,8 @@ class Session:
 
     def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:
         """The outlier energy with the clusters of its held-out points, on the CPU."""
+        if self.plan.data.image_shape is not None:
+            return self._image_outliers(model)
         if self.parts.outliers is None:
             return None
         outliers, places = self.parts.outliers
@@ -512,6 +516,21 @@ class Session:
         parts = torch.split(data[places.to(data.device)].cpu(), _PART)
         with torch.no_grad():
             outliers.clusters = torch.cat([model.posterior(part).argmax(-1) for part in parts])
+        return outliers
+
+    def _image_outliers(self, model: EnergyClassifier) -> ImageOutlierEnergy | None:
+        """The same for images, from those that the network did not learn from."""
+        shape, held_out = self.plan.data.image_shape, self.parts.held_out
+        n = max(_FEWEST_IMAGES, int(self._time_for_rest * len(held_out)))
+        z = held_out[:n].cpu().double()
+        if shape is None or not len(z):
+            return None
+        exact = copy.deepcopy(model).double().requires_grad_(False)
+        generator = Generator().manual_seed(self.settings.seed)
+        outliers, places = ImageOutlierEnergy.of_images(exact, z, shape, generator)
+        parts = torch.split(z[places], _PART)
+        with torch.no_grad():
+            outliers.clusters = torch.cat([exact.posterior(part).argmax(-1) for part in parts])
         return outliers
 
     def _normalizer(
@@ -546,7 +565,12 @@ class Session:
     def _end_costs(self) -> EndCosts:
         n_points = 0 if isinstance(self.parts.batches, Stream) else len(self.parts.data)
         return end_costs(
-            self.state.average, self.parts.monitor, n_points, len(self.parts.sample), _DRAWS
+            self.state.average,
+            self.parts.monitor,
+            n_points,
+            len(self.parts.sample),
+            _DRAWS,
+            n_scored=0 if self.plan.data.image_shape is None else len(self.parts.held_out),
         )
 
     @property

@@ -19,6 +19,7 @@ from gedi.methods import BUILT_IN, Method, method_of
 from gedi.model.base import GaussianBase, NormalizedGaussian
 from gedi.model.box import Box
 from gedi.model.build import build_model
+from gedi.model.image_outliers import ImageOutlierEnergy
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.model.mixture import MixtureBase
 from gedi.model.outlier_energy import OutlierEnergy
@@ -238,7 +239,7 @@ def _trained_model(
         log_prior=tensors["log_prior"],
         normalizer=normalizer,
         smoothing=Smoothing(settings.data_noise, root),
-        outliers=_outlier_energy(part("outliers."), d),
+        outliers=_outlier_energy(part("outliers."), input_shape),
         visible=_visible(part("visible."), d),
     )
 
@@ -256,14 +257,21 @@ def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
     return visible
 
 
-def _outlier_energy(tensors: dict[str, Tensor], d: int) -> OutlierEnergy | None:
-    """How unusual points are; None for images and in files of earlier versions.
+def _outlier_energy(
+    tensors: dict[str, Tensor], input_shape: tuple[int, ...]
+) -> OutlierEnergy | None:
+    """How unusual points are; None if the file does not say, as those of earlier versions.
 
     Raises:
         ValueError: for tensors that do not fit each other or the points.
     """
     if not tensors:
         return None
-    outliers = OutlierEnergy.blank(tensors, d)
+    outliers: OutlierEnergy
+    if len(input_shape) == 3:
+        channels, height, width = input_shape
+        outliers = ImageOutlierEnergy.blank_for(tensors, (channels, height, width))
+    else:
+        outliers = OutlierEnergy.blank(tensors, math.prod(input_shape))
     outliers.load_state_dict(tensors)
     return outliers

@@ -18,6 +18,7 @@ from gedi.data.values import check_points
 from gedi.errors import DataError
 from gedi.model import EnergyClassifier, LinearClassifier, energy_of_logits
 from gedi.model.box import Box
+from gedi.model.image_outliers import ImageOutlierEnergy
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
 from gedi.model.smoothing import Smoothing
@@ -78,7 +79,8 @@ class TrainedModel:
         log_prior: log π, (c,).
         normalizer: log Z in nats, in scaled units; None if there is no estimate.
         smoothing: the noise in the data whose density is p(x).
-        outliers: how unusual points are; None for images, and for models of earlier versions.
+        outliers: how unusual points are; None for streamed or fewer than 60 images, and for models
+            of earlier versions.
         visible: the range and the grid of the values of each column, which samples obey; None for
             images, and for models of earlier versions.
     """
@@ -214,17 +216,31 @@ class TrainedModel:
     def outlier_scores(self, x: ArrayLike) -> NDArray[np.float64]:
         """How typical points (n, d) in the user's units are, (n,); outliers have low scores.
 
-        For vectors it is minus the energy of `gedi.model.outlier_energy`, in nats, about 0 for
-        typical points. Without one, as for images, it is log p(x).
+        It is minus the energy of `gedi.model.outlier_energy`, in nats, about 0 for typical points;
+        for images that of their features, see `gedi.model.image_outliers`. Without one, as for
+        streamed or fewer than 60 images, it is log p(x).
 
         Raises:
             DataError: for a wrong number of columns or values that are not finite.
         """
         if self.outliers is None:
             return self.predict(x).log_density
-        energy, points = self.outliers, check_points(x, self.box.low.numel())
-        scores: NDArray[np.float64] = -self._in_parts(lambda z: energy(z)[:, None], points).numpy()
+        points = check_points(x, self.box.low.numel())
+        scores: NDArray[np.float64] = -self._in_parts(self._outlier_energy, points).numpy()
         return scores[:, 0]
+
+    def _outlier_energy(self, z: Tensor) -> Tensor:
+        """The outlier energy of scaled points, (n, 1)."""
+        assert self.outliers is not None
+        if isinstance(self.outliers, ImageOutlierEnergy):
+            return self.outliers.of(self.exact, z)[:, None]
+        energy: Tensor = self.outliers(z)
+        return energy[:, None]
+
+    @property
+    def explains_outliers(self) -> bool:
+        """Whether there are reasons for the outlier scores, as for rows of numbers."""
+        return self.outliers is not None and not isinstance(self.outliers, ImageOutlierEnergy)
 
     def outlier_p_values(
         self, scores: ArrayLike, clusters: NDArray[np.int64] | None = None
@@ -234,7 +250,8 @@ class TrainedModel:
             p = (1 + #{i : s_i <= s}) / (m + 1)
 
         The m scores s_i are those of rows of the training by parts of the model that do not know
-        these rows. So new rows like those of the training have p <= α with probability α.
+        these rows; for images, of rows that the network did not learn from. So new rows like those
+        of the training have p <= α with probability α.
 
         Args:
             scores: the `outlier_scores` of points, (n,).
@@ -242,7 +259,7 @@ class TrainedModel:
                 same cluster alone.
 
         Raises:
-            DataError: if the model has no held-out scores, as for images.
+            DataError: if the model has no held-out scores, as with fewer than 60 images.
         """
         energy = -torch.from_numpy(np.asarray(scores, dtype=np.float64))
         codes = None if clusters is None else torch.from_numpy(clusters)
@@ -253,7 +270,7 @@ class TrainedModel:
         """The score below which p-values are at most alpha; -inf with fewer than 1/α - 1 rows.
 
         Raises:
-            DataError: if the model has no held-out scores, as for images.
+            DataError: if the model has no held-out scores, as with fewer than 60 images.
         """
         return -self._known_outliers("thresholds by p-values").threshold(alpha)
 
@@ -262,9 +279,14 @@ class TrainedModel:
         """Why points (n, d) in the user's units are unusual, column by column.
 
         Raises:
-            DataError: if the model has no outlier energy, as for images; and as for `predict`.
+            DataError: for images, and models without an outlier energy; and as for `predict`.
         """
         energy = self._known_outliers("explanations")
+        if not self.explains_outliers:
+            raise DataError(
+                "expected a model of rows of numbers for explanations of outliers, but this model "
+                "is of images, whose pixels do not explain them one by one: look at the scores"
+            )
         points = check_points(x, self.box.low.numel())
         contributions, typical = energy.explain(self.scaling(points, torch.float64))
         return OutlierExplanation(contributions.numpy(), self.scaling.inverse(typical))
@@ -272,8 +294,9 @@ class TrainedModel:
     def _known_outliers(self, what: str) -> OutlierEnergy:
         if self.outliers is None:
             raise DataError(
-                f"expected a model of rows of numbers for {what} of outliers, but this model is of "
-                "images, or of an earlier version, which did not store what they need: train again"
+                f"expected a model with an outlier energy for {what} of outliers, but this model "
+                "is of streamed images, of fewer than 60 images, or of an earlier version, which "
+                "did not store what they need: train again, with more images in memory"
             )
         return self.outliers
 
