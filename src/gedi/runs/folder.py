@@ -9,6 +9,8 @@
     result.json        why the training ended, and what it found
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
+    start.safetensors  clusters from which an update starts
+    draws.safetensors  rows that take the place of the data before an update
     .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
     features/          features of texts or photographs, see `gedi.data.raw`; may be deleted
@@ -45,10 +47,12 @@ from gedi.files import beside, partial_name
 from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
+from gedi.runs.growth import DRAWS, START, Growth, joined, load_draws, save_draws
 from gedi.runs.lock import LOCK
 from gedi.runs.names import BEFORE, FILE, ClusterNames
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
+from gedi.training.growth import Carried, load_carried, save_carried
 from gedi.training.hooks import Record
 from gedi.training.numbering import Reference
 from gedi.training.reference_files import load_reference, save_reference
@@ -82,6 +86,7 @@ class Run:
         plugins: the plug-ins that the training uses.
         columns: what was done with the columns of a table; None if the data have no columns.
         number: how the number of clusters was found, in a sentence; None if it was known.
+        growth: what an update added; None for a run that is none.
     """
 
     path: Path
@@ -94,6 +99,7 @@ class Run:
     plugins: tuple[Plugin, ...] = ()
     columns: ColumnPlan | None = None
     number: str | None = None
+    growth: Growth | None = None
 
     @classmethod
     def create(
@@ -107,6 +113,9 @@ class Run:
         like: Reference | None = None,
         names: ClusterNames | None = None,
         number: NumberOfClusters | None = None,
+        growth: Growth | None = None,
+        carried: Carried | None = None,
+        draws: NDArray[np.float64] | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
@@ -120,6 +129,9 @@ class Run:
             like: the predictions of an earlier run whose cluster numbers are kept.
             names: the names of the clusters of that run.
             number: how the number of clusters was found; None if it was given.
+            growth: what an update added; None for a run that is none.
+            carried: the clusters from which it starts.
+            draws: the rows that take the place of the data before it, (n, d).
             overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
@@ -146,6 +158,7 @@ class Run:
             _plugins(source, settings),
             _columns(dataset.columns, dataset.feature_names),
             None if number is None else str(number),
+            growth,
         )
         # Absolute paths, so that the data are found from any working directory.
         run._write_json(
@@ -163,12 +176,17 @@ class Run:
                 "notes": list(dataset.notes),
                 "number": run.number,
                 "number_scores": {} if number is None else number.scores,
+                "growth": None if growth is None else growth.to_json(),
             },
         )
         if like is not None:
             run._write(_LIKE, lambda file: save_reference(like, file))
         if names is not None:
             names.save(path, BEFORE)
+        if carried is not None:
+            run._write(START, lambda file: save_carried(carried, file))
+        if draws is not None:
+            run._write(DRAWS, lambda file: save_draws(draws, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -234,7 +252,10 @@ class Run:
             RunError: if the predictions of the earlier run cannot be read.
         """
         if self.like is not None:
-            return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
+            like = load_reference(self.path / _LIKE, self.like, len(dataset.x))
+            if self.growth is None:
+                return Custom(like=like)
+            return Custom(like=like, carried=load_carried(self.path / START, len(dataset.x)))
         if self.groups is None:
             return Custom()
         return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
@@ -276,7 +297,20 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
-        return self.source.read(watch, cache=feature_cache(self.path, watch_features))
+        cache = feature_cache(self.path, watch_features)
+        growth = self.growth
+        if growth is None:
+            return self.source.read(watch, cache=cache)
+        plan = self.columns
+        new = [source.read(watch, cache=cache, plan=plan, min_rows=1) for source in growth.sources]
+        return joined([self._before(new[0], watch, cache), *new])
+
+    def _before(self, new: Dataset, watch: Watch | None, cache: FeatureCache) -> Dataset:
+        """The data before all updates, or draws in their place, like other data."""
+        if self.growth is None or not self.growth.drawn:
+            return self.source.read(watch, cache=cache, plan=self.columns)
+        x = load_draws(self.path / DRAWS, self.n_features)
+        return Dataset(new.name, x, feature_names=self.feature_names, columns=new.columns)
 
     # --- metrics
 
@@ -581,6 +615,7 @@ _Facts = tuple[
     tuple[Plugin, ...],
     ColumnPlan | None,
     str | None,
+    Growth | None,
 ]
 
 
@@ -610,13 +645,15 @@ def _facts(content: Any) -> _Facts:
     columns = _columns(plan, names)
     if columns is not None and len(columns.features) != d:
         raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
+    grown = content.get("growth")
+    growth = None if grown is None else Growth.of_json(grown)
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought, columns, number
+        return source, d, tuple(names), None, groups, like, brought, columns, number, growth
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought, None, number
+    return source, d, tuple(names), image_shape, groups, like, brought, None, number, growth
 
 
 def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:
@@ -651,6 +688,8 @@ def _clear(path: Path) -> None:
         FILE,
         BEFORE,
         _LIKE,
+        START,
+        DRAWS,
         _FAILURE,
     ):
         (path / name).unlink(missing_ok=True)
