@@ -460,6 +460,31 @@ def measured_here(rows: Rows) -> Rows:
     return [row for row in rows if not row["method"].startswith("published")]
 
 
+def of_features(rows: Rows) -> str:
+    """Groups of texts and photographs from the features of pretrained networks."""
+
+    def middle(name: str, digits: int) -> Callable[[Rows], str]:
+        return lambda own: f"{median(row[name] for row in own):.{digits}f}"
+
+    return grouped(
+        rows,
+        {"data": "data", "method": "method"},
+        {
+            "seeds": count,
+            "points": lambda own: f"{own[0]['n']:,} x {own[0]['d']}",
+            "clusters": lambda own: str(own[0].get("clusters found", own[0]["c"])),
+            "accuracy": middle("accuracy", 3),
+            "range": lambda own: (
+                f"{min(row['accuracy'] for row in own):.3f} to "
+                f"{max(row['accuracy'] for row in own):.3f}"
+            ),
+            "ARI": middle("ARI", 3),
+            "NMI": middle("NMI", 3),
+            "seconds": middle("seconds", 1),
+        },
+    )
+
+
 def strays(rows: Rows) -> str:
     """Outliers among features of photographs and of texts."""
     return grouped(
@@ -944,6 +969,7 @@ TABLES = {
     ),
     "compared_seconds": Table(python("seconds.py"), seconds, "seconds"),
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
+    "groups": Table(python("groups.py FOLDER"), of_features),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

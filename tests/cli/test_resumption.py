@@ -56,7 +56,7 @@ def test_killed_trainings_end_with_the_same_bits():
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
-    arguments = ["train", table, *SMALL, "--max-iter", "1000"]
+    arguments = ["train", table, *SMALL, "--max-iter", "1000", "--patience", "1000"]
     whole, broken = tmp_path / "whole", tmp_path / "broken run"
     process = start(*arguments, "--out", str(broken))
     try:

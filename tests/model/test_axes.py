@@ -1,5 +1,7 @@
 """An encoder that sees points along the principal axes of the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Generator
@@ -10,6 +12,8 @@ from gedi.settings import EncoderSettings, Settings
 from gedi.training.session import start
 from gedi.training.starts import principal_axes
 from gedi.training.storage import load_trained, save_trained
+
+NETWORK = Settings(n_clusters=3, max_iter=10, device="cpu", encoder=EncoderSettings("mlp"))
 
 
 def test_what_is_orthogonal_to_the_axes_is_not_seen():
@@ -34,12 +38,12 @@ def test_wide_tables_of_few_rows_are_seen_along_their_axes(tmp_path):
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3
     x = (rng.normal(size=(90, 120)) + 4 * rng.normal(size=(3, 120))[y]).astype(np.float32)
-    session = start(Dataset("wide", x), Settings(n_clusters=3, max_iter=10, device="cpu"))
+    session = start(Dataset("wide", x), NETWORK)
     assert session.settings.encoder.components == 45
     assert session.state.model.encoder.axes.shape == (120, 45)
     fit = session.run()
     save_trained(fit.trained, tmp_path / "model.safetensors")
     back = load_trained(tmp_path / "model.safetensors", fit.settings, (120,))
     np.testing.assert_array_equal(back.predict(x).clusters, fit.trained.predict(x).clusters)
-    whole = Settings(n_clusters=3, device="cpu", encoder=EncoderSettings(components=0))
+    whole = replace(NETWORK, encoder=EncoderSettings("mlp", components=0))
     assert not hasattr(start(Dataset("wide", x), whole).state.model.encoder, "axes")

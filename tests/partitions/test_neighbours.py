@@ -4,7 +4,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
 
-from gedi.partitions.neighbours import affinity, connected, eigenmap, nearest, spanning_tree
+from gedi.partitions.neighbours import affinity, connected, eigenmap, mutual, nearest, spanning_tree
 
 
 @pytest.mark.parametrize("d", [2, 12])
@@ -61,3 +61,8 @@ def test_the_eigenmap_of_two_cliques_is_constant_on_each(size):
     np.testing.assert_allclose(first, np.broadcast_to(first[0], first.shape), atol=1e-6)
     np.testing.assert_allclose(second, np.broadcast_to(second[0], second.shape), atol=1e-6)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(2), atol=1e-6)
+
+
+def test_mutual_neighbours_are_pairs_that_name_each_other():
+    index = np.array([[1, 2], [0, 3], [3, 1], [2, 0]])
+    assert mutual(index).tolist() == [[0, 1], [2, 3]]

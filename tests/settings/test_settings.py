@@ -111,7 +111,7 @@ def test_refused_with_the_name_of_the_setting(name, value):
         ("encoder.hidden", 16, "a list of whole numbers"),
         ("encoder.hidden", [16.5], "a list of whole numbers"),
         ("encoder.base", "yes", "true or false"),
-        ("encoder.kind", 3, "one of mlp, conv, resnet8, resnet18"),
+        ("encoder.kind", 3, "one of mlp, linear, conv, resnet8, resnet18"),
         ("method", None, "one of gedi, barlow-twins, swav"),
         ("views.own", "wave", "a list of names"),
         ("views.own", [1], "a list of names"),

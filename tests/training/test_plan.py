@@ -207,7 +207,7 @@ def test_gen_pulls_harder_and_more_slowly_on_convolutional_networks():
 
 def test_tables_have_no_image_views():
     views = resolve(Settings(n_clusters=3), table()).views
-    assert asdict(views) == asdict(ViewSettings(adversarial=0.18, neighbours=10))
+    assert asdict(views) == asdict(ViewSettings(noise=0.5, adversarial=0.18, neighbours=10))
     neutral = ViewSettings(**NEUTRAL)
     assert image_views(resolve(Settings(n_clusters=3, views=neutral), table()).views) == NEUTRAL
     for changes in ({"rotate": 10.0}, {"crop": 0.5}, {"preset": "digits"}):
@@ -240,12 +240,54 @@ def test_some_view_must_be_left():
         assert resolve(Settings(n_clusters=3, views=views), images(8)).views.crop == views.crop
 
 
+def test_many_features_get_an_affine_head_and_an_exact_likelihood():
+    found = resolve(Settings(n_clusters=3), table(n=500, d=101))
+    assert (found.encoder.kind, found.sampler.kind, found.encoder.components) == (
+        "linear",
+        "exact",
+        100,
+    )
+    assert (found.restarts.n, found.restarts.pool, found.prior) == (16, False, "learned")
+    assert (found.views.noise, found.views.adversarial, found.views.neighbours) == (0, 0, 20)
+    assert resolve(found, table(n=500, d=101)) == found
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(n_clusters=1, weights=WeightSettings(inv=0.0, prior=0.0)),
+        Settings(n_clusters=3, encoder=EncoderSettings(hidden=[8])),
+        Settings(n_clusters=3, sampler=SamplerSettings(kind="base")),
+    ],
+    ids=["one cluster", "widths", "draws of the base"],
+)
+def test_many_features_without_an_affine_head(settings):
+    assert resolve(settings, table(n=500, d=101)).encoder.kind == "mlp"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(
+            n_clusters=3, sampler=SamplerSettings(kind="exact"), encoder=EncoderSettings("mlp")
+        ),
+        Settings(
+            n_clusters=3, sampler=SamplerSettings(kind="base"), encoder=EncoderSettings("linear")
+        ),
+    ],
+    ids=["exact", "linear"],
+)
+def test_an_affine_head_and_an_exact_likelihood_expect_each_other(settings):
+    with pytest.raises(SettingsError, match=r"linear and exact expect each other"):
+        resolve(settings, table())
+
+
 def test_images_of_some_size_get_convolutions():
     resolved = resolve(Settings(n_clusters=3), images(28))
     assert resolved.encoder.kind == "conv" and resolve(resolved, images(28)) == resolved
     assert (resolved.data_noise, resolved.sampler.n_steps, resolved.sampler.every) == (0.3, 10, 5)
     assert resolve(Settings(n_clusters=3), images(8)).encoder.kind == "mlp"
-    assert resolve(Settings(n_clusters=3), table(d=800)).encoder.kind == "mlp"
+    assert resolve(Settings(n_clusters=3), table(d=80)).encoder.kind == "mlp"
     said = Settings(n_clusters=3, encoder=EncoderSettings(kind="mlp"))
     assert resolve(said, images(28)).encoder.kind == "mlp"
     widths = resolve(Settings(n_clusters=3, encoder=EncoderSettings(hidden=[7])), images(28))

@@ -617,8 +617,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 f"columns of X are left out: {', '.join(dropped)}", UserWarning, stacklevel=4
             )
         if self.verbose:
+            console = Console(stderr=True, soft_wrap=True)
             for line in str(plan).splitlines():
-                print(f"column {line}", file=sys.stderr)
+                console.print(f"column {line}", markup=False, highlight=False)
         return rows
 
     def _finite(self, x: Any, **checks: Any) -> NDArray[np.floating]:

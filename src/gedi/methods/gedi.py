@@ -21,6 +21,7 @@ def gedi_terms(
     smoothed: Tensor | None = None,
     observed: Observed | None = None,
     draws_of_base: bool = False,
+    normalized: bool = False,
 ) -> Terms:
     """GEN, INV, PRIOR and EVIDENCE of one batch, from a single pass through the network.
 
@@ -40,6 +41,8 @@ def gedi_terms(
         observed: inputs about which something is known; if None, EVIDENCE is zero.
         draws_of_base: whether the negatives are draws of the base. GEN is then their contrast with
             the data, see `gedi.objective.noise_contrast`.
+        normalized: whether the network is normalised over its base. GEN is then the log-likelihood
+            of the data minus that under the base, and needs no negatives.
 
     Returns:
         The terms in nats, (...).
@@ -53,22 +56,24 @@ def gedi_terms(
     }
     given = {name: part for name, part in parts.items() if part is not None}
     together = torch.cat(list(given.values()), -2)
-    # Posteriors do not depend on the base, and neither does the contrast with its draws.
-    outputs = model(together, with_base=False) if draws_of_base else model(together)
+    # Posteriors do not depend on the base, and neither do a contrast with its draws and a gain.
+    relative = draws_of_base or normalized
+    outputs = model(together, with_base=False) if relative else model(together)
     sizes = [part.shape[-2] for part in given.values()]
     logits = dict(zip(given, outputs.split(sizes, -2), strict=True))
     prior = prior_agreement(logits["x"], log_prior)
     zero = torch.zeros_like(prior)
     inv = zero if view is None else invariance(logits["view"], logits["x"])
     evidence = zero if observed is None else observed.log_likelihood(logits["observed"])
-    if negatives is None:
+    if negatives is None and not normalized:
         inv, evidence = means(inv, evidence)
         return Terms(zero, inv, prior, evidence)
     energies = energy_of_logits(logits["x" if smoothed is None else "smoothed"])
-    of_negatives = energy_of_logits(logits["negatives"])
-    if draws_of_base:
-        gen = noise_contrast(-energies, -of_negatives)
+    if normalized:
+        gen = -energies.mean(-1)
+    elif draws_of_base:
+        gen = noise_contrast(-energies, -energy_of_logits(logits["negatives"]))
     else:
-        gen = contrast(energies, of_negatives)
+        gen = contrast(energies, energy_of_logits(logits["negatives"]))
     gen, inv, evidence, energy = means(gen, inv, evidence, energies.detach().mean(-1))
     return Terms(gen, inv, prior, evidence, energy)

@@ -10,9 +10,11 @@ from gedi.model.classifier import (
     renumbered,
     weight_average,
 )
+from gedi.model.linear import LinearClassifier
 
 __all__ = [
     "EnergyClassifier",
+    "LinearClassifier",
     "ResidualClassifier",
     "energy_of_logits",
     "member",

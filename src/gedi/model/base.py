@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.model.spectral import WHOLE, SpectralMatrix
 
-__all__ = ["GaussianBase", "likeliest_shrinkage"]
+__all__ = ["GaussianBase", "NormalizedGaussian", "likeliest_shrinkage"]
 
 _CHUNK_VALUES = 2**21  # values of the data at a time, 16 MiB in float64
 _LEAST_SHRINKAGE = 1e-3
@@ -99,6 +99,18 @@ class GaussianBase(nn.Module):
         )
         points: Tensor = self.mean + self.root(noise)
         return points
+
+
+class NormalizedGaussian(GaussianBase):
+    """The log-density of N(μ, Σ), -|(x - μ) Σ^(-1/2)|² / 2 - log |2πΣ| / 2, in nats."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The log-density in nats, (..., d) -> (...)."""
+        root, d = self.root, self.mean.numel()
+        log_det = root.values.log().sum()  # half of that of Σ
+        if not root.is_whole:
+            log_det = log_det + (d - len(root.values)) * root.rest.log()
+        return super().forward(x) - log_det - 0.5 * d * math.log(2 * math.pi)
 
 
 def likeliest_shrinkage(x: Tensor, noise: float) -> float:

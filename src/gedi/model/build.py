@@ -4,10 +4,11 @@ import torch
 from torch import Generator, nn
 
 from gedi.errors import SettingsError
-from gedi.model.base import GaussianBase
+from gedi.model.base import GaussianBase, NormalizedGaussian
 from gedi.model.classifier import EnergyClassifier, ResidualClassifier
-from gedi.model.encoders import CosineHead, OwnEncoder
+from gedi.model.encoders import CosineHead, OnAxes, OwnEncoder
 from gedi.model.kinds import fresh_encoder
+from gedi.model.linear import LinearClassifier
 from gedi.model.mixture import MixtureBase
 from gedi.settings.complete import EncoderChoice
 
@@ -50,6 +51,17 @@ def build_model(
         if module is None
         else OwnEncoder(module, input_shape, members=members)
     )
+    if chosen.kind == "linear":
+        assert isinstance(encoder, OnAxes) and not isinstance(base, MixtureBase)  # planned
+        assert base is None or isinstance(base, NormalizedGaussian)
+        return LinearClassifier(
+            encoder,
+            n_outputs,
+            base=base,
+            encoder_dtype=encoder_dtype,
+            members=members,
+            generator=generator,
+        )
     if residual:
         return ResidualClassifier(
             encoder,

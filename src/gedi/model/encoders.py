@@ -47,7 +47,7 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*members, n, d) -> (*members, n, e)."""
-        if self.weight.ndim == 3 and x.ndim == 3:
+        if self.weight.ndim == 3 and x.ndim == 3 and len(x) == len(self.weight):
             return torch.baddbmm(self.bias, x, self.weight)
         if self.weight.ndim == 2 and x.ndim == 2:
             return torch.addmm(self.bias, x, self.weight)
@@ -126,7 +126,7 @@ class OnAxes(nn.Module):
     Args:
         n_inputs: the number of features, d.
         n_axes: the number of axes, k.
-        encoder: maps (..., k) to (..., e).
+        encoder: maps (..., k) to (..., e); None is the identity.
 
     Attributes:
         centre: m, (d,).
@@ -138,10 +138,10 @@ class OnAxes(nn.Module):
     axes: Tensor
     scale: Tensor
 
-    def __init__(self, n_inputs: int, n_axes: int, encoder: MLP) -> None:
+    def __init__(self, n_inputs: int, n_axes: int, encoder: MLP | None = None) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.n_features = encoder.n_features
+        self.encoder = encoder or nn.Identity()
+        self.n_features = n_axes if encoder is None else encoder.n_features
         self.register_buffer("centre", torch.zeros(n_inputs))
         self.register_buffer("axes", torch.zeros(n_inputs, n_axes))
         self.register_buffer("scale", torch.ones(()))

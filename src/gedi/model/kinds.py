@@ -53,6 +53,9 @@ def fresh_encoder(
         if not k:
             return MLP(d, chosen.hidden, members=members, generator=generator)
         return OnAxes(d, k, MLP(k, chosen.hidden, members=members, generator=generator))
+    if chosen.kind == "linear":  # the head alone has members
+        assert chosen.components  # never 0 or None in settings with nothing left open
+        return OnAxes(math.prod(input_shape), chosen.components)
     first, *others = (
         _module(str(chosen.kind), input_shape, generator) for _ in range(math.prod(members))
     )

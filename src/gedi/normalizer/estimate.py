@@ -19,13 +19,13 @@ class LogNormalizer(NamedTuple):
         value: log Z, in nats.
         error: its standard error, in nats.
         ess: the effective sample size (Kish) of the weights; infinite for the grid.
-        method: "grid", "annealing" or "base".
+        method: "grid", "annealing" or "base"; "exact" if Z is known.
     """
 
     value: float
     error: float
     ess: float
-    method: Literal["grid", "annealing", "base"]
+    method: Literal["grid", "annealing", "base", "exact"]
 
     @property
     def trusted(self) -> bool:

@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.sparse.linalg import eigsh
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["affinity", "connected", "eigenmap", "nearest", "spanning_tree"]
+__all__ = ["affinity", "connected", "eigenmap", "mutual", "nearest", "spanning_tree"]
 
 TREE_SEARCH = 8  # up to this many columns a k-d tree is faster than all distances
 DENSE = 100  # up to this many rows all eigenvectors are computed
@@ -30,6 +30,18 @@ def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArra
     own = index == np.arange(n)[:, None]
     own[~own.any(1), -1] = True
     return distance[~own].reshape(n, k), index[~own].reshape(n, k)
+
+
+def mutual(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of rows that are neighbours of each other, (m, 2), each pair once.
+
+    Args:
+        index: the neighbours of each row, (n, k).
+    """
+    n, k = index.shape
+    own = np.repeat(np.arange(n), k)
+    graph = sparse.csr_matrix((np.ones(n * k), (own, index.ravel())), (n, n))
+    return np.stack(sparse.triu(graph.multiply(graph.T), 1).nonzero(), 1)
 
 
 def spanning_tree(distance: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -76,6 +76,7 @@ class SamplerChoice(SamplerSettings):
 class ViewChoice(ViewSettings):
     """Complete settings of the views; strengths of views of images are None for vectors."""
 
+    noise: float
     adversarial: float
     neighbours: int
 

@@ -33,9 +33,9 @@ __all__ = [
 ]
 
 
-EncoderKind = Literal["mlp", "conv", "resnet8", "resnet18"]
+EncoderKind = Literal["mlp", "linear", "conv", "resnet8", "resnet18"]
 MethodKind = Literal["gedi", "barlow-twins", "swav"]
-SamplerKind = Literal["langevin", "vera", "base"]
+SamplerKind = Literal["langevin", "vera", "base", "exact"]
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,19 @@ class EncoderSettings:
     """The network.
 
     Args:
-        kind: mlp; for images also conv (small), resnet8 or resnet18; or the name of a plug-in.
+        kind: mlp; linear, logits that are affine in the features, with sampler.kind exact; for
+            images also conv (small), resnet8 or resnet18; or the name of a plug-in.
             Larger networks are for many images and a GPU. Null: conv for images of at least 16
-            pixels a side unless `hidden` is given, else mlp.
+            pixels a side unless `hidden` is given; linear with sampler.kind exact; else mlp.
         hidden: the widths of the layers of an mlp. Null: [100, 100] for up to 32 features, else
             [512, 512].
         base: add the log-density of a simple model of the data to the logits: a mixture with
             sampler.kind base, which needs it, else a Gaussian, so that chains start near the data.
             Null: true, but with chains only above two dimensions.
-        components: the number of principal axes of the data that an mlp sees, with sampler.kind
-            base; 0 for all features. The density always sees all features. Null: up to 100 if there
-            are more than 100 features and fewer than ten points for each, else 0.
+        components: the number of principal axes of the data that the network sees, with
+            sampler.kind base or exact; 0 for all features, of an mlp. The density always sees all
+            features. Null: up to 100 for a linear network, and for an mlp with more than 100
+            features and fewer than ten points for each; else 0.
     """
 
     kind: EncoderKind | str | None = None
@@ -123,8 +125,11 @@ class SamplerSettings:
             training, which takes seconds; it is for vectors. langevin draws negatives by Langevin
             chains, as Algorithm 1 was published. vera draws them from a network that learns to
             sample; few chains move during the training, and GEN is added after one restart is
-            chosen. Null: base for vectors without known classes or groups and with a built-in
-            encoder and method, else langevin; or as in the model that a training goes on from.
+            chosen. exact needs no negatives: with a linear network on a Gaussian base, log Z is
+            known, and GEN is the log-likelihood itself; views are neighbours. Null: exact for
+            vectors of more than 100 features, base for others, without known classes or groups and
+            with a built-in encoder and method, else langevin; or as in the model that a training
+            goes on from.
         n_draws: with kind base, the number of draws for each point of a batch.
         step_size: the Langevin step size ε in whitened coordinates; the initial value if
             target_acceptance is set.
@@ -183,15 +188,16 @@ class ViewSettings:
 
     Args:
         noise: tables: the length of Gaussian noise, in units of the local scale, which is the
-            distance to near neighbours.
+            distance to near neighbours. Null: 0.5, but 0 with sampler.kind exact.
         dropout: tables: the share of features that take the value of another point. For tables in
             which single features should not decide the cluster.
         adversarial: the length of the change that affects the prediction most, in units of the
-            local scale. Null: 0.18, or 0.15 for images of at least 16 pixels a side; 0 for images
-            with barlow-twins and swav, which compare two views of the same kind.
+            local scale. Null: 0.18, or 0.15 for images of at least 16 pixels a side; 0 with
+            sampler.kind exact, and for images with barlow-twins and swav, which compare two views
+            of the same kind.
         neighbours: the number of nearest data points that are views of a point; 0 for none. Null:
-            10, but 0 for images of at least 16 pixels a side, and for all images with barlow-twins
-            and swav.
+            10; 20 with sampler.kind exact, of which only mutual ones are views; 0 for images of at
+            least 16 pixels a side, and for all images with barlow-twins and swav.
         preset: images: digits (written characters) or natural (photographs); determines the values
             below that are null. Null: natural for images of three channels, else digits.
         rotate: images: the largest rotation, in degrees. Null: from the preset.
@@ -213,7 +219,7 @@ class ViewSettings:
         own: the names of views from plug-ins, which are added to the others.
     """
 
-    noise: float = 0.5
+    noise: float | None = None
     dropout: float = 0.0
     adversarial: float | None = None
     neighbours: int | None = None
@@ -415,7 +421,7 @@ def check(settings: Settings, called: Mapping[str, str] | None = None) -> None:
         if value is not None and value != "auto" and name in _RANGES:
             _RANGES[name].check(_label(name, called), value)
     if isinstance(settings.prior, (list, tuple)):
-        if not all(0 < share < _INF for share in settings.prior):
+        if not settings.prior or not all(0 < share < _INF for share in settings.prior):
             raise SettingsError(
                 f"setting prior: expected positive shares, got {_shown(settings.prior)}"
             )

@@ -16,7 +16,7 @@ from gedi.data.stream import Stream
 from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
 from gedi.evidence import Evidence, Observed
 from gedi.methods import BUILT_IN, Method
-from gedi.model import EnergyClassifier, weight_average
+from gedi.model import EnergyClassifier, LinearClassifier, weight_average
 from gedi.model.box import Box
 from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms, Weights, log_marginal
@@ -231,7 +231,7 @@ def train(
         learning_rate = algorithm.learning_rate_at(state)
         # Without INV no views are needed, and without GEN no chains.
         needs_views = algorithm.weights.inv != 0
-        needs_chains = bool(weights.gen != 0)
+        needs_chains = bool(weights.gen != 0) and not isinstance(state.model, LinearClassifier)
 
         # 1. Draw a batch, its views, and inputs with evidence.
         index, x = _batch(data, algorithm, state)
@@ -298,7 +298,11 @@ def _ascend(
     )
 
     # 3. Compute the gradients of the terms, and take one step of Adam on their sum.
-    drawn = {"draws_of_base": True} if isinstance(state.sampler, BaseDraws) else {}
+    drawn: dict[str, bool] = {}
+    if isinstance(state.sampler, BaseDraws):
+        drawn = {"draws_of_base": True}
+    elif isinstance(state.model, LinearClassifier):
+        drawn = {"normalized": True}
     terms = algorithm.method.terms(
         model, x, view, negatives, state.log_prior, smoothed=smoothed, observed=observed, **drawn
     )
@@ -325,7 +329,10 @@ def _batch(
 
     Points of a stream are drawn in its own order and have no places.
     """
-    shape = (*state.members, algorithm.batch_size)
+    members = state.members
+    if isinstance(state.model, LinearClassifier):
+        members = (1,) * len(members)  # all share a batch, whose features are computed once
+    shape = (*members, algorithm.batch_size)
     if isinstance(data, Stream):
         return None, data.draw(shape)
     rows = algorithm.rows

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -20,11 +20,12 @@ from gedi.distributed import from_first, n_processes, own_seed, rank, share_of
 from gedi.errors import DataError
 from gedi.evidence import Labels
 from gedi.evidence.build import LABEL_SHARE, build_evidence, n_known, rule_evidence
-from gedi.model import EnergyClassifier
-from gedi.model.base import GaussianBase
+from gedi.model import EnergyClassifier, LinearClassifier
+from gedi.model.base import GaussianBase, NormalizedGaussian
 from gedi.model.box import Box
 from gedi.model.build import build_model, load_weights
 from gedi.model.encoders import OnAxes
+from gedi.model.linear import FAR
 from gedi.model.mixture import MixtureBase
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
@@ -32,6 +33,7 @@ from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.model.visible import VisibleValues
 from gedi.objective import Weights
+from gedi.partitions.neighbours import mutual, nearest
 from gedi.sampling import BaseDraws, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
@@ -71,6 +73,7 @@ REPORTED = 10_000  # points on which the final result is measured
 MONITORED = 2000  # points on which the gap is monitored
 MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
+_NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
 _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
 _REFERRING = 0.15  # share of it for the outlier energy
@@ -153,7 +156,10 @@ def build_ingredients(
     """
     settings, previous = plan.settings, custom.previous
     by_contrast, weights = settings.sampler.kind == "base", settings.weights
-    scaling = _scaling(dataset, robust=by_contrast) if previous is None else previous.scaling
+    exact = settings.sampler.kind == "exact"
+    scaling = (
+        _scaling(dataset, robust=by_contrast or exact) if previous is None else previous.scaling
+    )
     data = Points(dataset.x, scaling, device)
     if data.are_all_the_same:
         raise DataError(f"{dataset.name}: all {len(data)} points are the same")
@@ -166,7 +172,6 @@ def build_ingredients(
         drawn = resampled(order, weights_of_points, drawing)
     # Anchors only propose and scale moves, so they need no weights.
     anchors = data[order[: settings.sampler.n_anchors]]
-    view = together(_views(plan, data, order, scaling, custom))
     some = drawn[: affordable(MEASURED, d)]
     base, root = _base(
         plan, data[some], previous, None if drawn is order else some, deadline.share(_CHOOSING)
@@ -177,7 +182,11 @@ def build_ingredients(
     axes = None
     if settings.encoder.components and previous is None:
         some = drawn[: affordable(_DECOMPOSED, d)]
-        axes = principal_axes(data[some], settings.encoder.components, settings.seed)
+        axes = principal_axes(
+            _within(data[some], exact), settings.encoder.components, settings.seed
+        )
+    rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
+    view = together(_views(plan, data, order, scaling, custom, rows=rows, axes=axes))
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
         partition = (
@@ -203,7 +212,8 @@ def build_ingredients(
         batch_size=settings.batch_size,
         n_processes=plan.n_processes,
     )
-    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if by_contrast else 0
+    n_held_out = min(_MOST_HELD_OUT, len(data) // _HELD_OUT) if by_contrast or exact else 0
+    trained_on = order[n_held_out:] if rows is None else rows[n_held_out:]
     w_evidence = weights.evidence
     if partition is not None and weights.start > 0:
         evidence, w_evidence = (
@@ -225,10 +235,8 @@ def build_ingredients(
         compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
-        rows=order[n_held_out:] if n_held_out or weights_of_points is not None else None,
-        cumulative=None
-        if weights_of_points is None
-        else weights_of_points[order[n_held_out:]].cumsum(0),
+        rows=trained_on if n_held_out or weights_of_points is not None else None,
+        cumulative=None if weights_of_points is None else weights_of_points[trained_on].cumsum(0),
     )
     held_out = order[:n_held_out]
     if n_held_out and weights_of_points is not None:
@@ -317,6 +325,9 @@ def fresh_state(
     if parts.axes is not None:
         assert isinstance(model.encoder, OnAxes)  # planned
         model.encoder.place(*parts.axes)
+    if isinstance(model, LinearClassifier) and previous is None:
+        assert isinstance(parts.base, NormalizedGaussian)  # planned
+        model.stand_on(copy.deepcopy(parts.base).cpu())
     model = model.to(device)
     if previous is not None:
         load_weights(model, previous.model)
@@ -432,21 +443,49 @@ def _sampler(
     )
 
 
-def _views(plan: Plan, data: Points, order: Tensor, scaling: Scaling, custom: Custom) -> list[View]:
-    """The views of the settings, then the user's functions and pairs."""
+def _views(
+    plan: Plan,
+    data: Points,
+    order: Tensor,
+    scaling: Scaling,
+    custom: Custom,
+    *,
+    rows: Tensor | None,
+    axes: PrincipalAxes | None,
+) -> list[View]:
+    """The views of the settings, then the user's functions and pairs.
+
+    With places of rows (m,), views of these are their mutual neighbours along the axes.
+    """
     shape, n_anchors = plan.data, plan.settings.sampler.n_anchors
     some = data[order[: max(affordable(REFERENCES, data.n_features), n_anchors)]]
     views = build_views(
-        plan.settings.views,
+        plan.settings.views if rows is None else replace(plan.settings.views, neighbours=0),
         some,
         shape.image_shape,
         scaling,
         n_anchors=n_anchors,
     )
+    if rows is not None and plan.settings.views.neighbours > 0:
+        views.append(_mutual_neighbours(data, rows, axes, plan.settings.views.neighbours))
     views += [Own(function, scaling, shape.input_shape) for function in custom.views]
     if custom.positives is not None:
         views.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
     return views
+
+
+def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Positives:
+    """A view that is a point of which x is among the k nearest, and which is among those of x."""
+    seen = _within(data[rows], True)
+    along = seen if axes is None else (seen - axes.centre) @ axes.axes
+    _, index = nearest(along.cpu().numpy(), k)
+    pairs = torch.from_numpy(mutual(index)).long().to(rows.device)
+    return Positives(data, rows[pairs])
+
+
+def _within(x: Tensor, exact: bool) -> Tensor:
+    """The points as a linear network sees them, with far values cut off."""
+    return x.clamp(-FAR, FAR) if exact else x
 
 
 def _base(
@@ -469,6 +508,8 @@ def _base(
         deadline: of the choice of a mixture.
     """
     noise = plan.settings.data_noise
+    if plan.settings.sampler.kind == "exact" and previous is None:
+        return NormalizedGaussian.fit(_within(data, True), 0.0).to(data.device), None
     if plan.settings.sampler.kind == "base" and previous is None:
         generator = Generator().manual_seed(plan.settings.seed)
         known = None if source is None else source.cpu()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gedi.distributed import mean, means
 from gedi.evidence import Evidence
-from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.model import EnergyClassifier, LinearClassifier, energy_of_logits
 from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms, Weights, collapse_gap, invariance, prior_agreement
 from gedi.views import View
@@ -57,14 +57,16 @@ class Monitor:
             torch.Generator(self.x.device).manual_seed(seed) for seed in (self.seed, self.seed + 1)
         )
         members = chains.shape[:-2]
+        exact = isinstance(model, LinearClassifier)
+        seen = (1,) * len(members) if exact else members  # features are computed once for all
         logits = self.x.new_empty(*members, len(self.x), model.n_clusters)
         view_logits, smoothed_logits = torch.empty_like(logits), logits
         if self.smoothing.scale > 0:
             smoothed_logits = torch.empty_like(logits)
         for start in range(0, len(self.x), _PART):
             part = slice(start, start + _PART)
-            x = self.x[part].expand(*members, -1, -1)
-            index = None if self.index is None else self.index[part].expand(*members, -1)
+            x = self.x[part].expand(*seen, -1, -1)
+            index = None if self.index is None else self.index[part].expand(*seen, -1)
             view = self.view(x, posterior=model.posterior, generator=generator, index=index)
             logits[..., part, :] = model(x)
             view_logits[..., part, :] = model(view)
@@ -81,7 +83,9 @@ class Monitor:
         if self.evidence is not None:
             observed = self.evidence.draw(tuple(members), generator)
             evidence = mean(observed.log_likelihood(model(observed.x)))
-        terms = Terms(energy_samples - energy_data, inv, prior, evidence)
+        # Where log Z is exact, samples are as good as the model itself.
+        gen = torch.zeros_like(energy_data) if exact else energy_samples - energy_data
+        terms = Terms(gen, inv, prior, evidence)
         return terms, {
             "gap": collapse_gap(inv, prior, log_prior),
             "energy_data": energy_data,

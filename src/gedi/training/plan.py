@@ -24,6 +24,7 @@ from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
 from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
+from gedi.model.linear import LinearClassifier
 from gedi.model.mixture import MixtureBase
 from gedi.model.scaling import Scaling
 from gedi.model.sizes import NetworkSize, network_size
@@ -59,7 +60,7 @@ _BY_HEART = 1000  # points that a network memorises
 _LEAST_NOISE = 0.01
 _CONVOLVED = 16  # pixels per side from which the default network is convolutional
 _SMALL = 50_000  # parameters below which several networks cost little more than one
-_ADVERSARIAL, _NEIGHBOURS = 0.18, 10  # the first in units of the local scale
+_NOISE, _ADVERSARIAL, _NEIGHBOURS = 0.5, 0.18, 10  # the first two in units of the local scale
 # At twice this strength, fours and nines of MNIST share clusters, since the worst change of one is
 # the other. Neighbours in pixels mean little: with them, clusters of images stay blurred.
 _ADVERSARIAL_LARGE, _NEIGHBOURS_LARGE = 0.15, 0
@@ -68,6 +69,9 @@ _AXES, _POINTS_EACH = 100, 10  # axes that a network sees, with fewer points tha
 _SHORT, _LONG = 200, 2000  # iterations from a pool of partitions, and from random weights
 _PATIENT, _VERY_PATIENT = 100, 1000  # iterations without progress, of the two
 _SEARCH = 0.35  # share of max_time in which the number of clusters is found
+_ITERATIONS = {"base": _SHORT, "exact": 300}  # without chains
+_HEADS = 16  # networks of a head alone, side by side
+_NEIGHBOURS_EXACT = 20  # of which those are views that are mutual
 _COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
@@ -243,7 +247,7 @@ def plan(
     shape = DataShape.of(dataset)
     method = custom.chosen_method(settings)
     kind = _sampler_kind(settings, method, shape, custom)
-    encoder = _encoder(settings, method, shape, custom, by_contrast=kind == "base")
+    encoder = _encoder(settings, method, shape, custom, sampler=kind)
     deadline = Deadline.after(settings.max_time, begun)
     n_clusters, found = _number(dataset, settings, custom, encoder.components, deadline)
     if shape.n_points < n_clusters:
@@ -254,8 +258,8 @@ def plan(
     settings = replace(
         settings,
         sampler=replace(settings.sampler, kind=kind),
-        max_iter=settings.max_iter or (_SHORT if kind == "base" else _LONG),
-        patience=settings.patience or (_PATIENT if kind == "base" else _VERY_PATIENT),
+        max_iter=settings.max_iter or _ITERATIONS.get(kind, _LONG),
+        patience=settings.patience or (_PATIENT if kind in _ITERATIONS else _VERY_PATIENT),
     )
     decided = _decided(
         settings,
@@ -274,7 +278,7 @@ def plan(
     if decided.sampler.kind == "vera":
         _check_vera(decided, shape)
     _check_processes(decided, devices * nodes)
-    if decided.data_noise is None and decided.sampler.kind == "base":
+    if decided.data_noise is None and decided.sampler.kind in _ITERATIONS:
         # Held-out points keep its density smooth.
         decided = replace(decided, data_noise=0.0)
     if decided.data_noise is None:
@@ -346,16 +350,22 @@ def _decided(
     d, kind = shape.n_features, encoder.kind
     convolved = is_convolutional(kind)
     small = not convolved and n_parameters < _SMALL
-    batch_size = settings.batch_size or (400 if d <= 2 else 256)
+    usual_size = 512 if settings.sampler.kind == "exact" else 400 if d <= 2 else 256
+    batch_size = settings.batch_size or usual_size
     buffer_size = settings.sampler.buffer_size or batch_size
     if buffer_size < batch_size:
         raise SettingsError(
             f"setting sampler.buffer_size: expected at least the batch size {batch_size}, "
             f"got {buffer_size}"
         )
-    by_contrast = settings.sampler.kind == "base"
+    exact = settings.sampler.kind == "exact"
     weights = _weights(
-        settings.weights, method, d, n_clusters, convolved=convolved, by_contrast=by_contrast
+        settings.weights,
+        method,
+        d,
+        n_clusters,
+        convolved=convolved,
+        chains=settings.sampler.kind not in _ITERATIONS,
     )
     _check_method(settings, weights, method, custom)
     _check_evidence(settings, weights, custom)
@@ -374,10 +384,10 @@ def _decided(
         settings,
         method=method.name,
         n_clusters=n_clusters,
-        prior=settings.prior or ("learned" if restarts.pool else "uniform"),
+        prior=settings.prior or ("learned" if restarts.pool or exact else "uniform"),
         batch_size=batch_size,
         weights=weights,
-        learning_rate=settings.learning_rate or _learning_rate(kind, small=small),
+        learning_rate=settings.learning_rate or _learning_rate(kind, small=small and not exact),
         gen_slowdown=settings.gen_slowdown or _gen_slowdown(weights, convolved=convolved),
         encoder=encoder,
         sampler=replace(
@@ -387,17 +397,25 @@ def _decided(
             every=settings.sampler.every or (5 if convolved else 1),
             vera=_vera(settings.sampler.vera, shape),
         ),
-        views=plan_views(settings.views, shape.image_shape, two_views=method.two_views),
+        views=plan_views(
+            settings.views, shape.image_shape, two_views=method.two_views, exact=exact
+        ),
         restarts=restarts,
     )
 
 
 def _encoder(
-    settings: Settings, method: Method, shape: DataShape, custom: Custom, *, by_contrast: bool
+    settings: Settings, method: Method, shape: DataShape, custom: Custom, *, sampler: SamplerKind
 ) -> EncoderChoice:
     """The kind of network and its widths."""
     chosen, d = settings.encoder, shape.n_features
-    kind = chosen.kind or _kind(settings, shape, custom)
+    by_contrast, exact = sampler == "base", sampler == "exact"
+    kind = chosen.kind or ("linear" if exact else _kind(settings, shape, custom))
+    if exact != (kind == "linear"):
+        raise SettingsError(
+            "settings encoder.kind and sampler.kind: linear and exact expect each other, as log Z "
+            f"of other networks is unknown; got {kind} and {sampler}"
+        )
     if is_convolutional(kind) and shape.image_shape is None:
         raise SettingsError(f"setting encoder.kind: {kind} is for images, but these are vectors")
     if kind != "mlp" and chosen.hidden:
@@ -405,17 +423,20 @@ def _encoder(
             f"setting encoder.hidden: {kind} has widths of its own: leave it out, or take kind mlp"
         )
     usual = [100, 100] if d <= 32 else [256, 256] if by_contrast else [512, 512]
-    sees_axes = by_contrast and kind == "mlp"
+    sees_axes = exact or (by_contrast and kind == "mlp")
     if chosen.components and not sees_axes:
         raise SettingsError(
-            "setting encoder.components: is for an mlp with sampler.kind base: leave it out"
+            "setting encoder.components: is for sampler.kind base, with an mlp, or exact: leave it "
+            "out"
         )
     few = sees_axes and d > _FEW_FEATURES and shape.n_points < _POINTS_EACH * d
-    axes = _or(chosen.components, min(_AXES, shape.n_points // 2) if few else 0)
+    axes = _or(chosen.components, min(_AXES, shape.n_points // 2) if few or exact else 0)
+    if exact:
+        axes = max(1, axes)
     return EncoderChoice(
         kind=kind,
         hidden=list(chosen.hidden or usual) if kind == "mlp" else [],
-        base=by_contrast or _or(chosen.base, d > 2 and "gen" in method.gives),
+        base=by_contrast or exact or _or(chosen.base, d > 2 and "gen" in method.gives),
         components=min(axes, d, shape.n_points - 1),
     )
 
@@ -423,24 +444,44 @@ def _encoder(
 def _sampler_kind(
     settings: Settings, method: Method, shape: DataShape, custom: Custom
 ) -> SamplerKind:
-    """The source of negatives: draws of the base for vectors, chains where there is no such base.
+    """The source of negatives: none where log Z is exact, draws of the base, or else chains.
 
-    A training that goes on from a model keeps the kind of its base. Encoders of the user, and
-    trainings with known classes or groups, do not start from a pool of partitions, and without
-    that start chains find better clusters.
+    An affine head is enough for many features, which are most often those of a network. A training
+    that goes on from a model keeps the kind of its base. Encoders of the user, and trainings with
+    known classes or groups, do not start from a pool of partitions, and without that start chains
+    find better clusters.
     """
     kind = settings.sampler.kind
     hindrances = _base_hindrances(settings, method, shape)
-    if kind == "base" and hindrances:
-        raise SettingsError(f"setting sampler.kind: base expects {hindrances[0]}")
+    more = hindrances + _exact_hindrances(custom, shape)
+    wrong = {"base": hindrances, "exact": more}.get(kind or "")
+    if wrong:
+        raise SettingsError(f"setting sampler.kind: {kind} expects {wrong[0]}")
     if kind is not None:
         return kind
+    if settings.encoder.kind == "linear" and not more:
+        return "exact"
     if custom.previous is not None:
+        if isinstance(custom.previous.model, LinearClassifier) and not more:
+            return "exact"
         suits = isinstance(custom.previous.model.base, MixtureBase)
     else:
         own = custom.encoder is not None or is_plugged(settings.encoder.kind)
         suits = not own and not custom.names_clusters
+        usual = settings.encoder.kind is None and settings.encoder.hidden is None
+        several = settings.n_clusters != 1
+        if suits and usual and several and shape.n_features > _FEW_FEATURES and not more:
+            return "exact"
     return "base" if suits and not hindrances else "langevin"
+
+
+def _exact_hindrances(custom: Custom, shape: DataShape) -> list[str]:
+    """What an exact log Z expects besides what draws of the base do; empty if it can be used."""
+    hindrances = {
+        "a network of its own, but there is one of yours": custom.encoder is not None,
+        "rows in memory, but these are streamed": shape.is_stream,
+    }
+    return [expected for expected, holds in hindrances.items() if holds]
 
 
 def _base_hindrances(settings: Settings, method: Method, shape: DataShape) -> list[str]:
@@ -508,7 +549,7 @@ def _cuda_graph(
         "the device is not cuda": not on_cuda,
         f"there are {n_processes} processes": n_processes > 1,
         "sampler.kind is vera": settings.sampler.kind == "vera",
-        "sampler.kind is base": settings.sampler.kind == "base",
+        "sampler.kind is base or exact": settings.sampler.kind in _ITERATIONS,
         "something is known of some inputs": custom.names_clusters,
         "the training continues from a trained model": custom.previous is not None,
     }
@@ -576,6 +617,7 @@ def plan_views(
     image_shape: tuple[int, int, int] | None,
     *,
     two_views: bool = False,
+    exact: bool = False,
 ) -> ViewChoice:
     """Decide the strengths of the views; those of images stay open for tables.
 
@@ -586,6 +628,7 @@ def plan_views(
         views: the settings of the user.
         image_shape: (C, H, W); None for tables.
         two_views: whether the method compares two views.
+        exact: whether log Z is exact; views are then mutual neighbours.
 
     Raises:
         SettingsError: if the data cannot have one of the views.
@@ -605,12 +648,20 @@ def plan_views(
     given = {name: getattr(views, name) for name in strengths}
     chosen = {each.name: getattr(views, each.name) for each in fields(ViewSettings)}
     decided = dict(
+        noise=_or(views.noise, 0.0 if exact else _NOISE),
         adversarial=_or(
             views.adversarial,
-            0.0 if alone else _ADVERSARIAL_LARGE if large else _ADVERSARIAL,
+            0.0 if alone or exact else _ADVERSARIAL_LARGE if large else _ADVERSARIAL,
         ),
         neighbours=_or(
-            views.neighbours, 0 if alone else _NEIGHBOURS_LARGE if large else _NEIGHBOURS
+            views.neighbours,
+            0
+            if alone
+            else _NEIGHBOURS_EXACT
+            if exact
+            else _NEIGHBOURS_LARGE
+            if large
+            else _NEIGHBOURS,
         ),
         preset=kind,
         **{name: _or(given[name], strength) for name, strength in strengths.items()},
@@ -638,7 +689,7 @@ def _check_views(settings: Settings, shape: DataShape) -> None:
     views, image_shape = settings.views, shape.image_shape
     if image_shape is None:
         steps, crop = ["noise", "dropout"], ""
-        seen = max(views.noise, views.dropout) > 0
+        seen = max(views.noise or 0.0, views.dropout) > 0
     else:
         unfit = {"crop", "aspect", *(_COLOURS if image_shape[0] != 3 else ())}
         steps, crop = [name for name in NEUTRAL if name not in unfit], ", or crop below 1,"
@@ -692,11 +743,11 @@ def _weights(
     n_clusters: int,
     *,
     convolved: bool,
-    by_contrast: bool,
+    chains: bool,
 ) -> WeightSettings:
     """The weights; they are zero for terms that the method does not give, unless set."""
-    # A contrast with draws of the base is bounded for any number of features.
-    usual = 1.0 if by_contrast else _gen_weight(d, convolved=convolved)
+    # What is compared with a density that is known is bounded for any number of features.
+    usual = _gen_weight(d, convolved=convolved) if chains else 1.0
     gen = usual if "gen" in method.gives else 0.0
     prior = default_prior_weight(n_clusters) if "prior" in method.gives else 0.0
     weights = replace(
@@ -784,7 +835,7 @@ def _gen_weight(n_features: int, *, convolved: bool) -> float:
 
 
 def _learning_rate(kind: str, *, small: bool) -> float:
-    return 4e-3 if small else {"mlp": 2e-3, "conv": 3e-3}.get(kind, 1e-3)
+    return 4e-3 if small else {"mlp": 2e-3, "conv": 3e-3, "linear": 2e-2}.get(kind, 1e-3)
 
 
 def _gen_slowdown(weights: WeightSettings, *, convolved: bool) -> float:
@@ -816,6 +867,8 @@ def _restarts(
         return RestartSettings(
             False, 1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
+    if sampler == "exact":
+        return _exact_restarts(chosen, weights, max_iter)
     vera, by_contrast = sampler == "vera", sampler == "base"
     clustering = weights.inv > 0 or weights.prior != 0
     # No k-means for images, whose distances mean little, for given encoders, which should not
@@ -846,6 +899,24 @@ def _restarts(
         warmup=_or(chosen.warmup, iterations // 2),
         ramp=_or(chosen.ramp, iterations // 3),
         score_matching=_or(chosen.score_matching, 2 * iterations // 3 if matched else 0),
+    )
+
+
+def _exact_restarts(
+    chosen: RestartSettings, weights: WeightSettings, max_iter: int
+) -> RestartSettings:
+    """Many small networks from random weights, of which the one with the largest bound goes on."""
+    clustering = weights.inv > 0 or weights.prior != 0
+    return replace(
+        chosen,
+        pool=_or(chosen.pool, False),
+        n=chosen.n or (_HEADS if clustering else 1),
+        kmeans=_or(chosen.kmeans, 0),
+        iterations=chosen.iterations or max(1, max_iter // 2),
+        gen=_or(chosen.gen, True),
+        warmup=_or(chosen.warmup, 0),
+        ramp=_or(chosen.ramp, 0),
+        score_matching=_or(chosen.score_matching, 0),
     )
 
 

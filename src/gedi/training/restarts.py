@@ -10,7 +10,7 @@ from torch import Tensor
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "single"]
+__all__ = ["Candidate", "choose", "likeliest", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
 
@@ -37,6 +37,22 @@ class Candidate:
         """The gap minus the log-likelihood of the evidence, in nats; inf if it is not finite."""
         loss = self.gap - self.evidence
         return loss if math.isfinite(loss) else math.inf
+
+
+def likeliest(candidates: list[Candidate]) -> int:
+    """The place of the restart with the largest bound, where the log-likelihood is exact.
+
+        bound = log-likelihood - gap - H(π), plus that of the evidence
+
+    Args:
+        candidates: all restarts, with the same prior.
+    """
+    return max(range(len(candidates)), key=lambda k: _bound(candidates[k]))
+
+
+def _bound(candidate: Candidate) -> float:
+    bound = candidate.log_likelihood - candidate.loss
+    return bound if math.isfinite(bound) else -math.inf
 
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:

@@ -34,7 +34,12 @@ from gedi.distributed import (
     n_processes,
     rank,
 )
-from gedi.model import EnergyClassifier, ResidualClassifier, number_by_size
+from gedi.model import (
+    EnergyClassifier,
+    LinearClassifier,
+    ResidualClassifier,
+    number_by_size,
+)
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.model.kinds import is_convolutional
@@ -67,7 +72,7 @@ from gedi.training.numbering import Numbering, aligned, describe
 from gedi.training.plan import Plan, plan
 from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
-from gedi.training.restarts import Candidate, choose, single
+from gedi.training.restarts import Candidate, choose, likeliest, single
 from gedi.training.score_matching import match_scores
 from gedi.training.starts import kmeans_head, learn_partition
 from gedi.training.threads import bounded_threads, own_state
@@ -481,13 +486,21 @@ class Session:
             scaling=self.parts.scaling,
             box=box,
             sampler=copy.deepcopy(state.sampler.chain_moves()).cpu().eval(),
-            chains=state.buffer.chains.cpu().clone(),
+            chains=self._chains(model),
             log_prior=log_prior,
             normalizer=self._normalizer(model, box, residuals),
             smoothing=Smoothing(smoothing.scale, None if root is None else root.cpu()),
             outliers=self._outliers(model),
             visible=self.parts.visible,
         )
+
+    def _chains(self, model: EnergyClassifier) -> Tensor:
+        """The last positions of the chains, or draws where none have moved, on the CPU."""
+        chains = self.state.buffer.chains
+        if isinstance(model, LinearClassifier):
+            generator = Generator().manual_seed(self.settings.seed)
+            return model.sample(chains.shape[-2], generator)
+        return chains.cpu().clone()
 
     def _outliers(self, model: EnergyClassifier) -> OutlierEnergy | None:
         """The outlier energy with the clusters of its held-out points, on the CPU."""
@@ -505,12 +518,15 @@ class Session:
     ) -> LogNormalizer | None:
         """Log Z in nats: by a grid up to two dimensions, otherwise by annealing.
 
-        With draws of the base it is estimated from these. It is None without a density, and for
+        It is exact for a linear network, and with draws of the base it is estimated from these. It
+        is None without a density, and for
         convolutional networks: in hundreds of dimensions annealing takes minutes for a value that
         is not reliable.
         """
         if self.parts.algorithm.weights.gen == 0 or is_convolutional(self.settings.encoder.kind):
             return None
+        if isinstance(model, LinearClassifier):
+            return LogNormalizer(0.0, 0.0, math.inf, "exact")
         if residuals is not None:
             return residual_log_normalizer(residuals)
         if box.low.numel() <= 2:
@@ -586,6 +602,8 @@ class Session:
         self.controller.guard.begin(self.state)
 
     def _best(self, candidates: list[Candidate]) -> int:
+        if isinstance(self.state.model, LinearClassifier):
+            return likeliest(candidates)
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
@@ -594,7 +612,9 @@ class Session:
         terms, measured = parts.monitor.measure(state.average, state.buffer.chains, state.log_prior)
         likelihoods = torch.zeros_like(measured["gap"])
         if self.settings.restarts.gen:
-            likelihoods = -measured["energy_data"].double() - self._log_normalizers()
+            likelihoods = -measured["energy_data"].double()
+            if not isinstance(state.model, LinearClassifier):
+                likelihoods -= self._log_normalizers()
         return [
             Candidate(warmup, float(gap), float(likelihood), float(evidence))
             for warmup, gap, likelihood, evidence in zip(

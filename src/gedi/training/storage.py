@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from gedi.errors import PluginError, RunError
 from gedi.methods import BUILT_IN, Method, method_of
-from gedi.model.base import GaussianBase
+from gedi.model.base import GaussianBase, NormalizedGaussian
 from gedi.model.box import Box
 from gedi.model.build import build_model
 from gedi.model.kinds import is_convolutional, is_plugged
@@ -162,7 +162,11 @@ def _check_sizes(
     if is_convolutional(kind) and len(input_shape) != 3:
         raise ValueError(f"the encoder {kind} is for images, but points are vectors")
     d = math.prod(input_shape)
-    widths = [input_shape[0] if kind != "mlp" else d, *settings.encoder.hidden, n_clusters]
+    widths = [
+        d if kind in ("mlp", "linear") else input_shape[0],
+        *settings.encoder.hidden,
+        n_clusters,
+    ]
     asked = 0 if own or is_plugged(kind) else sum(a * b for a, b in pairwise(widths))
     gaussian = settings.encoder.base and settings.sampler.kind != "base"
     asked += d * min(d, LEADING) if gaussian else 0
@@ -179,7 +183,8 @@ def _blank_base(
         return None
     if settings.sampler.kind == "base":
         return MixtureBase.blank(tensors)
-    return GaussianBase(torch.zeros(d), SpectralMatrix.blank(d))
+    kind = NormalizedGaussian if settings.sampler.kind == "exact" else GaussianBase
+    return kind(torch.zeros(d), SpectralMatrix.blank(d))
 
 
 def _trained_model(
@@ -216,8 +221,9 @@ def _trained_model(
     normalizer = None
     if "normalizer" in tensors:
         value, error, ess = tensors["normalizer"].tolist()
-        by_contrast = settings.sampler.kind == "base"
-        way: Any = "base" if by_contrast else "annealing" if ess < math.inf else "grid"
+        usual = "annealing" if ess < math.inf else "grid"
+        kind: str = settings.sampler.kind
+        way: Any = kind if kind in ("base", "exact") else usual
         normalizer = LogNormalizer(value, error, ess, way)
     root = None
     if "smoothing.root.rest" in tensors:

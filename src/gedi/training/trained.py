@@ -16,7 +16,7 @@ from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
 from gedi.data.values import check_points
 from gedi.errors import DataError
-from gedi.model import EnergyClassifier, energy_of_logits
+from gedi.model import EnergyClassifier, LinearClassifier, energy_of_logits
 from gedi.model.box import Box
 from gedi.model.outlier_energy import OutlierEnergy
 from gedi.model.scaling import Scaling
@@ -316,8 +316,9 @@ class TrainedModel:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
         Chains start at the last positions of the chains of the training (weighted by p(y|x) for
-        p(x|y)) and take `n_steps` rounds of the sampler's moves. Then values get what is visible
-        in the data: whole numbers, few distinct values, and the observed range of each column.
+        p(x|y)) and take `n_steps` rounds of the sampler's moves; a linear network needs none, as
+        its draws are independent. Then values get what is visible in the data: whole numbers, few
+        distinct values, and the observed range of each column.
 
         Args:
             n: the number of points.
@@ -336,7 +337,11 @@ class TrainedModel:
         if cluster is not None and not 0 <= cluster < self.n_clusters:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
         energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
-        z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
+        z = (
+            self.model.sample(n, generator, cluster)
+            if isinstance(self.model, LinearClassifier)
+            else self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
+        )
         x = self.finished(z) if denoise else self.scaling.inverse(z)
         with torch.no_grad():
             clusters = self.model(self.scaling(x)).argmax(-1)

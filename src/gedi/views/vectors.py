@@ -207,7 +207,7 @@ class Neighbour:
 
 
 class Positives:
-    """A random one of the points that the user paired with x; x itself if there is none.
+    """A random one of the points that are paired with x; x itself if there is none.
 
     Args:
         data: all points, (n, d).

@@ -1,0 +1,105 @@
+"""Groups of texts and photographs from the features of pretrained networks, next to k-means.
+
+    python benchmarks/groups.py FOLDER [--sets stackoverflow ...] [--seeds 3]
+        [--methods GEDI "KMeans, best of 10" HDBSCAN]
+
+FOLDER holds what benchmarks/features.py wrote: NAME.npy, (n, d), and NAME.labels.npy. Methods get
+the number of classes, but HDBSCAN does not, and its rows without a cluster count as one more. Every
+cell runs in a process of its own on one thread, after the libraries are imported; time is processor
+time. Labels measure only. Only missing cells run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric  # noqa: F401 - loaded before the time counts, as GEDI loads it
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN, KMeans
+from threadpoolctl import threadpool_limits
+
+from common import missing, provenance, write
+from gedi import GEDI
+from gedi.evaluation.clustering import accuracy, ari, nmi
+
+SETS = ("stackoverflow", "search_snippets", "biomedical", "cifar10", "cifar100")
+METHODS = ("GEDI", "KMeans, best of 10", "HDBSCAN")
+
+
+def load(folder: Path, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The features of a set, (n, d), and its labels, (n,)."""
+    x = np.load(folder / f"{name}.npy").astype(np.float32)
+    return x, np.load(folder / f"{name}.labels.npy")
+
+
+def clusters(
+    method: str, x: NDArray[np.float32], c: int, seed: int
+) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """The clusters that a method finds, (n,), and what it says of them."""
+    if method == "GEDI":
+        found = GEDI(n_clusters=c, random_state=seed).fit(x)
+        return found.labels_, {"gap": float(found.collapse_gap_)}
+    if method == "HDBSCAN":
+        labels = HDBSCAN(min_cluster_size=max(5, len(x) // (10 * c)), copy=True).fit_predict(x)
+        return labels, {"clusters found": int(labels.max() + 1)}
+    return KMeans(c, n_init=10, random_state=seed).fit_predict(x), {}
+
+
+def cell(folder: Path, name: str, method: str, seed: int) -> dict[str, Any]:
+    """One row of results."""
+    torch.set_num_threads(1)
+    x, y = load(folder, name)
+    y = np.unique(y, return_inverse=True)[1]
+    began = time.process_time()
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, more = clusters(method, x, int(y.max()) + 1, seed)
+    seconds = time.process_time() - began
+    codes = np.unique(found, return_inverse=True)[1]
+    measures = {"accuracy": accuracy(y, codes), "ARI": ari(y, codes), "NMI": nmi(y, codes)}
+    shape = {"n": len(x), "d": x.shape[1], "c": int(y.max()) + 1}
+    return (
+        shape | {key: float(value) for key, value in measures.items()} | more | {"seconds": seconds}
+    )
+
+
+def main() -> None:
+    """Run the missing cells, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sets", nargs="+", default=list(SETS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--cell", nargs=3, metavar=("SET", "METHOD", "SEED"), help=argparse.SUPPRESS
+    )
+    options = parser.parse_args()
+    if options.cell:
+        name, method, seed = options.cell
+        print(json.dumps(cell(options.folder, name, method, int(seed))))
+        return
+    cells = [
+        {"data": name, "method": method, "seed": seed}
+        for name in options.sets
+        for method in options.methods
+        for seed in range(1 if method == "HDBSCAN" else options.seeds)
+    ]
+    for row in cells:
+        if not missing("groups", **row):
+            continue
+        own = [row["data"], row["method"], str(row["seed"])]
+        command = [sys.executable, __file__, str(options.folder), "--cell", *own]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = json.loads(out.splitlines()[-1])
+        write("groups", row | found | provenance())
+
+
+if __name__ == "__main__":
+    main()
