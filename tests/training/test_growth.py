@@ -36,7 +36,7 @@ def test_rows_like_those_of_the_training_bring_no_cluster_and_no_drift(trained):
     assert carried.n_clusters == 3 and batch.unusual < 0.1 and batch.p_value > 0.01
     drift = drift_of(trained, x, len(OLD), batch)
     assert {each.change for each in drift.clusters} == {"kept"}
-    assert "No cluster grew, shrank or moved" in str(drift)
+    assert "No cluster grew, shrank, moved" in str(drift)
 
 
 def test_a_new_and_a_vanishing_cluster_on_a_model_that_forgets_nothing(trained, tmp_path):

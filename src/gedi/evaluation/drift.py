@@ -9,7 +9,7 @@ however many rows there are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,11 @@ class Batch(NamedTuple):
     p_value: float
 
     def __str__(self) -> str:
-        test = f"the p-values of all are {_not(self.p_value < _LEVEL)}uniform (p = "
-        shown = f"{self.p_value:.2g}" if self.p_value >= 1e-6 else "below 1e-6"
+        scores = "differ from" if self.p_value < _LEVEL else "are like"
+        shown = f"= {self.p_value:.2g}" if self.p_value >= 1e-6 else "< 1e-6"
         return (
             f"{self.rows:,} new rows: {self.unusual:.1%} are outliers (about 5% without drift); "
-            f"{test}{shown})"
+            f"their scores {scores} those of the earlier rows (p {shown})"
         )
 
 
@@ -86,11 +86,20 @@ class Drift:
         batch: the new rows, by their outlier scores.
         clusters: each cluster.
         names: names of the columns; may be empty.
+        titles: names of the clusters; may be empty.
     """
 
     batch: Batch
     clusters: tuple[ClusterDrift, ...]
     names: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {
+            "batch": self.batch._asdict(),
+            "clusters": [each._asdict() for each in self.clusters],
+        }
 
     def __str__(self) -> str:
         lines = [f"{self.batch}."]
@@ -103,9 +112,10 @@ class Drift:
                 name = self.names[each.column] if self.names else f"column {each.column}"
                 parts.append(f"moved along {name} by {each.shift:+.1f} standard deviations")
             if parts:
-                lines.append(f"Cluster {each.cluster} {', and '.join(parts)}.")
+                title = f" ({self.titles[each.cluster]})" if self.titles else ""
+                lines.append(f"Cluster {each.cluster}{title} {', and '.join(parts)}.")
         if len(lines) == 1:
-            lines.append("No cluster grew, shrank or moved.")
+            lines.append("No cluster grew, shrank, moved, appeared or vanished.")
         return "\n".join(lines)
 
 
@@ -145,6 +155,7 @@ def drift_of(
     *,
     former: NDArray[np.int64] | None = None,
     names: Sequence[str] = (),
+    titles: Sequence[str] = (),
 ) -> Drift:
     """How each cluster changed from the old to the new rows.
 
@@ -155,6 +166,7 @@ def drift_of(
         batch: what an earlier model says about the new rows.
         former: the number of each cluster in the earlier model, -1 for new ones, (c,).
         names: of the columns.
+        titles: names of the clusters.
     """
     codes = trained.predict(x).clusters
     c = trained.n_clusters
@@ -170,7 +182,7 @@ def drift_of(
         shift, column = _shift(a, b, _LEVEL / c)
         change = _change(before, now, surely=surely, is_new=is_new)
         found.append(ClusterDrift(k, before, now, change, shift, column))
-    return Drift(batch, tuple(found), tuple(names))
+    return Drift(batch, tuple(found), tuple(names), tuple(titles))
 
 
 def _change(before: float, now: float, *, surely: bool, is_new: bool) -> Change:
@@ -197,7 +209,3 @@ def _shift(a: NDArray[np.float64], b: NDArray[np.float64], level: float) -> tupl
     clear = np.where(score > limit, np.abs(shift), 0.0)
     column = int(clear.argmax())
     return (float(shift[column]), column) if clear[column] >= _SHIFT else (0.0, -1)
-
-
-def _not(is_not: bool) -> str:
-    return "not " if is_not else ""

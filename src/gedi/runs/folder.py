@@ -10,7 +10,7 @@
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
     start.safetensors  clusters from which an update starts
-    draws.safetensors  rows that take the place of the data before an update
+    drift.txt          what an update changed, in words
     .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
     features/          features of texts or photographs, see `gedi.data.raw`; may be deleted
@@ -47,7 +47,7 @@ from gedi.files import beside, partial_name
 from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
-from gedi.runs.growth import DRAWS, START, Growth, joined, load_draws, save_draws
+from gedi.runs.growth import START, Growth, joined
 from gedi.runs.lock import LOCK
 from gedi.runs.names import BEFORE, FILE, ClusterNames
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
@@ -60,12 +60,13 @@ from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
-__all__ = ["Run", "feature_cache", "is_taken"]
+__all__ = ["Run", "feature_cache", "first_free", "is_taken"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
+_DRIFT = "drift.txt"
 _FEATURES = "features"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
@@ -115,7 +116,6 @@ class Run:
         number: NumberOfClusters | None = None,
         growth: Growth | None = None,
         carried: Carried | None = None,
-        draws: NDArray[np.float64] | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
@@ -131,7 +131,6 @@ class Run:
             number: how the number of clusters was found; None if it was given.
             growth: what an update added; None for a run that is none.
             carried: the clusters from which it starts.
-            draws: the rows that take the place of the data before it, (n, d).
             overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
@@ -185,8 +184,6 @@ class Run:
             names.save(path, BEFORE)
         if carried is not None:
             run._write(START, lambda file: save_carried(carried, file))
-        if draws is not None:
-            run._write(DRAWS, lambda file: save_draws(draws, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -298,19 +295,12 @@ class Run:
             DataError: if they cannot be read.
         """
         cache = feature_cache(self.path, watch_features)
-        growth = self.growth
-        if growth is None:
+        if self.growth is None:
             return self.source.read(watch, cache=cache)
-        plan = self.columns
-        new = [source.read(watch, cache=cache, plan=plan, min_rows=1) for source in growth.sources]
-        return joined([self._before(new[0], watch, cache), *new])
-
-    def _before(self, new: Dataset, watch: Watch | None, cache: FeatureCache) -> Dataset:
-        """The data before all updates, or draws in their place, like other data."""
-        if self.growth is None or not self.growth.drawn:
-            return self.source.read(watch, cache=cache, plan=self.columns)
-        x = load_draws(self.path / DRAWS, self.n_features)
-        return Dataset(new.name, x, feature_names=self.feature_names, columns=new.columns)
+        sources = (self.source, *self.growth.sources)
+        return joined(
+            [source.read(watch, cache=cache, plan=self.columns, min_rows=1) for source in sources]
+        )
 
     # --- metrics
 
@@ -405,6 +395,10 @@ class Run:
         if not isinstance(content, dict):
             raise RunError(f"{file}: cannot be read: expected a JSON object")
         return content
+
+    def save_drift(self, words: str) -> None:
+        """Write what an update changed."""
+        self._write_text(_DRIFT, words + "\n")
 
     def save_failure(self, reason: str) -> None:
         """Write why the training diverged."""
@@ -523,6 +517,31 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
+        source = self.other_source(
+            path, label, split=split, skip_bad=skip_bad, text=text, table_options=table_options
+        )
+        if self.source.has_features:
+            cache = feature_cache(self.path, watch_features) if keep else None
+            return source.read(watch, cache=cache, min_rows=1)
+        plan = self.columns if table_files(path) else None
+        return source.read(watch, plan=plan, min_rows=1)
+
+    def other_source(
+        self,
+        path: str,
+        label: str | None = None,
+        *,
+        split: str | None = None,
+        skip_bad: bool = False,
+        text: str | None = None,
+        table_options: Mapping[str, Any] | None = None,
+    ) -> Source:
+        """Where `other_data` reads from; the arguments are the same.
+
+        Raises:
+            DataError: if the training data were no texts and `text` is given, or for options that
+                do not fit the data.
+        """
         if text is not None and not self.has_texts:
             raise DataError(f"--text: {self.path} was not trained on texts: leave it out")
         if self.source.has_features:
@@ -531,7 +550,7 @@ class Run:
             if column is not None and holds_lines(path, column, source.table_options):
                 column = None  # one a line, however the training data were kept
                 source = replace(source, no_header=bool((table_options or {}).get("no_header")))
-            source = replace(
+            return replace(
                 source,
                 label=label,
                 split=split,
@@ -539,11 +558,8 @@ class Run:
                 text=column,
                 features=self.source.features,
             )
-            cache = feature_cache(self.path, watch_features) if keep else None
-            return source.read(watch, cache=cache, min_rows=1)
         table = self.columns is not None and bool(table_files(path))
-        plan = self.columns if table else None
-        images = plan is None and holds_images(path)
+        images = not table and holds_images(path)
         source = replace(
             self._source(path, table_options if table else None),
             label=label,
@@ -552,9 +568,7 @@ class Run:
             skip_bad=skip_bad,
             stream_above=self.source.stream_above,
         )
-        if not table:
-            source = replace(source, no_header=False)
-        return source.read(watch, plan=plan, min_rows=1)
+        return source if table else replace(source, no_header=False)
 
     def _source(self, path: str, table_options: Mapping[str, Any] | None) -> Source:
         """Other data, read like those of the training: without names of columns if it had none."""
@@ -585,6 +599,15 @@ def is_taken(path: Path) -> bool:
         return path.exists()
     left = {partial_name("run.json"), LOCK, _FEATURES}
     return {file.name for file in path.iterdir()} - left != set()
+
+
+def first_free(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, ... that holds nothing yet."""
+    candidate, number = path, 1
+    while is_taken(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
 
 
 def feature_cache(folder: Path, watch: Watch | None = None) -> FeatureCache:
@@ -689,8 +712,8 @@ def _clear(path: Path) -> None:
         BEFORE,
         _LIKE,
         START,
-        DRAWS,
         _FAILURE,
+        _DRIFT,
     ):
         (path / name).unlink(missing_ok=True)
     for file in Checkpoints(path / _CHECKPOINTS).files():

@@ -1,25 +1,21 @@
-"""The data of an updated run: those of the run before it, or draws of its model, then new rows."""
+"""The data of an updated run: those of the run before it, then new rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.data.texts import Texts
-from gedi.errors import RunError
 from gedi.evaluation.drift import Batch
-from gedi.untrusted import refuse_special
+from gedi.settings import CompleteSettings, RestartSettings, Settings, WeightSettings
+from gedi.training.plan import default_prior_weight
 
-__all__ = ["DRAWS", "START", "Growth", "joined", "load_draws", "save_draws"]
+__all__ = ["START", "Growth", "grown_settings", "joined"]
 
-DRAWS = "draws.safetensors"
 START = "start.safetensors"
 
 
@@ -28,17 +24,15 @@ class Growth:
     """What an update added to a run.
 
     Args:
-        sources: the new data of all updates since the first training, or since the one that
-            replaced its data by draws; the last one is that of this update.
+        sources: the new data of all updates since the first training; the last one is that of this
+            update.
         n_before: the number of rows before those of the last one.
         batch: the new rows, as the model before saw them.
-        drawn: whether draws of the model before take the place of its data.
     """
 
     sources: tuple[Source, ...]
     n_before: int
     batch: Batch
-    drawn: bool
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a file."""
@@ -46,7 +40,6 @@ class Growth:
             "sources": [asdict(source.absolute()) for source in self.sources],
             "n_before": self.n_before,
             "batch": self.batch._asdict(),
-            "drawn": self.drawn,
         }
 
     @classmethod
@@ -58,18 +51,14 @@ class Growth:
         """
         try:
             sources = tuple(Source.of_json(source) for source in content["sources"])
-            n_before, batch, drawn = (
-                content["n_before"],
-                Batch(**content["batch"]),
-                content["drawn"],
-            )
+            n_before, batch = content["n_before"], Batch(**content["batch"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"growth: cannot be read: {error!r}") from error
-        if not sources or type(n_before) is not int or n_before < 1 or type(drawn) is not bool:
+        if not sources or type(n_before) is not int or n_before < 1:
             raise ValueError("growth: expected new data, and the number of rows before them")
         if not all(isinstance(value, (int, float)) for value in batch):
             raise ValueError("growth: expected numbers about the new rows")
-        return cls(sources, n_before, batch, drawn)
+        return cls(sources, n_before, batch)
 
 
 def joined(parts: Sequence[Dataset]) -> Dataset:
@@ -101,30 +90,33 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     )
 
 
+def grown_settings(
+    settings: CompleteSettings, n_clusters: int, *, seed: int | None, max_time: float | None
+) -> Settings:
+    """The settings of an update.
+
+    It trains one network, which starts from clusters that are known. The weight of the prior
+    depends on their number, unless it was chosen.
+
+    Args:
+        settings: of the run before it.
+        n_clusters: the number of clusters, old and new.
+        seed: None for that of the run.
+        max_time: in seconds; None for that of the run.
+    """
+    usual = settings.weights.prior == default_prior_weight(settings.n_clusters)
+    prior = None if usual else settings.weights.prior
+    return replace(
+        Settings(**{field.name: getattr(settings, field.name) for field in fields(Settings)}),
+        n_clusters=n_clusters,
+        seed=settings.seed if seed is None else seed,
+        max_time=settings.max_time if max_time is None else max_time,
+        restarts=RestartSettings(pool=True, n=1),
+        weights=WeightSettings(**asdict(settings.weights) | {"prior": prior}),
+    )
+
+
 def _codes(part: Dataset, names: list[str]) -> NDArray[np.int64]:
     assert part.labels is not None
     places = np.array([names.index(name) for name in part.class_names], np.int64)
     return places[part.labels]
-
-
-def save_draws(x: NDArray[np.float64], file: Path) -> None:
-    """Write rows that a model drew, (n, d)."""
-    save_file({"x": np.ascontiguousarray(x)}, file)
-
-
-def load_draws(file: Path, n_features: int) -> NDArray[np.float64]:
-    """Read rows that `save_draws` wrote.
-
-    Raises:
-        RunError: if the file cannot be read.
-    """
-    try:
-        refuse_special(file)
-        x: NDArray[np.float64] = load_file(file)["x"]
-        if x.dtype != np.float64 or x.ndim != 2 or x.shape[1] != n_features:
-            raise ValueError(f"expected rows of {n_features} numbers")
-        if not np.isfinite(x).all():
-            raise ValueError("expected finite numbers")
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
-    return x

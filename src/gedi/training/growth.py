@@ -66,10 +66,16 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
         seed: determines which of the rows are used.
 
     Raises:
-        DataError: for a model without p-values, as of images; or without rows that it knows.
+        DataError: for a model without p-values, as of images; without rows that it knows; or
+            for fewer than 10 new rows.
     """
     if trained.outliers is None:
         raise DataError("expected a model of rows of numbers, which knows how unusual rows are")
+    if len(x) - n_before < _LEAST:
+        raise DataError(
+            f"expected at least {_LEAST} new rows, got {len(x) - n_before}: wait for more; until "
+            "then, `gedi predict` finds their clusters"
+        )
     rng = np.random.default_rng(seed)
     old, new = np.arange(n_before), np.arange(n_before, len(x))
     old, new = (np.sort(rng.permutation(rows)[:_ROWS]) for rows in (old, new))
