@@ -112,11 +112,14 @@ class Drift:
                 name = self.names[each.column] if self.names else f"column {each.column}"
                 parts.append(f"moved along {name} by {each.shift:+.1f} standard deviations")
             if parts:
-                title = f" ({self.titles[each.cluster]})" if self.titles else ""
-                lines.append(f"Cluster {each.cluster}{title} {', and '.join(parts)}.")
+                lines.append(f"Cluster {self._title(each.cluster)} {', and '.join(parts)}.")
         if len(lines) == 1:
             lines.append("No cluster grew, shrank, moved, appeared or vanished.")
         return "\n".join(lines)
+
+    def _title(self, cluster: int) -> str:
+        title = self.titles[cluster] if self.titles else str(cluster)
+        return title if title == str(cluster) else f"{cluster} ({title})"
 
 
 _WORDS: dict[Change, str] = {
