@@ -12,6 +12,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.errors import RunError
 from gedi.evaluation.drift import look_at
+from gedi.printable import printable
 from gedi.runs import Run, first_free
 from gedi.runs.growth import Growth, grown_settings, joined
 from gedi.runs.lock import only_writer
@@ -58,7 +59,11 @@ def run(options: Namespace) -> int:
             carried=carried,
             overwrite=options.overwrite,
         )
-        print(planned, file=sys.stderr)
+        line = (
+            f"{dataset.name}: {len(old.x):,} rows, and {len(new.x):,} new ones; {model.n_clusters} "
+            f"clusters of {before.path}, and {carried.n_clusters - model.n_clusters} new ones"
+        )
+        print(printable(line), file=sys.stderr)
         return train_and_report(folder, session, dataset)
 
 
