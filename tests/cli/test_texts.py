@@ -144,6 +144,8 @@ def test_photographs_have_a_page_of_pictures(tmp_path, monkeypatch):
     folder = str(tmp_path / "photographs")
     assert main(["predict", str(tmp_path / "run"), folder, "--out", str(out)]) == 0
     assert pd.read_csv(out)["file"].tolist()[:2] == ["00.png", "01.png"]
+    assert main(["update", str(tmp_path / "run"), folder, "--out", str(tmp_path / "two")]) == 0
+    assert len(Run.open(tmp_path / "two").read().pictures) == 60
 
 
 def test_a_run_on_texts_is_updated_with_new_texts(trained, tmp_path, capsys):

@@ -47,6 +47,13 @@ def test_shares_and_their_changes():
     assert all(each.column == -1 and each.shift == 0 for each in found.clusters)
 
 
+def test_a_new_cluster_is_new_even_if_it_took_old_rows_and_has_not_moved():
+    old, new = rows([95, 5]), rows([50, 50], second=3)
+    found = drift(old, new, former=np.array([0, -1, 1, 2])).clusters
+    assert found[1] == ClusterDrift(1, 0.05, 0.5, "new", 0.0, -1)
+    assert found[0].change == "shrank" and found[0].column == 1
+
+
 def test_a_known_cluster_that_was_empty_grew_and_is_not_new():
     old, new = rows([500, 0]), rows([250, 250])
     known = drift(old, new, former=np.array([0, 1, 2, 3]))

@@ -27,7 +27,7 @@ _ALPHA = 0.05  # p-value up to which a row is an outlier
 _LEVEL = 0.01  # of all tests of one kind together
 _ROWS = 20_000  # new rows that are looked at, at most
 _RATIO = 1.25  # of shares, from which a change is named
-_EMPTY = 0.05  # ratio of shares below which a cluster is new or gone
+_EMPTY = 0.05  # ratio of shares below which a cluster is gone
 _FEWEST = 10  # rows of a cluster, old and new, whose columns are compared
 _SHIFT = 0.5  # standard deviations of a cluster, from which it has moved
 
@@ -182,7 +182,8 @@ def drift_of(
         table = [[len(a), len(old) - len(a)], [len(b), len(new) - len(b)]]
         surely = bool(fisher_exact(table).pvalue < _LEVEL / c)
         before, now = len(a) / len(old), len(b) / len(new)
-        shift, column = _shift(a, b, _LEVEL / c)
+        # What a new cluster took from old ones is no earlier place of it.
+        shift, column = (0.0, -1) if is_new else _shift(a, b, _LEVEL / c)
         change = _change(before, now, surely=surely, is_new=is_new)
         found.append(ClusterDrift(k, before, now, change, shift, column))
     return Drift(batch, tuple(found), tuple(names), tuple(titles))
@@ -193,7 +194,7 @@ def _change(before: float, now: float, *, surely: bool, is_new: bool) -> Change:
         return "kept"
     if now < before:
         return "gone" if now < _EMPTY * before else "shrank"
-    return "new" if is_new and before < _EMPTY * now else "grew"
+    return "new" if is_new else "grew"
 
 
 def _shift(a: NDArray[np.float64], b: NDArray[np.float64], level: float) -> tuple[float, int]:
