@@ -73,3 +73,37 @@ def test_a_cluster_that_moves_is_named_with_its_column(trained):
 def test_models_without_p_values_are_refused(trained):
     with pytest.raises(DataError, match="rows of numbers"):
         carry(replace(trained, outliers=None), OLD, 100, seed=0)
+
+
+def test_stray_rows_and_copies_form_no_cluster(trained):
+    strays = np.random.default_rng(2).uniform(-40, 40, size=(30, 2)).astype(np.float32)
+    new = np.concatenate([rows([80, 80, 80, 0], 1), OLD[::6], strays])
+    carried = carry(trained, np.concatenate([OLD, new]), len(OLD), seed=0)
+    assert carried.n_clusters == 3
+
+
+@pytest.mark.parametrize("times", [5, 10])
+def test_a_cluster_that_grew_is_not_new(times):
+    old = rows([200, 200, 200 // times, 0], 0)
+    before = fit(old, 3).trained
+    x = np.concatenate([old, rows([200, 200, 200, 0], 1)])
+    assert carry(before, x, len(old), seed=0).n_clusters == 3
+
+
+def test_rows_that_are_all_the_same_in_old_and_new_data_bring_no_cluster(trained):
+    x = np.concatenate([OLD[:3].repeat(100, 0), OLD[:3].repeat(200, 0)])
+    assert carry(trained, x, 300, seed=0).n_clusters == 3
+
+
+def test_a_new_cluster_beside_an_old_one_gets_the_rows_at_its_border(trained):
+    beside = rows([0, 0, 0, 150], 3) - np.array([0, 4], np.float32)  # at (8, 4)
+    x = np.concatenate([OLD, rows([100, 100, 100, 0], 1), beside])
+    carried = carry(trained, x, len(OLD), seed=0)
+    assert carried.n_clusters == 4
+    codes = carried.codes[carried.rows >= len(OLD) + 300]
+    assert (codes == 3).mean() > 0.9 and (carried.codes[carried.rows < len(OLD)] < 3).all()
+
+
+def test_too_few_new_rows_are_refused(trained):
+    with pytest.raises(DataError, match="at least 10 new rows, got 9"):
+        carry(trained, OLD[:209], 200, seed=0)

@@ -83,7 +83,7 @@ them all. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --
 
 _UPDATE = """\
 Train on the data of a run and on new rows, and write a new run folder. Clusters of the run keep
-their numbers and names. Dense groups of new rows that the run does not know become new clusters.
+their numbers and names. Dense groups of new rows where it had no rows become new clusters.
 Afterwards it prints what has changed: how many of the new rows are outliers, and which clusters
 grew, shrank, moved, appeared or vanished. The columns of the new rows are read as in the training.
 """

@@ -1,14 +1,15 @@
 """Growth: the clusters of a trained model, and new ones among new rows, from which to start.
 
 A training on grown data starts from a partition: rows that the model knows have its clusters, so
-that nothing is forgotten, and dense groups of rows that it does not know are new clusters. Whether
-there are such rows is a test: the held-out p-values of rows like those of the training are uniform,
+that nothing is forgotten, and dense groups of rows where no old ones are, are new clusters. A new
+row is unknown if its k nearest neighbours among old and new rows are all new, with the least k from
+10 on for which
 
-    #{i : p_i <= a} - a n  >  3 sqrt( a (1 - a) n (1 + n / m) ),
+    (1 - s)^k <= 0.001,    s: the share of old rows,
 
-with n new rows and m held-out ones. The groups are clusters of HDBSCAN (Campello et al., PAKDD
-2013) on old and new rows together, most of whose rows are unknown: scattered outliers are noise.
-New clusters among the rows of old ones are not found in this way.
+which hardly happens by chance where old and new rows are mixed. A group is a connected component of
+the graph of the five nearest neighbours of unknown rows; more than 70 % of the neighbours of its
+rows are in it, unlike in a cluster that grew, some of whose rows have only new neighbours too.
 """
 
 import math
@@ -20,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy.sparse.csgraph import connected_components
 
 from gedi.data.dataset import Values
 from gedi.data.points import Points
@@ -31,9 +33,13 @@ from gedi.untrusted import refuse_special
 __all__ = ["Carried", "carried_partition", "carry", "load_carried", "save_carried"]
 
 _ROWS = 2500  # of old and of new rows in the partition, at most
-_UNKNOWN = 0.01  # p-value up to which the model does not know a row
+_CHANCE = 0.001  # that a row has only new neighbours among mixed rows
+_NEAREST = 10  # neighbours that decide whether a row is unknown, at least
+_JOINED = 5  # nearest unknown rows that are in one group with a row
+_INSIDE = 0.7  # share of the neighbours of a group that are in it
 _LEAST = 10  # rows of a new cluster
 _LEAST_SHARE = 0.01  # of the new rows in it
+_TIES = 1e-6  # by which rows that are the same are told apart, in scaled units
 _AXES = 50  # principal axes along which rows are compared, with more features
 
 
@@ -66,8 +72,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
         seed: determines which of the rows are used.
 
     Raises:
-        DataError: for a model without p-values, as of images; without rows that it knows; or
-            for fewer than 10 new rows.
+        DataError: for a model without p-values, as of images, or for fewer than 10 new rows.
     """
     if trained.outliers is None:
         raise DataError("expected a model of rows of numbers, which knows how unusual rows are")
@@ -83,43 +88,71 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
     points = np.asarray(x[rows])
     codes = trained.predict(points).clusters.copy()
     is_new = rows >= n_before
-    p = trained.outlier_p_values(trained.outlier_scores(points))
-    m = len(trained.outliers.held_out)
-    level = max(_UNKNOWN, 1.5 / (m + 1))
-    unknown = is_new & (p <= level)
-    n = len(new)
-    chance = level * n + 3 * math.sqrt(level * (1 - level) * n * (1 + n / m))
-    n_clusters = trained.n_clusters
-    if unknown.sum() > chance:
-        groups = _groups(trained, points, unknown, max(_LEAST, int(_LEAST_SHARE * n)), seed)
-        for group in groups:
-            codes[group] = n_clusters
-            unknown[group] = False
-            n_clusters += 1
-    if unknown.all():
-        raise DataError("none of the rows is known to the model, or in a group: train again")
+    groups, unknown = _appeared(trained, points, is_new, seed)
+    in_group = groups >= 0
+    codes[in_group] = trained.n_clusters + groups[in_group]
+    n_clusters = trained.n_clusters + int(groups.max()) + 1
+    strays = unknown & ~in_group
     counts = [np.bincount(codes[side], minlength=n_clusters) for side in (~is_new, is_new)]
     sizes = [n_before, len(x) - n_before]
     shares = sum(
         size * count / max(1, count.sum()) for size, count in zip(sizes, counts, strict=True)
     )
     shares = np.maximum(shares, 1.0)  # a cluster without rows counts as one row
-    return Carried(rows[~unknown], codes[~unknown], shares / shares.sum())
+    return Carried(rows[~strays], codes[~strays], shares / shares.sum())
 
 
-def _groups(
-    trained: TrainedModel, x: Values, unknown: NDArray[np.bool_], least: int, seed: int
-) -> list[NDArray[np.bool_]]:
-    """Masks of dense groups of rows (m, d), most of which the model does not know."""
-    from sklearn.cluster import HDBSCAN  # noqa: PLC0415 - only updates need it
+def _appeared(
+    trained: TrainedModel, x: Values, is_new: NDArray[np.bool_], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The new group of each row (m, d), -1 for none; and whether it is unknown."""
+    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - only updates need it
 
-    z = trained.scaling(x)
-    if z.shape[1] > _AXES:
-        axes = principal_axes(z, _AXES, seed)
-        z = (z - axes.centre) @ axes.axes
-    found = HDBSCAN(min_cluster_size=least, copy=True).fit_predict(z.double().numpy())
-    groups = [found == group for group in range(found.max() + 1)]
-    return [group for group in groups if unknown[group].mean() > 0.5]
+    scaled = trained.scaling(x)
+    if scaled.shape[1] > _AXES:
+        axes = principal_axes(scaled, _AXES, seed)
+        scaled = (scaled - axes.centre) @ axes.axes
+    z = scaled.double().numpy()
+    z = z + _TIES * np.random.default_rng(seed).normal(size=z.shape)
+    k = max(_NEAREST, math.ceil(math.log(_CHANCE) / math.log(is_new.mean())))
+    nearest = _nearest(z, min(k, len(z) - 1))
+    unknown = is_new & is_new[nearest].all(1)
+    groups = np.full(len(z), -1)
+    places = np.flatnonzero(unknown)
+    least = max(_LEAST, int(_LEAST_SHARE * is_new.sum()))
+    if len(places) < least:
+        return groups, unknown
+    graph = NearestNeighbors(n_neighbors=min(_JOINED + 1, len(places))).fit(z[places])
+    _, parts = connected_components(graph.kneighbors_graph(z[places]), directed=False)
+    n_groups = 0
+    for part in range(parts.max() + 1):
+        members = places[parts == part]
+        if len(members) >= least and np.isin(nearest[members], members).mean() > _INSIDE:
+            groups[members] = n_groups
+            n_groups += 1
+    return _with_borders(groups, nearest, is_new), unknown
+
+
+def _nearest(z: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """Places of the k nearest other rows of each row (m, d), (m, k)."""
+    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415
+
+    found: NDArray[np.int64] = (
+        NearestNeighbors(n_neighbors=k + 1).fit(z).kneighbors(z, return_distance=False)
+    )
+    return found[:, 1:]
+
+
+def _with_borders(
+    groups: NDArray[np.int64], nearest: NDArray[np.int64], is_new: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Groups (m,) with the new rows most of whose neighbours are in one."""
+    n_groups = groups.max() + 1
+    if n_groups == 0:
+        return groups
+    votes = np.stack([(groups[nearest] == group).mean(1) for group in range(n_groups)], 1)
+    joins = is_new & (groups < 0) & (votes.max(1) > 0.5)
+    return np.where(joins, votes.argmax(1), groups)
 
 
 def carried_partition(carried: Carried, data: Points) -> Partition:
