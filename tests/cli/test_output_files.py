@@ -1,5 +1,6 @@
 """Files that commands write: never over an input, over other files only if asked."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -89,6 +90,18 @@ def test_new_tables_are_read_as_in_the_training(run, capsys):
     assert "--drop" not in said and "--label" not in said
 
 
+def test_columns_in_another_order_are_taken_by_name_and_said(run, capsys):
+    table = pd.read_csv("clusters.csv")
+    table.to_csv("usual.csv", index=False)
+    table[table.columns[::-1]].to_csv("turned.csv", index=False)
+    for name in ("usual", "turned"):
+        assert main(["predict", run, f"{name}.csv", "--out", f"{name}.parquet"]) == 0
+        said = "columns come in another order than in the training" in capsys.readouterr().err
+        assert said == (name == "turned")
+    usual, turned = (pd.read_parquet(f"{name}.parquet") for name in ("usual", "turned"))
+    pd.testing.assert_frame_equal(usual, turned)
+
+
 def test_predictions_are_never_written_over_the_input(run, capsys):
     before = Path("clusters.csv").read_bytes()
     Path("link.csv").hardlink_to("clusters.csv")
@@ -130,12 +143,20 @@ def test_names_that_are_too_long_are_told(run, capsys):
         assert "File name too long" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_run_that_may_not_be_written_to(run, tmp_path, capsys):
+def test_a_run_that_may_not_be_written_to(run, monkeypatch, capsys):
     assert main(["train", "clusters.csv", *SMALL, "--out", "mine"]) == 0
-    Path("mine").chmod(0o500)
+    before = {path: path.read_bytes() for path in Path("mine").iterdir() if path.is_file()}
+    usual = os.open
+
+    def deny(path, *options, **more):  # as permissions do, which do not bind the root
+        if Path(os.fsdecode(path)).parent.name == "mine":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return usual(path, *options, **more)
+
+    monkeypatch.setattr(os, "open", deny)
     assert main(["train", "clusters.csv", *SMALL, "--out", "mine", "--overwrite"]) == 2
-    assert "cannot be written to" in capsys.readouterr().err
+    assert "mine: cannot be written to: Permission denied" in capsys.readouterr().err
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 HOLD = "import sys; from pathlib import Path; from gedi.runs.lock import only_writer\n" + (

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from gedi.data.cells import Shapes, dates_of, decimal_marks, flags_of, numbers_of
+from gedi.data.cells import Shapes, dates_of, decimal_marks, flags_of, numbers_of, odd_date
 from gedi.errors import DataError
 
 NAN = np.nan
@@ -77,6 +77,8 @@ def marks(separator=",", known=None, **columns):
         (",", {"a": ["1.5", "2"]}, "."),
         (";", {"a": ["1,5", "2"]}, ","),
         (";", {"a": ["1.5", "2"]}, "."),
+        (";", {"a": ["+1.5", "+2"]}, "."),
+        (";", {"a": [" 1.5", "2 "]}, "."),
         (",", {"a": ["0.357", "1.357"]}, "."),
         (";", {"a": ["1.357.000", "5"]}, ","),
         (";", {"a": ["1.357", "991"], "b": ["1,5", "2"]}, ","),
@@ -101,6 +103,8 @@ def test_marks_that_the_values_show(separator, columns, expected):
         (";", ["1,357", "991"], "'1,357' in row 0 may be 1357 or 1.357.*--decimal '.'"),
         ("\t", ["1,357", "991"], "'1,357' in row 0 may be"),
         (";", ["1.357", "2.468"], "'1.357' in row 0 may be"),
+        (";", [" 1.357", "991"], "'1.357' in row 0 may be"),
+        (";", ["+1.357", "+2.468"], "'.1.357' in row 0 may be"),
         (",", ["1.357", "1,357"], "'1.357' in row 0 and '1,357' in row 1.*cannot be told"),
         (",", ["1.5", "2", "1,5"], "in two ways, '1.5' in row 0 and '1,5' in row 2"),
         (",", ["1.357,5", "1,357.5"], "in two ways"),
@@ -152,6 +156,8 @@ def test_what_is_no_flag():
         (["03.04.21", "25.12.21"], ["2021-04-03", "2021-12-25"]),
         (["03/04/2021 3:45 PM"], ["2021-03-04 15:45"]),
         (["Mar 2021", "Apr 2021"], ["2021-03-01", "2021-04-01"]),
+        (["2021-03", "2021-12"], ["2021-03-01", "2021-12-01"]),
+        (["03/2021", "12/2021"], ["2021-03-01", "2021-12-01"]),
     ],
 )
 def test_dates(values, expected):
@@ -168,6 +174,22 @@ def _plain(dates):
 def test_times_of_the_day():
     _, found = dates_of(pa.array(["12:30", "1:00:36"]))
     assert (found.dt.total_seconds() / 3600).tolist() == [12.5, 1.01]
+    _, found = dates_of(pa.array(["12:00 am", "12:30pm", "1:00:36 p.m.", "11:00 AM"]))
+    assert (found.dt.total_seconds() / 3600).tolist() == [0, 12.5, 13.01, 11]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["2021-03-04", "never", "2021-03-05", "NA"], ("ISO8601", 1)),
+        (["never", "03/04/2021", "", "12/25/2021"], ("%m/%d/%Y", 0)),
+        (["10:30", "11:00", "5 h"], ("hours:minutes", 2)),
+        (["a", "b", "2021-03-04"], None),
+        (["1-5", "6-10"], None),
+    ],
+)
+def test_values_among_dates(values, expected):
+    assert odd_date(pa.array(values)) == expected
 
 
 @pytest.mark.parametrize("values", [["red"], ["may"], ["C-12"], ["1.5"], ["2021-03-04", "soon"]])

@@ -169,12 +169,24 @@ def test_types_of_values(values, expected, feature):
         (["$5", "€5"], r"amounts in \$ and €"),
         (["45%", "0.45"], "holds percentages, but '0.45' in row 1 has no percent sign"),
         (["1", "2", "three"], "holds numbers, but 'three' in row 2.*--columns a=category"),
+        (["2021-03-04", "2021-03-05", "3 May"], "dates as year-month-day, but '3 May' in row 2"),
         ([1 + 2j, 2], "not numeric"),
     ],
 )
 def test_mixed_columns_are_refused(values, words):
     with pytest.raises(DataError, match=words):
         learn_columns(pd.DataFrame({"a": values, "b": 1.0}))
+
+
+def test_dates_that_may_be_numbers_are_said():
+    table = pd.DataFrame({"a": ["20210304", "20210305"], "b": ["20211304", "20210305"]})
+    plan, x = learn_columns(table)
+    assert "numbers such as 20210304 may be dates" in plan.columns[0].note
+    assert not plan.columns[1].note
+    plan, x = learn_columns(table, kinds={"a": "date"})
+    assert (x[:, 0] == [18690, 18691]).all() and "read as yearmonthday" in plan.columns[0].note
+    with pytest.raises(DataError, match="'b' cannot be read as date: it holds '20211304'"):
+        learn_columns(table, kinds={"b": "date"})
 
 
 def test_percentages_stay_percentages():

@@ -142,7 +142,7 @@ def test_columns_that_turn_from_booleans_to_numbers_are_text_as_in_the_whole_fil
     [
         ("a,c\n1,2\n", r"t\.csv has no column 'b': its columns are 'a', 'c'"),
         ("a,b\n", r"t\.csv has no rows: add data"),
-        ("a,b\n" + "1,2\n" * 500 + "1,2,3\n", "Expected 2 fields in line 502, saw 3"),
+        ("a,b\n" + "1,2\n" * 500 + "1,2,3\n", "line 502 has 3 fields, the header 2"),
         ("a,b\n" + "1,2,3\n" * 500, "the rows have more fields than the header"),
         ("", r"is empty"),
     ],

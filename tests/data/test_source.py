@@ -225,3 +225,14 @@ def test_too_few_rows():
     for shape in ((0, 3), (1, 3), (0, 4, 4)):
         with pytest.raises(DataError, match=f"at least 2 rows, got {shape[0]}"):
             load(npy(np.zeros(shape)))
+
+
+def test_kinds_of_columns_are_checked(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("ab,b\n" + "1,2\n3,4\n" * 5)
+    kinds = {"ab": "category"}
+    for asked in (kinds, ["ab=category"], "ab=category"):
+        assert load(str(path), columns=asked).feature_names == ("ab=3", "b")
+    assert load(str(path), drop="ab").feature_names == ("b",)
+    with pytest.raises(SettingsError, match=r"expected NAME=KIND with one of number, .* 'b=word'"):
+        load(str(path), columns={"b": "word"})

@@ -160,7 +160,7 @@ def test_csv_that_is_not_quite_one():
             load(write("a.csv", first + "\n3,4\n5,6\n"))
     with pytest.raises(DataError, match="the rows have more fields than the header"):
         load(write("a.csv", "a,b\n1,2,3\n4,5,6\n"))
-    with pytest.raises(DataError, match=r"may be damaged.*Expected 2 fields in line 3, saw 3"):
+    with pytest.raises(DataError, match="line 3 has 3 fields, the header 2"):
         load(write("a.csv", "a,b\n1,2\n4,5,6\n"))
 
 

@@ -78,8 +78,14 @@ def test_a_title_above_the_header_is_left_out_and_said(text, title):
         ("utf-16-le", ("read as UTF-16",)),
         ("utf-16-be", ("read as UTF-16",)),
         ("utf-32", ("read as UTF-32",)),
-        ("latin-1", ("read as Windows-1252",)),
-        ("cp1252", ("read as Windows-1252",)),
+        (
+            "latin-1",
+            ("read as Windows-1252; if letters look wrong, give the encoding with --encoding",),
+        ),
+        (
+            "cp1252",
+            ("read as Windows-1252; if letters look wrong, give the encoding with --encoding",),
+        ),
     ],
 )
 def test_encodings_are_found_and_said(encoding, said):
@@ -92,9 +98,44 @@ def test_an_encoding_is_given():
     same("a.csv", names=("値", "b"), encoding="shift_jis")
 
 
-def test_bytes_that_windows_does_not_know_are_latin():
-    Path("a.csv").write_bytes(b"a\x81,b\n1,2.5\n3,4\n")
-    assert load("a.csv").notes == ("read as Latin-1",)
+def test_encodings_that_are_not_found_are_asked_for():
+    Path("a.csv").write_bytes("大阪,b\n1,2.5\n3,4\n".encode("shift_jis"))
+    with pytest.raises(DataError, match="neither UTF-8 nor Windows-1252: give it with --encoding"):
+        load("a.csv")
+
+
+def test_rows_that_repeat_the_names_are_refused():
+    for text in ("a,b\n1,2\n3,4\n", "a,b\nx,y\nz,y\n", "a,b\nx,1\ny,2\n"):
+        Path("a.csv").write_text(text * 2)
+        with pytest.raises(DataError, match="row 2 repeats the names of the columns: remove it"):
+            load("a.csv")
+    Path("a.csv").write_text("yes\n" + "yes\nno\n" * 10)
+    assert load("a.csv").x.ravel().tolist() == [1, 0] * 10
+
+
+@pytest.mark.parametrize("first", ["0.5,42,x", "1,2,y", "0.5,x,y"])
+def test_a_first_line_of_values_is_refused(first):
+    Path("a.csv").write_text(first + "\n" + "1,x,x\n2,3,y\n" * 5)
+    with pytest.raises(DataError, match=f"first line .{first.replace(',', ', ')}. seems to hold"):
+        load("a.csv")
+
+
+def test_years_may_be_names():
+    Path("a.csv").write_text("id,2019,2020\n" + "r,1,2\ns,3,4\n" * 5)
+    assert load("a.csv").feature_names == ("id=s", "2019", "2020")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("1,2,3,4", "line 4 has 4 fields, the header 3: remove separators .* or put values that"),
+        ('1,"2', 'quote " that begins in line 4 has no end'),
+    ],
+)
+def test_damaged_lines_are_named(line, words):
+    Path("a.csv").write_text(f'title\n"a",b,c\n1,2,3\n{line}\n3,4,5\n')
+    with pytest.raises(DataError, match=words):
+        load("a.csv")
 
 
 def test_quoted_newlines_and_separators():

@@ -393,6 +393,16 @@ def test_samples_are_frames_of_the_same_library():
     assert isinstance(quick().fit(X).sample(3)[0], np.ndarray)
 
 
+def test_enums_of_polars_come_back_as_enums(tmp_path):
+    levels = ["x", "y", "z", "unseen"]
+    words = pl.Series(["x", "y", "z", "y"] * 10, dtype=pl.Enum(levels))
+    frame = pl.DataFrame({"a": HALVES, "e": words})
+    model = quick().fit(frame)
+    model.save(tmp_path / "m")
+    for each in (model, GEDI.load(tmp_path / "m")):
+        assert each.sample(3)[0].schema["e"] == pl.Enum(levels)
+
+
 def test_numbers_are_rounded_into_the_range_of_their_type():
     like = frame_of(pd.DataFrame({"a": np.array([1], np.int8), "b": [True], "c": [1]}))
     plan = ColumnPlan.of_numbers("abc")

@@ -4,7 +4,15 @@ from scipy import sparse
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
 
-from gedi.partitions.neighbours import affinity, connected, eigenmap, mutual, nearest, spanning_tree
+from gedi.partitions.neighbours import (
+    affinity,
+    connected,
+    eigenmap,
+    modularity,
+    mutual,
+    nearest,
+    spanning_tree,
+)
 
 
 @pytest.mark.parametrize("d", [2, 12])
@@ -66,3 +74,18 @@ def test_the_eigenmap_of_two_cliques_is_constant_on_each(size):
 def test_mutual_neighbours_are_pairs_that_name_each_other():
     index = np.array([[1, 2], [0, 3], [3, 1], [2, 0]])
     assert mutual(index).tolist() == [[0, 1], [2, 3]]
+
+
+def test_modularity_of_two_triangles_that_one_pair_joins():
+    pairs = np.array([[0, 1], [0, 2], [1, 2], [3, 4], [3, 5], [4, 5], [2, 3]])
+    assert modularity(np.array([0, 0, 0, 1, 1, 1]), pairs) == pytest.approx(6 / 7 - 1 / 2)
+    assert modularity(np.zeros(6, dtype=np.int64), pairs) == pytest.approx(0)
+    assert modularity(np.arange(6), pairs) < 0
+
+
+def test_modularity_ignores_the_numbers_of_clusters():
+    rng = np.random.default_rng(0)
+    pairs, codes = rng.integers(50, size=(200, 2)), rng.integers(4, size=50)
+    assert modularity(codes, pairs) == pytest.approx(
+        modularity(np.array([7, 2, 0, 3])[codes], pairs)
+    )

@@ -105,6 +105,10 @@ def test_outliers_are_scored_and_explained(trained, table):
     np.testing.assert_array_equal(
         found[["typical_a", "typical_b"]], trained.explain_outliers(x).typical
     )
+    predict_to_file(trained, rows, Path("out.csv"), explained=NAMES)
+    written = pd.read_csv("out.csv", dtype=str)
+    assert written["typical_a"].str.replace(r"[-.]|e.*", "", regex=True).str.len().max() <= 8
+    np.testing.assert_allclose(written["typical_a"].astype(float), found["typical_a"], rtol=1e-6)
     older = replace(trained, outliers=None)
     predict_to_file(older, rows, Path("older.csv"))
     assert not {*SCORED} & {*pd.read_csv("older.csv")}

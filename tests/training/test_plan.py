@@ -247,7 +247,7 @@ def test_many_features_get_an_affine_head_and_an_exact_likelihood():
         "exact",
         100,
     )
-    assert (found.restarts.n, found.restarts.pool, found.prior) == (16, False, "learned")
+    assert (found.restarts.n, found.restarts.pool, found.prior) == (16, True, "learned")
     assert (found.views.noise, found.views.adversarial, found.views.neighbours) == (0, 0, 20)
     assert resolve(found, table(n=500, d=101)) == found
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from gedi.methods import gedi_terms
 from gedi.objective import Weights, uniform_log_prior
 from gedi.training.algorithm import train
-from gedi.training.restarts import Candidate, choose, single
+from gedi.training.restarts import Candidate, choose, most_shared, single
 from small_trainings import algorithm, blobs, fresh_state
 
 
@@ -122,3 +122,26 @@ def test_what_is_no_number_is_never_chosen():
 
 def test_choose_among_one():
     assert choose(candidates((2.0, 0.0)), by_likelihood=True) == 0
+
+
+def shared(*modularities):
+    return [Candidate(0, 0.1, 0.0, modularity=modularity) for modularity in modularities]
+
+
+def test_the_clusters_that_neighbours_share_most_are_chosen():
+    assert most_shared(shared(0.5, 0.7, 0.6), last_from_pool=False) == 1
+    diverged = Candidate(0, math.nan, 0.0, modularity=0.9)
+    assert most_shared([diverged, *shared(0.5, 0.7)], last_from_pool=False) == 2
+    informed = Candidate(0, 0.1, 0.0, evidence=0.5, modularity=0.4)
+    assert most_shared([*shared(0.5, 0.7), informed], last_from_pool=False) == 2
+
+
+@pytest.mark.parametrize(("pooled", "chosen"), [(0.69, 1), (0.709, 1), (0.711, 4)])
+def test_a_start_from_the_pool_has_to_be_clearly_ahead(pooled, chosen):
+    candidates = shared(0.66, 0.70, 0.67, 0.69, pooled)
+    assert most_shared(candidates, last_from_pool=True) == chosen
+
+
+def test_a_start_from_the_pool_is_chosen_where_all_others_diverged():
+    diverged = Candidate(0, math.nan, 0.0, modularity=0.9)
+    assert most_shared([diverged, diverged, *shared(0.5)], last_from_pool=True) == 2

@@ -49,6 +49,11 @@ def run(options: Namespace) -> int:
     if isinstance(points, Rows) and (counts := +points.filled):
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
         print(printable(f"note: missing values were filled in: {shown}"), file=sys.stderr)
+    if isinstance(points, Rows) and points.reorders:
+        print(
+            "note: the columns come in another order than in the training, and were taken by name",
+            file=sys.stderr,
+        )
     print(f"{n} points written to {target}")
     return 0
 

@@ -4,20 +4,21 @@ import math
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gedi.data.dataset import Dataset
-from gedi.data.file_errors import existing_file, listed, refused, unreadable
+from gedi.data.file_errors import existing_file, listed, pattern_files, refused, unreadable
 from gedi.data.labels import label_codes
 from gedi.data.values import checked_values, value_range_of
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, check_room
 from gedi.untrusted.arrays import ArrayClaim, claim_in_archive, claim_of
 
-__all__ = ["load_npy", "load_npz", "read_npy"]
+__all__ = ["archives", "load_archives", "load_npy", "load_npz", "read_npy"]
 
 # What readers of a damaged file are known to raise, found by flipping its bytes.
 _NUMPY_ERRORS = (
@@ -75,6 +76,56 @@ def load_npz(path: Path, label: str | None) -> Dataset:
     arrays = _read_npz(path, [points] if key is None else [points, key], claims)
     labels = None if key is None else (arrays[key], f"{path}, array {key!r}")
     return _from_array(path, arrays[points], f"{path}, array {points!r}", labels)
+
+
+def archives(source: str) -> tuple[Path, ...]:
+    """The .npz files in a folder, or of a pattern such as data/*.npz, by name."""
+    path = Path(source)
+    try:
+        found = sorted(path.iterdir()) if path.is_dir() else pattern_files(source)
+    except OSError:  # for which `existing_file` gives the reason
+        return ()
+    return tuple(
+        file for file in found if file.suffix.lower() == ".npz" and file.name[0] not in "._"
+    )
+
+
+def load_archives(files: Sequence[Path], source: str, label: str | None) -> Dataset:
+    """The points of .npz files with the same features, one file after the other.
+
+    Args:
+        files: at least one.
+        source: the name that the user gave.
+        label: see `load_npz`.
+
+    Raises:
+        DataError: a file is damaged, or is unlike the first.
+    """
+    parts = [load_npz(existing_file(str(file)), label) for file in files]
+    first = parts[0]
+    shapes = [part.image_shape or part.x.shape[1:] for part in parts]
+    for file, part, shape in zip(files, parts, shapes, strict=True):
+        if shape != shapes[0]:
+            raise DataError(
+                f"{file} holds points of shape {shape}, but {files[0]} of {shapes[0]}: give one of "
+                "them"
+            )
+        if (part.labels is None) != (first.labels is None):
+            raise DataError(f"of {files[0]} and {file} only one holds labels: expected all or none")
+    check_room(2 * sum(part.x.nbytes for part in parts), f"the {len(files)} files of {source}")
+    labels = names = None
+    if first.labels is not None:
+        named = [np.array(part.class_names)[part.labels] for part in parts]
+        labels, names = label_codes(np.concatenate(named), source, n=sum(map(len, named)))
+    ranges = [part.value_range for part in parts if part.value_range is not None]
+    return replace(
+        first,
+        name=Path(source).stem,
+        x=np.concatenate([part.x for part in parts]),
+        labels=labels,
+        class_names=names or (),
+        value_range=(min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None,
+    )
 
 
 def read_npy(path: Path, *, mapped: bool = False) -> NDArray[np.generic]:

@@ -33,6 +33,7 @@ __all__ = [
     "flag_values",
     "flags_of",
     "numbers_of",
+    "odd_date",
     "texts_of",
 ]
 
@@ -43,7 +44,7 @@ MISSING = (
 _PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"))
 _GAPS = " \u00a0\u2009\u202f'’_"  # marks of thousands that are nothing else
 _MONEY = r"(?:[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|kr|zł)"
-_PLAIN = r"^-?\d+$"
+_PLAIN = r"^[+-]?\d+$"
 _NUMBER = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^-?(?i:inf|infinity)$"
 _OTHER = {".": ",", ",": "."}
 _TIME = "hours:minutes"
@@ -52,18 +53,19 @@ _FORMS = [
     f"{date}{time}"
     for date in ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%m/%d/%Y", "%d/%m/%Y")
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-] + ["%b %Y", "%B %Y", "%b-%y", "%d-%b-%Y"]
+] + ["%b %Y", "%B %Y", "%b-%y", "%d-%b-%Y", "%Y-%m", "%Y/%m", "%m/%Y"]
+_HALF_DAY = re.compile(r"(1[0-2]|0?[1-9])(:\d{2}(?::\d{2})?)\s?([ap])\.?m\.?", re.IGNORECASE)
 
 
 def _patterns(mark: str) -> tuple[str, str, str]:
     """What is certainly a decimal, certainly has thousands, and may be either, for a mark."""
     m, o = (f"[{each}]" for each in (mark, _OTHER[mark]))
     decimal = (
-        rf"^-?(?:\d*{m}(?:\d{{0,2}}|\d{{4,}})|0*{m}\d+|\d{{4,}}{m}\d+|\d*{m}\d*[eE][+-]?\d+"
+        rf"^[+-]?(?:\d*{m}(?:\d{{0,2}}|\d{{4,}})|0*{m}\d+|\d{{4,}}{m}\d+|\d*{m}\d*[eE][+-]?\d+"
         rf"|[1-9]\d{{0,2}}(?:{o}\d{{2,3}})*{o}\d{{3}}{m}\d*)$"
     )
-    thousands = rf"^-?(?:[1-9]\d{{0,2}}(?:{m}\d{{2,3}})+{m}\d{{3}})(?:{o}\d*)?$"
-    either = rf"^-?[1-9]\d{{0,2}}{m}\d{{3}}$"
+    thousands = rf"^[+-]?(?:[1-9]\d{{0,2}}(?:{m}\d{{2,3}})+{m}\d{{3}})(?:{o}\d*)?$"
+    either = rf"^[+-]?[1-9]\d{{0,2}}{m}\d{{3}}$"
     return decimal, thousands, either
 
 
@@ -123,6 +125,8 @@ class Shapes:
 
     def _add_plain(self, text: Any, floats: NDArray[np.float64], first_row: int) -> None:
         """Look at numbers with points or without."""
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         missing = int(np.isnan(floats).sum())
         self.present += len(floats) - missing
         self.numbers += len(floats) - missing
@@ -133,6 +137,7 @@ class Shapes:
         if len(fine) and "." in (value := text[int(fine[0])].as_py()):  # four decimals or more
             self.found["."] = (value, first_row + int(fine[0]))
             return
+        text = pc.utf8_trim_whitespace(text)
         decimal, _, either = _PATTERNS["."]
         for name, pattern in (("p", _PLAIN), (".", decimal), ("e.", either)):
             self._look(name, text, pattern, first_row)
@@ -313,32 +318,54 @@ def dates_of(column: Any, form: str | None = None) -> "tuple[str, pd.Series] | N
     Returns:
         None if the first value is no date, or others are not in its format.
     """
-    from pandas.tseries.api import guess_datetime_format  # noqa: PLC0415
-
     text = texts_of(column)
     series = text.to_pandas()
     if form is not None:
         return form, _parsed(series, form)
     first = next((value for value in series[series.notna()].head(1)), "")
-    if len(first) > 40 or not any(mark in first for mark in "-/:. ") or _number_like(first):
-        return None
+    for guess in _forms_of(first):
+        found = _parsed(series, guess)
+        if found.isna().sum() == series.isna().sum():
+            return guess, found
+    return None
+
+
+def odd_date(column: Any) -> tuple[str, int] | None:
+    """The format of dates of at least half of the values, and the row of the first other value.
+
+    Args:
+        column: text, an array of pyarrow, of which not all values are dates of one format.
+
+    Returns:
+        None if less than half of the values are dates of one format.
+    """
+    series = texts_of(column).to_pandas()
+    present = series[series.notna()]
+    for value in present.head(3):
+        for form in _forms_of(value):
+            wrong = _parsed(present, form).isna()
+            if wrong.mean() <= 0.5:
+                return form, int(present.index[wrong.to_numpy().argmax()])
+    return None
+
+
+def _forms_of(value: str) -> list[str]:
+    """The formats that a date may have, the most likely first; none for what is no date."""
+    from pandas.tseries.api import guess_datetime_format  # noqa: PLC0415
+
+    if len(value) > 40 or not any(mark in value for mark in "-/:. ") or _number_like(value):
+        return []
     # Of two orders of day and month only one fits if a day is above 12. Else the usual one counts:
     # 3/4/2021 has the month first, 3.4.2021 and 3-4-2021 the day.
-    orders = [False, True] if "/" in first else [True, False]
-    if re.match(r"\d{4}", first):
+    orders = [False, True] if "/" in value else [True, False]
+    if re.match(r"\d{4}", value):
         orders = [False]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about this very choice
-        guesses = [guess_datetime_format(first, dayfirst=dayfirst) for dayfirst in orders]
-    others = [form for form in _FORMS if _fits(first, form)]
-    for guess in dict.fromkeys([_TIME if _is_time(first) else None, *guesses, *others]):
-        if guess is None:
-            continue
-        form = "ISO8601" if guess.startswith("%Y-%m-%d") else guess
-        found = _parsed(series, form)
-        if found.isna().sum() == series.isna().sum():
-            return form, found
-    return None
+        guesses = [guess_datetime_format(value, dayfirst=dayfirst) for dayfirst in orders]
+    others = [form for form in _FORMS if _fits(value, form)]
+    found = dict.fromkeys([_TIME if _is_time(value) else None, *guesses, *others])
+    return ["ISO8601" if form.startswith("%Y-%m-%d") else form for form in found if form]
 
 
 def _parsed(series: "pd.Series", form: str) -> "pd.Series":
@@ -346,9 +373,19 @@ def _parsed(series: "pd.Series", form: str) -> "pd.Series":
     import pandas as pd  # noqa: PLC0415
 
     if form == _TIME:
+        series = series.map(_of_whole_day, na_action="ignore")
         full = series.where(series.str.count(":") == 2, series + ":00")
         return pd.to_timedelta(full, errors="coerce")
     return pd.to_datetime(series, format=form, errors="coerce", utc=True)
+
+
+def _of_whole_day(time: str) -> str:
+    """A time of the day with hours from 0 to 24, of one with AM or PM."""
+    found = _HALF_DAY.fullmatch(time)
+    if found is None:
+        return time
+    hours = int(found[1]) % 12 + (12 if found[3].lower() == "p" else 0)
+    return f"{hours}{found[2]}"
 
 
 def _fits(text: str, form: str) -> bool:
@@ -360,10 +397,12 @@ def _fits(text: str, form: str) -> bool:
 
 
 def _is_time(text: str) -> bool:
-    return re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?", text) is not None
+    return re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?", _of_whole_day(text)) is not None
 
 
 def _number_like(text: str) -> bool:
+    if re.fullmatch(r"(19|20)\d{2}-(0[1-9]|1[0-2])", text):
+        return False  # a year and a month
     return all(letter.isdigit() or letter in "+-.,eE " for letter in text) and not (
         text.count("-") == 2 or text.count(".") == 2
     )

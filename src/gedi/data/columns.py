@@ -32,6 +32,7 @@ from gedi.data.cells import (
     flag_values,
     flags_of,
     numbers_of,
+    odd_date,
     texts_of,
 )
 from gedi.data.file_errors import listed
@@ -75,6 +76,7 @@ _FORMS = {
     **{"%H": "hour", "%I": "hour", "%M": "minute", "%S": "second", "%p": "AM/PM"},
     **{"ISO8601": "year-month-day", "span": "spans of time"},
 }
+_DAYS, _SINCE = "%Y%m%d", "days since 1970-01-01"
 _CHUNK_VALUES = 2**18  # of plain numbers that are converted at a time, 2 MiB
 SPAN = "span"  # the form of time spans
 
@@ -427,9 +429,15 @@ def _learned_text(
     n = right + n_wrong
     if kind in (None, "flag") and right < n and (pair := flags_of(text)) is not None:
         return Column(name, "flag", levels=pair[0], note=f"{pair[0][0]} is 0, {pair[0][1]} is 1")
-    if kind in (None, "date") and right < n and (dates := dates_of(text)) is not None:
-        what = "hours since midnight" if _is_time(dates[0]) else "days since 1970-01-01"
+    if kind == "date" and right == n:
+        if _are_days(text):
+            return Column(name, "date", form=_DAYS, note=f"read as {_form(_DAYS)}, {_SINCE}")
+    elif kind in (None, "date") and (dates := dates_of(text)) is not None:
+        what = "hours since midnight" if _is_time(dates[0]) else _SINCE
         return Column(name, "date", form=dates[0], note=f"read as {_form(dates[0])}, {what}")
+    if kind in (None, "date") and right < n / 2 and (odd := odd_date(text)) is not None:
+        held = f"dates as {_form(odd[0])}"
+        raise _mixed(where, name, text, odd[1], advice, held=held)
     if kind in ("flag", "date"):
         raise DataError(
             f"{where}: column {name!r} cannot be read as {kind}: it holds "
@@ -441,6 +449,18 @@ def _learned_text(
             raise _mixed(where, name, text, int(wrong[0]), advice)
         return Column(name, "number")
     return Column(name, "category") if kind else _words_column(name, _present(text)[0], advice)
+
+
+def _are_days(text: Any) -> bool:
+    """Whether all values are dates such as 20210304."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    present = _present(text)[0]
+    pattern = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
+    if not pc.all(pc.match_substring_regex(present, pattern)).as_py():
+        return False
+    found = dates_of(present, _DAYS)
+    return found is not None and not found[1].isna().any()
 
 
 def _words_column(name: str, present: Any, advice: Advice) -> Column:
@@ -489,6 +509,9 @@ def _number_column(
                 f"without leading zeros, as in {text[coded].as_py()!r}; codes are better read as a "
                 "category"
             )
+        elif _are_days(text):
+            first = _present(text)[0][0].as_py()
+            notes.append(f"numbers such as {first} may be dates: if so, give the kind date")
     is_shown = bool(shapes.found.keys() - {"p"})
     return Column(
         name,
@@ -848,9 +871,11 @@ def not_numeric(where: Any, name: str, offender: str, advice: Advice = FILES) ->
     )
 
 
-def _mixed(where: str, name: str, text: Any, row: int, advice: Advice) -> DataError:
+def _mixed(
+    where: str, name: str, text: Any, row: int, advice: Advice, *, held: str = "numbers"
+) -> DataError:
     return DataError(
-        f"{where}: column {name!r} holds numbers, but {_shown(text[row].as_py())} in row {row}: "
+        f"{where}: column {name!r} holds {held}, but {_shown(text[row].as_py())} in row {row}: "
         f"correct the value or leave it empty, {advice.mixed}"
     )
 

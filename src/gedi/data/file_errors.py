@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import glob
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "existing_file",
     "is_table",
     "listed",
+    "pattern_files",
     "read_each",
     "reading",
     "reason",
@@ -41,6 +43,18 @@ def is_table(path: Path) -> bool:
     return suffix_of(path) in TABLES
 
 
+def pattern_files(source: str) -> list[Path]:
+    """The files of a pattern such as data/*.csv, by name; none for what is no pattern.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    if not any(sign in source for sign in "*?[") or "://" in source or Path(source).exists():
+        return []
+    found = map(Path, glob.glob(source, recursive=True))  # noqa: PTH207
+    return sorted(file for file in found if file.name[0] not in "._" and file.is_file())
+
+
 def existing_file(source: str, known: Sequence[str] = ()) -> Path:
     """The path of a file that exists and is not empty.
 
@@ -54,6 +68,13 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
         raise DataError(f"{source!r} cannot be opened: {error.strerror}") from error
     if is_dir:
         raise DataError(f"{path} is a directory: give the path of a file ({', '.join(SUFFIXES)})")
+    if not exists and (matches := pattern_files(source)):
+        raise DataError(
+            f"the pattern {source!r} matches {len(matches)} files, such as {matches[0]}: expected "
+            f"files of tables ({', '.join(TABLES)}) or .npz files"
+        )
+    if not exists and any(sign in source for sign in "*?["):
+        raise DataError(f"no file matches the pattern {source!r}")
     if not exists:
         close = difflib.get_close_matches(source.lower(), known, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""

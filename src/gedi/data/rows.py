@@ -86,6 +86,19 @@ class Rows:
         if not some:
             raise DataError(f"{self.source} has no rows: add data")
 
+    @property
+    def reorders(self) -> bool:
+        """Whether the columns of a file come in another order than in the training."""
+        if self.columns is None:
+            return False
+        wanted = [column.name for column in self.columns.used]
+        for file in self.files:
+            names = set(wanted)
+            found = [name for name in column_names(file, self.table_options) if name in names]
+            if found != wanted:
+                return True
+        return False
+
     def marks(self) -> list[tuple[str, int, int]]:
         """Path, size and time of change (ns) of each file, by which a change of it shows."""
         stats = [(file.resolve(), file.stat()) for file in self.files]

@@ -325,10 +325,12 @@ class Source:
         features: Sequence[str] | None,
         plan: "ColumnPlan | None",
     ) -> "Dataset":
-        from gedi.data.arrays import load_npy, load_npz
+        from gedi.data.arrays import archives, load_archives, load_npy, load_npz
         from gedi.data.built_in import known_names
+        from gedi.data.contents import ADVICE
         from gedi.data.file_errors import SUFFIXES, existing_file
         from gedi.data.tables import load_tables
+        from gedi.untrusted.packed import PACKED
 
         self._refuse("split", "image_size", "skip_bad")
         if files:
@@ -341,6 +343,8 @@ class Source:
                 options=self.table_options,
                 plan=plan,
             )
+        if found := archives(self.data):
+            return load_archives(found, self.data, self.label)
         path = existing_file(self.data, known=known_names(self.data))
         suffix = path.suffix.lower()
         if suffix == ".npy":
@@ -352,9 +356,13 @@ class Source:
                 f"{path}: holds no table, or several files: unpack it, and give the folder or one "
                 "of the files"
             )
+        hint = ADVICE.get(suffix)
+        if suffix in PACKED:
+            hint = "unpack it, since only tables are read from packed files"
         raise DataError(
             f"{path}: unknown kind of file {suffix or 'without suffix'}: "
             f"expected one of {', '.join(SUFFIXES)}, or a folder of images"
+            + ("" if hint is None else f": {hint}")
         )
 
     def _refuse(self, *names: str) -> None:
@@ -423,7 +431,7 @@ def load(
     label: str | None = Source.label,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = Source.drop,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | Sequence[str] | None = None,
     no_header: bool = Source.no_header,
     skip_footer: int = Source.skip_footer,
     encoding: str | None = Source.encoding,
@@ -484,9 +492,10 @@ def load(
 
     Raises:
         DataError: the source cannot be read, or its values cannot be trained on.
+        SettingsError: an option has a value that cannot be used.
         PluginError: the plug-in that brings it cannot be loaded, or returns no `Dataset`.
     """
-    return Source(
+    given = Source(
         source,
         label=label,
         text=text,
@@ -497,10 +506,19 @@ def load(
         image_size=image_size,
         skip_bad=skip_bad,
         stream_above=stream_above,
-        drop=tuple(drop),
-        columns=tuple(f"{name}={kind}" for name, kind in (columns or {}).items()),
+        drop=(drop,) if isinstance(drop, str) else tuple(drop),
+        columns=_columns_of(columns),
         no_header=no_header,
         skip_footer=skip_footer,
         encoding=encoding,
         decimal=decimal,
-    ).read(watch, features=features, noise=noise, min_rows=min_rows)
+    )
+    given.check()
+    return given.read(watch, features=features, noise=noise, min_rows=min_rows)
+
+
+def _columns_of(kinds: Mapping[str, str] | Sequence[str] | None) -> tuple[str, ...]:
+    """The kinds of columns as the command line has them, NAME=KIND."""
+    if isinstance(kinds, Mapping):
+        return tuple(f"{name}={kind}" for name, kind in kinds.items())
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds or ())

@@ -11,7 +11,7 @@ groups in `gedi.evidence.group_files`. Values of text files come as text, which 
 turns into numbers; of other files in their types.
 """
 
-import glob
+import codecs
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,14 +32,22 @@ from gedi.data.columns import (
     text_of,
     typed,
 )
+from gedi.data.contents import content_of, kind_of
 from gedi.data.dataset import Dataset
-from gedi.data.file_errors import existing_file, is_table, listed, read_each, reading
+from gedi.data.file_errors import (
+    existing_file,
+    is_table,
+    listed,
+    pattern_files,
+    read_each,
+    reading,
+)
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
 from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
 from gedi.installed import version_of
-from gedi.untrusted import check_room, json_of, refuse_special
+from gedi.untrusted import RefusedError, check_room, json_of, refuse_special
 from gedi.untrusted.packed import suffix_of, unpacked
 from gedi.untrusted.tables import (
     check_book_claims,
@@ -71,6 +79,7 @@ _MOST_ROWS = 2**16  # in a part
 _CELL_BYTES = 16  # that a value takes in a column, and once more among all columns
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst
 _LOOKED_AT = 100  # rows of a sheet in which its table begins
+_SPLIT = {"columns", "index", "data"}  # of JSON as pandas writes it with orient="split"
 _TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "summe", "gesamt", "somme", "suma")
 
 
@@ -131,15 +140,10 @@ def table_files(source: str) -> tuple[Path, ...]:
     try:
         if path.is_dir():
             return tuple(tables_among(sorted(path.iterdir())))
-        if any(sign in source for sign in "*?[") and not path.exists():
-            found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207
-        else:
-            found = [path] if path.is_file() else []
+        found = [path] if path.is_file() else pattern_files(source)
     except OSError:  # for which `existing_file` gives the reason
         return ()
-    return tuple(
-        file for file in found if file.name[0] not in "._" and is_table(file) and file.is_file()
-    )
+    return tuple(file for file in found if file.name[0] not in "._" and is_table(file))
 
 
 def load_tables(
@@ -182,6 +186,7 @@ def load_tables(
     frame, sizes, notes, separator = _joined(files, wanted, options)
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: add data")
+    _refuse_repeated_names(source, frame)
     _refuse_totals(source, frame)
     given = None if label is None else typed(frame[label])
     frame = frame[[name for name in features or wanted if name != label]]
@@ -317,10 +322,30 @@ def _opened(path: Path, options: TableOptions, groups: range | None = None) -> I
         plain = opened.__enter__()
     try:
         with reading(path, _kind_of(path)):
+            _refuse_others(plain, kind)
             table = _KINDS[kind](plain, path, options, groups)
         yield table
     finally:
         opened.__exit__(None, None, None)
+
+
+def _refuse_others(path: Path, kind: str) -> None:
+    """Check that a file of typed values is no file of another kind with the wrong name.
+
+    Raises:
+        RefusedError: it seems to be one.
+    """
+    reader = _KINDS[kind]
+    if reader is _text_table:  # for which `form_of` checks it
+        return
+    refuse_special(path)
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    is_json = reader in (_json_table, _lines_table)
+    fits = start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"[", b"{") if is_json else False
+    other = content_of(start)
+    if other is not None and not fits and _KINDS.get(kind_of(start) or "") is not reader:
+        raise RefusedError(f"it is no {kind} file: it seems to be {other}")
 
 
 def _kind_of(path: Path) -> str:
@@ -351,6 +376,21 @@ def _joined(
             sizes.append(sum(len(frame) for frame, _ in found))
     whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     return whole, sizes, notes, separator
+
+
+def _refuse_repeated_names(source: str, frame: "pd.DataFrame") -> None:
+    """Check that no row repeats the names of the columns, as in files that were joined."""
+    texts = [name for name in frame.columns if isinstance(frame[name].iloc[0], str)]
+    if not texts or len(frame.columns) < 2:
+        return
+    rows = np.flatnonzero(frame[texts[0]] == texts[0])
+    for name in texts[1:]:
+        rows = rows[(frame[name].iloc[rows] == name).to_numpy()]
+    if len(rows) and len(texts) > 1:
+        raise DataError(
+            f"{source}: row {rows[0]} repeats the names of the columns: remove it; files with the "
+            "same columns can be read together from a folder"
+        )
 
 
 def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
@@ -507,38 +547,76 @@ def _batched(
 
 
 def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
-    import pandas as pd  # noqa: PLC0415
 
-    content = json_of(plain)
-    if isinstance(content, dict) and len(content) == 1:
-        (content,) = content.values()  # such as {"data": [...]}
-    lists = isinstance(content, dict) and {
-        len(value) if isinstance(value, list) else -1 for value in content.values()
-    }
-    if isinstance(content, list) and all(isinstance(record, dict) for record in content):
-        frame = pd.DataFrame.from_records(content)
-    elif lists and len(lists) == 1 and -1 not in lists:
-        frame = pd.DataFrame(content)
-    elif isinstance(content, dict) and content and _are_indexed(content.values()):
-        frame = pd.DataFrame(content).reset_index(drop=True)
-    else:
+    try:
+        content = json_of(plain)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.doc.lstrip().startswith("{"):  # one record a line
+            return _lines_table(plain, path, options, groups)
+        raise
+    frame = _frame_of_json(content)
+    if frame is None:
         raise DataError(
             f'{path}: expected records, [{{"a": 1, "b": 2}}, ...], or columns, {{"a": [1, ...]}}'
         )
     return _whole(_named(frame))
 
 
-def _are_indexed(columns: Iterable[Any]) -> bool:
-    """Whether these are columns as `pandas.DataFrame.to_json` writes them, {"0": 1.5, ...}."""
-    indices = [list(column) if isinstance(column, dict) else [] for column in columns]
-    return bool(indices[0]) and all(index == indices[0] for index in indices)
+def _frame_of_json(content: Any) -> "pd.DataFrame | None":  # noqa: PLR0911 - one a form
+    """The rows of JSON: records, columns, or what `pandas.DataFrame.to_json` writes; or None."""
+    import pandas as pd  # noqa: PLC0415
+
+    if isinstance(content, list):
+        return pd.DataFrame.from_records(content) if _are_records(content) else None
+    while isinstance(content, dict) and len(content) == 1 and _is_nested(*content.values()):
+        (content,) = content.values()  # such as {"result": {"a": [...]}}
+    if not isinstance(content, dict) or not content:
+        return None
+    names, rows = content.get("columns"), content.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and set(content) <= _SPLIT:
+        fits = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return pd.DataFrame(rows, columns=names) if fits else None
+    parts = list(content.values())
+    even = all(isinstance(part, list) for part in parts) and len(set(map(len, parts))) == 1
+    if even and (len(parts) > 1 or not _are_records(parts[0])):
+        return pd.DataFrame(content)
+    records = [part for part in parts if isinstance(part, list) and part and _are_records(part)]
+    if len(records) == 1:  # such as {"count": 9, "data": [...]}
+        schema = content.get("schema")
+        index = isinstance(schema, dict) and schema.get("primaryKey") == ["index"]
+        return pd.DataFrame.from_records(records[0], exclude=["index"] if index else None)
+    if not parts[0] or not all(
+        isinstance(part, dict) and list(part) == list(parts[0]) for part in parts
+    ):
+        return None
+    are_rows = _are_places(content) and not _are_places(parts[0])
+    frame = pd.DataFrame.from_dict(content, orient="index" if are_rows else "columns")
+    return frame.reset_index(drop=True)
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether this is a dictionary of lists or dictionaries."""
+    return isinstance(value, dict) and all(isinstance(v, (list, dict)) for v in value.values())
+
+
+def _are_records(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _are_places(names: Iterable[str]) -> bool:
+    """Whether these are numbers of rows."""
+    return all(name.isdecimal() for name in names)
 
 
 def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """Records, one a line."""
     import pandas as pd  # noqa: PLC0415
 
-    def records(names: Mapping[str, None] | None = None) -> Iterator[dict[str, Any]]:
+    with plain.open(encoding="utf-8-sig") as stream:
+        if stream.read(64).lstrip().startswith("["):
+            return _json_table(plain, path, options, groups)
+
+    def records() -> Iterator[dict[str, Any]]:
         with plain.open(encoding="utf-8-sig") as stream:
             for place, line in enumerate(stream):
                 if line.strip():

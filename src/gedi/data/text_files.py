@@ -19,6 +19,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from gedi.data.contents import content_of, document_of
 from gedi.data.file_errors import listed
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
@@ -51,23 +52,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_OTHERS = (
-    (b"PK\x03\x04", ".xlsx"),
-    (b"PAR1", ".parquet"),
-    (b"\x1f\x8b", ".gz"),
-    (b"BZh", ".bz2"),
-    (b"\x28\xb5\x2f\xfd", ".zst"),
-    (b"ARROW1", ".feather"),
-    (b"ORC", ".orc"),
-    (b"\x93NUMPY", ".npy"),
-)
 _SAID = {
     "utf-16": "UTF-16",
     "utf-16-le": "UTF-16",
     "utf-16-be": "UTF-16",
     "utf-32": "UTF-32",
     "cp1252": "Windows-1252",
-    "latin-1": "Latin-1",
 }
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
@@ -256,12 +246,27 @@ def _any_rows(
         except pd.errors.EmptyDataError:  # there is a header alone
             yield pd.DataFrame({name: [] for name in form.names}, dtype=str), 1.0
         except pd.errors.ParserError as error:
-            reason = re.sub(
-                r"(?<=in line )\d+", lambda n: str(int(n[0]) + form.skipped), str(error)
-            )
-            raise ValueError(reason) from error
+            raise _explained(error, form) from error
         except pd.errors.ParserWarning as error:
             raise ValueError("a row has more fields than the header") from error
+
+
+def _explained(error: Exception, form: TextForm) -> ValueError:
+    """What is wrong with a row, in words, from what the parser of pandas says."""
+    longer = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+    if longer is not None:
+        width, line, n = map(int, longer.groups())
+        return RefusedError(
+            f"line {line + form.skipped} has {n} fields, the header {width}: remove separators "
+            f"that are too many, or put values that hold {form.separator!r} between quotes"
+        )
+    endless = re.search(r"EOF inside string starting at row (\d+)", str(error))
+    if endless is not None:
+        return RefusedError(
+            f'the quote " that begins in line {int(endless[1]) + form.skipped + 1} has no end: '
+            "close it, or remove it"
+        )
+    return ValueError(str(error))
 
 
 def holds_quotes(path: Path) -> bool:
@@ -312,6 +317,7 @@ def _form_of(
     path: Path, where: Path, *, encoding: str | None, has_header: bool, facts: tuple[int, int]
 ) -> TextForm:
     """As `form_of`; `facts` are the time and size of the file, so that a changed one is new."""
+    found_in_file = encoding is None
     encoding = encoding or encoding_of(path)
     text, is_whole = _head_of(path, encoding)
     lines = _Lines(text, is_whole)
@@ -327,6 +333,8 @@ def _form_of(
     check_columns(max(len(row) for _, row in rows))
     rows, comments = _without_comments(rows)
     notes = [f"read as {_SAID[encoding]}"] if encoding in _SAID else []
+    if found_in_file and encoding == "cp1252":
+        notes[0] += "; if letters look wrong, give the encoding with --encoding"
     names, skipped = table_start(
         where, rows, notes, has_header=has_header, commented=lines.commented_names(separator)
     )
@@ -448,7 +456,11 @@ def _dialect(separator: str) -> dict[str, Any]:
 
 
 def encoding_of(path: Path) -> str:
-    """The encoding: by the mark at its beginning, or the first of a few that fits all of it."""
+    """The encoding: by the mark at its beginning, or the first of a few that fits all of it.
+
+    Raises:
+        RefusedError: none of them does.
+    """
     with path.open("rb") as stream:
         start = stream.read(4096)
     for mark, name in _MARKS:
@@ -457,7 +469,15 @@ def encoding_of(path: Path) -> str:
     zeros = [start[place::2].count(0) for place in (0, 1)]
     if max(zeros) > len(start) / 8 and min(zeros) < max(zeros) / 8:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-    return next((name for name in ("utf-8", "cp1252") if _fits(path, name)), "latin-1")
+    found = next((name for name in ("utf-8", "cp1252") if _fits(path, name)), None)
+    if found is None and set(start) & set(range(9)):  # it is no text
+        return "latin-1"
+    if found is None:
+        raise RefusedError(
+            "its encoding is neither UTF-8 nor Windows-1252: give it with --encoding, for example "
+            "shift_jis, gb18030, euc_kr or latin-1"
+        )
+    return found
 
 
 def _fits(path: Path, encoding: str) -> bool:
@@ -486,13 +506,11 @@ def _head_of(path: Path, encoding: str) -> tuple[str, bool]:
     except UnicodeDecodeError as error:
         raise RefusedError(f"it is no text in {_SAID.get(encoding, encoding)}") from error
     strange = {letter for letter in text if letter < " "} - set("\t\n\r\f\v\x1a")
+    other = content_of(start) if strange else document_of(text)
+    if other is not None:
+        raise RefusedError(f"it is no table of text: it seems to be {other}")
     if strange:
-        kind = next((kind for mark, kind in _OTHERS if start.startswith(mark)), None)
-        raise RefusedError(
-            f"it is no text: it holds the character {min(strange)!r}"
-            if kind is None
-            else f"it is no text: it seems to be a {kind} file, whose name must end in {kind}"
-        )
+        raise RefusedError(f"it is no text: it holds the character {min(strange)!r}")
     return text, len(start) >= size
 
 
@@ -551,12 +569,17 @@ def _names(where: Path, head: list[str], body: Sequence[list[str]], width: int) 
         else:
             raise DataError(
                 f"{where}: the rows have more fields than the header, {width} and {len(head)} "
-                f"({line!r}): name every column"
+                f"({line!r}): name every column, or remove this line if it is a title"
             )
     if _are_numbers(head) and not _counts_columns(head):
         raise DataError(
             f"{where}: the first line is numbers ({', '.join(head[:3])}, ...), not column names: "
             f"add a line of names, or add --no-header"
+        )
+    if _are_values(head, body):
+        raise DataError(
+            f"{where}: the first line ({line}) seems to hold values, as other lines do, not column "
+            "names: add a line of names, or add --no-header"
         )
     return [name or f"Unnamed: {i}" for i, name in enumerate(head)]
 
@@ -595,6 +618,20 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _are_values(names: Sequence[str], body: Sequence[list[str]]) -> bool:
+    """Whether some names are numbers, and all others values of their columns."""
+    numbers = [_is_number(name) for name in names if name]
+    return (
+        any(numbers)
+        and not all(numbers)
+        and all(
+            _is_number(name) or any(row[i : i + 1] == [name] for row in body)
+            for i, name in enumerate(names)
+            if name
+        )
+    )
 
 
 def _counts_columns(names: Sequence[str]) -> bool:

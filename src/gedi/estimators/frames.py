@@ -140,6 +140,11 @@ def frame_of(x: Any) -> dict[str, Any] | None:
         return None
     names = [name if isinstance(name, (str, int)) else str(name) for name in _named(frame).columns]
     kinds = [_type_of(column) for _, column in frame.items()]
+    if _library(x) == "polars":
+        kinds = [
+            kind | {"enum": True} if str(dtype).startswith("Enum") else kind
+            for kind, dtype in zip(kinds, x.collect_schema().dtypes(), strict=True)
+        ]
     return {"library": _library(x), "names": names, "types": kinds}
 
 
@@ -164,7 +169,12 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
     columns = [_typed(column, kinds[at[str(name)]]) for name, column in found.items()]
     frame = pd.concat(columns, axis=1)
     frame.columns = pd.Index([names[at[str(name)]] for name in found.columns])
-    return _in_library(frame, like["library"])
+    levels = {
+        str(name): list(frame[name].cat.categories)
+        for name in frame.columns
+        if isinstance(kind := kinds[at[str(name)]], dict) and kind.get("enum")
+    }
+    return _with_enums(_in_library(frame, like["library"]), levels)
 
 
 def imputed_frame(
@@ -387,6 +397,17 @@ def _in_library(frame: "pd.DataFrame", library: str) -> Any:
 
         return pyarrow.Table.from_pandas(frame, preserve_index=False)
     return frame
+
+
+def _with_enums(frame: Any, levels: Mapping[str, list[str]]) -> Any:
+    """A frame of polars in which some columns of categories have the type Enum."""
+    if not levels or _library(frame) != "polars":
+        return frame
+    import polars  # noqa: PLC0415 - only for those who have it
+
+    return frame.with_columns(
+        frame[name].cast(polars.Enum(found)) for name, found in levels.items()
+    )
 
 
 def _type_of(column: "pd.Series") -> Any:

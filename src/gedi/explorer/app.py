@@ -25,6 +25,7 @@ _STYLE = """
 footer {display: none !important}
 .gradio-container {max-width: none !important}
 .grid-wrap.fixed-height {min-height: 0 !important; max-height: 70vh !important}
+#verdict textarea {field-sizing: content; height: auto !important}
 """
 
 

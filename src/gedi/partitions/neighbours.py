@@ -6,7 +6,15 @@ from scipy import sparse
 from scipy.sparse.linalg import eigsh
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["affinity", "connected", "eigenmap", "mutual", "nearest", "spanning_tree"]
+__all__ = [
+    "affinity",
+    "connected",
+    "eigenmap",
+    "modularity",
+    "mutual",
+    "nearest",
+    "spanning_tree",
+]
 
 TREE_SEARCH = 8  # up to this many columns a k-d tree is faster than all distances
 DENSE = 100  # up to this many rows all eigenvectors are computed
@@ -42,6 +50,25 @@ def mutual(index: NDArray[np.int64]) -> NDArray[np.int64]:
     own = np.repeat(np.arange(n), k)
     graph = sparse.csr_matrix((np.ones(n * k), (own, index.ravel())), (n, n))
     return np.stack(sparse.triu(graph.multiply(graph.T), 1).nonzero(), 1)
+
+
+def modularity(codes: NDArray[np.int64], pairs: NDArray[np.int64]) -> float:
+    """How many more pairs share a cluster than random pairs of the same rows would.
+
+        Q = Σ_k (e_k - a_k²)
+
+    with e_k the share of pairs within cluster k and a_k the share of the pairs' ends in it (Newman
+    & Girvan, Physical Review E 2004, https://arxiv.org/abs/cond-mat/0308217). It is below 1, and 0
+    for a single cluster; unlike a count of the pairs that are cut it does not favour large ones.
+
+    Args:
+        codes: the cluster of each row, (n,).
+        pairs: the edges of a graph of rows, (m, 2), m >= 1.
+    """
+    ends = codes[pairs]
+    within = np.mean(ends[:, 0] == ends[:, 1])
+    shares = np.bincount(ends.ravel()) / ends.size
+    return float(within - np.square(shares).sum())
 
 
 def spanning_tree(distance: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -205,7 +205,6 @@ def report_content(
     n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
-    by_chance = len(fit.candidates) - (fit.settings.restarts.kmeans or 0)
     seen, scores = _typicality(trained, dataset, prediction, deadline.share(_LOOKING))
     corners = trained.scaling.inverse(torch.stack(trained.box)) if plane else None
     return ReportContent(
@@ -223,15 +222,7 @@ def report_content(
         metrics=findings.metrics,
         cluster_sizes=findings.sizes,
         prior=trained.log_prior.exp().double().numpy(),
-        restarts=[
-            {
-                "start": "k-means" if place >= by_chance else "chance",
-                "warm-up iterations": candidate.warmup,
-                "collapse gap": candidate.gap,
-                "chosen": place == fit.chosen,
-            }
-            for place, candidate in enumerate(fit.candidates)
-        ],
+        restarts=_restarts(fit),
         interventions=[str(intervention) for intervention in fit.interventions],
         confusion=table,
         energies=findings.energies,
@@ -290,6 +281,25 @@ def _history(fit: Fit) -> pd.DataFrame:
     if "evidence" in history:
         history["evidence_probability"] = np.exp(history["evidence"])
     return history
+
+
+def _restarts(fit: Fit) -> list[dict[str, object]]:
+    """A mapping for each restart: how it started, what it was measured by, whether it was kept."""
+    restarts, n = fit.settings.restarts, len(fit.candidates)
+    kmeans = restarts.kmeans or 0
+    informed = ["pool"] if restarts.pool else ["k-means"] * kmeans
+    starts = ["chance"] * (n - len(informed)) + informed if n > 1 else [""] * n
+    rows: list[dict[str, object]] = []
+    for place, (candidate, start) in enumerate(zip(fit.candidates, starts, strict=True)):
+        row: dict[str, object] = {
+            "start": start,
+            "warm-up iterations": candidate.warmup,
+            "collapse gap": candidate.gap,
+        }
+        if candidate.modularity is not None:
+            row["modularity"] = candidate.modularity
+        rows.append({**row, "chosen": place == fit.chosen})
+    return rows
 
 
 def _confusion(

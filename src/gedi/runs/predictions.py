@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pandas.api.types import is_float_dtype
 
 import gedi
 from gedi.data.columns import ColumnPlan
@@ -245,6 +246,13 @@ def _write(frame: pd.DataFrame, target: Path, file: Path, *, header: bool) -> No
         return
     shown = [name for name in frame.columns if str(name).startswith("probability")]
     frame = frame.assign(**{name: frame[name].round(_DIGITS) for name in shown})
+    # Typical values are those of training rows in float32, which holds seven digits.
+    typical = [
+        name
+        for name in frame.columns
+        if str(name).startswith("typical_") and is_float_dtype(frame[name])
+    ]
+    frame = frame.assign(**{name: frame[name].map("{:.7g}".format) for name in typical})
     # File names may contain bytes that are not valid text; they are written unchanged.
     frame.to_csv(file, index=False, header=header, errors="surrogateescape")
 

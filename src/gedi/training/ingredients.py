@@ -45,6 +45,7 @@ from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
 from gedi.training.schedule import planned_schedule
 from gedi.training.starts import (
+    CODED,
     Partition,
     PrincipalAxes,
     found_partition,
@@ -75,6 +76,7 @@ MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
 _NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
+_POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
 _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
 _REFERRING = 0.15  # share of it for the outlier energy
 _DRAWING = 0.1  # share of it for draws of the base
@@ -105,6 +107,8 @@ class Ingredients:
         base: the density to which the energy is relative, or None.
         partition: the partition from which the network starts, or None.
         axes: the axes of the data that the network sees, or None for all features.
+        neighbours: places of points that are neighbours of each other, (m, 2); None unless log Z
+            is exact.
         held_out: points on which the residual of a base is evaluated, (m, d), scaled; empty with
             chains.
         outliers: how unusual points are, and the places of the points whose energies are held out;
@@ -128,6 +132,7 @@ class Ingredients:
     base: GaussianBase | MixtureBase | None
     partition: Partition | None
     axes: PrincipalAxes | None
+    neighbours: Tensor | None
     held_out: Tensor
     outliers: tuple[OutlierEnergy, Tensor] | None
     visible: VisibleValues | None
@@ -186,7 +191,10 @@ def build_ingredients(
             _within(data[some], exact), settings.encoder.components, settings.seed
         )
     rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
-    view = together(_views(plan, data, order, scaling, custom, rows=rows, axes=axes))
+    pairs = None
+    if rows is not None and settings.views.neighbours > 0:
+        pairs = _mutual_neighbours(data, rows, axes, settings.views.neighbours)
+    view = together(_views(plan, data, order, scaling, custom, pairs=pairs))
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
         partition = (
@@ -196,6 +204,7 @@ def build_ingredients(
                 settings.n_clusters,
                 data,
                 drawing,
+                most=_POOLED if exact else CODED,
                 rows=None if drawn is order else drawn,
                 prior=settings.prior if isinstance(settings.prior, list) else None,
                 axes=axes,
@@ -257,6 +266,7 @@ def build_ingredients(
         base=base,
         partition=partition,
         axes=axes,
+        neighbours=pairs,
         held_out=data[held_out],
         outliers=_outliers(plan, data, deadline.share(_REFERRING)),
         visible=_visible(dataset),
@@ -450,37 +460,43 @@ def _views(
     scaling: Scaling,
     custom: Custom,
     *,
-    rows: Tensor | None,
-    axes: PrincipalAxes | None,
+    pairs: Tensor | None,
 ) -> list[View]:
     """The views of the settings, then the user's functions and pairs.
 
-    With places of rows (m,), views of these are their mutual neighbours along the axes.
+    Pairs of neighbours (m, 2) take the place of neighbours that are searched for each batch.
     """
     shape, n_anchors = plan.data, plan.settings.sampler.n_anchors
     some = data[order[: max(affordable(REFERENCES, data.n_features), n_anchors)]]
     views = build_views(
-        plan.settings.views if rows is None else replace(plan.settings.views, neighbours=0),
+        plan.settings.views if pairs is None else replace(plan.settings.views, neighbours=0),
         some,
         shape.image_shape,
         scaling,
         n_anchors=n_anchors,
     )
-    if rows is not None and plan.settings.views.neighbours > 0:
-        views.append(_mutual_neighbours(data, rows, axes, plan.settings.views.neighbours))
+    if pairs is not None:
+        views.append(Positives(data, pairs))
     views += [Own(function, scaling, shape.input_shape) for function in custom.views]
     if custom.positives is not None:
         views.append(Positives(data, torch.from_numpy(custom.positives).to(data.device)))
     return views
 
 
-def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Positives:
-    """A view that is a point of which x is among the k nearest, and which is among those of x."""
+def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Tensor:
+    """Places of points that are among the k nearest of each other along the axes, (m, 2).
+
+    Args:
+        data: all points.
+        rows: places of the points among which neighbours are searched.
+        axes: the axes; None is all features.
+        k: the number of neighbours.
+    """
     seen = _within(data[rows], True)
     along = seen if axes is None else (seen - axes.centre) @ axes.axes
     _, index = nearest(along.cpu().numpy(), k)
     pairs = torch.from_numpy(mutual(index)).long().to(rows.device)
-    return Positives(data, rows[pairs])
+    return rows[pairs]
 
 
 def _within(x: Tensor, exact: bool) -> Tensor:
@@ -627,7 +643,7 @@ def _union(box: Box, previous: Box) -> Box:
 def _log_prior(plan: Plan, previous: TrainedModel | None, partition: Partition | None) -> Tensor:
     """Log π at the start, (c,)."""
     prior = plan.settings.prior
-    if partition is not None and prior == "learned":
+    if partition is not None and prior == "learned" and plan.settings.restarts.n == 1:
         return partition.log_shares
     if previous is not None and prior == "learned":
         return previous.log_prior

@@ -200,9 +200,13 @@ def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
         start = " that starts from the best partition of a pool" if restarts.pool else ""
         return f"one network{start}: {network}"
     starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
+    rule = "smallest collapse gap"
+    if settings.sampler.kind == "exact":
+        starts = ", one of them from the best partition of a pool," if restarts.pool else ""
+        rule = "clusters that neighbours share most"
     return (
         f"{restarts.n} networks{starts} until iteration {restarts.iterations}, then the one with "
-        f"the smallest collapse gap: {network}"
+        f"the {rule}: {network}"
     )
 
 
@@ -706,7 +710,7 @@ def _check_pool(settings: Settings, custom: Custom) -> None:
     """Refuse a pool for several networks, or where known points name the clusters already."""
     if not settings.restarts.pool:
         return
-    if settings.restarts.n != 1:
+    if settings.restarts.n != 1 and settings.sampler.kind != "exact":
         raise SettingsError(
             "setting restarts.pool: expected false with several networks, because one starts from "
             f"the best partition; got restarts.n {settings.restarts.n}"
@@ -868,7 +872,9 @@ def _restarts(
             False, 1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
     if sampler == "exact":
-        return _exact_restarts(chosen, weights, max_iter)
+        clustering = weights.inv > 0 or weights.prior != 0
+        codes = clustering and not custom.names_clusters
+        return _exact_restarts(chosen, weights, max_iter, codes=codes)
     vera, by_contrast = sampler == "vera", sampler == "base"
     clustering = weights.inv > 0 or weights.prior != 0
     # No k-means for images, whose distances mean little, for given encoders, which should not
@@ -903,13 +909,13 @@ def _restarts(
 
 
 def _exact_restarts(
-    chosen: RestartSettings, weights: WeightSettings, max_iter: int
+    chosen: RestartSettings, weights: WeightSettings, max_iter: int, *, codes: bool
 ) -> RestartSettings:
-    """Many small networks from random weights, of which the one with the largest bound goes on."""
+    """Many small networks: the last from a pool of partitions, the others from random weights."""
     clustering = weights.inv > 0 or weights.prior != 0
     return replace(
         chosen,
-        pool=_or(chosen.pool, False),
+        pool=_or(chosen.pool, codes),
         n=chosen.n or (_HEADS if clustering else 1),
         kmeans=_or(chosen.kmeans, 0),
         iterations=chosen.iterations or max(1, max_iter // 2),

@@ -4,15 +4,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "likeliest", "single"]
+__all__ = ["Candidate", "choose", "most_shared", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
+_CLEARLY = 0.01  # of modularity, by which a start from the pool has to be ahead
 
 
 @dataclass(frozen=True)
@@ -25,34 +27,20 @@ class Candidate:
         log_likelihood: the estimated log-likelihood of the data, in nats, which breaks ties; 0 if
             GEN took no part.
         evidence: the log-likelihood of the evidence on some inputs, in nats; 0 without evidence.
+        modularity: that of the clusters in the graph of neighbours; None without such a graph.
     """
 
     warmup: int
     gap: float
     log_likelihood: float
     evidence: float = 0.0
+    modularity: float | None = None
 
     @property
     def loss(self) -> float:
         """The gap minus the log-likelihood of the evidence, in nats; inf if it is not finite."""
         loss = self.gap - self.evidence
         return loss if math.isfinite(loss) else math.inf
-
-
-def likeliest(candidates: list[Candidate]) -> int:
-    """The place of the restart with the largest bound, where the log-likelihood is exact.
-
-        bound = log-likelihood - gap - H(π), plus that of the evidence
-
-    Args:
-        candidates: all restarts, with the same prior.
-    """
-    return max(range(len(candidates)), key=lambda k: _bound(candidates[k]))
-
-
-def _bound(candidate: Candidate) -> float:
-    bound = candidate.log_likelihood - candidate.loss
-    return bound if math.isfinite(bound) else -math.inf
 
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
@@ -70,6 +58,32 @@ def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
     least = min(candidate.loss for candidate in candidates)
     best = [k for k, c in enumerate(candidates) if c.loss <= least + _SAME_GAP]
     return max(best, key=lambda k: candidates[k].log_likelihood)
+
+
+def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
+    """The place of the restart whose clusters neighbours share most.
+
+    Its modularity plus the log-likelihood of the evidence is the largest. Gaps do not compare here,
+    because each restart has its own prior. The last, if it started from the pool, may have clusters
+    of very unequal size, to which modularity is less sensitive: it has to be ahead of all others
+    by 0.01.
+
+    Args:
+        candidates: all restarts, with their modularity.
+        last_from_pool: whether the last started from the pool, the others from random weights.
+    """
+    shared = np.array([_shared(candidate) for candidate in candidates])
+    if not last_from_pool:
+        return int(shared.argmax())
+    others = shared[:-1]
+    ahead = shared[-1] > others.max() + _CLEARLY
+    return len(others) if ahead else int(others.argmax())
+
+
+def _shared(candidate: Candidate) -> float:
+    if candidate.modularity is None or not math.isfinite(candidate.loss):
+        return -math.inf
+    return candidate.modularity + candidate.evidence
 
 
 @torch.no_grad()

@@ -56,6 +56,7 @@ from gedi.normalizer.residual import (
 )
 from gedi.objective import Terms
 from gedi.partitions import NumberOfClusters
+from gedi.partitions.neighbours import modularity
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
@@ -72,9 +73,9 @@ from gedi.training.numbering import Numbering, aligned, describe
 from gedi.training.plan import Plan, plan
 from gedi.training.processes import Crew, launched
 from gedi.training.recorder import record_of
-from gedi.training.restarts import Candidate, choose, likeliest, single
+from gedi.training.restarts import Candidate, choose, most_shared, single
 from gedi.training.score_matching import match_scores
-from gedi.training.starts import kmeans_head, learn_partition
+from gedi.training.starts import Partition, kmeans_head, learn_partition
 from gedi.training.threads import bounded_threads, own_state
 from gedi.training.trained import TrainedModel
 
@@ -574,14 +575,17 @@ class Session:
         self._begun = True
         settings, parts = self.settings, self.parts
         if parts.partition is not None:
+            alone = self._fresh() if self.state.members else self.state
             learn_partition(
-                self.state.model,
+                alone.model,
                 parts.partition,
                 learning_rate=settings.learning_rate,
                 batch_size=settings.batch_size,
                 generator=Generator().manual_seed(settings.seed),
                 deadline=self.deadline.share(_LEARNING),
             )
+            if self.state.members:
+                self._let_last_start_as(alone, parts.partition)
             self.state.average.load_state_dict(self.state.model.state_dict())
         elif settings.restarts.score_matching:
             match_scores(
@@ -594,6 +598,16 @@ class Session:
             )
         self.controller.guard.begin(self.state)
 
+    @torch.no_grad()
+    def _let_last_start_as(self, alone: TrainingState, partition: Partition) -> None:
+        """Give the last of several networks the head and the prior that know a partition."""
+        for head, other in zip(
+            self.state.model.head.parameters(), alone.model.head.parameters(), strict=True
+        ):
+            head[-1] = other
+        if self.settings.prior == "learned":
+            self.state.log_prior[-1] = partition.log_shares.to(self.state.log_prior)
+
     def _choose(self) -> None:
         self.controller.guard.check(self.state)  # the chosen state is accepted as good
         self.candidates = from_first(self._measure())
@@ -602,8 +616,8 @@ class Session:
         self.controller.guard.begin(self.state)
 
     def _best(self, candidates: list[Candidate]) -> int:
-        if isinstance(self.state.model, LinearClassifier):
-            return likeliest(candidates)
+        if candidates[0].modularity is not None:
+            return most_shared(candidates, last_from_pool=self.parts.partition is not None)
         return choose(candidates, by_likelihood=bool(self.settings.restarts.gen))
 
     def _measure(self) -> list[Candidate]:
@@ -616,15 +630,29 @@ class Session:
             if not isinstance(state.model, LinearClassifier):
                 likelihoods -= self._log_normalizers()
         return [
-            Candidate(warmup, float(gap), float(likelihood), float(evidence))
-            for warmup, gap, likelihood, evidence in zip(
+            Candidate(warmup, float(gap), float(likelihood), float(evidence), modularity)
+            for warmup, gap, likelihood, evidence, modularity in zip(
                 parts.algorithm.schedule.warmups,
                 measured["gap"],
                 likelihoods,
                 torch.as_tensor(terms.evidence),
+                self._modularities(),
                 strict=True,
             )
         ]
+
+    def _modularities(self) -> list[float | None]:
+        """The modularity of the clusters of every restart in the graph of neighbours."""
+        state, pairs = self.state, self.parts.neighbours
+        if pairs is None or not len(pairs):
+            return [None] * math.prod(state.members)
+        places, ends = np.unique(pairs.cpu().numpy(), return_inverse=True)
+        rows = torch.from_numpy(places).to(pairs.device)
+        seen = [self.parts.data[some][None] for some in torch.split(rows, _PART)]
+        with torch.no_grad():
+            codes = torch.cat([state.average.posterior(x).argmax(-1) for x in seen], -1)
+        edges = ends.reshape(pairs.shape)
+        return [modularity(each, edges) for each in codes.cpu().numpy()]
 
     def _log_normalizers(self) -> Tensor:
         """A rough estimate of log Z of every restart, in nats, (members,)."""

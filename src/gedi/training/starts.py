@@ -158,17 +158,19 @@ def pool_partition(
     data: Points,
     generator: Generator,
     *,
+    most: int = CODED,
     rows: Tensor | None = None,
     prior: list[float] | None = None,
     axes: PrincipalAxes | None = None,
     deadline: Deadline = Deadline(),
 ) -> Partition:
-    """The best of a pool of partitions of up to 5,000 points; see `gedi.partitions`.
+    """The best of a pool of partitions of some points; see `gedi.partitions`.
 
     Args:
         n_clusters: the number of clusters, c.
         data: all points.
         generator: draws the points and the seed of the partitions.
+        most: the most points that are partitioned.
         rows: places of the points, in random order, as often as their weights say; None means all.
         prior: the shares of the clusters if the user gave them; the sizes of the clusters get the
             same order. None means any order.
@@ -176,7 +178,7 @@ def pool_partition(
         deadline: of the search.
     """
     chosen = torch.randperm(len(data), generator=generator) if rows is None else rows
-    x = data[chosen[:CODED].to(data.device)]
+    x = data[chosen[:most].to(data.device)]
     seed = int(torch.randint(2**31, (), generator=generator))
     seen = x if axes is None else (x - axes.centre) @ axes.axes
     found = best_partition(

@@ -1,12 +1,13 @@
 """The pixels of one encoded image: upright, grey or colour, of the size asked for.
 
-Values are from 0 to 255, whatever the number of bits: those of 16 bits are divided by 257, so that
-images of both kinds have the same units, and are floats if that leaves fractions.
+Values are from 0 to 255, whatever the type: those of 16 bits are divided by 257 and those of floats
+from 0 to 1 multiplied by 255, so that images of all kinds have the same units. They are floats if
+that leaves fractions.
 """
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,11 +98,36 @@ def _readable(image: "Image.Image") -> "Image.Image":
     if image.mode == "1":
         return image.convert("L")
     if image.mode == "F" or image.mode.startswith("I"):
-        values = np.asarray(image)
-        if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-            raise UnreadableError("holds values of 32 bits: save it with 8 or 16 bits a channel")
-        in_bytes = values // 257
-        if (in_bytes * 257 == values).all():
-            return Image.fromarray(in_bytes.astype(np.uint8))
-        return Image.fromarray(values.astype(np.float32) / 257)
+        return _in_bytes(np.asarray(image))
     return image.convert("RGB")
+
+
+def _in_bytes(values: NDArray[Any]) -> "Image.Image":
+    """Values of more than 8 bits, in units of 8.
+
+    Raises:
+        UnreadableError: for floats beyond 0 to 1, or whole numbers of more than 16 bits, since
+            their range is not known from one image.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    are_floats = values.dtype.kind == "f"
+    most = 1 if are_floats else 65_535
+    if not np.isfinite(values).all():
+        raise UnreadableError("holds values that are not finite: fill them in")
+    if values.min() < 0 or values.max() > most:
+        kind = "floats" if are_floats else "whole numbers"
+        raise UnreadableError(
+            f"holds {kind} from {values.min():g} to {values.max():g}: expected them from 0 to "
+            f"{most}: rescale all images alike and save them with 16 bits, or stack their values "
+            "in a .npy file (n, C, H, W)"
+        )
+    if are_floats:
+        scaled = (values * np.float32(255)).astype(np.float32)
+        whole = scaled.round()
+        are_whole = np.abs(scaled - whole).max() < 1e-4  # as saved from 8 bits
+        return Image.fromarray(whole.astype(np.uint8) if are_whole else scaled)
+    in_bytes = values // 257
+    if (in_bytes * 257 == values).all():
+        return Image.fromarray(in_bytes.astype(np.uint8))
+    return Image.fromarray((values / 257).astype(np.float32))

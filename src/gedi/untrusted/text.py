@@ -25,7 +25,7 @@ def json_of(path: Path) -> Any:
     refuse_special(path)
     check_room(_JSON_BYTES * path.stat().st_size, "what it may hold")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError as error:
         raise RefusedError("it is nested too deeply") from error
 

@@ -122,10 +122,35 @@ def test_photographs_are_turned_upright():
     np.testing.assert_array_equal(two_of(photo, exif=exif)[0], np.rot90(grey(), -1))
 
 
-def test_floats_are_refused():
+@pytest.mark.parametrize("kind", ["int32", "float32"])
+def test_values_of_32_bits_have_the_units_of_8(kind):
+    rng = np.random.default_rng(0)
+    values = rng.integers(256, size=(2, 4, 4))
+    for i, each in enumerate(values):
+        scaled = (each / 255).astype(kind) if kind == "float32" else (each * 257).astype(kind)
+        write(f"set/{i}.tiff", scaled, "TIFF")
+    data = load("set")
+    assert data.x.dtype == np.uint8
+    np.testing.assert_array_equal(data.x.reshape(2, 4, 4), values)
+    write("set/2.tiff", (values[0] / 500).astype("float32"), "TIFF")
+    np.testing.assert_allclose(load("set").x[2], values[0].ravel() / 500 * 255, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        (300, "float32", "holds floats from 0 to 300: expected them from 0 to 1: rescale all"),
+        (-1, "float32", "holds floats from -1 to 0"),
+        (1e6, "int32", r"whole numbers from 0 to 1e\+06: expected them from 0 to 65535"),
+        (np.nan, "float32", "values that are not finite"),
+    ],
+)
+def test_values_without_a_known_range_are_refused(value, kind, words):
     for i in range(2):
-        write(f"set/{i}.tiff", np.zeros((2, 2), np.float32), "TIFF")
-    with pytest.raises(DataError, match=r"set/0\.tiff holds values of 32 bits: save it with 8"):
+        image = np.zeros((2, 2), kind)
+        image[0, 0] = value
+        write(f"set/{i}.tiff", image, "TIFF")
+    with pytest.raises(DataError, match=rf"set/0\.tiff holds.*{words.removeprefix('holds ')}"):
         load("set")
 
 

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from gedi.data.file_errors import is_table, listed
+from gedi.data.file_errors import TABLES, is_table, listed
 from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import PART, Pile, marks_of
 from gedi.errors import DataError
 from gedi.untrusted.packed import suffix_of
 
-__all__ = ["folder_pile", "holds_tables", "tables_among"]
+__all__ = ["folder_pile", "holds_archives", "holds_tables", "tables_among"]
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 # Kinds of images that Pillow does not read.
@@ -36,6 +36,16 @@ def holds_tables(folder: Path) -> bool:
     if not tables or _images_among(files) or (shards and image_columns(schema_of(shards[0]))):
         return False
     return not any(_images_among(_entries(each)[0]) for each in folders)
+
+
+def holds_archives(folder: Path) -> bool:
+    """Whether a folder holds .npz files, and neither tables, images nor other arrays."""
+    files, folders = _entries(folder)
+    kinds = {path.suffix.lower() for path in files}
+    if ".npz" not in kinds or ".npy" in kinds:
+        return False
+    places = (files, *(_entries(each)[0] for each in folders))
+    return not tables_among(files) and not any(map(_images_among, places))
 
 
 def tables_among(files: Iterable[Path]) -> list[Path]:
@@ -97,9 +107,10 @@ def _files_pile(
     notes = _left_out(folder, folders)
     if not images and not classes:
         raise DataError(
-            f"{folder} is a directory without images: expected files of the kinds "
-            f"{', '.join(sorted(_SUFFIXES))}, or folders of them, or .parquet files"
-            + "".join(f"; {note}" for note in notes)
+            f"{folder} is a directory without images or tables: expected files of the kinds "
+            f"{', '.join(sorted(_SUFFIXES))}, or folders of them, or files of the kinds "
+            f"{', '.join(TABLES)}"
+            + "".join(f"; {note}" for note in (*notes, *_beside(folder, folders)))
         )
     labels = None
     if classes:
@@ -138,6 +149,22 @@ def _left_out(folder: Path, folders: list[Path]) -> tuple[str, ...]:
             f"{n_deep} images in folders within those of the classes, such as {deep[0]}, are left "
             "out: move them up"
         )
+    return tuple(notes)
+
+
+def _beside(folder: Path, folders: list[Path]) -> tuple[str, ...]:
+    """What else a folder without images and tables holds, and how it is read, in words."""
+    files, _ = _entries(folder)
+    kinds = Counter(suffix_of(path) for path in files)
+    notes = []
+    if kinds[".txt"]:
+        notes.append(f"tables in .txt files are read with the pattern {str(folder / '*.txt')!r}")
+    if kinds[".npy"]:
+        notes.append("arrays in .npy files are read one at a time: join them with numpy.stack")
+    deep = next((path for each in folders for path in _entries(each)[0] if is_table(path)), None)
+    if deep is not None:
+        pattern = str(folder / f"**/*{suffix_of(deep)}")
+        notes.append(f"tables in folders are read with the pattern {pattern!r}")
     return tuple(notes)
 
 

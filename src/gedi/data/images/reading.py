@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gedi.data.dataset import Dataset
 from gedi.data.images.decoding import TooLargeError, decode
-from gedi.data.images.folders import folder_pile, holds_tables
+from gedi.data.images.folders import folder_pile, holds_archives, holds_tables
 from gedi.data.images.hub_sets import HUB, PRESETS, hub_pile
 from gedi.data.images.labels import codes_of
 from gedi.data.images.parquet import image_columns, schema_of, shards_pile
@@ -28,7 +28,7 @@ def holds_images(source: str) -> bool:
     try:
         if path.is_dir():
             try:
-                return not holds_tables(path)
+                return not (holds_tables(path) or holds_archives(path))
             except (DataError, OSError):  # which the reader of images explains
                 return True
         return path.suffix.lower() == ".parquet" and bool(image_columns(schema_of(path)))

@@ -1,0 +1,26 @@
+"""Trainings with an exact likelihood, as the defaults choose for many features."""
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from gedi.data.dataset import Dataset
+from gedi.settings import Settings
+from gedi.training.session import fit
+
+
+def directions(sizes, d=120, seed=0):
+    """Points around random directions of unit length, and the direction of each."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(len(sizes), d))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    return (centres[y] + 0.09 * rng.normal(size=(len(y), d))).astype(np.float32), y
+
+
+def test_clusters_of_very_unequal_size_are_found_from_the_pool():
+    x, y = directions([350, 150, 60, 25, 15])
+    found = fit(Dataset("directions", x), Settings(n_clusters=5))
+    assert adjusted_rand_score(y, found.trained.predict(x).clusters) == 1
+    assert found.chosen == len(found.candidates) - 1
+    # No other head found them: they split the largest cluster.
+    assert max(c.modularity for c in found.candidates[:-1]) < found.candidates[-1].modularity - 0.01
