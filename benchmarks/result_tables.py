@@ -920,6 +920,29 @@ def growth(rows: Rows) -> str:
     return "\n".join(sections)
 
 
+def update(rows: Rows) -> str:
+    """Updates next to training again."""
+
+    def mean(name: str, digits: int = 2) -> Callable[[Rows], str]:
+        return lambda own: f"{fmean(row[name] for row in own):.{digits}f}"
+
+    return grouped(
+        rows,
+        {"data": "data", "classes": "classes"},
+        {
+            "ARI before": mean("ARI before"),
+            "ARI": mean("ARI"),
+            "trained again": mean("ARI again"),
+            "new class found": share(lambda row: row["found"]),
+            "vanished one told": share(lambda row: row["told"]),
+            "old rows kept": lambda own: f"{fmean(row['kept'] for row in own):.1%}",
+            "trained again, kept": lambda own: f"{fmean(row['kept again'] for row in own):.1%}",
+            "seconds": mean("seconds", 1),
+            "trained again, seconds": mean("seconds again", 1),
+        },
+    )
+
+
 def last_processes(rows: Rows) -> Rows:
     """The last measurement of exchanges, and of each network."""
     exchanges, iterations = of_kind("exchange")(rows), of_kind("iteration")(rows)
@@ -1016,5 +1039,6 @@ TABLES = {
     "fuzz": Table(python("fuzz.py --seconds 10 --seed 1 --store"), fuzz),
     "streaming": Table(python("streaming.py"), streaming),
     "growth": Table(python("growth.py"), growth),
+    "update": Table(python("update.py"), update),
     "processes": Table(python("processes.py"), processes, select=last_processes),
 }

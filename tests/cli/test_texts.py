@@ -144,3 +144,17 @@ def test_photographs_have_a_page_of_pictures(tmp_path, monkeypatch):
     folder = str(tmp_path / "photographs")
     assert main(["predict", str(tmp_path / "run"), folder, "--out", str(out)]) == 0
     assert pd.read_csv(out)["file"].tolist()[:2] == ["00.png", "01.png"]
+    assert main(["update", str(tmp_path / "run"), folder, "--out", str(tmp_path / "two")]) == 0
+    assert len(Run.open(tmp_path / "two").read().pictures) == 60
+
+
+def test_a_run_on_texts_is_updated_with_new_texts(trained, tmp_path, capsys):
+    run = trained / "runs" / "first"
+    more = pd.read_csv(trained / "tickets.csv").sample(30, random_state=0)[["body"]]
+    more.to_csv(tmp_path / "more.csv", index=False)
+    out = trained / "runs" / "updated"
+    assert main(["update", str(run), str(tmp_path / "more.csv"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "30 new rows: " in said and "kept, with their overlap from 0 to 1: 0 (" in said
+    second = Run.open(out)
+    assert len(second.read().texts) == 90 and second.result()["words"]

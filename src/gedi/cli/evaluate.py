@@ -58,6 +58,8 @@ def _data(folder: Run, options: Namespace, watch: Watch, watch_features: Watch) 
     if folder.source.data in ("moons", "circles"):
         seed = folder.source.seed + _FRESH_SEED
         return replace(folder.source, seed=seed, n_points=_FRESH_POINTS).read()
+    if folder.growth is not None:
+        return folder.read(watch, watch_features)
     source = folder.source
     skip_bad = options.skip_bad or source.skip_bad
     source = replace(source, split=options.split or source.split, skip_bad=skip_bad)

@@ -58,6 +58,7 @@ One network, trained without labels, that clusters, scores and generates.
   gedi train tickets.csv --text body       group texts by their meaning
   gedi train photos/ --features auto       group photographs by what they show
   gedi predict runs/table new.csv          cluster and score new rows
+  gedi update runs/table more.csv          learn new rows, and show what has changed
   gedi sample runs/table -n 64             draw new points
   gedi explore runs/table                  look at the result in a browser
 """
@@ -78,6 +79,13 @@ first turned into vectors by a pretrained network. This needs an extra: pip inst
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints
 them all. JEM without labels: --weights.inv 0 --weights.prior 0; GEDI no gen: --weights.gen 0.
+"""
+
+_UPDATE = """\
+Train on the data of a run and on new rows, and write a new run folder. Clusters of the run keep
+their numbers and names. Dense groups of new rows where it had no rows become new clusters.
+Afterwards it prints what has changed: how many of the new rows are outliers, and which clusters
+grew, shrank, moved, appeared or vanished. The columns of the new rows are read as in the training.
 """
 
 _PROFILE = """\
@@ -157,6 +165,7 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command")
     for name, build, summary in (
         ("train", _train, "train a model and write a run folder with a report"),
+        ("update", _update, "train a run again with new rows, and show what has changed"),
         ("sweep", _sweep, "compare numbers of clusters, and suggest one"),
         ("profile", _profile, "show where the time of a training goes"),
         ("resume", _resume, "continue a training that was interrupted"),
@@ -241,6 +250,23 @@ def _train() -> ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing run in --out")
     _checkpoint_every(parser)
     _processes(parser)
+    return parser
+
+
+def _update() -> ArgumentParser:
+    parser = _subparser(_UPDATE)
+    _run_folder(parser)
+    parser.add_argument("data", type=str, help="file or folder with the new rows, as for train")
+    parser.add_argument(
+        "--out",
+        type=str | None,
+        help="run folder to write; by default the name of the run with -2, or the next free number",
+    )
+    parser.add_argument(
+        "--max-time", type=float | None, help="limit in seconds; by default that of the run"
+    )
+    parser.add_argument("--seed", type=int | None, help="seed; by default that of the run")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing run in --out")
     return parser
 
 

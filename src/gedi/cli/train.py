@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
-from gedi.runs import Run, is_taken
+from gedi.runs import Run, first_free
 from gedi.runs.lock import only_writer
 from gedi.runs.names import names_of_run
 from gedi.training.session import build
@@ -44,13 +44,4 @@ def run(options: Namespace) -> int:
 
 
 def _path(options: Namespace) -> Path:
-    return Path(options.out) if options.out else _free(Path("runs") / Path(options.data).stem)
-
-
-def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, ... that holds nothing yet."""
-    candidate, number = path, 1
-    while is_taken(candidate):
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
+    return Path(options.out) if options.out else first_free(Path("runs") / Path(options.data).stem)

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gedi.cli.summaries import note_copies, note_useless_columns, print_summary
 from gedi.data.dataset import Dataset
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
+from gedi.evaluation.drift import Drift, drift_of
 from gedi.evaluation.symptoms import quartiles_of
 from gedi.evaluation.words import names_of_words
 from gedi.printable import printable
@@ -91,11 +93,34 @@ def train_and_report(
         )
         content = replace(content, number=run.number)
         report.write(run.path / "report.html", content)
-        _write_result(run, fit, findings)  # last, as a run with a result is not resumed
+        drift = _drift(run, fit, dataset, names)
+        if drift is not None:
+            run.save_drift(str(drift))
+        # Last, as a run with a result is not resumed.
+        _write_result(run, fit, findings, drift)
     except OSError as error:
         raise _unwritable(run, error) from error
     print_summary(fit, findings, report.verdict_of(content), run.path, names)
+    if drift is not None:
+        for line in str(drift).splitlines():
+            print(printable(line))
     return 0
+
+
+def _drift(run: Run, fit: Fit, dataset: Dataset, titles: Sequence[str]) -> Drift | None:
+    """What an update changed; None for a run that is none."""
+    growth = run.growth
+    if growth is None or fit.numbering is None:
+        return None
+    return drift_of(
+        fit.trained,
+        dataset.x,
+        growth.n_before,
+        growth.batch,
+        former=fit.numbering.former,
+        names=dataset.feature_names,
+        titles=titles,
+    )
 
 
 def _named_clusters(run: Run, fit: Fit, findings: Findings) -> list[str]:
@@ -279,7 +304,7 @@ def _next_steps(run: Run) -> list[str]:
     ]
 
 
-def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
+def _write_result(run: Run, fit: Fit, findings: Findings, drift: Drift | None) -> None:
     normalizer = fit.trained.normalizer
     run.save_result(
         {
@@ -299,6 +324,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings) -> None:
             "restarts": [asdict(candidate) for candidate in fit.candidates],
             "chosen": fit.chosen,
             "numbering": None if fit.numbering is None else _numbers(fit.numbering),
+            **({} if drift is None else {"drift": drift.to_json()}),
             "interventions": [asdict(intervention) for intervention in fit.interventions],
             **(
                 {"names": names_of_words(findings.words), "words": findings.words}

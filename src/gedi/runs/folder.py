@@ -9,6 +9,8 @@
     result.json        why the training ended, and what it found
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
+    start.safetensors  clusters from which an update starts
+    drift.txt          what an update changed, in words
     .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
     features/          features of texts or photographs, see `gedi.data.raw`; may be deleted
@@ -45,10 +47,12 @@ from gedi.files import beside, partial_name
 from gedi.partitions import NumberOfClusters
 from gedi.plugins import GROUPS, Group, Plugin, find, plugins_of, refuse_missing
 from gedi.runs.checkpoints import Checkpoints
+from gedi.runs.growth import START, Growth, joined
 from gedi.runs.lock import LOCK
 from gedi.runs.names import BEFORE, FILE, ClusterNames
 from gedi.settings import CompleteSettings, Settings, complete, from_dict
 from gedi.training.custom import Custom
+from gedi.training.growth import Carried, load_carried, save_carried
 from gedi.training.hooks import Record
 from gedi.training.numbering import Reference
 from gedi.training.reference_files import load_reference, save_reference
@@ -56,12 +60,13 @@ from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
 
-__all__ = ["Run", "feature_cache", "is_taken"]
+__all__ = ["Run", "feature_cache", "first_free", "is_taken"]
 
 _FORMAT = 1
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
+_DRIFT = "drift.txt"
 _FEATURES = "features"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
@@ -82,6 +87,7 @@ class Run:
         plugins: the plug-ins that the training uses.
         columns: what was done with the columns of a table; None if the data have no columns.
         number: how the number of clusters was found, in a sentence; None if it was known.
+        growth: what an update added; None for a run that is none.
     """
 
     path: Path
@@ -94,6 +100,7 @@ class Run:
     plugins: tuple[Plugin, ...] = ()
     columns: ColumnPlan | None = None
     number: str | None = None
+    growth: Growth | None = None
 
     @classmethod
     def create(
@@ -107,6 +114,8 @@ class Run:
         like: Reference | None = None,
         names: ClusterNames | None = None,
         number: NumberOfClusters | None = None,
+        growth: Growth | None = None,
+        carried: Carried | None = None,
         overwrite: bool,
     ) -> Self:
         """Create a run folder.
@@ -120,6 +129,8 @@ class Run:
             like: the predictions of an earlier run whose cluster numbers are kept.
             names: the names of the clusters of that run.
             number: how the number of clusters was found; None if it was given.
+            growth: what an update added; None for a run that is none.
+            carried: the clusters from which it starts.
             overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
@@ -146,6 +157,7 @@ class Run:
             _plugins(source, settings),
             _columns(dataset.columns, dataset.feature_names),
             None if number is None else str(number),
+            growth,
         )
         # Absolute paths, so that the data are found from any working directory.
         run._write_json(
@@ -163,12 +175,15 @@ class Run:
                 "notes": list(dataset.notes),
                 "number": run.number,
                 "number_scores": {} if number is None else number.scores,
+                "growth": None if growth is None else growth.to_json(),
             },
         )
         if like is not None:
             run._write(_LIKE, lambda file: save_reference(like, file))
         if names is not None:
             names.save(path, BEFORE)
+        if carried is not None:
+            run._write(START, lambda file: save_carried(carried, file))
         run._write_text("settings.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         return run
 
@@ -234,7 +249,10 @@ class Run:
             RunError: if the predictions of the earlier run cannot be read.
         """
         if self.like is not None:
-            return Custom(like=load_reference(self.path / _LIKE, self.like, len(dataset.x)))
+            like = load_reference(self.path / _LIKE, self.like, len(dataset.x))
+            if self.growth is None:
+                return Custom(like=like)
+            return Custom(like=like, carried=load_carried(self.path / START, len(dataset.x)))
         if self.groups is None:
             return Custom()
         return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
@@ -276,7 +294,13 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
-        return self.source.read(watch, cache=feature_cache(self.path, watch_features))
+        cache = feature_cache(self.path, watch_features)
+        if self.growth is None:
+            return self.source.read(watch, cache=cache)
+        sources = (self.source, *self.growth.sources)
+        return joined(
+            [source.read(watch, cache=cache, plan=self.columns, min_rows=1) for source in sources]
+        )
 
     # --- metrics
 
@@ -371,6 +395,10 @@ class Run:
         if not isinstance(content, dict):
             raise RunError(f"{file}: cannot be read: expected a JSON object")
         return content
+
+    def save_drift(self, words: str) -> None:
+        """Write what an update changed."""
+        self._write_text(_DRIFT, words + "\n")
 
     def save_failure(self, reason: str) -> None:
         """Write why the training diverged."""
@@ -489,6 +517,31 @@ class Run:
         Raises:
             DataError: if they cannot be read.
         """
+        source = self.other_source(
+            path, label, split=split, skip_bad=skip_bad, text=text, table_options=table_options
+        )
+        if self.source.has_features:
+            cache = feature_cache(self.path, watch_features) if keep else None
+            return source.read(watch, cache=cache, min_rows=1)
+        plan = self.columns if table_files(path) else None
+        return source.read(watch, plan=plan, min_rows=1)
+
+    def other_source(
+        self,
+        path: str,
+        label: str | None = None,
+        *,
+        split: str | None = None,
+        skip_bad: bool = False,
+        text: str | None = None,
+        table_options: Mapping[str, Any] | None = None,
+    ) -> Source:
+        """Where `other_data` reads from; the arguments are the same.
+
+        Raises:
+            DataError: if the training data were no texts and `text` is given, or for options that
+                do not fit the data.
+        """
         if text is not None and not self.has_texts:
             raise DataError(f"--text: {self.path} was not trained on texts: leave it out")
         if self.source.has_features:
@@ -497,7 +550,7 @@ class Run:
             if column is not None and holds_lines(path, column, source.table_options):
                 column = None  # one a line, however the training data were kept
                 source = replace(source, no_header=bool((table_options or {}).get("no_header")))
-            source = replace(
+            return replace(
                 source,
                 label=label,
                 split=split,
@@ -505,11 +558,8 @@ class Run:
                 text=column,
                 features=self.source.features,
             )
-            cache = feature_cache(self.path, watch_features) if keep else None
-            return source.read(watch, cache=cache, min_rows=1)
         table = self.columns is not None and bool(table_files(path))
-        plan = self.columns if table else None
-        images = plan is None and holds_images(path)
+        images = not table and holds_images(path)
         source = replace(
             self._source(path, table_options if table else None),
             label=label,
@@ -518,9 +568,7 @@ class Run:
             skip_bad=skip_bad,
             stream_above=self.source.stream_above,
         )
-        if not table:
-            source = replace(source, no_header=False)
-        return source.read(watch, plan=plan, min_rows=1)
+        return source if table else replace(source, no_header=False)
 
     def _source(self, path: str, table_options: Mapping[str, Any] | None) -> Source:
         """Other data, read like those of the training: without names of columns if it had none."""
@@ -553,6 +601,15 @@ def is_taken(path: Path) -> bool:
     return {file.name for file in path.iterdir()} - left != set()
 
 
+def first_free(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, ... that holds nothing yet."""
+    candidate, number = path, 1
+    while is_taken(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
 def feature_cache(folder: Path, watch: Watch | None = None) -> FeatureCache:
     """Where the features of a run are kept; those of the runs beside it are taken over.
 
@@ -581,6 +638,7 @@ _Facts = tuple[
     tuple[Plugin, ...],
     ColumnPlan | None,
     str | None,
+    Growth | None,
 ]
 
 
@@ -610,13 +668,15 @@ def _facts(content: Any) -> _Facts:
     columns = _columns(plan, names)
     if columns is not None and len(columns.features) != d:
         raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
+    grown = content.get("growth")
+    growth = None if grown is None else Growth.of_json(grown)
     if shape is None:
-        return source, d, tuple(names), None, groups, like, brought, columns, number
+        return source, d, tuple(names), None, groups, like, brought, columns, number, growth
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
     if not whole or len(shape) != 3 or math.prod(shape) != d:
         raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
     image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought, None, number
+    return source, d, tuple(names), image_shape, groups, like, brought, None, number, growth
 
 
 def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:
@@ -651,7 +711,9 @@ def _clear(path: Path) -> None:
         FILE,
         BEFORE,
         _LIKE,
+        START,
         _FAILURE,
+        _DRIFT,
     ):
         (path / name).unlink(missing_ok=True)
     for file in Checkpoints(path / _CHECKPOINTS).files():

@@ -12,6 +12,7 @@ from gedi.evidence.build import GROUP_SHARE, LABEL_SHARE
 from gedi.evidence.groups import Groups
 from gedi.methods import BUILT_IN, Method, method_of
 from gedi.settings import Settings
+from gedi.training.growth import Carried
 from gedi.training.numbering import Reference
 from gedi.training.trained import TrainedModel
 
@@ -33,6 +34,8 @@ class Custom:
         previous: a trained model to continue from.
         weights: the weight of each point, positive, (n,); weight 2 counts like two copies.
         like: the predictions of an earlier model for some points; the clusters get its numbers.
+        carried: the clusters of some points, from which the network starts instead of those of a
+            pool.
     """
 
     encoder: nn.Module | None = None
@@ -44,6 +47,7 @@ class Custom:
     weights: NDArray[np.float64] | None = None
     previous: TrainedModel | None = None
     like: Reference | None = None
+    carried: Carried | None = None
 
     def chosen_method(self, settings: Settings) -> Method:
         """The method of the training.

@@ -40,6 +40,7 @@ from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.custom import Custom
+from gedi.training.growth import carried_partition
 from gedi.training.monitor import Monitor
 from gedi.training.plan import Plan
 from gedi.training.renaming import Renaming
@@ -204,7 +205,9 @@ def build_ingredients(
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
         partition = (
-            pool_partition(
+            carried_partition(custom.carried, data)
+            if custom.carried is not None
+            else pool_partition(
                 settings.n_clusters,
                 data,
                 drawing,
