@@ -153,9 +153,12 @@ def _refuse_not_finite(
     among, start = "", first_row or 0
     if first_row is not None:  # nothing is known of the other rows
         among = f" among rows {start} to {start + len(flat) - 1}"
+    advice = "drop these rows or fill the values in"
+    if nans:
+        advice += "; GEDI fills the missing values of tables that are data frames"
     raise DataError(
         f"{where}: {' and '.join(counts)} values{among}, the first in row {start + row}, "
-        f"{_column(column, names)}: drop these rows or fill the values in"
+        f"{_column(column, names)}: {advice}"
     )
 
 
