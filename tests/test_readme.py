@@ -27,7 +27,7 @@ def test_the_first_screen_runs() -> None:
         exec(block, names)
     assert names["model"].labels_.shape == (200,)
     assert names["new_images"].shape == (64, 8, 8)
-    assert len(names["unusual"]) == 10
+    assert 2 <= len(names["unusual"]) <= 20  # p-values up to .05 of 200
     assert names["classifier"].predict_proba(names["images"]).shape == (200, 10)
     assert names["symbols"].labels_.shape == (100, 2)
 
