@@ -287,9 +287,10 @@ def _history(fit: Fit) -> pd.DataFrame:
 def _restarts(fit: Fit) -> list[dict[str, object]]:
     """A mapping for each restart: how it started, what it was measured by, whether it was kept."""
     restarts, n = fit.settings.restarts, len(fit.candidates)
-    kmeans = restarts.kmeans or 0
-    informed = ["pool"] if restarts.pool else ["k-means"] * kmeans
-    starts = ["chance"] * (n - len(informed)) + informed if n > 1 else [""] * n
+    kmeans = min(restarts.kmeans or 0, n)
+    starts = ["chance"] * (n - kmeans) + ["k-means"] * kmeans
+    if starts and restarts.pool:
+        starts[-1] = "pool"
     rows: list[dict[str, object]] = []
     for place, (candidate, start) in enumerate(zip(fit.candidates, starts, strict=True)):
         row: dict[str, object] = {

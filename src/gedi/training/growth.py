@@ -26,6 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.errors import DataError, RunError
+from gedi.partitions.neighbours import connected, nearest
 from gedi.training.starts import Partition, principal_axes
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import refuse_special
@@ -40,6 +41,7 @@ _INSIDE = 0.7  # share of the neighbours of a group that are in it
 _LEAST = 10  # rows of a new cluster
 _LEAST_SHARE = 0.01  # of the new rows in it
 _TIES = 1e-6  # by which rows that are the same are told apart, in scaled units
+_NO_EDGES = np.empty((0, 2), np.int64)  # beside those of neighbours
 _AXES = 50  # principal axes along which rows are compared, with more features
 
 
@@ -106,8 +108,6 @@ def _appeared(
     trained: TrainedModel, x: Values, is_new: NDArray[np.bool_], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The new group of each row (m, d), -1 for none; and whether it is unknown."""
-    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - only updates need it
-
     scaled = trained.scaling(x)
     if scaled.shape[1] > _AXES:
         axes = principal_axes(scaled, _AXES, seed)
@@ -115,42 +115,32 @@ def _appeared(
     z = scaled.double().numpy()
     z = z + _TIES * np.random.default_rng(seed).normal(size=z.shape)
     k = max(_NEAREST, math.ceil(math.log(_CHANCE) / math.log(is_new.mean())))
-    nearest = _nearest(z, min(k, len(z) - 1))
-    unknown = is_new & is_new[nearest].all(1)
+    _, index = nearest(z, k)
+    unknown = is_new & is_new[index].all(1)
     groups = np.full(len(z), -1)
     places = np.flatnonzero(unknown)
     least = max(_LEAST, int(_LEAST_SHARE * is_new.sum()))
     if len(places) < least:
         return groups, unknown
-    graph = NearestNeighbors(n_neighbors=min(_JOINED + 1, len(places))).fit(z[places])
-    _, parts = connected_components(graph.kneighbors_graph(z[places]), directed=False)
+    _, joined = nearest(z[places], _JOINED)
+    _, parts = connected_components(connected(joined, _NO_EDGES), directed=False)
     n_groups = 0
     for part in range(parts.max() + 1):
         members = places[parts == part]
-        if len(members) >= least and np.isin(nearest[members], members).mean() > _INSIDE:
+        if len(members) >= least and np.isin(index[members], members).mean() > _INSIDE:
             groups[members] = n_groups
             n_groups += 1
-    return _with_borders(groups, nearest, is_new), unknown
-
-
-def _nearest(z: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """Places of the k nearest other rows of each row (m, d), (m, k)."""
-    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415
-
-    found: NDArray[np.int64] = (
-        NearestNeighbors(n_neighbors=k + 1).fit(z).kneighbors(z, return_distance=False)
-    )
-    return found[:, 1:]
+    return _with_borders(groups, index, is_new), unknown
 
 
 def _with_borders(
-    groups: NDArray[np.int64], nearest: NDArray[np.int64], is_new: NDArray[np.bool_]
+    groups: NDArray[np.int64], index: NDArray[np.int64], is_new: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Groups (m,) with the new rows most of whose neighbours are in one."""
     n_groups = groups.max() + 1
     if n_groups == 0:
         return groups
-    votes = np.stack([(groups[nearest] == group).mean(1) for group in range(n_groups)], 1)
+    votes = np.stack([(groups[index] == group).mean(1) for group in range(n_groups)], 1)
     joins = is_new & (groups < 0) & (votes.max(1) > 0.5)
     return np.where(joins, votes.argmax(1), groups)
 

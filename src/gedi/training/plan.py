@@ -871,12 +871,11 @@ def _restarts(
         return RestartSettings(
             False, 1, kmeans=0, iterations=1, gen=gen, warmup=0, ramp=0, score_matching=0
         )
-    if sampler == "exact":
-        clustering = weights.inv > 0 or weights.prior != 0
-        codes = clustering and not custom.names_clusters
-        return _exact_restarts(chosen, weights, max_iter, codes=codes)
-    vera, by_contrast = sampler == "vera", sampler == "base"
     clustering = weights.inv > 0 or weights.prior != 0
+    if sampler == "exact":
+        pool = clustering and not custom.names_clusters
+        return _exact_restarts(chosen, max_iter, n=_HEADS if clustering else 1, pool=pool)
+    vera, by_contrast = sampler == "vera", sampler == "base"
     # No k-means for images, whose distances mean little, for given encoders, which should not
     # unlearn, and for known classes, whose numbers are fixed.
     codes = clustering and not (image or custom.encoder is not None or custom.names_clusters)
@@ -909,14 +908,13 @@ def _restarts(
 
 
 def _exact_restarts(
-    chosen: RestartSettings, weights: WeightSettings, max_iter: int, *, codes: bool
+    chosen: RestartSettings, max_iter: int, *, n: int, pool: bool
 ) -> RestartSettings:
     """Many small networks: the last from a pool of partitions, the others from random weights."""
-    clustering = weights.inv > 0 or weights.prior != 0
     return replace(
         chosen,
-        pool=_or(chosen.pool, codes),
-        n=chosen.n or (_HEADS if clustering else 1),
+        pool=_or(chosen.pool, pool),
+        n=chosen.n or n,
         kmeans=_or(chosen.kmeans, 0),
         iterations=chosen.iterations or max(1, max_iter // 2),
         gen=_or(chosen.gen, True),
