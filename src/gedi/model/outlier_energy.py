@@ -92,13 +92,14 @@ class Reference(nn.Module):
         rows = x[whole(x).argsort(stable=True)[:n_kept]]
         reach = ((rows - shift) / scale).abs().amax(0).clamp(CUT, _FAR)
         kept = cls(rows=rows, shift=shift, scale=scale, reach=reach, **blank)
-        distances = kept.nearest(rows).distances + d * _LEAST
+        nearest = kept.nearest(rows)
+        distances = nearest.distances + d * _LEAST
         # The inverse of the mean of log(r_k / r_i) over the k - 1 nearest, averaged over rows.
         slopes = (distances[:, -1:] / distances[:, :-1]).log().sum() / max(
             1, distances.shape[1] - 1
         )
         kept.dimension = (len(rows) / slopes).clamp(1, d) if slopes > 0 else x.new_tensor(float(d))
-        kept.typical = kept.column_distances(rows)[0].mean(0)
+        kept.typical = kept.column_distances(rows, nearest.places).mean(0)
         return kept
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,13 +138,12 @@ class Reference(nn.Module):
     def _n_neighbours(self) -> int:
         return max(1, round(len(self.rows) ** 0.5))
 
-    def column_distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The terms of r(x), (n, d), and the places of the nearest rows, (n, k)."""
-        places = self.nearest(x).places
+    def column_distances(self, x: Tensor, places: Tensor) -> Tensor:
+        """The terms of r(x), (n, d), from the places of the nearest rows, (n, k)."""
         z, others = self.coordinates(x), self.coordinates(self.rows.to(x))
         parts = zip(torch.split(z, _EXPLAINED), torch.split(places, _EXPLAINED), strict=True)
         terms = [(some[:, None] - others[at]).abs().mean(1) for some, at in parts]
-        return torch.cat(terms) + _LEAST, places
+        return torch.cat(terms) + _LEAST
 
     def contributions(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What each column adds to E(x), (n, d), and the places of the nearest rows, (n, k).
@@ -153,7 +153,8 @@ class Reference(nn.Module):
 
             (a_j - ā_j) D log(r / r̄) / (r - r̄)
         """
-        distances, places = self.column_distances(x)
+        places = self.nearest(x).places
+        distances = self.column_distances(x, places)
         usual = self.typical.to(x)
         r, typical = distances.sum(1), usual.sum()
         ratio = r / typical - 1
