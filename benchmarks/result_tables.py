@@ -503,6 +503,20 @@ def of_features(rows: Rows) -> str:
     )
 
 
+def trust(rows: Rows) -> str:
+    """The agreement of neighbours in data with and without groups."""
+    columns = ("accuracy", "ARI", "found", "without groups", "excess", "gap")
+
+    def shown(name: str) -> Callable[[Rows], str]:
+        return lambda own: "" if own[0][name] is None else f"{own[0][name]:.2f}"
+
+    return grouped(
+        rows,
+        {"data": "data", "kind": "points"},
+        {"clusters": lambda own: str(own[0]["c"]), **{name: shown(name) for name in columns}},
+    )
+
+
 def strays(rows: Rows) -> str:
     """Outliers among features of photographs and of texts."""
     return grouped(
@@ -1012,6 +1026,7 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "trust": Table(python("trust.py FOLDER"), trust),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

@@ -17,6 +17,7 @@ from gedi.report import Verdict
 from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
 from gedi.training.numbering import describe as numbering_sentence
+from gedi.training.restarts import reason_for_choice
 from gedi.training.session import Fit
 
 __all__ = [
@@ -54,8 +55,8 @@ def print_summary(
     )
     if fit.candidates:
         console.print(
-            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: its collapse "
-            "gap was the smallest."
+            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: "
+            f"{reason_for_choice(fit.candidates)}."
         )
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)

@@ -136,7 +136,7 @@ class Reference(nn.Module):
 
     @property
     def _n_neighbours(self) -> int:
-        return max(1, round(len(self.rows) ** 0.5))
+        return max(1, round(math.sqrt(len(self.rows))))
 
     def column_distances(self, x: Tensor, places: Tensor) -> Tensor:
         """The terms of r(x), (n, d), from the places of the nearest rows, (n, k)."""
