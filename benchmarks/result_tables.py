@@ -503,6 +503,19 @@ def of_features(rows: Rows) -> str:
     )
 
 
+def how_many_features(rows: Rows) -> str:
+    """The numbers of clusters that rules find from features of texts and photographs."""
+    return grouped(
+        rows,
+        {"data": "data", "rule": "rule"},
+        {
+            "classes": lambda own: str(own[0]["truth"]),
+            "found": lambda own: ", ".join(str(row["number"]) for row in own),
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.1f}",
+        },
+    )
+
+
 def trust(rows: Rows) -> str:
     """The agreement of neighbours in data with and without groups."""
     columns = ("accuracy", "ARI", "found", "without groups", "excess", "gap")
@@ -1026,6 +1039,9 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "how_many_features": Table(
+        python("how_many.py FOLDER --features --seeds 3"), how_many_features
+    ),
     "trust": Table(python("trust.py FOLDER"), trust),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
