@@ -139,10 +139,12 @@ until Ctrl-C. This needs an extra: pip install 'gedi[explore]'
 """
 
 _EXPORT = """\
-Write a trained model as one ONNX file. Its input is x in the units of your data, float64, (n, d) or
-(n, C, H, W). Its outputs are probabilities (n, c), energy (n,) in nats and, if log Z is known,
-log_density (n,). The outputs are compared with those of PyTorch on random points. This needs an
-extra: pip install 'gedi[export]'
+Write a trained model as one ONNX file, with which other programs cluster and score points without
+gedi or torch. Its input is x in the units of your data, float64, (n, d) or (n, C, H, W), and for
+tables with categories also their text. Its outputs are those of `gedi predict`: cluster,
+probabilities, energy, log_density, outlier_score, p_value and confidence. The file lacks
+log_density if log Z is not known, and the last three for images. The outputs are compared with
+those of PyTorch on random points. This needs an extra: pip install 'gedi[export]'
 """
 
 _DOCTOR = """\

@@ -102,8 +102,8 @@ class Reference(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats, (n, d) -> (n,)."""
-        r = self.nearest(x).distances.mean(1) + x.shape[1] * _LEAST
-        return self.dimension * (r / self.typical.to(x).sum()).log()
+        r = self.nearest(x).distances.mean(-1) + x.shape[-1] * _LEAST
+        return self.dimension * (r / self.typical.to(x).sum(-1)).log()
 
     def coordinates(self, x: Tensor) -> Tensor:
         """T(x), (n, d) -> (n, d)."""
@@ -113,13 +113,13 @@ class Reference(nn.Module):
 
     def nearest(self, x: Tensor) -> _Nearest:
         """The k nearest rows of points (n, d); a point that is a row is not among them."""
-        m = len(self.rows)
+        m = self.rows.shape[-2]
         k = max(1, round(m**0.5))
-        distances = torch.cdist(self.coordinates(x), self.coordinates(self.rows.to(x)), p=1)
-        found = distances.topk(min(k + 1, m), largest=False)
-        is_row = (found.values[:, 0] < _SAME * found.values[:, -1]) & (m > k)
-        chosen = torch.arange(k, device=x.device) + is_row[:, None]
-        return _Nearest(found.values.gather(1, chosen), found.indices.gather(1, chosen))
+        z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
+        found = _closest(z, rows, min(k + 1, m))
+        is_row = (found.distances[..., 0] < _SAME * found.distances[..., -1]) & (m > k)
+        chosen = torch.arange(k, device=x.device) + is_row[..., None]
+        return _Nearest(found.distances.gather(-1, chosen), found.places.gather(-1, chosen))
 
     def column_distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The terms of r(x), (n, d), and the places of the nearest rows, (n, k)."""
@@ -223,6 +223,8 @@ class OutlierEnergy(nn.Module):
                 each, {"rows": (len(each.get("rows", ())), d), "dimension": (), **columns}
             )
         m = (len(own.get("held_out", ())),)
+        if len({len(each["rows"]) for each in groups.values()}) > 1:
+            raise ValueError("outliers: expected references of equal numbers of rows")
         _check_shapes(own, {"held_out": m, "clusters": m})
         return cls([Reference(**each) for _, each in sorted(groups.items())], **own)
 
@@ -277,6 +279,13 @@ class OutlierEnergy(nn.Module):
         contributions = torch.stack([some for some, _ in each]).mean(0)
         return Explanation(contributions, torch.cat(neighbours, 1).median(1).values.to(x))
 
+    def stacked(self) -> Reference:
+        """All references as one, which takes points (n, d) to their energies (t, n)."""
+        each = [dict(one.named_buffers()) for one in self._members()]
+        together = {name: torch.stack([one[name] for one in each]) for name in each[0]}
+        rows = together.pop("rows")
+        return Reference(rows=rows, **{name: part[:, None] for name, part in together.items()})
+
     def _members(self) -> list[Reference]:
         return list(self.references)  # type: ignore[arg-type]
 
@@ -284,6 +293,20 @@ class OutlierEnergy(nn.Module):
 def reference_rows(n: int, n_columns: int) -> int:
     """The number of rows in each of the references of n rows."""
     return min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // n_columns))
+
+
+def _closest(z: Tensor, rows: Tensor, k: int) -> _Nearest:
+    """The k rows that are nearest to points in the L1 distance, (..., n, d) and (..., m, d)."""
+    if not torch.compiler.is_exporting():
+        return _Nearest(*torch.cdist(z, rows, p=1).topk(k, largest=False))
+    # ONNX has no distances: `gedi.export` defines this function of it, for stacked references.
+    shape = (*z.shape[:-1], k)
+    operands, dtypes = (z, rows, torch.tensor([k])), (z.dtype, torch.int64)
+    return _Nearest(
+        *torch.onnx.ops.symbolic_multi_out(
+            "gedi::Closest", operands, dtypes=dtypes, shapes=(shape, shape)
+        )
+    )
 
 
 def _seconds(x: Tensor, m: int) -> float:
