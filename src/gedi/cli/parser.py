@@ -147,6 +147,12 @@ log_density if log Z is not known, and the last three for images. The outputs ar
 those of PyTorch on random points. This needs an extra: pip install 'gedi[export]'
 """
 
+_CARD = """\
+Write a model card, README.md, as the Hugging Face hub shows it: the data and what was done with
+their columns, the clusters, figures that say whether to trust them, and what the model must not be
+used for. Nothing but the run folder is read, and no row of the data is quoted.
+"""
+
 _DOCTOR = """\
 Without a run folder: print versions, devices, memory, and what optional features need.
 With a run folder: print what is wrong with its training, where to see it, and what to change.
@@ -176,6 +182,7 @@ def build_parser() -> ArgumentParser:
         ("sample", _sample, "draw points from p(x), or from one cluster"),
         ("explore", _explore, "look at a trained model in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
+        ("card", _card, "write a model card, README.md, for a trained model"),
         ("reproduce", _reproduce, "compare methods, in the tables of the paper"),
         ("doctor", _doctor, "show what is installed, or what is wrong with a run"),
         ("completion", _completion, "print a script that completes commands in a shell"),
@@ -448,6 +455,13 @@ def _export() -> ArgumentParser:
     parser = _subparser(_EXPORT)
     _run_folder(parser)
     _output(parser, "file to write (.onnx)", "model.onnx")
+    return parser
+
+
+def _card() -> ArgumentParser:
+    parser = _subparser(_CARD)
+    _run_folder(parser)
+    _output(parser, "file to write (.md)", "README.md")
     return parser
 
 
