@@ -466,7 +466,7 @@ def _compared(
         for part in (slice(1), slice(1, None))
     ]
     found = dict(zip(graph.outputs, map(np.concatenate, zip(*parts, strict=True)), strict=True))
-    expected = _expected(trained, graph, features, found["cluster"])
+    expected = _expected(trained, graph, features, found)
     differences: dict[str, float] = {}
     for name in graph.outputs:
         away = np.abs(found[name] - expected[name]) if name != "cluster" else expected[name]
@@ -514,9 +514,13 @@ def _expected(
     trained: TrainedModel,
     graph: _Graph,
     features: NDArray[np.float64],
-    clusters: NDArray[np.int64],
+    found: dict[str, NDArray[Any]],
 ) -> dict[str, NDArray[np.float64]]:
-    """What PyTorch finds; for `cluster`, what the probability of the file's clusters lacks."""
+    """What PyTorch finds; for `cluster`, what the probability of the file's clusters lacks.
+
+    p-values are those of the file's scores: where a score is a held-out one, rounding decides.
+    """
+    clusters = found["cluster"]
     prediction = trained.predict(features)
     tempered = (trained.logits(features, with_base=False) / graph.temperature).softmax(-1).numpy()
     own = np.take_along_axis(tempered, clusters[:, None], 1)[:, 0]
@@ -524,7 +528,7 @@ def _expected(
     expected |= {"energy": prediction.energy, "log_density": prediction.log_density}
     if graph.outliers is None:
         return expected
-    scores = trained.outlier_scores(features)
-    within = trained.outlier_p_values(scores, clusters)
-    found = scores, trained.outlier_p_values(scores), confidence(tempered, within)
-    return expected | dict(zip(_OUTLIERS, found, strict=True))
+    scores = found["outlier_score"]
+    sure = confidence(tempered, trained.outlier_p_values(scores, clusters))
+    calibrated = trained.outlier_scores(features), trained.outlier_p_values(scores), sure
+    return expected | dict(zip(_OUTLIERS, calibrated, strict=True))
