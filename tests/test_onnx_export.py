@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from gedi.export import export
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.settings import EncoderSettings
 from gedi.training.session import fit
+from gedi.training.trained import confidence
 from small_trainings import SMALL, heaps
 
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
@@ -26,11 +28,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 IMAGES = np.random.default_rng(0).integers(256, size=(40, 1, 16, 16), dtype=np.uint8)
 
 
-def given(path, x):
+def given(path, x, **others):
     """The outputs of the file for some points, by name."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {"x": np.asarray(x, float)}), strict=True))
+    found = session.run(None, {"x": np.asarray(x, float)} | others)
+    return dict(zip(names, found, strict=True))
 
 
 def facts(path):
@@ -40,6 +43,20 @@ def facts(path):
 def agrees(found, prediction):
     np.testing.assert_allclose(found["probabilities"], prediction.probabilities, atol=1e-4)
     np.testing.assert_allclose(found["energy"], prediction.energy, rtol=1e-4, atol=1e-4)
+    assert (found["cluster"] == prediction.clusters).all()
+
+
+ALL = ["cluster", "probabilities", "energy", "log_density", "outlier_score", "p_value"]
+ALL += ["confidence"]
+
+
+def agrees_on_outliers(found, trained, x):
+    scores = trained.outlier_scores(x)
+    p, clusters = trained.outlier_p_values(scores), found["cluster"]
+    sure = confidence(found["probabilities"], trained.outlier_p_values(scores, clusters))
+    np.testing.assert_allclose(found["outlier_score"], scores, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found["p_value"], p, atol=1e-9)
+    np.testing.assert_allclose(found["confidence"], sure, atol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +68,26 @@ def moons():
 def test_a_table_in_the_units_of_the_user(moons, tmp_path, capfd, recwarn):
     path = tmp_path / "model.onnx"
     agreement = export(moons, path, input_shape=(2,), feature_names=["a", "b"])
-    assert agreement.has_density and agreement.probabilities < 1e-4 and agreement.energy < 1e-4
+    assert list(agreement.differences) == ALL and not agreement.left_out
+    assert max(agreement.differences.values()) < 1e-4
     assert capfd.readouterr() == ("", "") and not recwarn.list
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     x = heaps()[0]
     for rows in (x, x[:1], x[:7]):
         prediction = moons.predict(rows)
         found = given(path, rows)
-        assert list(found) == ["probabilities", "energy", "log_density"]
+        assert list(found) == ALL
         agrees(found, prediction)
+        agrees_on_outliers(found, moons, rows)
         np.testing.assert_allclose(found["log_density"], prediction.log_density, atol=1e-4)
     kept = facts(path)
     assert kept.pop("gedi_version") == gedi.__version__
     assert json.loads(kept.pop("feature_names")) == ["a", "b"]
     assert float(kept.pop("log_normalizer")) == moons.normalizer.value
     assert set(kept) == {"log_normalizer_error"}
+    far = given(path, [[1e6, 500.0], [-1e300, 1e300]])
+    assert (far["p_value"] == 1 / (1 + len(moons.outliers.held_out))).all()
+    agrees_on_outliers(far, moons, np.array([[1e6, 500.0], [-1e300, 1e300]]))
     # Nothing of this machine, such as where the source code lies.
     content = path.read_bytes()
     assert b".py" not in content and b"stack_trace" not in content
@@ -80,8 +102,11 @@ def test_a_small_spread_around_a_large_value_is_kept(tmp_path):
 
 def test_no_density_where_its_constant_is_not_trusted(moons, tmp_path):
     trained = replace(moons, normalizer=LogNormalizer(1.0, 3.0, 2.0, "annealing"))
-    assert not export(trained, tmp_path / "model.onnx", input_shape=(2,)).has_density
-    assert list(given(tmp_path / "model.onnx", heaps()[0])) == ["probabilities", "energy"]
+    agreement = export(trained, tmp_path / "model.onnx", input_shape=(2,))
+    assert agreement.left_out == {"log_density": "log Z is not known accurately enough"}
+    found = list(given(tmp_path / "model.onnx", heaps()[0]))
+    assert found == [name for name in ALL if name != "log_density"]
+    assert json.loads(facts(tmp_path / "model.onnx")["left_out"]) == agreement.left_out
     assert "log_normalizer" not in facts(tmp_path / "model.onnx")
 
 
@@ -89,7 +114,8 @@ def test_no_density_where_its_constant_is_not_trusted(moons, tmp_path):
 def test_rivals(method, tmp_path):
     x = heaps(100, 3)[0]
     trained = fit(x, 2, settings=replace(SMALL, method=method, max_iter=3)).trained
-    assert not export(trained, tmp_path / "model.onnx", input_shape=(3,)).has_density
+    agreement = export(trained, tmp_path / "model.onnx", input_shape=(3,))
+    assert "log_density" in agreement.left_out
     agrees(given(tmp_path / "model.onnx", x), trained.predict(x))
 
 
@@ -100,8 +126,10 @@ def test_convolutional_networks_on_a_gaussian(kind, tmp_path):
     small = replace(SMALL, encoder=EncoderSettings(kind=kind), max_iter=2, batch_size=8)
     trained = fit(IMAGES.reshape(40, -1), 2, image_shape=(1, 16, 16), settings=small).trained
     assert trained.model.base is not None
-    export(trained, tmp_path / "model.onnx", input_shape=(1, 16, 16))
+    agreement = export(trained, tmp_path / "model.onnx", input_shape=(1, 16, 16))
+    assert {"outlier_score", "p_value", "confidence"} <= set(agreement.left_out)
     found = given(tmp_path / "model.onnx", IMAGES)
+    assert "p_value" not in found
     agrees(found, trained.predict(IMAGES.reshape(40, -1)))
 
 
@@ -156,6 +184,50 @@ def test_encoders_that_onnx_cannot_express_are_refused(with_own_encoder, tmp_pat
     with pytest.raises(RunError, match=words):
         other.export(tmp_path / "model.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["saved"]
+
+
+def test_rows_that_cannot_be_scored_have_no_cluster(moons, tmp_path):
+    export(moons, tmp_path / "model.onnx", input_shape=(2,))
+    x = heaps()[0][:4].astype(float)
+    good = given(tmp_path / "model.onnx", x)
+    x[1, 0], x[2, 1] = np.nan, np.inf
+    found = given(tmp_path / "model.onnx", x)
+    assert found["cluster"].tolist() == [good["cluster"][0], -1, -1, good["cluster"][3]]
+    for name in ALL[1:]:
+        assert np.isnan(found[name][1:3]).all()
+        np.testing.assert_allclose(found[name][[0, 3]], good[name][[0, 3]], atol=1e-9)
+
+
+def test_columns_of_a_frame_with_categories_and_missing_values(tmp_path):
+    rng, n = np.random.default_rng(0), 200
+    frame = pd.DataFrame(
+        {
+            "kind": pd.Categorical(np.array(["red", "green", "blue", "grey"])[np.arange(n) % 4]),
+            "size": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "two": pd.Categorical(np.array(["a", "b"])[np.arange(n) % 2]),
+            "on": np.arange(n) % 3 == 0,
+            "weight": 1e6 + rng.normal(size=n),
+        }
+    )
+    frame.loc[::7, "kind"] = None
+    frame.loc[::50, "two"] = None
+    model = GEDI(2, max_iter=2, encoder=(4,), n_restarts=1, random_state=0).fit(frame)
+    path = tmp_path / "model.onnx"
+    assert not model.export(path).left_out
+    kept = facts(path)
+    numbers, words = (json.loads(kept[name]) for name in ("x", "categories"))
+    assert (numbers, words) == (["size", "on", "weight"], ["kind", "two"])
+    new = frame.copy()
+    new["kind"] = new["kind"].astype(object)
+    new.loc[3, "kind"] = "a new kind"
+    inputs = new[numbers].astype(float), new[words].astype(object).where(new[words].notna(), "")
+    found = given(path, inputs[0], categories=inputs[1].to_numpy(object))
+    rows = model._rows(new)
+    agrees(found, model.model_.predict(rows))
+    agrees_on_outliers(found, model.model_, rows)
+    # None and NaN, as frames mark missing words, become text that is known to mean the same.
+    as_they_are = given(path, inputs[0], categories=new[words].to_numpy(object))
+    np.testing.assert_array_equal(as_they_are["energy"], found["energy"])
 
 
 def test_a_missing_folder(moons, tmp_path):

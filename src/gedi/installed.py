@@ -55,6 +55,7 @@ EXTRAS = (
     Extra("excel", "spreadsheets, .xlsx", ("openpyxl",)),
     Extra("explore", "gedi explore, a page for a run", ("gradio",)),
     Extra("completion", "completion of commands in shells", ("shtab",)),
+    Extra("recipes", "engines of docs/recipes.md", ("mlflow", "onnxruntime", "pyspark", "ray")),
     Extra("export", "models as ONNX files", ("onnx", "onnxruntime", "onnxscript")),
 )
 

@@ -121,6 +121,7 @@ def test_existing_files_are_replaced_only_if_asked(run, capsys):
         ("x.npz", ["sample", run, "-n", "3", "--n-steps", "1"]),
         ("x.json", ["evaluate", run]),
         ("x.onnx", ["export", run]),
+        ("x.md", ["card", run]),
     ]
     for name, command in commands:
         Path(name).write_text("mine")

@@ -151,6 +151,9 @@ def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained
     assert found.over_base == pytest.approx(expected, abs=1e-5)
     of_all = find(fit.trained, moons, fit.settings, held_out=held_out[:0])
     assert of_all.over_base == find(fit.trained, moons, fit.settings).over_base
+    unseen = fit.trained.predict(fit.trained.scaling.inverse(held_out)).log_density
+    assert found.held_out == pytest.approx(unseen.mean(), abs=1e-4)
+    assert of_all.held_out is None
 
 
 def test_without_time_a_report_looks_at_less():

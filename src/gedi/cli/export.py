@@ -5,8 +5,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gedi.cli.output_files import check_target
-from gedi.export import TOLERANCE, export, load_tools, output_names
+from gedi.export import TOLERANCE, export, load_tools
+from gedi.phrases import sentence_list
 from gedi.runs import Run
+from gedi.runs.names import given_names
 
 __all__ = ["run"]
 
@@ -17,21 +19,27 @@ def run(options: Namespace) -> int:
     target = check_target(options.out, [".onnx"], overwrite=options.overwrite)
     load_tools()  # before the model is read
     trained = folder.load_model()
+    # Under a rule, cluster j is the value j.
+    numbers = [] if folder.groups is None else [str(j) for j in range(trained.n_clusters)]
     agreement = export(
         trained,
         target,
         input_shape=folder.image_shape or (folder.n_features,),
         feature_names=folder.feature_names,
-        # Under a rule, cluster j is the value j.
-        cluster_names=[] if folder.groups is None else list(map(str, range(trained.n_clusters))),
+        cluster_names=given_names(folder.path, trained.n_clusters) or numbers,
+        columns=folder.columns,
     )
-    outputs = output_names(has_density=agreement.has_density)
     print(
-        f"On {agreement.rows} points of noise, probabilities differ from PyTorch's by at most "
-        f"{agreement.probabilities:.1g}, energies by {agreement.energy:.1g} (allowed: "
-        f"{TOLERANCE:g})"
+        f"On {agreement.rows} points of noise, the outputs differ from PyTorch's by at most "
+        f"{max(agreement.differences.values()):.1g} (allowed: {TOLERANCE:g})"
     )
-    if not agreement.has_density:
-        print("log Z is not known accurately enough, so the file has no output log_density")
-    print(f"x -> {', '.join(outputs)} written to {options.out}")
+    reasons = dict.fromkeys(agreement.left_out.values())
+    for reason in reasons:
+        names = [name for name, why in agreement.left_out.items() if why == reason]
+        print(f"The file has no {sentence_list(names)}: {reason}")
+    has_words = folder.columns is not None and any(
+        column.kind == "category" for column in folder.columns.used
+    )
+    inputs = "x and categories" if has_words else "x"
+    print(f"{inputs} -> {', '.join(agreement.differences)} written to {options.out}")
     return 0

@@ -139,10 +139,18 @@ until Ctrl-C. This needs an extra: pip install 'gedi[explore]'
 """
 
 _EXPORT = """\
-Write a trained model as one ONNX file. Its input is x in the units of your data, float64, (n, d) or
-(n, C, H, W). Its outputs are probabilities (n, c), energy (n,) in nats and, if log Z is known,
-log_density (n,). The outputs are compared with those of PyTorch on random points. This needs an
-extra: pip install 'gedi[export]'
+Write a trained model as one ONNX file, with which other programs cluster and score points without
+gedi or torch. Its input is x in the units of your data, float64, (n, d) or (n, C, H, W), and for
+tables with categories also their text. Its outputs are those of `gedi predict`: cluster,
+probabilities, energy, log_density, outlier_score, p_value and confidence. The file lacks
+log_density if log Z is not known, and the last three for images. The outputs are compared with
+those of PyTorch on random points. This needs an extra: pip install 'gedi[export]'
+"""
+
+_CARD = """\
+Write a model card, README.md, as the Hugging Face hub shows it: the data and what was done with
+their columns, the clusters, figures that say whether to trust them, and what the model must not be
+used for. Nothing but the run folder is read, and no row of the data is quoted.
 """
 
 _DOCTOR = """\
@@ -174,6 +182,7 @@ def build_parser() -> ArgumentParser:
         ("sample", _sample, "draw points from p(x), or from one cluster"),
         ("explore", _explore, "look at a trained model in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
+        ("card", _card, "write a model card, README.md, for a trained model"),
         ("reproduce", _reproduce, "compare methods, in the tables of the paper"),
         ("doctor", _doctor, "show what is installed, or what is wrong with a run"),
         ("completion", _completion, "print a script that completes commands in a shell"),
@@ -446,6 +455,13 @@ def _export() -> ArgumentParser:
     parser = _subparser(_EXPORT)
     _run_folder(parser)
     _output(parser, "file to write (.onnx)", "model.onnx")
+    return parser
+
+
+def _card() -> ArgumentParser:
+    parser = _subparser(_CARD)
+    _run_folder(parser)
+    _output(parser, "file to write (.md)", "README.md")
     return parser
 
 

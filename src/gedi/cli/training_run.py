@@ -319,6 +319,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings, drift: Drift | None) -
             "energies": {
                 name: list(three) for name, three in quartiles_of(findings.energies).items()
             },
+            "held_out": findings.held_out,
             "over_base": findings.over_base,
             "apart": findings.apart,
             "not_finite": int(np.sum(~np.isfinite(findings.prediction.log_density))),

@@ -52,7 +52,9 @@ __all__ = [
     "Column",
     "ColumnPlan",
     "learn_columns",
+    "level_codes",
     "level_name",
+    "level_places",
     "not_numeric",
     "numeric_rows",
     "plain",
@@ -649,19 +651,30 @@ def _features(
 ) -> Iterable[NDArray[np.float64]]:
     """The features (n,) that the values of a column become, in the order of their names."""
     if not isinstance(values, np.ndarray):
-        codes = {level: i for i, level in enumerate(column.levels)}
-        rest = len(codes) if column.pooled else -1
-        if not column.mark_missing:
-            codes.setdefault(MISSING, 0)
+        codes, rest = level_codes(column)
         found = values.map(lambda level: codes.get(level, rest)).to_numpy(np.int64)
-        places = range(len(column.levels) + column.pooled)
-        for place in places if len(places) > 2 else places[1:]:
+        for place in level_places(column):
             yield (found == place).astype(np.float64)
         return
     missing = np.isnan(values)
     yield values if column.fill is None else np.where(missing, column.fill, values)
     if column.mark_missing:
         yield missing.astype(np.float64)
+
+
+def level_codes(column: Column) -> tuple[dict[str, int], int]:
+    """The code of each level of a category, and that of all others; -1 has no feature."""
+    codes = {level: i for i, level in enumerate(column.levels)}
+    rest = len(codes) if column.pooled else -1
+    if not column.mark_missing:
+        codes.setdefault(MISSING, 0)
+    return codes, rest
+
+
+def level_places(column: Column) -> range:
+    """The codes of a category that have a feature, in the order of the features."""
+    places = range(len(column.levels) + column.pooled)
+    return places if len(places) > 2 else places[1:]
 
 
 def _missing(

@@ -475,7 +475,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return estimator
 
     def export(self, path: str | Path) -> Agreement:
-        """Write an ONNX file that maps x to `probabilities`, `energy` and, if known, `log_density`.
+        """Write an ONNX file that maps x to clusters, probabilities, densities and p-values.
 
         The file serves programs without gedi or torch; see `gedi.export`.
 
@@ -483,7 +483,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             path: the file.
 
         Returns:
-            How well the file and PyTorch agree on noise.
+            How closely the file agrees with PyTorch on noise, and what it lacks.
 
         Raises:
             GediError: if the extra `export` is not installed.
@@ -499,6 +499,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             cluster_names=[
                 str(name) for name in self._names(np.arange(self.model_.n_clusters)).tolist()
             ],
+            columns=self._plan,
         )
 
     def __getstate__(self) -> Any:

@@ -104,8 +104,8 @@ class Reference(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats, (n, d) -> (n,)."""
-        r = self._mean_distances(x) + x.shape[1] * _LEAST
-        return self.dimension * (r / self.typical.to(x).sum()).log()
+        r = self._mean_distances(x) + x.shape[-1] * _LEAST
+        return self.dimension * (r / self.typical.to(x).sum(-1)).log()
 
     def coordinates(self, x: Tensor) -> Tensor:
         """T(x), (n, d) -> (n, d)."""
@@ -115,28 +115,28 @@ class Reference(nn.Module):
 
     def nearest(self, x: Tensor) -> _Nearest:
         """The k nearest rows of points (n, d); a point that is a row is not among them."""
-        k, m = self._n_neighbours, len(self.rows)
-        found = self._distances(x).topk(min(k + 1, m), largest=False)
-        is_row = _is_row(found.values[:, 0], found.values[:, -1]) & (m > k)
-        chosen = torch.arange(k, device=x.device) + is_row[:, None]
-        return _Nearest(found.values.gather(1, chosen), found.indices.gather(1, chosen))
+        k, m = self._n_neighbours, self.rows.shape[-2]
+        z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
+        found = _closest(z, rows, min(k + 1, m))
+        is_row = _is_row(found.distances[..., 0], found.distances[..., -1]) & (m > k)
+        chosen = torch.arange(k, device=x.device) + is_row[..., None]
+        return _Nearest(found.distances.gather(-1, chosen), found.places.gather(-1, chosen))
 
     def _mean_distances(self, x: Tensor) -> Tensor:
         """The mean distance to the k nearest rows of points (n, d), (n,)."""
         k = self._n_neighbours
-        if len(self.rows) == k:
-            return self._distances(x).mean(1)
-        found = _smallest(self._distances(x), k + 1)
-        first, last = found.amin(1), found.amax(1)
-        return (found.sum(1) - torch.where(_is_row(first, last), first, last)) / k
-
-    def _distances(self, x: Tensor) -> Tensor:
-        """The L1 distances of points (n, d) to all rows, (n, m)."""
-        return torch.cdist(self.coordinates(x), self.coordinates(self.rows.to(x)), p=1)
+        if torch.compiler.is_exporting() or x.device.type != "cpu" or self.rows.shape[-2] == k:
+            return self.nearest(x).distances.mean(-1)
+        # On a processor numpy's partition takes a quarter of the time of topk.
+        z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
+        distances = torch.cdist(z, rows, p=1).numpy(force=True)
+        found = torch.from_numpy(np.partition(distances, k, axis=-1)[..., : k + 1])
+        first, last = found.amin(-1), found.amax(-1)
+        return (found.sum(-1) - torch.where(_is_row(first, last), first, last)) / k
 
     @property
     def _n_neighbours(self) -> int:
-        return max(1, round(math.sqrt(len(self.rows))))
+        return max(1, round(math.sqrt(self.rows.shape[-2])))
 
     def column_distances(self, x: Tensor, places: Tensor) -> Tensor:
         """The terms of r(x), (n, d), from the places of the nearest rows, (n, k)."""
@@ -240,6 +240,8 @@ class OutlierEnergy(nn.Module):
                 each, {"rows": (len(each.get("rows", ())), d), "dimension": (), **columns}
             )
         m = (len(own.get("held_out", ())),)
+        if len({len(each["rows"]) for each in groups.values()}) > 1:
+            raise ValueError("outliers: expected references of equal numbers of rows")
         _check_shapes(own, {"held_out": m, "clusters": m})
         return cls([Reference(**each) for _, each in sorted(groups.items())], **own)
 
@@ -294,6 +296,13 @@ class OutlierEnergy(nn.Module):
         contributions = torch.stack([some for some, _ in each]).mean(0)
         return Explanation(contributions, torch.cat(neighbours, 1).median(1).values.to(x))
 
+    def stacked(self) -> Reference:
+        """All references as one, which takes points (n, d) to their energies (t, n)."""
+        each = [dict(one.named_buffers()) for one in self._members()]
+        together = {name: torch.stack([one[name] for one in each]) for name in each[0]}
+        rows = together.pop("rows")
+        return Reference(rows=rows, **{name: part[:, None] for name, part in together.items()})
+
     def _members(self) -> list[Reference]:
         return list(self.references)  # type: ignore[arg-type]
 
@@ -301,6 +310,20 @@ class OutlierEnergy(nn.Module):
 def reference_rows(n: int, n_columns: int) -> int:
     """The number of rows in each of the references of n rows."""
     return min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // n_columns))
+
+
+def _closest(z: Tensor, rows: Tensor, k: int) -> _Nearest:
+    """The k rows that are nearest to points in the L1 distance, (..., n, d) and (..., m, d)."""
+    if not torch.compiler.is_exporting():
+        return _Nearest(*torch.cdist(z, rows, p=1).topk(k, largest=False))
+    # ONNX has no distances: `gedi.export` defines this function of it, for stacked references.
+    shape = (*z.shape[:-1], k)
+    operands, dtypes = (z, rows, torch.tensor([k])), (z.dtype, torch.int64)
+    return _Nearest(
+        *torch.onnx.ops.symbolic_multi_out(
+            "gedi::Closest", operands, dtypes=dtypes, shapes=(shape, shape)
+        )
+    )
 
 
 def _seconds(x: Tensor, m: int) -> float:
@@ -317,14 +340,6 @@ def _seconds(x: Tensor, m: int) -> float:
 def _is_row(nearest: Tensor, farthest: Tensor) -> Tensor:
     """Whether points are themselves rows, from distances to their first and last neighbours."""
     return nearest < _SAME * farthest
-
-
-def _smallest(x: Tensor, k: int) -> Tensor:
-    """The k smallest of each row, in no particular order, (n, m) -> (n, k)."""
-    if x.device.type != "cpu" or torch.compiler.is_exporting():
-        return x.topk(k, largest=False, sorted=False).values
-    # On a processor numpy's partition takes a quarter of the time of topk.
-    return torch.from_numpy(np.partition(x.numpy(force=True), k - 1, axis=1)[:, :k])
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

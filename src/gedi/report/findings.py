@@ -70,6 +70,8 @@ class Findings:
             clusters, `symbol accuracy`, which needs no matching. With groups: `rule accuracy` and
             `rule probability`. With a trusted log Z: the log-likelihood, and for the toy sets the
             regret. For images: the AUROC against foils.
+        held_out: mean log-density of points that the network was not trained on, in nats; None
+            without such points or a reliable log Z.
         over_base: mean log-density of held-out data, or of all where none are held out, minus that
             of the base alone, in nats; None without a base or a reliable log Z.
         apart: the largest distance of the distribution functions of samples and data over up to
@@ -90,6 +92,7 @@ class Findings:
     sample_clusters: NDArray[np.int64]
     energies: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
+    held_out: float | None
     over_base: float | None
     apart: float | None
     outliers: Detection | None
@@ -157,6 +160,7 @@ def find(
             f"AUROC {name}": auroc(data_energies, energies)
             for name, energies in outlier_energies.items()
         }
+    unseen = None if held_out is None or not len(held_out) else held_out
     rounds = tuple(sorted({round(share * n_rounds) for share in _WALK}))
     generates = dataset.image_shape is not None and learns_density(settings)
     return Findings(
@@ -173,7 +177,8 @@ def find(
             "noise": outlier_energies["uniform noise"].double().numpy(),
         },
         metrics=metrics,
-        over_base=_over_base(trained, z if held_out is None or not len(held_out) else held_out),
+        held_out=None if unseen is None else _mean_log_density(trained, unseen),
+        over_base=_over_base(trained, z if unseen is None else unseen),
         apart=(
             _distance(samples, dataset.x[chosen])
             if learns_density(settings) and trained.visible is not None
@@ -224,6 +229,15 @@ def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> 
         {score: {name: found[score] for name, found in sets.items()} for score in inliers},
         compare_scores(inliers, foiled),
     )
+
+
+def _mean_log_density(trained: TrainedModel, z: Tensor) -> float | None:
+    """Mean log p(x) of scaled points (n, d), in nats, in the user's units."""
+    normalizer = trained.normalizer
+    if normalizer is None or not normalizer.trusted:
+        return None
+    mean = float(_energies(trained, z).double().mean())
+    return trained.scaling.log_det - normalizer.value - mean
 
 
 def _over_base(trained: TrainedModel, z: Tensor) -> float | None:

@@ -27,12 +27,12 @@ from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
 from gedi.training.threads import own_state
 
-__all__ = ["OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
+__all__ = ["FARTHEST", "OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
 
 _CHUNK = 1024  # points at a time, so that memory does not grow with the data
 _PART_VALUES = 2**22  # numbers in the points that are predicted together, 32 MiB
 _MOST_CHUNKS = 64
-_FARTHEST = 1e100  # scaled units; in float64 all energies are at their limit long before
+FARTHEST = 1e100  # scaled units; in float64 all energies are at their limit long before
 
 
 class Prediction(NamedTuple):
@@ -324,7 +324,7 @@ class TrainedModel:
 
     def _scaled(self, x: Values) -> Tensor:
         """Points in scaled units, float64; the farthest so near that their squares are finite."""
-        return self.scaling(x, torch.float64).clamp_(-_FARTHEST, _FARTHEST)
+        return self.scaling(x, torch.float64).clamp_(-FARTHEST, FARTHEST)
 
     @own_state()
     def sample(
