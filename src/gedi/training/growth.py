@@ -64,7 +64,9 @@ class Carried(NamedTuple):
         return len(self.shares)
 
 
-def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carried:
+def carry(
+    trained: TrainedModel, x: Values, n_before: int, *, seed: int, n_seen: int | None = None
+) -> Carried:
     """The clusters of a trained model and new ones, for some of the old and the new rows.
 
     Args:
@@ -72,6 +74,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
         x: old rows, then new rows, in the user's units, (n, d).
         n_before: the number of old rows.
         seed: determines which of the rows are used.
+        n_seen: the number of rows of which the old ones are a sample; None if they are all.
 
     Raises:
         DataError: for a model without p-values, as of images, or for fewer than 10 new rows.
@@ -81,7 +84,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
     if len(x) - n_before < _LEAST:
         raise DataError(
             f"expected at least {_LEAST} new rows, got {len(x) - n_before}: wait for more; until "
-            "then, `gedi predict` finds their clusters"
+            "then, the model predicts their clusters"
         )
     rng = np.random.default_rng(seed)
     old, new = np.arange(n_before), np.arange(n_before, len(x))
@@ -96,7 +99,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
     n_clusters = trained.n_clusters + int(groups.max()) + 1
     strays = unknown & ~in_group
     counts = [np.bincount(codes[side], minlength=n_clusters) for side in (~is_new, is_new)]
-    sizes = [n_before, len(x) - n_before]
+    sizes = [n_before if n_seen is None else n_seen, len(x) - n_before]
     shares = sum(
         size * count / max(1, count.sum()) for size, count in zip(sizes, counts, strict=True)
     )
