@@ -54,6 +54,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "gap": phrases.number(content.collapse_gap),
         "verdict": judged,
         "warnings": [symptom for symptom in found if str(symptom) != judged.text],
+        "drift": content.drift,
         "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,
