@@ -3,7 +3,7 @@
     python benchmarks/agreement.py FOLDER [--seeds 5] [--most-rows 10000]
 
 FOLDER is that of `clustering.py`. The agreement of a table is the mean adjusted Rand index over all
-pairs of its fits. The number of clusters is given, or found by each fit (`n_clusters="auto"`), in
+pairs of its fits; `expected` is what each of them states without labels. The number of clusters is given, or found by each fit (`n_clusters="auto"`), in
 which case fits may find different numbers. Labels measure only. Seconds are processor time of one
 fit on one thread.
 """
@@ -54,6 +54,7 @@ def measure(file: Path, number: str, n_seeds: int) -> dict[str, Any]:
         "found": [model.n_clusters_ for model in models],
         "agreement": float(np.mean(pairs)),
         "least": float(np.min(pairs)),
+        "expected": [model.agreement_ for model in models],
         "ARI": [agreement(labelings, model.labels_) for model in models],
         "seconds": round(seconds, 2),
         **provenance(),

@@ -134,6 +134,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         interventions_: what the guard against divergence did, one sentence each; usually none.
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
+        agreement_: the adjusted Rand index to expect between these clusters and those of another
+            `random_state`, at least: the mean with other partitions that fit about as well, see
+            `gedi.partitions`; None for images, and if the clusters do not start from a partition.
         prior_: share of each cluster under the prior, (c,).
         log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
             annealed importance sampling in more; None if no density was learned.
@@ -711,6 +714,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         }
         self.interventions_ = [str(intervention) for intervention in fit.interventions]
         self.collapse_gap_ = fit.collapse_gap
+        self.agreement_ = fit.agreement
         self.prior_ = fit.trained.log_prior.exp().double().numpy()
         normalizer = fit.trained.normalizer
         self.log_normalizer_ = None if normalizer is None else normalizer.value

@@ -168,9 +168,9 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         """Train on the points that are kept and new ones (n, d), which are then kept too."""
         if not hasattr(self, "rows_"):
             raise DataError(
-                "expected a model with the points of earlier calls of partial_fit, but one that was "
-                "trained by fit, or comes from a hub, has none: give partial_fit all points from "
-                "the beginning"
+                "expected a model with the points of earlier calls of partial_fit, but one that "
+                "was trained by fit, or comes from a hub, has none: give partial_fit all points "
+                "from the beginning"
             )
         if isinstance(self.settings_.prior, list):
             raise SettingsError(

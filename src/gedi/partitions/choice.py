@@ -16,13 +16,15 @@ from gedi.partitions.pool import Candidate
 __all__ = [
     "NEIGHBOURS",
     "agreement",
-    "best_score",
+    "best_scored",
     "choose",
     "consensus",
     "crossing",
+    "expected_agreement",
     "gaussian_kind",
     "gaussian_peak",
     "least_rows",
+    "shared_by",
 ]
 
 NEIGHBOURS = 5
@@ -32,6 +34,7 @@ SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
 STANDARD_ERRORS = 3.0  # by which the best number of Gaussians exceeds all smaller ones
 BEYOND = 3  # numbers of Gaussians above the best that gain nothing
+AS_GOOD = 0.3  # nats of the score by which another partition is e times less likely to be chosen
 
 
 def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -> Candidate:
@@ -60,19 +63,59 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
     return candidates[int(np.where(allowed, score, -np.inf).argmax())]
 
 
-def best_score(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> float:
-    """The greatest score of partitions without far rows as a cluster, in nats.
+def expected_agreement(
+    z: NDArray[np.float64], candidates: Sequence[Candidate], chosen: Candidate
+) -> float:
+    """How far other partitions that are about as good agree with the chosen one, up to 1.
+
+        Σ_j w_j ARI(j, chosen),   w_j ∝ exp( s_j / 0.3 ),   s: the score of `best_scored`
+
+    Another seed finds slightly other candidates, so that scores change and one of these may be
+    chosen.
+
+    Args:
+        z: rows (n, d) of standardised columns.
+        candidates: partitions into equally many clusters.
+        chosen: one of them.
+    """
+    index = nearest(z, NEIGHBOURS)[1]
+    smallest = _smallest(candidates)
+    allowed = smallest >= min(least_rows(len(z)), smallest.max())
+    score = np.where(allowed, _scores(index, candidates), -np.inf)
+    place = next(j for j, candidate in enumerate(candidates) if candidate is chosen)
+    return shared_by(score, [candidate.labels for candidate in candidates], place)
+
+
+def shared_by(
+    score: NDArray[np.float64], labels: Sequence[NDArray[np.int64]], chosen: int
+) -> float:
+    """The mean agreement of partitions with one of them, weighted by exp(score / 0.3).
+
+    Args:
+        score: of each partition, in nats (m,).
+        labels: m partitions (n,), with labels from 0.
+        chosen: the place of that one.
+    """
+    weight = np.exp((score - score.max()) / AS_GOOD)
+    return float(agreement(np.stack(labels))[chosen] @ weight / weight.sum())
+
+
+def best_scored(
+    index: NDArray[np.int64], candidates: Sequence[Candidate]
+) -> tuple[float, Candidate | None]:
+    """The partition with the greatest score, without far rows as a cluster, and its score in nats.
 
         log consensus - ½ log(0.02 + crossing)
 
     Args:
         index: the neighbours of each row (n, k).
-        candidates: partitions into equally many clusters; minus infinity if none is left.
+        candidates: partitions into equally many clusters; minus infinity and None if none is left.
     """
     if not candidates:
-        return -np.inf
+        return -np.inf, None
     allowed = _smallest(candidates) >= least_rows(len(index))
-    return float(np.where(allowed, _scores(index, candidates), -np.inf).max())
+    score = np.where(allowed, _scores(index, candidates), -np.inf)
+    return float(score.max()), candidates[int(score.argmax())]
 
 
 def _smallest(candidates: Sequence[Candidate]) -> NDArray[np.int64]:

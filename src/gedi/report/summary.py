@@ -11,7 +11,16 @@ from gedi import phrases
 from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, Symptom, quartiles_of, symptoms
 from gedi.report.content import Integers, ReportContent
 
-__all__ = ["Verdict", "facts", "headline", "metric_cards", "signs", "verdict", "verdict_of"]
+__all__ = [
+    "Verdict",
+    "agreement_words",
+    "facts",
+    "headline",
+    "metric_cards",
+    "signs",
+    "verdict",
+    "verdict_of",
+]
 
 METRIC_HINTS = {
     "nmi": "agreement with the labels; 1 is perfect, 0 is chance",
@@ -24,6 +33,7 @@ METRIC_HINTS = {
     "log-likelihood": "nats per point; higher is better",
 }
 
+_SAME_CLUSTERS, _SIMILAR_CLUSTERS = 0.9, 0.6  # adjusted Rand indices
 _WRONG_DENSITY = (
     "diverged",
     "samples that are noise",
@@ -68,6 +78,8 @@ def headline(sizes: Integers) -> str:
 def facts(content: ReportContent) -> list[tuple[str, str]]:
     """Names and values below the headline."""
     found = [] if content.number is None else [("number of clusters", content.number)]
+    if content.agreement is not None:
+        found.append(("other seeds", agreement_words(content.agreement)))
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
@@ -75,6 +87,21 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         ("training", f"{content.iterations:,} iterations in {_duration(content.seconds)}"),
         *found,
     ]
+
+
+def agreement_words(agreement: float) -> str:
+    """A sentence on how far another seed is expected to give the same clusters.
+
+    Args:
+        agreement: the expected adjusted Rand index, see `gedi.training.session.Fit`.
+    """
+    if agreement >= _SAME_CLUSTERS:
+        found = "Another seed should give the same clusters, or nearly"
+    elif agreement >= _SIMILAR_CLUSTERS:
+        found = "Another seed may give somewhat different clusters"
+    else:
+        found = "Quite different clusters fit about as well, and another seed may give them"
+    return f"{found}: the expected agreement is {agreement:.2f} of 1."
 
 
 def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:
