@@ -3,9 +3,9 @@
     python benchmarks/agreement.py FOLDER [--seeds 5] [--most-rows 10000]
 
 FOLDER is that of `clustering.py`. The agreement of a table is the mean adjusted Rand index over all
-pairs of its fits; `expected` is what each of them states without labels. The number of clusters is given, or found by each fit (`n_clusters="auto"`), in
-which case fits may find different numbers. Labels measure only. Seconds are processor time of one
-fit on one thread.
+pairs of its fits; `expected` is what each of them states without labels. The number of clusters is
+given, or found by each fit (`n_clusters="auto"`), in which case fits may find different numbers.
+Labels measure only. Seconds are processor time of one fit on one thread.
 """
 
 import argparse

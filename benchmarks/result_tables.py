@@ -1021,11 +1021,12 @@ def agreement(rows: Rows) -> str:
         steady = [row for row in right if row["agreement"] >= _STEADY]
         over = max(e - m for e, m in zip(expected, measured, strict=True))
         rank = spearmanr(measured, expected).statistic
+        lower = fmean(measured) - fmean(expected)
         sections.append(
-            f"*The number of clusters {words}: {len(own)} tables. Of the {len(right)} whose clusters "
-            f"agree with the labels (ARI from {_RIGHT} on), {len(steady)} have an agreement of at "
-            f"least {_STEADY}. The rank correlation of the measured and the expected agreement is "
-            f"{rank:.2f}; the expected one is {fmean(measured) - fmean(expected):.2f} lower on average, "
+            f"*The number of clusters {words}: {len(own)} tables. Of the {len(right)} whose "
+            f"clusters agree with the labels (ARI from {_RIGHT} on), {len(steady)} have an "
+            f"agreement of at least {_STEADY}. The rank correlation of the measured and the "
+            f"expected agreement is {rank:.2f}; the expected one is {lower:.2f} lower on average, "
             f"and at most {over:.2f} higher.*\n\n"
             + listed(
                 [line(row) for row in sorted(own, key=lambda row: row["agreement"])],
