@@ -15,7 +15,7 @@ from gedi.errors import DataError
 from gedi.files import cache_home
 
 s3fs = pytest.importorskip("s3fs", reason="object stores need the extra remote")
-servers = pytest.importorskip("moto.server", reason="a server of S3 for tests: moto[server]")
+servers = pytest.importorskip("moto.server", reason="a server of S3 needs the extra test")
 
 TABLE = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
 
