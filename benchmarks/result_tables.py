@@ -1033,6 +1033,7 @@ def agreement(rows: Rows) -> str:
                 {
                     "data": "{data}",
                     "rows": "{n:,}",
+                    "fits": "{seeds}",
                     "clusters": "{clusters}",
                     **({} if number == "given" else {"found": "{number}"}),
                     "ARI to the labels": "{labels:.2f}",

@@ -211,6 +211,8 @@ def _check_learned(estimator: Any) -> None:
     if frame is not None:  # an earlier version stores none
         known = ColumnPlan.of_numbers(map(str, frame["names"])) if plan is None else plan
         framed(np.zeros((1, math.prod(shape))), {**frame, "library": "pandas"}, known)
+    if not isinstance(getattr(estimator, "agreement_", None), (int, float, type(None))):
+        raise ValueError("agreement_: expected a number or null")
     for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):
         if not isinstance(getattr(estimator, name, 0.0), (int, float)):
             raise ValueError(f"{name}: expected a number")

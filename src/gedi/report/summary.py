@@ -101,7 +101,7 @@ def agreement_words(agreement: float) -> str:
         found = "Another seed may give somewhat different clusters"
     else:
         found = "Quite different clusters fit about as well, and another seed may give them"
-    return f"{found}: the expected agreement is {agreement:.2f} of 1."
+    return f"{found}: the expected agreement is about {agreement:.2f} of 1, or more."
 
 
 def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:
