@@ -1022,12 +1022,14 @@ def agreement(rows: Rows) -> str:
         over = max(e - m for e, m in zip(expected, measured, strict=True))
         rank = spearmanr(measured, expected).statistic
         lower = fmean(measured) - fmean(expected)
+        stated = (
+            f" The rank correlation of the measured and the expected agreement is {rank:.2f}; the "
+            f"expected one is {lower:.2f} lower on average, and at most {over:.2f} higher."
+        )
         sections.append(
             f"*The number of clusters {words}: {len(own)} tables. Of the {len(right)} whose "
             f"clusters agree with the labels (ARI from {_RIGHT} on), {len(steady)} have an "
-            f"agreement of at least {_STEADY}. The rank correlation of the measured and the "
-            f"expected agreement is {rank:.2f}; the expected one is {lower:.2f} lower on average, "
-            f"and at most {over:.2f} higher.*\n\n"
+            f"agreement of at least {_STEADY}.{stated if number == 'given' else ''}*\n\n"
             + listed(
                 [line(row) for row in sorted(own, key=lambda row: row["agreement"])],
                 {
@@ -1039,7 +1041,7 @@ def agreement(rows: Rows) -> str:
                     "ARI to the labels": "{labels:.2f}",
                     "agreement": "{agreement:.3f}",
                     "least of two fits": "{least:.3f}",
-                    "expected": "{expects:.2f}",
+                    f"expected{'' if number == 'given' else ' at its number'}": "{expects:.2f}",
                 },
             )
         )

@@ -3,14 +3,15 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from gedi.partitions.choice import (
+    _scores,
     agreement,
     choose,
     consensus,
     crossing,
     expected_agreement,
     gaussian_kind,
-    shared_by,
 )
+from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Candidate
 
 
@@ -65,17 +66,6 @@ def test_clusters_of_few_rows_are_left_out():
     assert choose(x, [Candidate("a", "1", few)], 0).name == "1"
 
 
-def test_shared_by_hand():
-    halves, quarter, other = np.repeat([0, 1], 4), np.repeat([0, 1], [6, 2]), np.tile([0, 1], 4)
-    score = np.log([4, 2, 1]) * 0.3
-    expected = (
-        4 * 1
-        + 2 * adjusted_rand_score(halves, quarter)
-        + adjusted_rand_score(halves, other)
-    ) / 7  # fmt: skip
-    assert shared_by(score, [halves, quarter, other], 0) == pytest.approx(expected)
-
-
 def test_agreement_is_expected_where_methods_agree_and_not_in_noise():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 150)
@@ -88,6 +78,10 @@ def test_agreement_is_expected_where_methods_agree_and_not_in_noise():
         for name, axis in {"a": [1, 0], "b": [0, 1], "c": [1, 1]}.items()
     ]
     assert 0.2 < expected_agreement(noise, cuts, cuts[0]) < 0.7
+    weights = np.exp(_scores(nearest(noise, 5)[1], cuts) / 0.3)
+    shared = [adjusted_rand_score(cuts[0].labels, cut.labels) for cut in cuts]
+    by_hand = np.average(shared, weights=weights)
+    assert expected_agreement(noise, cuts, cuts[0]) == pytest.approx(by_hand)
     # A cluster of far rows is no rival.
     far = Candidate("d", "far", (np.arange(300) < 3).astype(np.int64))
     assert expected_agreement(blobs, [*same, far], same[0]) == pytest.approx(1)

@@ -62,7 +62,8 @@ def print_summary(
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
     print_findings(findings, verdict, names)
     if fit.agreement is not None:
-        console.print(agreement_words(fit.agreement), soft_wrap=True)
+        found = fit.number is not None
+        console.print(agreement_words(fit.agreement, found=found), soft_wrap=True)
     report = printable(str(path / "report.html"))
     console.print(f"Report: {report}", markup=False, soft_wrap=True)
 

@@ -134,7 +134,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         interventions_: what the guard against divergence did, one sentence each; usually none.
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
-        agreement_: the adjusted Rand index to expect between these clusters and those of another
+        agreement_: the adjusted Rand index to expect between these clusters and as many of another
             `random_state`, at least: the mean with other partitions that fit about as well, see
             `gedi.partitions`; None for images, and if the clusters do not start from a partition.
         prior_: share of each cluster under the prior, (c,).

@@ -16,7 +16,7 @@ from gedi.partitions.pool import Candidate
 __all__ = [
     "NEIGHBOURS",
     "agreement",
-    "best_scored",
+    "best_score",
     "choose",
     "consensus",
     "crossing",
@@ -24,7 +24,6 @@ __all__ = [
     "gaussian_kind",
     "gaussian_peak",
     "least_rows",
-    "shared_by",
 ]
 
 NEIGHBOURS = 5
@@ -68,7 +67,7 @@ def expected_agreement(
 ) -> float:
     """How far other partitions that are about as good agree with the chosen one, up to 1.
 
-        Σ_j w_j ARI(j, chosen),   w_j ∝ exp( s_j / 0.3 ),   s: the score of `best_scored`
+        Σ_j w_j ARI(j, chosen),   w_j ∝ exp( s_j / 0.3 ),   s: the score of `best_score`
 
     Another seed finds slightly other candidates, so that scores change and one of these may be
     chosen.
@@ -82,40 +81,25 @@ def expected_agreement(
     smallest = _smallest(candidates)
     allowed = smallest >= min(least_rows(len(z)), smallest.max())
     score = np.where(allowed, _scores(index, candidates), -np.inf)
-    place = next(j for j, candidate in enumerate(candidates) if candidate is chosen)
-    return shared_by(score, [candidate.labels for candidate in candidates], place)
-
-
-def shared_by(
-    score: NDArray[np.float64], labels: Sequence[NDArray[np.int64]], chosen: int
-) -> float:
-    """The mean agreement of partitions with one of them, weighted by exp(score / 0.3).
-
-    Args:
-        score: of each partition, in nats (m,).
-        labels: m partitions (n,), with labels from 0.
-        chosen: the place of that one.
-    """
     weight = np.exp((score - score.max()) / AS_GOOD)
-    return float(agreement(np.stack(labels))[chosen] @ weight / weight.sum())
+    place = next(j for j, candidate in enumerate(candidates) if candidate is chosen)
+    shared = agreement(np.stack([candidate.labels for candidate in candidates]))[place]
+    return float(shared @ weight / weight.sum())
 
 
-def best_scored(
-    index: NDArray[np.int64], candidates: Sequence[Candidate]
-) -> tuple[float, Candidate | None]:
-    """The partition with the greatest score, without far rows as a cluster, and its score in nats.
+def best_score(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> float:
+    """The greatest score of partitions without far rows as a cluster, in nats.
 
         log consensus - ½ log(0.02 + crossing)
 
     Args:
         index: the neighbours of each row (n, k).
-        candidates: partitions into equally many clusters; minus infinity and None if none is left.
+        candidates: partitions into equally many clusters; minus infinity if none is left.
     """
     if not candidates:
-        return -np.inf, None
+        return -np.inf
     allowed = _smallest(candidates) >= least_rows(len(index))
-    score = np.where(allowed, _scores(index, candidates), -np.inf)
-    return float(score.max()), candidates[int(score.argmax())]
+    return float(np.where(allowed, _scores(index, candidates), -np.inf).max())
 
 
 def _smallest(candidates: Sequence[Candidate]) -> NDArray[np.int64]:

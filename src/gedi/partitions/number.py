@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 from gedi import phrases
 from gedi.deadline import Deadline, growing
 from gedi.partitions.best import best_partition
-from gedi.partitions.choice import (
-    NEIGHBOURS,
-    best_scored,
-    gaussian_peak,
-    least_rows,
-    shared_by,
-)
+from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
 from gedi.partitions.columns import comparable
 from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Pool
@@ -43,8 +37,7 @@ class NumberOfClusters:
         gaussians: the number of Gaussians that clearly describe held-out rows best; None if no
             number does.
         labels: the partition (n,), from 0.
-        agreement: that of `BestPartition`, times that of the partitions into other numbers of
-            clusters, weighted by their scores in the same way.
+        agreement: that of `BestPartition`, at this number.
         stopped: whether the time was up before all numbers, and the Gaussians, were compared.
         rows: the number of rows on which numbers were compared, if there was no time for more;
             otherwise None.
@@ -94,19 +87,11 @@ class NumberOfClusters:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The scores and best partitions by number, the clear number of Gaussians, and `stopped`."""
+    """The scores of numbers of clusters, the clear number of Gaussians, and `stopped`."""
 
     scores: dict[int, float]
-    labels: dict[int, NDArray[np.int64]]
     gaussians: int | None
     stopped: bool
-
-    def agreement(self, number: int) -> float:
-        """The agreement of the partitions into all numbers with that into one of them."""
-        if number not in self.scores:
-            return 1.0
-        score, labels = np.array(list(self.scores.values())), [self.labels[c] for c in self.scores]
-        return shared_by(score, labels, list(self.scores).index(number))
 
 
 def number_of_clusters(
@@ -155,7 +140,7 @@ def number_of_clusters(
         scores=relative,
         gaussians=peak,
         labels=partition.labels,
-        agreement=partition.agreement * found.agreement(number),
+        agreement=partition.agreement,
         stopped=found.stopped,
         rows=rows if rows < usual else None,
     )
@@ -165,17 +150,15 @@ def _compared(z: NDArray[np.float64], seed: int, deadline: Deadline) -> _Compari
     """Compare numbers from 2 on while there is time."""
     limit = min(len(np.unique(z, axis=0)) - 1, len(z) // ROWS, LAST)
     found: dict[int, float] = {}
-    labels: dict[int, NDArray[np.int64]] = {}
     most = min(FIRST, limit)
     while most >= 2:
-        scores, own = _scored(z, range(max(found, default=1) + 1, most + 1), seed, deadline)
-        found, labels = found | scores, labels | own
+        found |= _scored(z, range(max(found, default=1) + 1, most + 1), seed, deadline)
         best = max(found, key=found.__getitem__, default=most)
         if most == limit or best < most - 1 or deadline.passed:
             break
         most = min(2 * most, limit)
     peak = gaussian_peak(z, most, seed, deadline) if found else None
-    return _Comparison(found, labels, peak, deadline.passed)
+    return _Comparison(found, peak, deadline.passed)
 
 
 def _without_far_rows(x: NDArray[np.float64], one_unit: bool) -> NDArray[np.float64]:
@@ -191,17 +174,14 @@ def _without_far_rows(x: NDArray[np.float64], one_unit: bool) -> NDArray[np.floa
 
 def _scored(
     z: NDArray[np.float64], numbers: range, seed: int, deadline: Deadline
-) -> tuple[dict[int, float], dict[int, NDArray[np.int64]]]:
-    """The score and the labels of the best candidate, by number of clusters; the first always."""
+) -> dict[int, float]:
+    """The score of the best candidate, by number of clusters; the first in any case."""
     pool = Pool(z, numbers[-1], seed)
     index = pool.neighbours[:, :NEIGHBOURS]
     score: dict[int, float] = {}
-    labels: dict[int, NDArray[np.int64]] = {}
     # Coarsely at first, in case the time is up before all of them are compared.
     for c in (*numbers[::4], *numbers[2::4], *numbers[1::2]):
-        value, best = best_scored(index, pool.candidates(c))
-        if best is not None and value > -math.inf:
-            score[c], labels[c] = value + FINER * math.log(c), best.labels
+        score[c] = best_score(index, pool.candidates(c)) + FINER * math.log(c)
         if deadline.passed:
             break
-    return dict(sorted(score.items())), labels
+    return {c: value for c, value in sorted(score.items()) if value > -math.inf}

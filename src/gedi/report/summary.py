@@ -79,7 +79,8 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     """Names and values below the headline."""
     found = [] if content.number is None else [("number of clusters", content.number)]
     if content.agreement is not None:
-        found.append(("other seeds", agreement_words(content.agreement)))
+        words = agreement_words(content.agreement, found=content.number is not None)
+        found.append(("other seeds", words))
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
@@ -89,19 +90,21 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     ]
 
 
-def agreement_words(agreement: float) -> str:
-    """A sentence on how far another seed is expected to give the same clusters.
+def agreement_words(agreement: float, *, found: bool) -> str:
+    """On how far another seed is expected to give the same clusters, in words.
 
     Args:
         agreement: the expected adjusted Rand index, see `gedi.training.session.Fit`.
+        found: whether the number of clusters was found.
     """
     if agreement >= _SAME_CLUSTERS:
-        found = "Another seed should give the same clusters, or nearly"
+        words = "With as many clusters, another seed should give the same ones, or nearly"
     elif agreement >= _SIMILAR_CLUSTERS:
-        found = "Another seed may give somewhat different clusters"
+        words = "With as many clusters, another seed may give somewhat different ones"
     else:
-        found = "Quite different clusters fit about as well, and another seed may give them"
-    return f"{found}: the expected agreement is about {agreement:.2f} of 1, or more."
+        words = "Quite different clusters fit about as well, and another seed may give them"
+    also = " It may also find another number of clusters." if found else ""
+    return f"{words}: the expected agreement is about {agreement:.2f} of 1, or more.{also}"
 
 
 def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:

@@ -116,7 +116,7 @@ class Fit:
         seconds: the time spent in them.
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
         number: how the number of clusters was found; None if it was known.
-        agreement: the adjusted Rand index that is expected between the clusters and those of
+        agreement: the adjusted Rand index that is expected between the clusters and as many of
             another seed, at least, see `gedi.partitions`; None if they are not held to a partition
             that was found.
     """
