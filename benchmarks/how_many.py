@@ -1,6 +1,7 @@
 """How many clusters? Rules that choose the number for labelled tables, without labels.
 
     python benchmarks/how_many.py FOLDER [--seeds 1]
+    python benchmarks/how_many.py FOLDER --features [--points 3000]
 
 FOLDER is that of `clustering.py`. The rules are `n_clusters="auto"`; parts of it, namely the best
 score of the pool without the peak of the Gaussians, and the same with 0.1 log c instead of
@@ -8,6 +9,9 @@ score of the pool without the peak of the Gaussians, and the same with 0.1 log c
 Gaussian mixture with full covariances, and the number that HDBSCAN finds by its defaults. "Always
 3" shows what is gained by chance, since most of these tables have 2 to 4 clusters. Seconds are
 processor time on one thread; those of the parts are in "auto".
+
+With --features, FOLDER is that of `features.py`, and the rules look at some points of each set
+along their first 100 principal axes.
 """
 
 import argparse
@@ -22,6 +26,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
@@ -29,8 +34,10 @@ from threadpoolctl import threadpool_limits
 from clustering import agreement, table
 from common import missing, provenance, write
 from gedi.partitions import number_of_clusters
+from groups import SETS, load
 
 NUMBERS = range(2, 16)
+AXES = 100
 MORE = 0.06  # added to the 0.04 of log c
 
 Floats = NDArray[np.float64]
@@ -91,16 +98,45 @@ RULES: dict[str, Callable[[Floats, int], int]] = {
 }
 
 
+FEATURE_RULES: dict[str, Callable[[Floats, int], int]] = {
+    'GEDI, n_clusters="auto"': lambda z, seed: (
+        number_of_clusters(z, seed, one_unit=True).n_clusters
+    ),
+    "the rule for tables": lambda z, seed: number_of_clusters(z, seed).n_clusters,
+    "silhouette of k-means": silhouette,
+    "HDBSCAN": hdbscan,
+}
+
+
+def of_features(folder: Path, name: str, n_points: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The numbers that rules find for some points of a set of features."""
+    x, y = load(folder, name)
+    rows = np.random.default_rng(seed).permutation(len(x))[:n_points]
+    z = PCA(AXES, random_state=seed).fit_transform(x[rows]).astype(np.float64)
+    for rule, number in FEATURE_RULES.items():
+        begin = time.process_time()
+        row = {"rule": rule, "number": number(z, seed), "n": len(z), "truth": len(np.unique(y))}
+        yield {**row, "seconds": round(time.process_time() - begin, 2)}
+
+
 def main() -> None:
     """Fill the cells that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--features", action="store_true")
+    parser.add_argument("--points", type=int, default=3000)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with threadpool_limits(1):
-        for seed in range(options.seeds):
+        for seed in range(options.seeds if options.features else 0):
+            for name in SETS:
+                if missing("how_many_features", data=name, seed=seed, rule="HDBSCAN"):
+                    for row in of_features(options.folder, name, options.points, seed):
+                        key = {"data": name, "seed": seed}
+                        write("how_many_features", key | row | provenance())
+        for seed in range(0 if options.features else options.seeds):
             for file in sorted(options.folder.glob("*.parquet")):
                 if not missing("how_many", data=file.stem, seed=seed, rule="always 3"):
                     continue

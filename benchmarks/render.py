@@ -1,4 +1,4 @@
-"""Write docs/results.md, and the tables of other pages, from the stored rows of the benchmarks.
+"""Write docs/results.md, and tables of other pages and README.md, from the rows of benchmarks.
 
     python benchmarks/render.py
 
@@ -50,10 +50,9 @@ def filled(page: str) -> str:
 def main() -> None:
     """Write the pages."""
     (DOCS / "results.md").write_text(results(), encoding="utf-8")
-    for name in PAGES:
-        page = DOCS / name
+    for page in (*(DOCS / name for name in PAGES), DOCS.parent / "README.md"):
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{', '.join(('results.md', *PAGES))} written in {DOCS}")
+    print(f"README.md and, in {DOCS}, {', '.join(('results.md', *PAGES))} are written")
 
 
 if __name__ == "__main__":

@@ -306,6 +306,38 @@ def clusters_by_method(rows: Rows) -> str:
     )
 
 
+def headline(rows: Rows) -> str:
+    """Mean figures of GEDI and of its best rivals in two sentences, from clusters and outliers."""
+    tables = len({row["data"] for row in rows})
+    clusters = _ranked(rows, lambda own: fmean(row["ARI"] for row in own))
+    scored = [row for row in read("outliers") if not row["halves"]]
+    score = auroc(fmean, halves=False)
+    outliers = _ranked(scored, lambda own: float(score(own)))
+    return (
+        f"By its defaults, a table takes seconds. On {tables} labelled tables its clusters reach a "
+        f"mean adjusted Rand index of\n{_against_rivals(clusters, 3)}, and on "
+        f"{len({row['data'] for row in scored})} tables with outliers a mean AUROC of\n"
+        f"{_against_rivals(outliers, 1)}: [results](docs/results.md)."
+    )
+
+
+def _ranked(rows: Rows, figure: Callable[[Rows], float]) -> dict[str, float]:
+    """The figure of each method, the best first."""
+    found = {method: figure(own) for (method,), own in groups(rows, "method").items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _against_rivals(figures: dict[str, float], n_rivals: int) -> str:
+    """GEDI's figure, and those of its best rivals in brackets."""
+    rivals = [name for name in figures if not name.startswith("GEDI")][:n_rivals]
+    others = ", ".join(f"{name} {_short(figures[name])}" for name in rivals)
+    return f"{_short(figures['GEDI'])} ({others})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".lstrip("0")
+
+
 def clustering(rows: Rows) -> str:
     """Clusters of labelled tables: a line for each method, then one for each table."""
     methods = [
@@ -504,6 +536,33 @@ def of_features(rows: Rows) -> str:
             "NMI": middle("NMI", 3),
             "seconds": middle("seconds", 1),
         },
+    )
+
+
+def how_many_features(rows: Rows) -> str:
+    """The numbers of clusters that rules find from features of texts and photographs."""
+    return grouped(
+        rows,
+        {"data": "data", "rule": "rule"},
+        {
+            "classes": lambda own: str(own[0]["truth"]),
+            "found": lambda own: ", ".join(str(row["number"]) for row in own),
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.1f}",
+        },
+    )
+
+
+def trust(rows: Rows) -> str:
+    """The agreement of neighbours in data with and without groups."""
+    columns = ("accuracy", "ARI", "found", "without groups", "excess", "gap")
+
+    def shown(name: str) -> Callable[[Rows], str]:
+        return lambda own: "" if own[0][name] is None else f"{own[0][name]:.2f}"
+
+    return grouped(
+        rows,
+        {"data": "data", "kind": "points"},
+        {"clusters": lambda own: str(own[0]["c"]), **{name: shown(name) for name in columns}},
     )
 
 
@@ -1058,6 +1117,7 @@ TABLES = {
     "digits": Table(python("digits.py --seeds 5"), digits),
     "tables": Table(python("tables.py --seeds 5"), tables),
     "clustering": Table(python("clustering.py FOLDER"), clustering),
+    "headline": Table(None, headline, "clustering", measured_here),
     "pool_choice": Table(python("clustering.py FOLDER --choice"), pool_choice),
     "seconds": Table(python("seconds.py"), seconds),
     "how_many": Table(python("how_many.py FOLDER"), how_many),
@@ -1069,6 +1129,10 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "how_many_features": Table(
+        python("how_many.py FOLDER --features --seeds 3"), how_many_features
+    ),
+    "trust": Table(python("trust.py FOLDER"), trust),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

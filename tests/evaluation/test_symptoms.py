@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from gedi import GEDI, Settings
 from gedi.cli.parser import build_parser
+from gedi.evaluation.cohesion import Cohesion
 from gedi.evaluation.symptoms import (
     Name,
     Quartiles,
@@ -146,6 +147,18 @@ CASES = {
         UNSURE,
         "0.380 nats came from points whose cluster is uncertain",
         "--views.noise",
+    ),
+    "neighbours apart": (
+        "touching clusters",
+        {"collapse_gap": 2.0, "cohesion": Cohesion(0.7, 0.25)},
+        "(Cohen's kappa) is 0.700, where 1 is perfect and 0.250",
+        "--n-clusters",
+    ),
+    "no groups": (
+        "no groups",
+        {"collapse_gap": 2.0, "cohesion": Cohesion(0.3, 0.25)},
+        "is 0.300, and 0.250 in a cloud of points without groups",
+        "--features",
     ),
     "unbalanced": ("unequal clusters", UNBALANCED, "0.350 from cluster sizes", "--weights.prior"),
     "no gap": ("diverged", {"collapse_gap": float("nan")}, "is not a number", "--learning-rate"),

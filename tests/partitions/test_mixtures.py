@@ -1,8 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from gedi.partitions.mixtures import Mixture, fitted, k_means, kinds, merged
+from gedi.partitions.mixtures import Kind, Mixture, fitted, k_means, kinds, merged
 
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(size=(80, 2)) - 4, RNG.normal(size=(40, 2)) * [1, 0.3] + 4])
@@ -37,7 +39,7 @@ def test_one_covariance_is_the_same_for_all():
     np.testing.assert_allclose(tied.log_joint(X), full.log_joint(X))
 
 
-@pytest.mark.parametrize("kind", kinds(2))
+@pytest.mark.parametrize("kind", get_args(Kind))
 def test_a_right_partition_stays_and_the_mean_is_that_of_its_rows(kind):
     mixture, responsibility = fitted(X, LABELS, kind)
     np.testing.assert_array_equal(responsibility.argmax(1), LABELS)
@@ -55,7 +57,9 @@ def test_covariances_by_hand():
 
 
 def test_many_columns_have_diagonal_covariances_only():
-    assert kinds(101) == ("diag", "spherical")
+    assert kinds(1000, 101, 2) == ("diag", "spherical")
+    assert kinds(26, 10, 2) == ("full", "tied", "diag", "spherical")
+    assert kinds(25, 10, 2) == ("tied", "diag", "spherical")
 
 
 def test_the_components_that_overlap_most_are_joined():

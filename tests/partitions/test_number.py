@@ -99,3 +99,26 @@ def test_numbers_are_compared_while_there_is_time(monkeypatch):
     assert found.stopped and 1 < len(found.scores) < 14 and 6 in found.scores
     assert list(found.scores) == sorted(found.scores)
     assert f"the time was up when {len(found.scores)} numbers" in str(found)
+
+
+@pytest.mark.parametrize("n_groups", [3, 17])
+def test_groups_along_principal_axes_are_counted_by_modularity(n_groups):
+    rng = np.random.default_rng(0)
+    y = rng.integers(n_groups, size=900)
+    x = rng.normal(size=(900, 40)) + 2.0 * rng.normal(size=(n_groups, 40))[y]
+    found = number_of_clusters(x, seed=0, one_unit=True)
+    assert found.n_clusters == n_groups and found.gaussians is None
+    assert set(range(n_groups - 1, n_groups + 2)) <= set(found.scores)
+    assert adjusted_rand_score(y, found.labels) > 0.95
+
+
+def test_the_search_along_axes_stops_when_the_time_is_up():
+    x = np.random.default_rng(0).normal(size=(400, 20))
+    found = number_of_clusters(x, seed=0, one_unit=True, deadline=Deadline.after(1e-9))
+    assert found.stopped and not found.clear and found.n_clusters >= 2
+
+
+def test_many_rivals_are_a_range():
+    scores = {c: 0.0 if c == 8 else -0.05 for c in range(4, 13)}
+    sentence = str(NumberOfClusters(8, scores, None, LABELS))
+    assert "numbers from 4 to 12 would do about as well" in sentence

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 
+from gedi.evaluation.cohesion import Cohesion
 from gedi.evaluation.measures import Detection
-from gedi.evaluation.symptoms import symptoms
+from gedi.evaluation.symptoms import Signs, symptoms
 from gedi.report import (
     ReportContent,
     cluster_table,
@@ -53,6 +54,7 @@ def content(x, clusters, log_density, **changes) -> ReportContent:
             }
         ),
         collapse_gap=0.02,
+        cohesion=None,
         metrics={"NMI": 0.9},
         cluster_sizes=np.bincount(clusters, minlength=n_clusters),
         prior=np.full(n_clusters, 1 / n_clusters),
@@ -60,6 +62,7 @@ def content(x, clusters, log_density, **changes) -> ReportContent:
             {"member": 0, "warm-up iterations": 0, "gap": 0.13, "chosen": False},
             {"member": 1, "warm-up iterations": 1000, "gap": 0.02, "chosen": True},
         ],
+        reason_for_choice="its collapse gap was the smallest",
         interventions=[],
         confusion=None,
         energies={"data": -log_density, "samples": -log_density[::2], "noise": -log_density + 9},
@@ -232,10 +235,28 @@ def test_other_seeds_are_a_fact(agreement, words):
     ],
 )
 def test_verdict(gap, level, words):
-    verdict = summary.verdict(gap)
+    verdict = summary.verdict(Signs("GEDI", collapse_gap=gap))
     assert verdict.level == level
     assert words in verdict.text
-    assert 0 <= verdict.position <= 100
+    assert 0 <= verdict.trust.position <= 100
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "words"),
+    [
+        (0.91, "good", "far more often"),
+        (0.8, "fair", "touch or divide a group"),
+        (0.4, "bad", "What to try is below"),
+        (0.24, "bad", "What to try is below"),
+    ],
+)
+def test_many_features_are_judged_by_neighbours_and_not_by_the_gap(found, level, words):
+    signs = Signs("GEDI", collapse_gap=2.5, cohesion=Cohesion(found, 0.25))
+    verdict = summary.verdict(signs)
+    assert verdict.level == level
+    assert words in verdict.text
+    assert verdict.trust.value == f"{found:.3f}"
+    assert verdict.trust.ticks == ("1", "0.85", "0.62")
 
 
 def test_an_unfinished_training_is_never_called_sound(moons, tmp_path):

@@ -1,6 +1,6 @@
 """The measures of `gedi evaluate --measure`: all are checked first, then all are run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -107,7 +107,12 @@ def _check_options(options: Namespace, wanted: list[Measure]) -> None:
 def _clustering(task: _Task) -> dict[str, Any]:
     named = task.run.groups is not None
     findings = find(task.trained, task.dataset, task.run.settings(), named=named)
-    print_findings(findings, verdict(findings.collapse_gap, diagnose(task.run).symptoms))
+    signs = replace(
+        diagnose(task.run).signs,
+        collapse_gap=findings.collapse_gap,
+        cohesion=findings.cohesion,
+    )
+    print_findings(findings, verdict(signs))
     return {
         "collapse gap": findings.collapse_gap,
         "cluster sizes": findings.sizes.tolist(),

@@ -18,6 +18,7 @@ from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
 from gedi.report.summary import agreement_words
 from gedi.training.numbering import describe as numbering_sentence
+from gedi.training.restarts import reason_for_choice
 from gedi.training.session import Fit
 
 __all__ = [
@@ -55,8 +56,8 @@ def print_summary(
     )
     if fit.candidates:
         console.print(
-            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: its collapse "
-            "gap was the smallest."
+            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: "
+            f"{reason_for_choice(fit.candidates)}."
         )
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)

@@ -313,6 +313,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings, drift: Drift | None) -
             "seconds": round(fit.seconds, 2),
             "collapse_gap": findings.collapse_gap,
             "agreement": fit.agreement,
+            "cohesion": findings.cohesion,
             "normalizer": None if normalizer is None else normalizer._asdict(),
             "cluster_sizes": findings.sizes.tolist(),
             "metrics": findings.metrics,

@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi import phrases
+from gedi.evaluation.cohesion import Cohesion
 
 __all__ = [
+    "FAIR_COHESION",
     "FAIR_GAP",
+    "GOOD_COHESION",
     "GOOD_GAP",
     "Name",
     "Quartiles",
@@ -31,7 +34,10 @@ Integers = NDArray[np.integer[Any]]
 
 GOOD_GAP = 0.05  # nats
 FAIR_GAP = 0.3
+GOOD_COHESION = 0.8  # of the way from a cloud without groups to perfect agreement
+FAIR_COHESION = 0.5
 
+_NO_GROUPS = 0.2  # of that way
 _BIG = 0.8  # share of the points above which a cluster is too big
 _SMALL = 0.1  # of the share in the prior, below which a cluster is too small
 _FLAT = 0.5  # nats between data and uniform noise
@@ -71,6 +77,8 @@ class Signs:
         n_not_finite: number of points without a finite log-density.
         failure: why the training was given up; None if it was not.
         collapse_gap: in nats, under fixed views; None if the training has not ended.
+        cohesion: how often neighbours share a cluster, for vectors of many features, where it
+            replaces the collapse gap; None elsewhere.
         ended: what ended the training: "max_iter", "max_time", "converged" or "interrupted"; None
             if that is not known.
         iterations: number of iterations done.
@@ -93,6 +101,7 @@ class Signs:
     n_not_finite: int = 0
     failure: str | None = None
     collapse_gap: float | None = None
+    cohesion: Cohesion | None = None
     ended: str | None = None
     iterations: int = 0
     max_iter: int | None = None
@@ -104,6 +113,8 @@ class Signs:
 Name = Literal[
     "unfinished",
     "fuzzy boundaries",
+    "touching clusters",
+    "no groups",
     "unequal clusters",
     "no clustering",
     "no density",
@@ -217,6 +228,9 @@ def _of_gap(signs: Signs) -> Iterator[Symptom]:
     gap = signs.collapse_gap
     if gap is None or gap <= GOOD_GAP or signs.method not in _CLUSTERING:
         return
+    if signs.cohesion is not None and not math.isnan(gap):
+        yield from _of_cohesion(signs.cohesion, signs.prior)
+        return
     look = "gap, inv and prior in metrics.csv; the clusters marked as uncertain in report.html"
     if math.isnan(gap):
         change = "Use a smaller --learning-rate, and views that are not all of strength 0."
@@ -253,9 +267,38 @@ _UNBALANCED = (
 
 def _unsure(prior: Floats | None) -> str:
     """What to try against fuzzy boundaries; first, if all clusters were to be equal, a prior."""
-    equal = prior is not None and len(prior) > 1 and bool(np.ptp(prior) < 1e-6)
     first = "--prior learned, because groups of unequal sizes are split by equal shares; "
-    return _UNSURE.format(first=first if equal else "")
+    return _UNSURE.format(first=first if _is_equal(prior) else "")
+
+
+def _is_equal(prior: Floats | None) -> bool:
+    """Whether all clusters should have the same share."""
+    return prior is not None and len(prior) > 1 and bool(np.ptp(prior) < 1e-6)
+
+
+def _of_cohesion(cohesion: Cohesion, prior: Floats | None) -> Iterator[Symptom]:
+    """Neighbours that are in different clusters."""
+    look = "cohesion in result.json; the clusters marked as uncertain in report.html"
+    found, expected = (phrases.number(kappa) for kappa in cohesion)
+    shared = f"The agreement of neighbours on their cluster (Cohen's kappa) is {found}"
+    if cohesion.excess < _NO_GROUPS:
+        yield Symptom(
+            "no groups",
+            f"{shared}, and {expected} in a cloud of points without groups.",
+            "Try features that show the differences of interest (--features), or another number "
+            "of clusters (--n-clusters).",
+            look,
+        )
+    elif cohesion.excess < GOOD_COHESION:
+        yield Symptom(
+            "touching clusters",
+            f"{shared}, where 1 is perfect and {expected} is that of a cloud of points without "
+            "groups: some clusters touch, or divide a group.",
+            "Try another number of clusters (--n-clusters)"
+            + (", --prior learned if groups may differ in size," if _is_equal(prior) else "")
+            + " or other features (--features).",
+            look,
+        )
 
 
 def _of_method(method: str) -> Iterator[Symptom]:

@@ -20,11 +20,11 @@ _CLEAR = 0.5  # standard deviations from the mean from which on a feature stands
 
 def verdict_text(desk: Desk) -> str:
     """Whether the clusters can be trusted, and what to change if not, in sentences."""
-    gap = float(desk.run.result()["collapse_gap"])
-    found = diagnose(desk.run).symptoms
-    judged = verdict(gap, found)
-    lines = [f"{judged.title} (collapse gap {gap:.3f} nats). {judged.text}"]
-    return "\n".join([*lines, *(f"- {symptom}" for symptom in found)])
+    diagnosis = diagnose(desk.run)
+    judged = verdict(diagnosis.signs)
+    trust = judged.trust
+    lines = [f"{judged.title} ({trust.name} {trust.value}). {judged.text}"]
+    return "\n".join([*lines, *(f"- {symptom}" for symptom in diagnosis.symptoms)])
 
 
 def cards(desk: Desk) -> Any:

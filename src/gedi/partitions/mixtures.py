@@ -64,9 +64,15 @@ class Mixture:
         return np.hstack(square), 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
 
 
-def kinds(n_columns: int) -> tuple[Kind, ...]:
-    """The kinds of covariances to try: only diagonal ones above 100 columns."""
-    return get_args(Kind) if n_columns <= WIDE else DIAGONAL
+def kinds(n_rows: int, n_columns: int, n_components: int) -> tuple[Kind, ...]:
+    """The kinds of covariances to try.
+
+    Above 100 columns only diagonal ones, and full ones only with d + 3 rows for each component.
+    """
+    if n_columns > WIDE:
+        return DIAGONAL
+    enough = n_components * (n_columns + 3) <= n_rows
+    return get_args(Kind) if enough else ("tied", *DIAGONAL)
 
 
 def fitted(

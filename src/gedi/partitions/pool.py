@@ -156,6 +156,6 @@ def _mixtures(z: NDArray[np.float64], found: list[Candidate]) -> Iterator[Candid
     """Mixtures with one component per cluster, from some of the other partitions."""
     for start in found:
         if start.name in STARTS:
-            for kind in kinds(z.shape[1]):
+            for kind in kinds(len(z), z.shape[1], start.labels.max() + 1):
                 labels = fitted(z, start.labels, kind)[1].argmax(1)
                 yield _candidate("mixture", f"{kind}-mixture-from-{start.name}", labels, kind)

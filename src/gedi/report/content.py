@@ -14,12 +14,14 @@ from gedi.data.dataset import Dataset
 from gedi.data.inverse import date_places
 from gedi.deadline import Deadline
 from gedi.evaluation.clustering import confusion, match
+from gedi.evaluation.cohesion import Cohesion
 from gedi.evaluation.measures import Detection
 from gedi.evaluation.reasons import reasons
 from gedi.report.findings import Findings
 from gedi.report.point_map import MapPoints, map_points
 from gedi.settings import method_name
 from gedi.training.numbering import describe
+from gedi.training.restarts import reason_for_choice
 from gedi.training.session import Fit
 from gedi.training.trained import Prediction, TrainedModel, confidence
 
@@ -67,10 +69,12 @@ class ReportContent:
         history: metrics over the column `iteration`: any of gen, inv, prior, bound, gap,
             energy_data, energy_samples, acceptance, step_size and learning_rate.
         collapse_gap: the gap on a fixed set with fixed views, in nats.
+        cohesion: how often neighbours share a cluster; None but for vectors of many features.
         metrics: values by name, shown in this order; may be empty.
         cluster_sizes: points in each cluster, shape (c,).
         prior: share of each cluster under the prior, shape (c,).
         restarts: one mapping for each restart; the key `chosen` marks the one that was kept.
+        reason_for_choice: why it was kept, as the end of a sentence.
         interventions: what the guard against divergence did, one sentence each.
         confusion: counts (classes, clusters), columns matched to the diagonal, and class names.
         energies: energies in nats of the sets `data`, `samples` and `noise`, each shape (n,).
@@ -126,10 +130,12 @@ class ReportContent:
     iterations: int
     history: pd.DataFrame
     collapse_gap: float
+    cohesion: Cohesion | None
     metrics: Mapping[str, float]
     cluster_sizes: Integers
     prior: Floats
     restarts: Sequence[Mapping[str, object]]
+    reason_for_choice: str
     interventions: Sequence[str]
     confusion: tuple[Integers, Sequence[str]] | None
     energies: Mapping[str, Floats]
@@ -224,10 +230,12 @@ def report_content(
         iterations=fit.iterations,
         history=_history(fit),
         collapse_gap=findings.collapse_gap,
+        cohesion=findings.cohesion,
         metrics=findings.metrics,
         cluster_sizes=findings.sizes,
         prior=trained.log_prior.exp().double().numpy(),
         restarts=_restarts(fit),
+        reason_for_choice=reason_for_choice(fit.candidates) if fit.candidates else "",
         interventions=[str(intervention) for intervention in fit.interventions],
         confusion=table,
         energies=findings.energies,

@@ -15,6 +15,7 @@ from gedi.data.dataset import Dataset, Values
 from gedi.data.points import affordable
 from gedi.deadline import Deadline
 from gedi.evaluation.clustering import agreement, cluster_sizes, symbol_accuracy
+from gedi.evaluation.cohesion import Cohesion, cohesion
 from gedi.evaluation.measures import (
     Detection,
     compare_scores,
@@ -26,6 +27,7 @@ from gedi.evaluation.outliers import auroc, foils
 from gedi.evaluation.trajectories import trajectories_from_noise
 from gedi.evaluation.words import typical_words
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
+from gedi.model import LinearClassifier
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
@@ -39,6 +41,7 @@ _COSTLY_SAMPLES = 100  # of convolutional networks and plug-ins, which may be sl
 _SAMPLING = 0.3  # share of the time for samples
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS = 10_000  # for the collapse gap and the foils
+_NEIGHBOURED = 5000  # points among which neighbours are looked for
 _PART = 500
 _SCORED = 300  # images, and foils of each kind, with scores
 _COMPARED = 100  # columns of samples and data
@@ -57,6 +60,8 @@ class Findings:
         prediction: clusters and scores of the data.
         sizes: number of points in each cluster, (c,).
         collapse_gap: in nats, under fixed views.
+        cohesion: how often neighbours share a cluster along the axes that the network sees; None
+            unless it is a head alone.
         samples: points drawn from p(x), without the noise of the training, (m, d).
         sample_clusters: their clusters, (m,).
         energies: energies of `data` (with the noise that the training adds), `samples` and `noise`,
@@ -80,6 +85,7 @@ class Findings:
     prediction: Prediction
     sizes: NDArray[np.int64]
     collapse_gap: float
+    cohesion: Cohesion | None
     samples: NDArray[np.float64]
     sample_clusters: NDArray[np.int64]
     energies: dict[str, NDArray[np.float64]]
@@ -157,6 +163,7 @@ def find(
         prediction=prediction,
         sizes=cluster_sizes(prediction.clusters, trained.n_clusters),
         collapse_gap=float(measured["gap"]),
+        cohesion=_cohesion(trained, z, prediction.clusters[chosen], settings.seed),
         samples=samples,
         sample_clusters=sample_clusters,
         energies={
@@ -179,6 +186,17 @@ def find(
         if dataset.texts is None
         else typical_words(dataset.texts, prediction.clusters, trained.n_clusters),
     )
+
+
+def _cohesion(
+    trained: TrainedModel, z: Tensor, clusters: NDArray[np.int64], seed: int
+) -> Cohesion | None:
+    """The cohesion of the clusters of some of the scaled points (n, d)."""
+    if not isinstance(trained.model, LinearClassifier):
+        return None
+    some = trained.model.encoder_input(z[:_NEIGHBOURED])
+    features = trained.model.encoder(some).double().numpy()
+    return cohesion(features, clusters[:_NEIGHBOURED], seed)
 
 
 def sampling_rounds(settings: CompleteSettings) -> int:

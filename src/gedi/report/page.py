@@ -21,7 +21,7 @@ from gedi.report.outline import outline
 from gedi.report.overview import glances
 from gedi.report.plane_maps import plane_pictures
 from gedi.report.point_map import point_map
-from gedi.report.summary import facts, headline, metric_cards, signs, verdict
+from gedi.report.summary import facts, headline, metric_cards, signs, verdict_of
 from gedi.report.training_charts import restart_columns, training_pictures
 
 __all__ = ["write"]
@@ -41,7 +41,7 @@ def _context(content: ReportContent) -> dict[str, object]:
     """The variables of the template, in the order of the page."""
     rows = cluster_rows(content)
     found = list(symptoms(signs(content)))
-    judged = verdict(content.collapse_gap, found)
+    judged = verdict_of(content)
     is_image = content.image_shape is not None
     is_plane = not is_image and content.x.shape[1] == 2
     is_raw = bool(content.titles)
@@ -51,8 +51,10 @@ def _context(content: ReportContent) -> dict[str, object]:
         "title": content.title,
         "headline": headline(content.cluster_sizes),
         "facts": facts(content),
-        "gap": phrases.number(content.collapse_gap),
         "verdict": judged,
+        "cohesion": None
+        if content.cohesion is None
+        else phrases.number(content.cohesion.without_groups),
         "warnings": [symptom for symptom in found if str(symptom) != judged.text],
         "drift": content.drift,
         "glances": glances(content, rows),
@@ -90,6 +92,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "reading": content.reading,
         "restart_columns": restart_columns(content.restarts),
         "restarts": content.restarts,
+        "reason_for_choice": content.reason_for_choice,
         "settings": "\n".join(outline(content.settings)),
         "number": phrases.number,
     }

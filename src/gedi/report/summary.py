@@ -1,21 +1,32 @@
 """The first screen: what was found, whether it can be trusted, and what is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gedi import phrases
-from gedi.evaluation.symptoms import FAIR_GAP, GOOD_GAP, Signs, Symptom, quartiles_of, symptoms
+from gedi.evaluation.cohesion import Cohesion
+from gedi.evaluation.symptoms import (
+    FAIR_COHESION,
+    FAIR_GAP,
+    GOOD_COHESION,
+    GOOD_GAP,
+    Signs,
+    quartiles_of,
+    symptoms,
+)
 from gedi.report.content import Integers, ReportContent
 
 __all__ = [
+    "Trust",
     "Verdict",
     "agreement_words",
     "facts",
     "headline",
+    "measure_of_trust",
     "metric_cards",
     "signs",
     "verdict",
@@ -43,14 +54,65 @@ _WRONG_DENSITY = (
 )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the result can be trusted; `position` is the gap on a scale from 0 to 100."""
+Level = Literal["good", "fair", "bad"]
 
-    level: Literal["good", "fair", "bad"]
-    title: str
+_POSITIONS = (1.0, 33.3, 66.7, 99.0)  # of the limits on the scale
+_GAP_TEXTS: tuple[tuple[Level, str], ...] = (
+    ("good", "The clusters are confident, stable under the views and as large as the prior says."),
+    (
+        "fair",
+        "The clusters are mostly confident, stable under the views and balanced. Look at the small "
+        "or uncertain ones before you use them.",
+    ),
+    (
+        "bad",
+        "Many points have no certain cluster or change it under the views, or the cluster sizes "
+        "differ from the prior. What to try is below.",
+    ),
+)
+_COHESION_TEXTS: tuple[tuple[Level, str], ...] = (
+    ("good", "Neighbours share their clusters, far more often than in data without groups."),
+    (
+        "fair",
+        "Neighbours mostly share their clusters, far more often than in data without groups, but "
+        "some clusters touch or divide a group. Look at the members before you use them.",
+    ),
+    (
+        "bad",
+        "Neighbours are in different clusters nearly as often as in data without groups, or the "
+        "groups overlap much. What to try is below.",
+    ),
+)
+
+
+class Trust(NamedTuple):
+    """The number by which clusters are judged without labels.
+
+    Attributes:
+        name: its name.
+        value: its value, with units.
+        level: what it says.
+        text: the same in words.
+        position: its place on a scale from 0, the best, to 100.
+        ticks: the values at 0, 33 and 67 on this scale.
+    """
+
+    name: str
+    value: str
+    level: Level
     text: str
     position: float
+    ticks: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the result can be trusted, and the number by which it is judged."""
+
+    level: Level
+    title: str
+    text: str
+    trust: Trust
 
 
 def headline(sizes: Integers) -> str:
@@ -107,41 +169,56 @@ def agreement_words(agreement: float, *, found: bool) -> str:
     return f"{words}: the expected agreement is about {agreement:.2f} of 1, or more.{also}"
 
 
-def verdict(gap: float, found: Sequence[Symptom] = ()) -> Verdict:
-    """Whether the result can be trusted, by its collapse gap in nats and its symptoms."""
-    position = float(np.interp(gap, (0.0, GOOD_GAP, FAIR_GAP, 1.0), (1.0, 33.3, 66.7, 99.0)))
-    by_name = {symptom.name: symptom for symptom in found}
-    if np.isnan(gap):
+def verdict(signs: Signs) -> Verdict:
+    """Whether the result can be trusted, by its measure of trust and its symptoms."""
+    by_name = {symptom.name: symptom for symptom in symptoms(signs)}
+    trust = measure_of_trust(signs)
+    if signs.collapse_gap is None or np.isnan(signs.collapse_gap):
         text = "The collapse gap is not a number: the training diverged or had no views."
-        return Verdict("bad", "Do not trust this result", text, 99.0)
-    early = by_name.get("unfinished") or (by_name.get("too short") if gap > GOOD_GAP else None)
+        return Verdict("bad", "Do not trust this result", text, trust)
+    too_short = by_name.get("too short") if trust.level != "good" else None
+    early = by_name.get("unfinished") or too_short
     if early is not None:
-        return Verdict("bad", "Unfinished", str(early), position)
-    if gap > FAIR_GAP:
-        text = (
-            "Many points have no certain cluster or change it under the views, or the cluster "
-            "sizes differ from the prior. What to try is below."
-        )
-        return Verdict("bad", "Do not trust these clusters", text, position)
+        return Verdict("bad", "Unfinished", str(early), trust)
+    if trust.level == "bad":
+        return Verdict("bad", "Do not trust these clusters", trust.text, trust)
     if not by_name.keys().isdisjoint(_WRONG_DENSITY):
         text = (
-            "The collapse gap is small, but samples or log-densities disagree with the data. "
+            "The clusters are clear, but samples or log-densities disagree with the data. "
             "What to try is below."
         )
-        return Verdict("bad", "The density does not fit the data", text, position)
-    if gap > GOOD_GAP:
-        text = (
-            "The clusters are mostly confident, stable under the views and balanced. Look at the "
-            "small or uncertain ones before you use them."
-        )
-        return Verdict("fair", "Mostly sound", text, position)
-    text = "The clusters are confident, stable under the views and as large as the prior says."
-    return Verdict("good", "The clusters are sound", text, position)
+        return Verdict("bad", "The density does not fit the data", text, trust)
+    title = "The clusters are sound" if trust.level == "good" else "Mostly sound"
+    return Verdict(trust.level, title, trust.text, trust)
+
+
+def measure_of_trust(signs: Signs) -> Trust:
+    """The cohesion of clusters in many features, and the collapse gap elsewhere."""
+    if signs.cohesion is not None:
+        return _by_cohesion(signs.cohesion)
+    gap = np.nan if signs.collapse_gap is None else signs.collapse_gap
+    level, text = _GAP_TEXTS[int(gap > GOOD_GAP) if gap <= FAIR_GAP else 2]
+    scale = (0.0, GOOD_GAP, FAIR_GAP, 1.0)
+    position = 99.0 if np.isnan(gap) else float(np.interp(gap, scale, _POSITIONS))
+    ticks = ("0", f"{GOOD_GAP}", f"{FAIR_GAP}")
+    return Trust("collapse gap", f"{phrases.number(gap)} nats", level, text, position, ticks)
+
+
+def _by_cohesion(cohesion: Cohesion) -> Trust:
+    excess = cohesion.excess
+    level, text = _COHESION_TEXTS[int(excess < GOOD_COHESION) + int(excess < FAIR_COHESION)]
+    # The scale of kappa depends on that of a cloud without groups.
+    low = cohesion.without_groups
+    ends = [low + share * (1 - low) for share in (FAIR_COHESION, GOOD_COHESION)]
+    position = float(np.interp(-excess, (-1, -GOOD_COHESION, -FAIR_COHESION, 0), _POSITIONS))
+    ticks = ("1", f"{ends[1]:.2f}", f"{ends[0]:.2f}")
+    value = phrases.number(cohesion.found)
+    return Trust("neighbours' agreement", value, level, text, position, ticks)
 
 
 def verdict_of(content: ReportContent) -> Verdict:
     """Whether the result of a training can be trusted."""
-    return verdict(content.collapse_gap, list(symptoms(signs(content))))
+    return verdict(signs(content))
 
 
 def signs(content: ReportContent) -> Signs:
@@ -149,6 +226,7 @@ def signs(content: ReportContent) -> Signs:
     return Signs(
         method=content.method,
         collapse_gap=content.collapse_gap,
+        cohesion=content.cohesion,
         history={
             str(name): content.history[name].to_numpy(dtype=float)
             for name in content.history

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gedi.errors import RunError
+from gedi.evaluation.cohesion import Cohesion
 from gedi.evaluation.symptoms import Quartiles, Signs, Symptom, symptoms
 from gedi.runs import Run
 from gedi.settings import method_name
@@ -25,12 +26,14 @@ class Diagnosis(NamedTuple):
         ended: why the training ended: max_iter, max_time, converged or diverged; None if it has
             not ended.
         symptoms: the most severe first.
+        signs: what is known about the training.
     """
 
     method: str
     iterations: int
     ended: str | None
     symptoms: list[Symptom]
+    signs: Signs
 
 
 def diagnose(run: Run) -> Diagnosis:
@@ -61,7 +64,7 @@ def diagnose(run: Run) -> Diagnosis:
     last = history.get("iteration", np.zeros(1))[-1]
     iterations = int(last) if np.isfinite(last) else 0
     signs = replace(signs, iterations=iterations, max_iter=settings.max_iter)
-    return Diagnosis(signs.method, iterations, _ending(signs), list(symptoms(signs)))
+    return Diagnosis(signs.method, iterations, _ending(signs), list(symptoms(signs)), signs)
 
 
 def _ending(signs: Signs) -> str | None:
@@ -103,11 +106,16 @@ def _signs(
         energies=energies,
         n_not_finite=int(result.get("not_finite", 0)),
         collapse_gap=float(result["collapse_gap"]),
+        cohesion=_cohesion(result.get("cohesion")),
         ended=str(result["ended"]),
         regret=_number(result.get("metrics", {}).get("regret")),
         over_base=_number(result.get("over_base")),
         apart=_number(result.get("apart")),
     )
+
+
+def _cohesion(values: Any) -> Cohesion | None:
+    return None if values is None else Cohesion(*map(float, values))
 
 
 def _number(value: Any) -> float | None:

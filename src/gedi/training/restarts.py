@@ -11,7 +11,7 @@ from torch import Tensor
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "most_shared", "single"]
+__all__ = ["Candidate", "choose", "most_shared", "reason_for_choice", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
 _CLEARLY = 0.01  # of modularity, by which a start from the pool has to be ahead
@@ -78,6 +78,13 @@ def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
     others = shared[:-1]
     ahead = shared[-1] > others.max() + _CLEARLY
     return len(others) if ahead else int(others.argmax())
+
+
+def reason_for_choice(candidates: list[Candidate]) -> str:
+    """Why the restart was kept, as the end of a sentence."""
+    if candidates[0].modularity is None:
+        return "its collapse gap was the smallest"
+    return f"neighbours share its clusters most (modularity, up to {_CLEARLY})"
 
 
 def _shared(candidate: Candidate) -> float:
