@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any, get_args
 
+from scipy.stats import spearmanr
+
 from common import read
 from gedi.experiments.comparisons import METHODS, Cell, TableName, comparison_table
 from gedi.experiments.grounding import RULE_METHODS, RuleCell, rule_table
@@ -17,6 +19,8 @@ from gedi.experiments.tasks import TASKS
 from growth import COUNTED, MEASURES, OVER_ITERATIONS, slope
 
 __all__ = ["TABLES", "Table", "rendered"]
+
+_RIGHT, _STEADY = 0.9, 0.98  # adjusted Rand indices
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -1050,6 +1054,59 @@ def processes(rows: Rows) -> str:
     )
 
 
+def agreement(rows: Rows) -> str:
+    """How far fits with different seeds agree, and what each of them expects."""
+
+    def value(row: Row, name: str) -> float:
+        return fmean(row[name])
+
+    def line(row: Row) -> Row:
+        numbers = sorted(set(row["found"]))
+        return {
+            **row,
+            "number": "given" if row["number"] == "given" else ", ".join(map(str, numbers)),
+            "labels": value(row, "ARI"),
+            "expects": value(row, "expected"),
+        }
+
+    sections = []
+    for number, words in (("given", "is given"), ("found", "is found by each fit")):
+        own = [row for row in rows if row["number"] == number]
+        if not own:
+            continue
+        measured = [row["agreement"] for row in own]
+        expected = [value(row, "expected") for row in own]
+        right = [row for row in own if value(row, "ARI") >= _RIGHT]
+        steady = [row for row in right if row["agreement"] >= _STEADY]
+        over = max(e - m for e, m in zip(expected, measured, strict=True))
+        rank = spearmanr(measured, expected).statistic
+        lower = fmean(measured) - fmean(expected)
+        stated = (
+            f" The rank correlation of the measured and the expected agreement is {rank:.2f}; the "
+            f"expected one is {lower:.2f} lower on average, and at most {over:.2f} higher."
+        )
+        sections.append(
+            f"*The number of clusters {words}: {len(own)} tables. Of the {len(right)} whose "
+            f"clusters agree with the labels (ARI from {_RIGHT} on), {len(steady)} have an "
+            f"agreement of at least {_STEADY}.{stated if number == 'given' else ''}*\n\n"
+            + listed(
+                [line(row) for row in sorted(own, key=lambda row: row["agreement"])],
+                {
+                    "data": "{data}",
+                    "rows": "{n:,}",
+                    "fits": "{seeds}",
+                    "clusters": "{clusters}",
+                    **({} if number == "given" else {"found": "{number}"}),
+                    "ARI to the labels": "{labels:.2f}",
+                    "agreement": "{agreement:.3f}",
+                    "least of two fits": "{least:.3f}",
+                    f"expected{'' if number == 'given' else ' at its number'}": "{expects:.2f}",
+                },
+            )
+        )
+    return "\n".join(sections)
+
+
 def python(arguments: str) -> str:
     """The command of a benchmark."""
     return f"python benchmarks/{arguments}"
@@ -1102,6 +1159,7 @@ TABLES = {
     "memory": Table(python("memory.py"), memory),
     "fuzz": Table(python("fuzz.py --seconds 10 --seed 1 --store"), fuzz),
     "streaming": Table(python("streaming.py"), streaming),
+    "agreement": Table(python("agreement.py FOLDER"), agreement),
     "growth": Table(python("growth.py"), growth),
     "update": Table(python("update.py"), update),
     "processes": Table(python("processes.py"), processes, select=last_processes),

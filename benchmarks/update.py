@@ -31,11 +31,11 @@ from threadpoolctl import threadpool_limits
 from common import missing, provenance, write
 from gedi.data.dataset import Dataset
 from gedi.evaluation.drift import drift_of, look_at
-from gedi.runs.growth import grown_settings
 from gedi.settings import Settings
 from gedi.training.custom import Custom
 from gedi.training.growth import carry
 from gedi.training.numbering import recall
+from gedi.training.plan import grown_settings
 from gedi.training.session import Fit, start
 from tables import tables
 

@@ -1,11 +1,18 @@
-"""Files that are whole or not there: written beside, then renamed."""
+"""Files that are whole or not there, written beside and then renamed; and the place of caches."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["beside", "partial_name"]
+__all__ = ["beside", "cache_home", "partial_name"]
+
+
+def cache_home() -> Path:
+    """The folder of everything that can be made again; see the XDG base directory specification."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    return home / "gedi"
 
 
 def partial_name(name: str) -> str:

@@ -52,6 +52,7 @@ EXTRAS = (
     ),
     Extra("hub", "estimators on the Hugging Face hub", ("huggingface_hub",)),
     Extra("inception", "features of the Inception network", ("torch-fidelity",)),
+    Extra("remote", "data in object stores, such as s3://", ("fsspec", "s3fs")),
     Extra("excel", "spreadsheets, .xlsx", ("openpyxl",)),
     Extra("explore", "gedi explore, a page for a run", ("gradio",)),
     Extra("completion", "completion of commands in shells", ("shtab",)),

@@ -49,12 +49,23 @@ def test_the_number_of_clusters_is_found_printed_and_reported(table, tmp_path):
     folder = tmp_path / "run"
     short = [*SMALL[2:], "--max-iter", "3"]
     process = start("train", table, "--drop", "kind", *short, "--out", str(folder))
-    _, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     found = "2 clusters were found in the data"
     assert found in err and Run.open(folder).settings().n_clusters == 2
     assert found in Run.open(folder).number
     assert found in (folder / "report.html").read_text(encoding="utf-8")
+
+    model = (folder / "model.safetensors").read_bytes()
+    agreement = Run.open(folder).result()["agreement"]
+    assert f"the expected agreement is about {agreement:.2f} of 1" in out
+    for file in ("result.json", "model.safetensors"):
+        (folder / file).unlink()
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    assert main(["resume", str(folder)]) == 0
+    assert (folder / "model.safetensors").read_bytes() == model
+    assert Run.open(folder).result()["agreement"] == agreement
 
 
 def listing(folder):

@@ -1,5 +1,6 @@
 """`gedi update`: from a run to the next, with new rows."""
 
+import html
 import json
 import shutil
 
@@ -68,6 +69,9 @@ def test_a_new_and_a_vanishing_cluster_are_told_and_numbers_and_names_last(folde
         "ones).",
         "Cluster 3 is new (0.0% of the old rows, 28.6% of the new ones).",
     ]
+    report = html.unescape((now.path / "report.html").read_text())
+    assert "What the new rows changed" in report and all(line in report for line in clusters)
+    assert "What the new rows changed" not in (before.path / "report.html").read_text()
     found = now.result()["drift"]
     assert found["batch"]["rows"] == 210 and found["batch"]["p_value"] < 1e-4
     assert [each["change"] for each in found["clusters"]] == ["shrank", "kept", "gone", "new"]

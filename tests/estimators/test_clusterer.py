@@ -59,6 +59,7 @@ def test_the_number_of_clusters_is_found_by_default(tmp_path):
     found = GEDI(max_iter=5, encoder=(16,), n_restarts=1, random_state=0).fit(X)
     assert found.n_clusters == "auto" and found.n_clusters_ == 3
     assert found.n_clusters_reason_.startswith("3 clusters were found in the data")
+    assert 0.5 < found.agreement_ <= 1
     best = found.n_clusters_scores_["score"].argmax()
     assert found.n_clusters_scores_["n_clusters"][best] == 3
     found.save(tmp_path / "saved")
@@ -71,9 +72,17 @@ def test_the_number_of_clusters_is_found_by_default(tmp_path):
     assert found.n_clusters_ == 2 and found.n_clusters_reason_ is None
 
 
+def test_agreement_is_unknown_without_a_partition():
+    images = quick(max_iter=3).fit(np.random.default_rng(0).random((30, 8, 8)))
+    assert images.agreement_ is None
+    noise = np.random.default_rng(1).uniform(size=(200, 5))
+    assert quick(max_iter=3, n_clusters=4).fit(noise).agreement_ < 0.7
+
+
 def test_learned_attributes_describe_the_training(fitted):
     assert fitted.n_iter_ == 400
     assert 0 <= fitted.collapse_gap_ < 0.3
+    assert 0.9 < fitted.agreement_ <= 1
     assert fitted.n_features_in_ == 3 and fitted.input_shape_ == (3,)
     assert set(fitted.history_) >= {"iteration", "gen", "inv", "prior", "gap"}
     assert fitted.history_["iteration"][-1] == 400

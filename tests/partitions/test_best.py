@@ -39,7 +39,7 @@ def without_warnings():
 @pytest.mark.parametrize("name", TABLES)
 def test_clusters_of_all_shapes_are_found_exactly(name):
     x, y = TABLES[name]
-    labels = best_partition(x, y.max() + 1, seed=0)
+    labels = best_partition(x, y.max() + 1, seed=0).labels
     assert labels.dtype == np.int64
     assert adjusted_rand_score(y, labels) == 1
 
@@ -47,25 +47,28 @@ def test_clusters_of_all_shapes_are_found_exactly(name):
 @pytest.mark.parametrize("far", [1e3, 1e12])
 def test_far_rows_are_no_cluster(far):
     x, y = TABLES["blobs of 60, 30 and 10 %"]
-    labels = best_partition(np.concatenate([x, [[far, 0], [-far, far]]]), 3, seed=0)
+    labels = best_partition(np.concatenate([x, [[far, 0], [-far, far]]]), 3, seed=0).labels
     assert adjusted_rand_score(y, labels[:500]) == 1
 
 
 def test_the_order_of_rows_only_renumbers():
     x, _ = TABLES["spirals"]
     order = np.random.default_rng(1).permutation(len(x))
-    labels = best_partition(x, 3, seed=0)
-    assert adjusted_rand_score(labels[order], best_partition(x[order], 3, seed=0)) == 1
+    labels = best_partition(x, 3, seed=0).labels
+    assert adjusted_rand_score(labels[order], best_partition(x[order], 3, seed=0).labels) == 1
 
 
 def test_scale_and_origin_of_columns_do_not_matter():
     x, y = TABLES["moons"]
-    assert adjusted_rand_score(y, best_partition(x * [1e-6, 1e6] + [0, 1e6], 2, seed=0)) == 1
+    labels = best_partition(x * [1e-6, 1e6] + [0, 1e6], 2, seed=0).labels
+    assert adjusted_rand_score(y, labels) == 1
 
 
 def test_the_seed_determines_the_labels():
     x = np.random.default_rng(0).normal(size=(150, 3))
-    np.testing.assert_array_equal(best_partition(x, 4, seed=1), best_partition(x, 4, seed=1))
+    one, other = best_partition(x, 4, seed=1), best_partition(x, 4, seed=1)
+    np.testing.assert_array_equal(one.labels, other.labels)
+    assert one.agreement == other.agreement
 
 
 def normal(*shape):
@@ -95,7 +98,8 @@ def normal(*shape):
 )
 def test_all_clusters_are_used_as_far_as_there_are_distinct_rows(x, n_clusters, monkeypatch):
     monkeypatch.setattr("gedi.partitions.best.SAMPLE", 400)
-    labels = best_partition(x, n_clusters, seed=0)
+    labels, agreement = best_partition(x, n_clusters, seed=0)
+    assert 0 <= agreement <= 1 + 1e-9
     assert labels.shape == (len(x),)
     n_distinct = len(np.unique(x, axis=0))
     np.testing.assert_array_equal(np.unique(labels), np.arange(min(n_clusters, n_distinct)))
@@ -106,10 +110,10 @@ def test_rows_beyond_the_sample_follow_their_neighbours(monkeypatch):
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [700, 300])
     x = rng.normal(size=(1000, 2)) + 12 * y[:, None]
-    assert adjusted_rand_score(y, best_partition(x, 2, seed=0)) == 1
+    assert adjusted_rand_score(y, best_partition(x, 2, seed=0).labels) == 1
 
 
 def test_without_time_a_few_rows_decide():
     x, y = make_moons(2000, noise=0.05, random_state=0)
-    labels = best_partition(x, 2, seed=0, deadline=Deadline(0.0))
+    labels = best_partition(x, 2, seed=0, deadline=Deadline(0.0)).labels
     assert adjusted_rand_score(y, labels) > 0.9

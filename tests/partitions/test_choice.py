@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from gedi.partitions.choice import agreement, choose, consensus, crossing, gaussian_kind
+from gedi.partitions.choice import (
+    _scores,
+    agreement,
+    choose,
+    consensus,
+    crossing,
+    expected_agreement,
+    gaussian_kind,
+)
+from gedi.partitions.neighbours import nearest
 from gedi.partitions.pool import Candidate
 
 
@@ -55,3 +64,24 @@ def test_clusters_of_few_rows_are_left_out():
     )
     assert chosen.name == "3"
     assert choose(x, [Candidate("a", "1", few)], 0).name == "1"
+
+
+def test_agreement_is_expected_where_methods_agree_and_not_in_noise():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 150)
+    blobs = rng.normal(size=(300, 2)) + 12 * y[:, None]
+    same = [Candidate(family, family, y) for family in "abc"]
+    assert expected_agreement(blobs, same, same[0]) == pytest.approx(1)
+    noise = rng.normal(size=(300, 2))
+    cuts = [
+        Candidate(name, name, (noise @ axis > 0).astype(np.int64))
+        for name, axis in {"a": [1, 0], "b": [0, 1], "c": [1, 1]}.items()
+    ]
+    assert 0.2 < expected_agreement(noise, cuts, cuts[0]) < 0.7
+    weights = np.exp(_scores(nearest(noise, 5)[1], cuts) / 0.3)
+    shared = [adjusted_rand_score(cuts[0].labels, cut.labels) for cut in cuts]
+    by_hand = np.average(shared, weights=weights)
+    assert expected_agreement(noise, cuts, cuts[0]) == pytest.approx(by_hand)
+    # A cluster of far rows is no rival.
+    far = Candidate("d", "far", (np.arange(300) < 3).astype(np.int64))
+    assert expected_agreement(blobs, [*same, far], same[0]) == pytest.approx(1)

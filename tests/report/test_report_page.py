@@ -212,6 +212,18 @@ def test_headline(sizes, sentence):
 
 
 @pytest.mark.parametrize(
+    ("agreement", "words"), [(0.97, "the same"), (0.7, "somewhat"), (0.3, "Quite different")]
+)
+def test_other_seeds_are_a_fact(agreement, words):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    page = content(x, np.arange(40) % 2, np.zeros(40), agreement=agreement)
+    assert words in dict(summary.facts(page))["other seeds"]
+    assert "another number" not in dict(summary.facts(page))["other seeds"]
+    assert "another number" in dict(summary.facts(replace(page, number="2")))["other seeds"]
+    assert "other seeds" not in dict(summary.facts(replace(page, agreement=None)))
+
+
+@pytest.mark.parametrize(
     ("gap", "level", "words"),
     [
         (0.05, "good", "confident, stable under the views and as large as the prior says"),

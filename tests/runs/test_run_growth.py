@@ -9,12 +9,9 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.data.texts import Texts
 from gedi.evaluation.drift import Batch
-from gedi.runs.growth import Growth, grown_settings, joined
-from gedi.settings import Settings, WeightSettings
-from gedi.training.plan import plan
+from gedi.runs.growth import Growth, joined
 
 BATCH = Batch(20, 0.05, 0.1, 0.5)
-X = np.random.default_rng(0).normal(size=(60, 2))
 
 
 def test_growth_comes_back_from_json(tmp_path):
@@ -62,21 +59,3 @@ def test_texts_are_joined_where_all_rows_have_them():
     one, two = part([1.0], texts=Texts.of(["good"])), part([2.0], texts=Texts.of(["bad"]))
     assert list(joined([one, two]).texts) == ["good", "bad"]
     assert joined([one, part([2.0])]).texts is None
-
-
-def test_settings_of_an_update_start_one_network_from_known_clusters():
-    data = Dataset("x", X)
-    complete = plan(data, Settings(n_clusters=3, seed=5, max_iter=70)).settings
-    grown = grown_settings(complete, 4, seed=None, max_time=None)
-    again = plan(data, grown).settings
-    assert (again.n_clusters, again.seed, again.max_iter, again.max_time) == (4, 5, 70, None)
-    assert (again.restarts.n, again.restarts.pool) == (1, True)
-    assert again.weights == plan(data, Settings(n_clusters=4)).settings.weights
-    other = grown_settings(complete, 4, seed=9, max_time=30.0)
-    assert (other.seed, other.max_time) == (9, 30.0)
-
-
-def test_a_weight_of_the_prior_that_was_chosen_is_kept():
-    chosen = Settings(n_clusters=3, weights=WeightSettings(prior=7.0))
-    complete = plan(Dataset("x", X), chosen).settings
-    assert grown_settings(complete, 4, seed=None, max_time=None).weights.prior == 7.0

@@ -1,6 +1,6 @@
 """Trainings on grown data: new clusters are found, and old ones are kept."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from gedi.errors import DataError, RunError
 from gedi.evaluation.drift import drift_of, look_at
 from gedi.settings import Settings
 from gedi.training.custom import Custom
-from gedi.training.growth import carry, load_carried, save_carried
+from gedi.training.growth import carry, load_carried, of_found, save_carried
 from gedi.training.numbering import recall
 from gedi.training.session import fit, start
 
@@ -55,10 +55,24 @@ def test_a_new_and_a_vanishing_cluster_on_a_model_that_forgets_nothing(trained, 
     assert changes[3] == "new" and changes[gone] == "gone"
 
     save_carried(carried, tmp_path / "start")
-    for stored, given in zip(load_carried(tmp_path / "start", len(x)), carried, strict=True):
-        np.testing.assert_array_equal(stored, given)
+    stored = load_carried(tmp_path / "start", len(x))
+    assert stored.agreement is None
+    for back, given in zip(stored[:3], carried[:3], strict=True):
+        np.testing.assert_array_equal(back, given)
     with pytest.raises(RunError, match="places from 0 to 9"):
         load_carried(tmp_path / "start", 10)
+
+
+def test_clusters_found_with_their_number_are_carried_over_a_restart(tmp_path):
+    data = Dataset("x", OLD)
+    first = start(data, Settings(max_iter=5))
+    save_carried(of_found(first.plan.found), tmp_path / "start")
+    carried = load_carried(tmp_path / "start", len(OLD))
+    own = {each.name: getattr(first.settings, each.name) for each in fields(Settings)}
+    again = start(data, Settings(**own), custom=Custom(carried=carried)).parts.partition
+    assert 0 < first.parts.partition.agreement == again.agreement
+    for one, other in zip(first.parts.partition[:3], again[:3], strict=True):
+        assert one.equal(other)
 
 
 def test_a_cluster_that_moves_is_named_with_its_column(trained):

@@ -26,7 +26,7 @@ from gedi.settings import (
 )
 from gedi.settings.presets import NEUTRAL, preset
 from gedi.training.custom import Custom
-from gedi.training.plan import default_prior_weight, plan, plan_views
+from gedi.training.plan import default_prior_weight, grown_settings, plan, plan_views
 
 
 def table(n=50, d=3):
@@ -394,3 +394,22 @@ def test_the_encoder_of_a_plug_in_is_measured_once(monkeypatch):
     decided = plan(table(), settings)
     assert made.n == 1
     assert decided.network.parameters == (3 * 4 + 4) + (4 * 3 + 3)
+
+
+def test_settings_for_grown_data_start_one_network_from_known_clusters():
+    data = Dataset("x", np.random.default_rng(0).normal(size=(60, 2)))
+    complete = plan(data, Settings(n_clusters=3, seed=5, max_iter=70)).settings
+    grown = grown_settings(complete, 4, seed=None, max_time=None)
+    again = plan(data, grown).settings
+    assert (again.n_clusters, again.seed, again.max_iter, again.max_time) == (4, 5, 70, None)
+    assert (again.restarts.n, again.restarts.pool) == (1, True)
+    assert again.weights == plan(data, Settings(n_clusters=4)).settings.weights
+    other = grown_settings(complete, 4, seed=9, max_time=30.0)
+    assert (other.seed, other.max_time) == (9, 30.0)
+
+
+def test_a_weight_of_the_prior_that_was_chosen_is_kept():
+    chosen = Settings(n_clusters=3, weights=WeightSettings(prior=7.0))
+    data = Dataset("x", np.random.default_rng(0).normal(size=(60, 2)))
+    complete = plan(data, chosen).settings
+    assert grown_settings(complete, 4, seed=None, max_time=None).weights.prior == 7.0

@@ -16,6 +16,7 @@ from gedi.printable import printable
 from gedi.report import Verdict
 from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
+from gedi.report.summary import agreement_words
 from gedi.training.numbering import describe as numbering_sentence
 from gedi.training.restarts import reason_for_choice
 from gedi.training.session import Fit
@@ -61,6 +62,9 @@ def print_summary(
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
     print_findings(findings, verdict, names)
+    if fit.agreement is not None:
+        found = fit.number is not None
+        console.print(agreement_words(fit.agreement, found=found), soft_wrap=True)
     report = printable(str(path / "report.html"))
     console.print(f"Report: {report}", markup=False, soft_wrap=True)
 

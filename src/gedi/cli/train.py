@@ -10,6 +10,7 @@ from gedi.cli.training_run import follow_first_process, train_and_report
 from gedi.runs import Run, first_free
 from gedi.runs.lock import only_writer
 from gedi.runs.names import names_of_run
+from gedi.training.growth import of_found
 from gedi.training.session import build
 
 __all__ = ["run"]
@@ -37,6 +38,7 @@ def run(options: Namespace) -> int:
             like=custom.like,
             names=names,
             number=None if plan.found is None else plan.found.number,
+            carried=None if session.plan.found is None else of_found(session.plan.found),
             overwrite=options.overwrite,
         )
         print(plan, file=sys.stderr)

@@ -91,9 +91,10 @@ def train_and_report(
             values=names,
             deadline=session.deadline,
         )
-        content = replace(content, number=run.number)
-        report.write(run.path / "report.html", content)
         drift = _drift(run, fit, dataset, names)
+        changes = [] if drift is None else str(drift).splitlines()
+        content = replace(content, number=run.number, drift=changes)
+        report.write(run.path / "report.html", content)
         if drift is not None:
             run.save_drift(str(drift))
         # Last, as a run with a result is not resumed.
@@ -101,9 +102,8 @@ def train_and_report(
     except OSError as error:
         raise _unwritable(run, error) from error
     print_summary(fit, findings, report.verdict_of(content), run.path, names)
-    if drift is not None:
-        for line in str(drift).splitlines():
-            print(printable(line))
+    for line in changes:
+        print(printable(line))
     return 0
 
 
@@ -312,6 +312,7 @@ def _write_result(run: Run, fit: Fit, findings: Findings, drift: Drift | None) -
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 2),
             "collapse_gap": findings.collapse_gap,
+            "agreement": fit.agreement,
             "cohesion": findings.cohesion,
             "normalizer": None if normalizer is None else normalizer._asdict(),
             "cluster_sizes": findings.sizes.tolist(),

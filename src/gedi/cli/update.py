@@ -14,14 +14,14 @@ from gedi.errors import RunError
 from gedi.evaluation.drift import look_at
 from gedi.printable import printable
 from gedi.runs import Run, first_free
-from gedi.runs.growth import Growth, grown_settings, joined
+from gedi.runs.growth import Growth, joined
 from gedi.runs.lock import only_writer
 from gedi.runs.names import names_of_run
 from gedi.training.custom import Custom
 from gedi.training.earlier import recall_run
 from gedi.training.growth import carry
 from gedi.training.memory import fits
-from gedi.training.plan import plan
+from gedi.training.plan import grown_settings, plan
 from gedi.training.session import build
 
 __all__ = ["run"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gedi.data.dataset import Dataset
 from gedi.data.file_errors import existing_file, listed, pattern_files, refused, unreadable
 from gedi.data.labels import label_codes
+from gedi.data.remote import local_path
 from gedi.data.values import checked_values, value_range_of
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError, check_room
@@ -80,7 +81,7 @@ def load_npz(path: Path, label: str | None) -> Dataset:
 
 def archives(source: str) -> tuple[Path, ...]:
     """The .npz files in a folder, or of a pattern such as data/*.npz, by name."""
-    path = Path(source)
+    path = local_path(source)
     try:
         found = sorted(path.iterdir()) if path.is_dir() else pattern_files(source)
     except OSError:  # for which `existing_file` gives the reason

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from gedi.data.remote import local_path
 from gedi.errors import DataError
 from gedi.printable import reason
 from gedi.untrusted import RefusedError, refuse_special
@@ -61,7 +62,7 @@ def existing_file(source: str, known: Sequence[str] = ()) -> Path:
     Raises:
         DataError: there is none; the message suggests the known name that is most alike.
     """
-    path = Path(source)
+    path = local_path(source)
     try:
         is_dir, exists = path.is_dir(), path.exists()
     except OSError as error:  # a name too long, a folder that may not be entered

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from gedi.data.file_errors import existing_file, listed, read_each, reading
+from gedi.data.remote import local_path
 from gedi.data.tables import TableOptions, column_names, read_parts, table_files
 from gedi.data.text_files import encoding_of, is_prose
 from gedi.errors import DataError
@@ -35,7 +36,7 @@ def holds_texts(
     """
     if text is not None:
         return True
-    files = table_files(source) or (Path(source),)
+    files = table_files(source) or (local_path(source),)
     if any(suffix_of(file) != _LINES for file in files):
         return False
     return features is not None or all(is_prose(file, encoding) for file in files)

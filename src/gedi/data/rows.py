@@ -19,6 +19,7 @@ from gedi.data.columns import ColumnPlan, require_columns
 from gedi.data.dataset import Values
 from gedi.data.file_errors import existing_file, reading
 from gedi.data.images import holds_images
+from gedi.data.remote import local_path
 from gedi.data.tables import TableOptions, column_names, decimals_of, read_parts, table_files
 from gedi.data.values import checked_rows
 from gedi.errors import DataError
@@ -192,7 +193,7 @@ def in_parts(blocks: Iterable[ArrayLike], size: int) -> Iterator[NDArray[Any]]:
 
 def _files(source: str) -> tuple[Path, ...]:
     """The files that can be read some rows at a time; none for images and for all else."""
-    path = Path(source)
+    path = local_path(source)
     try:
         if path.suffix.lower() == ".npy" and path.is_file():
             return (path,)

@@ -19,6 +19,7 @@ from gedi.data.dataset import Dataset, Values
 from gedi.data.file_errors import reading, refused
 from gedi.data.images import holds_images
 from gedi.data.labels import label_column
+from gedi.data.remote import local_path
 from gedi.data.tables import column_names, open_parquet, read_parts
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError
@@ -196,7 +197,7 @@ def load_stream(
         DataError: there are no such files, or no rows; a file is damaged, or has other columns than
             the first; or a column is not numeric.
     """
-    path = Path(source)
+    path = local_path(source)
     files = _files(path)
     known: list[str] = []
     features: tuple[str, ...] = ()

@@ -35,7 +35,8 @@ class Source:
     """Where data come from, and how they are read."""
 
     data: str = _option(
-        "moons, circles, digits, a file, a folder of images, hf://..., or a name of a plug-in"
+        "moons, circles, digits, a file, a folder of images, s3://..., hf://..., or a name of a "
+        "plug-in"
     )
     label: str | None = _option(
         "column or array of labels, for evaluation only; for a .npy file another .npy file", None
@@ -461,8 +462,9 @@ def load(
 
     Args:
         source: "moons", "circles", "digits", the path of a file or a folder, images on the hub
-            ("mnist", "cifar10", "cifar100", "svhn", "hf://owner/name"), or the name of a plug-in's
-            data; a file that has such a name is reached as "./moons".
+            ("mnist", "cifar10", "cifar100", "svhn", "hf://owner/name"), an address in an object
+            store, see `gedi.data.remote`, or the name of a plug-in's data; a file that has such a
+            name is reached as "./moons".
         label: the column or the array of labels; for a .npy file the path of a second one.
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.

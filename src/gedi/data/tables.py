@@ -44,6 +44,7 @@ from gedi.data.file_errors import (
 )
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
+from gedi.data.remote import local_path
 from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
 from gedi.installed import version_of
@@ -136,7 +137,7 @@ def table_files(source: str) -> tuple[Path, ...]:
     Returns:
         The files in the order of their names; none for what is no table.
     """
-    path = Path(source)
+    path = local_path(source)
     try:
         if path.is_dir():
             return tuple(tables_among(sorted(path.iterdir())))

@@ -134,6 +134,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         interventions_: what the guard against divergence did, one sentence each; usually none.
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
+        agreement_: the adjusted Rand index to expect between these clusters and as many of another
+            `random_state`, at least: the mean with other partitions that fit about as well, see
+            `gedi.partitions`; None for images, and if the clusters do not start from a partition.
         prior_: share of each cluster under the prior, (c,).
         log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
             annealed importance sampling in more; None if no density was learned.
@@ -596,8 +599,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self.model_.predict(rows)
 
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
-        """Checked points to fit, and the shape of one point."""
+        """Checked points to fit, and the shape of one point; the library of a frame is kept."""
         rows, shape = flatten(self._points(x, reset=True))
+        self.frame_ = frame_of(x)
         if isinstance(rows, pd.DataFrame):
             rows = self._learned(rows)
             return rows, (rows.shape[1],)
@@ -638,7 +642,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _train(
         self,
-        x: Any,
         rows: NDArray[np.floating],
         input_shape: tuple[int, ...],
         *,
@@ -646,17 +649,18 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         prior: Any,
         custom: Custom,
         weights: NDArray[np.float64] | None = None,
+        settings: Settings | None = None,
     ) -> NDArray[np.int64]:
         """Fit the model and set the learned attributes.
 
         Args:
-            x: what the user gave.
             rows: all points, (n, d).
             input_shape: the shape of one point.
             n_clusters: the number of clusters.
             prior: the prior over the clusters.
             custom: what settings cannot hold, for the points of positive weight.
             weights: of all points, (n,); points of weight 0 take no part. None means 1 for all.
+            settings: those of the training; None for those of the parameters.
 
         Returns:
             The clusters of the points, (n,).
@@ -670,7 +674,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             encoder=self.encoder if isinstance(self.encoder, nn.Module) else None,
             method=self.method if isinstance(self.method, Method) else None,
             views=functions,
-            previous=self.model_ if self._goes_on() else None,
+            previous=self.model_ if self._goes_on() and custom.carried is None else None,
             weights=None if weights is None else _unequal(weights[weights > 0]),
         )
         trained_on = rows if weights is None else rows[weights > 0]
@@ -680,12 +684,11 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             image_shape=image_shape,
             value_range=None if image_shape is None else value_range_of(trained_on),
         )
-        settings = self._settings(n_clusters, prior, strengths, names)
+        settings = settings or self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
         prediction = fit.trained.predict(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
-        self.frame_ = frame_of(x)
         if fit.trained.outliers is None:
             self.offset_ = _quantile(prediction.log_density, share, weights)
         else:
@@ -712,6 +715,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         }
         self.interventions_ = [str(intervention) for intervention in fit.interventions]
         self.collapse_gap_ = fit.collapse_gap
+        self.agreement_ = fit.agreement
         self.prior_ = fit.trained.log_prior.exp().double().numpy()
         normalizer = fit.trained.normalizer
         self.log_normalizer_ = None if normalizer is None else normalizer.value

@@ -95,7 +95,6 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         known = np.bincount(codes[codes >= 0], own, minlength=len(classes))
         counts = known + _SMOOTHING
         clusters = self._train(
-            X,
             rows,
             input_shape,
             n_clusters=len(classes),

@@ -11,21 +11,26 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from gedi.data.dataset import Dataset
+from gedi.errors import DataError, SettingsError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.inputs import (
     image_shape_of,
     kept_pairs,
+    kept_rows,
     pairs_of,
     reference_of,
     seed_of,
     texts_of,
     weights_of,
 )
+from gedi.evaluation.drift import Drift, drift_of, look_at
 from gedi.evaluation.words import typical_words
 from gedi.settings import learns_density
 from gedi.training.custom import Custom
 from gedi.training.earlier import holds_run, recall_run
+from gedi.training.growth import carry
 from gedi.training.numbering import Reference, recall
+from gedi.training.plan import grown_settings
 from gedi.training.session import Fit
 
 __all__ = ["GEDI"]
@@ -45,7 +50,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         ...: those of `BaseGEDI`.
 
     Attributes:
-        labels_: cluster of each training point, (n,), numbered by size unless a prior was given.
+        labels_: cluster of each point of the last call of `fit` or `partial_fit`, (n,), numbered
+            by size unless a prior was given.
         n_clusters_: the number of clusters, c.
         n_clusters_scores_: if c was found, arrays by name: the numbers `n_clusters` that were
             compared, and their `score` in nats below the best; otherwise None.
@@ -56,6 +62,10 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
             number of points in both as a share of those in either, (c,).
         words_: if X is a list of texts, the words typical of each cluster, (c,).
+        drift_: after a later call of `partial_fit`, how the new points differ from earlier ones, a
+            `gedi.evaluation.drift.Drift`, which prints as sentences.
+        n_samples_seen_: after `partial_fit`, the number of points in all calls.
+        rows_: after `partial_fit`, up to 20,000 of these points, (m, d).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -69,6 +79,9 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
 
     n_clusters: int | str = "auto"
     words_: list[list[str]] = field(init=False)  # only of texts
+    drift_: Drift = field(init=False)  # this and the next two only after `partial_fit`
+    n_samples_seen_: int = field(init=False)
+    rows_: NDArray[np.floating] = field(init=False)
 
     def fit(
         self,
@@ -98,11 +111,11 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         Raises:
             ValueError: for points, positives, parameters or an earlier model that cannot be used.
         """
+        self._forget()
         rows, input_shape = self._checked(X)
         weights = weights_of(sample_weight, rows)
         kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
         self.labels_ = self._train(
-            X,
             rows,
             input_shape,
             n_clusters=self.n_clusters,
@@ -113,12 +126,97 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             ),
             weights=weights,
         )
-        texts = texts_of(X)
+        self._keep_words(X)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Learn new points without forgetting earlier ones, as `gedi update` does.
+
+        The first call is `fit`. A later one trains again, on the new points and those of earlier
+        calls, from the clusters that are known: they keep their numbers, also those without new
+        points. A dense group of new points where no earlier ones are becomes a new cluster, so
+        that `n_clusters_` may grow. `drift_` says what has changed, and `labels_` are those of the
+        new points.
+
+        Earlier points are therefore kept: all of them up to 20,000, otherwise a random sample,
+        weighted such that it counts like all of them. `fit` keeps none.
+
+        Args:
+            X: points (n, d), texts or a frame, as in `fit`; at least 10 in later calls.
+            y: not used.
+
+        Raises:
+            ValueError: for points or parameters that cannot be used.
+            DataError: for images, in later calls for fewer than 10 points, and after `fit`.
+            SettingsError: in later calls, if `prior` gives the share of each cluster.
+        """
+        if not hasattr(self, "model_"):
+            rows, shape = self._checked(X)
+            image_shape = image_shape_of(shape)
+            if image_shape is not None:
+                raise DataError("X: expected rows of numbers, as images cannot be learned in parts")
+            self.labels_ = self._train(
+                rows, shape, n_clusters=self.n_clusters, prior=self.prior, custom=Custom()
+            )
+            self.rows_, self.n_samples_seen_ = kept_rows(rows[:0], 0, rows, self.settings_.seed)
+        else:
+            self._grow(self._rows(X))
+        self._keep_words(X)
+        return self
+
+    def _grow(self, new: NDArray[np.floating]) -> None:
+        """Train on the points that are kept and new ones (n, d), which are then kept too."""
+        if not hasattr(self, "rows_"):
+            raise DataError(
+                "expected a model with the points of earlier calls of partial_fit, but one that "
+                "was trained by fit, or comes from a hub, has none: give partial_fit all points "
+                "from the beginning"
+            )
+        if isinstance(self.settings_.prior, list):
+            raise SettingsError(
+                "prior: expected null, uniform or learned, as partial_fit may find new clusters, "
+                "whose shares are not given"
+            )
+        old, n_seen, seed = self.rows_, self.n_samples_seen_, seed_of(self.random_state)
+        x = np.concatenate([old, new])
+        carried = carry(self.model_, x, len(old), seed=seed, n_seen=n_seen)
+        batch = look_at(self.model_, new)
+        like = self._reference(self, x, np.ones(len(x), dtype=bool), x.shape[1:])
+        clusters = self._train(
+            x,
+            x.shape[1:],
+            n_clusters=carried.n_clusters,
+            prior=self.prior,
+            custom=Custom(like=like, carried=carried),
+            weights=np.repeat([n_seen / len(old), 1.0], [len(old), len(new)]),
+            settings=grown_settings(
+                self.settings_, carried.n_clusters, seed=seed, max_time=self.max_time
+            ),
+        )
+        self.labels_ = clusters[len(old) :]
+        self.drift_ = drift_of(
+            self.model_,
+            x,
+            len(old),
+            batch,
+            former=self.former_clusters_,
+            names=self._feature_names,
+        )
+        self.rows_, self.n_samples_seen_ = kept_rows(old, n_seen, new, seed)
+
+    def _forget(self) -> None:
+        """Remove what earlier calls of `partial_fit` have kept."""
+        for name in ("rows_", "n_samples_seen_", "drift_"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _keep_words(self, x: Any) -> None:
+        """Set `words_` if these are texts with the clusters `labels_`."""
+        texts = texts_of(x)
         if hasattr(self, "words_"):  # of an earlier fit
             del self.words_
         if texts is not None and hasattr(self, "features_"):
             self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
-        return self
 
     def _keep_number(self, fit: Fit) -> None:
         self.n_clusters_ = fit.trained.n_clusters

@@ -19,7 +19,9 @@ class HubMixin:
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, token: str | None = None
     ) -> str:
-        """Upload the folder that `save` writes, and create the repository if it does not exist.
+        """Upload what `save` writes, and create the repository if it does not exist.
+
+        The points that `partial_fit` has kept stay here.
 
         Args:
             repo_id: "owner/name".
@@ -36,7 +38,11 @@ class HubMixin:
         address = api.create_repo(repo_id, private=private, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             self.save(Path(folder) / "model")  # type: ignore[attr-defined]
-            api.upload_folder(repo_id=repo_id, folder_path=Path(folder) / "model")
+            api.upload_folder(
+                repo_id=repo_id,
+                folder_path=Path(folder) / "model",
+                ignore_patterns=["rows.safetensors"],
+            )
         return str(address)
 
     @classmethod

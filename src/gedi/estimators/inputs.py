@@ -28,6 +28,7 @@ __all__ = [
     "functions_of",
     "image_shape_of",
     "kept_pairs",
+    "kept_rows",
     "pairs_of",
     "reference_of",
     "refuse_local_functions",
@@ -41,6 +42,7 @@ __all__ = [
 
 _MOST_LABELS = 2_000
 _REFERENCES = 5_000
+_KEPT = 20_000  # points of earlier calls of `partial_fit`
 
 _VIEWS = {
     "noise": ("noise",),
@@ -240,6 +242,30 @@ def split_views(
     strengths = tuple(strength for name in names for strength in _VIEWS.get(name, ()))
     own = tuple(name for name in names if name not in _VIEWS)
     return strengths, own, tuple(view for view in each if callable(view))
+
+
+def kept_rows(
+    old: NDArray[np.floating], n_seen: int, new: NDArray[np.floating], seed: int
+) -> tuple[NDArray[np.floating], int]:
+    """A random sample of up to 20,000 of all points seen, and their number.
+
+    Args:
+        old: the sample of those before, (m, d).
+        n_seen: the number of those before.
+        new: new points, (n, d).
+        seed: of the sample.
+    """
+    n = n_seen + len(new)
+    if n <= _KEPT:
+        return np.concatenate([old, new]), n
+    rng = np.random.default_rng([seed, n])
+    n_old = rng.hypergeometric(n_seen, len(new), _KEPT)
+    counts = (n_old, _KEPT - n_old)
+    parts = [
+        part[np.sort(rng.choice(len(part), count, replace=False))]
+        for part, count in zip((old, new), counts, strict=True)
+    ]
+    return np.concatenate(parts), n
 
 
 def reference_of(like: Any, n: int, seed: int, kept: NDArray[np.bool_]) -> Reference:

@@ -1,4 +1,7 @@
-"""A fitted estimator as a folder: config.json and model.safetensors, and back."""
+"""A fitted estimator as a folder: config.json and model.safetensors, and back.
+
+After `partial_fit`, rows.safetensors holds the points that it has kept.
+"""
 
 import json
 import math
@@ -9,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import nn
 
@@ -16,18 +21,19 @@ from gedi.data.columns import ColumnPlan
 from gedi.errors import PluginError, RunError
 from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
+from gedi.evaluation.drift import Drift
 from gedi.features import ImageFeatures, TextFeatures
 from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
 from gedi.training.storage import load_trained, plugins_used, save_trained
-from gedi.untrusted import json_of
+from gedi.untrusted import json_of, refuse_special
 
 __all__ = ["load_estimator", "save_estimator"]
 
 _FORMAT = 1
-_CONFIG, _MODEL = "config.json", "model.safetensors"
-_LEFT_OUT = ("model_", "settings_", "rule_", "features_")  # stored elsewhere, or functions
+_CONFIG, _MODEL, _ROWS = "config.json", "model.safetensors", "rows.safetensors"
+_LEFT_OUT = ("model_", "settings_", "rule_", "features_", "rows_")  # stored elsewhere, or functions
 
 
 def save_estimator(estimator: Any, path: Path) -> None:
@@ -59,6 +65,8 @@ def save_estimator(estimator: Any, path: Path) -> None:
             text = json.dumps(config, indent=1, default=np.generic.item)
             (partial / _CONFIG).write_text(text + "\n", encoding="utf-8")
             save_trained(estimator.model_, partial / _MODEL)
+            if hasattr(estimator, "rows_"):
+                save_file({"rows": estimator.rows_}, partial / _ROWS)
             if path.exists():  # an earlier copy, if any, is older
                 shutil.rmtree(before, ignore_errors=True)
                 path.rename(before)
@@ -78,7 +86,9 @@ def _is_learned(name: str) -> bool:
 
 def _is_saved(path: Path) -> bool:
     """Returns whether a folder holds a saved estimator and nothing else."""
-    return path.is_dir() and {file.name for file in path.iterdir()} == {_CONFIG, _MODEL}
+    if not path.is_dir():
+        return False
+    return {file.name for file in path.iterdir()} - {_ROWS} == {_CONFIG, _MODEL}
 
 
 def load_estimator(
@@ -105,7 +115,23 @@ def load_estimator(
     estimator.model_ = load_trained(
         path / _MODEL, estimator.settings_, shape, encoder=encoder, method=method
     )
+    if (path / _ROWS).exists():
+        estimator.rows_ = _rows(path / _ROWS, estimator)
     return estimator
+
+
+def _rows(file: Path, estimator: Any) -> NDArray[np.floating]:
+    """The points that `partial_fit` has kept, (n, d)."""
+    try:
+        refuse_special(file)
+        rows: NDArray[np.floating] = load_file(file)["rows"]
+        if rows.ndim != 2 or rows.dtype.kind != "f" or rows.shape[1:] != estimator.input_shape_:
+            raise ValueError(f"expected points of the shape {estimator.input_shape_}")
+        if not 0 < len(rows) <= estimator.n_samples_seen_ or not np.isfinite(rows).all():
+            raise ValueError("expected finite points, and n_samples_seen_ of them at most")
+    except (OSError, SafetensorError, KeyError, AttributeError, TypeError, ValueError) as error:
+        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+    return rows
 
 
 def _check_config(
@@ -185,6 +211,8 @@ def _check_learned(estimator: Any) -> None:
     if frame is not None:  # an earlier version stores none
         known = ColumnPlan.of_numbers(map(str, frame["names"])) if plan is None else plan
         framed(np.zeros((1, math.prod(shape))), {**frame, "library": "pandas"}, known)
+    if not isinstance(getattr(estimator, "agreement_", None), (int, float, type(None))):
+        raise ValueError("agreement_: expected a number or null")
     for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):
         if not isinstance(getattr(estimator, name, 0.0), (int, float)):
             raise ValueError(f"{name}: expected a number")
@@ -227,6 +255,8 @@ def _packed(value: Any) -> Any:
         return {"array": value.tolist(), "dtype": value.dtype.str}
     if isinstance(value, ColumnPlan):
         return {"columns": value.to_json()}
+    if isinstance(value, Drift):
+        return {"drift": value.to_json()}
     if isinstance(value, dict):
         return {"dict": {name: _packed(part) for name, part in value.items()}}
     if isinstance(value, np.generic):
@@ -244,6 +274,8 @@ def _unpacked(value: Any) -> Any:
         return array
     if isinstance(value, dict) and "columns" in value:
         return ColumnPlan.of_json(value["columns"])
+    if isinstance(value, dict) and "drift" in value:
+        return Drift.of_json(value["drift"])
     if isinstance(value, dict):
         return {name: _unpacked(part) for name, part in value["dict"].items()}
     return value

@@ -133,7 +133,6 @@ class GEDISymbols(BaseGEDI):
             None if of_groups is None else torch.from_numpy(of_groups).float(),
         )
         clusters = self._train(
-            everything,
             rows,
             input_shape,
             n_clusters=rule.n_values,

@@ -7,9 +7,9 @@ levels are divided by the number of comparisons (Bonferroni), and small changes 
 however many rows there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,28 @@ class Drift:
         return {
             "batch": self.batch._asdict(),
             "clusters": [each._asdict() for each in self.clusters],
+            "names": list(self.names),
         }
+
+    @classmethod
+    def of_json(cls, content: Any) -> Self:
+        """From what `to_json` returned.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        try:
+            batch = Batch(**content["batch"])
+            clusters = tuple(ClusterDrift(**each) for each in content["clusters"])
+            names = tuple(map(str, content.get("names", ())))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"drift: cannot be read: {error!r}") from error
+        _check_numbers(batch)
+        for each in clusters:
+            _check_numbers(value for name, value in each._asdict().items() if name != "change")
+            if each.change not in _WORDS or (names and each.column not in range(-1, len(names))):
+                raise ValueError(f"drift: expected a change in a column, got {each}")
+        return cls(batch, clusters, names)
 
     def __str__(self) -> str:
         lines = [f"{self.batch}."]
@@ -129,6 +150,11 @@ _WORDS: dict[Change, str] = {
     "shrank": "shrank",
     "kept": "is as large as before",
 }
+
+
+def _check_numbers(values: Iterable[Any]) -> None:
+    if not all(isinstance(value, (int, float)) for value in values):
+        raise ValueError("drift: expected numbers")
 
 
 def look_at(trained: TrainedModel, x: Values) -> Batch:

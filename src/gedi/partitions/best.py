@@ -1,19 +1,33 @@
 """The best partition of a table into a given number of clusters."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 
 from gedi.deadline import Deadline, growing
-from gedi.partitions.choice import choose
+from gedi.partitions.choice import choose, expected_agreement
 from gedi.partitions.columns import comparable
 from gedi.partitions.pool import Pool
 
-__all__ = ["best_partition"]
+__all__ = ["BestPartition", "best_partition"]
 
 SAMPLE = 3000  # rows that are partitioned; the others follow their nearest ones
 HASTY = 300  # rows that are partitioned at least when time is short
 NEAREST = 5
+
+
+class BestPartition(NamedTuple):
+    """The best partition, and how far another seed is expected to agree with it.
+
+    Attributes:
+        labels: (n,), each of 0, 1, ..., c - 1 at least once unless there are fewer distinct rows.
+        agreement: see `gedi.partitions.choice.expected_agreement`; 1 if there is no choice.
+    """
+
+    labels: NDArray[np.int64]
+    agreement: float = 1.0
 
 
 def best_partition(
@@ -23,7 +37,7 @@ def best_partition(
     *,
     one_unit: bool = False,
     deadline: Deadline = Deadline(),
-) -> NDArray[np.int64]:
+) -> BestPartition:
     """Clusters of rows: the best of a pool of partitions, chosen without labels.
 
     Of more than 3,000 rows, a random sample is partitioned, and the others take the label of most
@@ -36,17 +50,13 @@ def best_partition(
         seed: determines the sample and all starts.
         one_unit: whether all columns have one unit, as principal components do.
         deadline: when it is near, fewer rows are partitioned, 300 at least.
-
-    Returns:
-        Labels (n,), each of 0, 1, ..., n_clusters - 1 at least once unless there are fewer
-        distinct rows.
     """
     distinct, which = np.unique(x, axis=0, return_inverse=True)
     which = which.reshape(-1)
     if n_clusters == 1:
-        return np.zeros(len(x), np.int64)
+        return BestPartition(np.zeros(len(x), np.int64))
     if len(distinct) <= n_clusters:
-        return which
+        return BestPartition(which)
     z = comparable(x, one_unit=one_unit)
     chosen, picked = None, np.arange(len(z))
     for m in growing(min(len(z), SAMPLE), max(HASTY, 10 * n_clusters), deadline):
@@ -55,12 +65,16 @@ def best_partition(
             rows = np.sort(np.random.default_rng(seed).choice(len(z), m, replace=False))
         pool = Pool(z[rows], n_clusters, seed).candidates(n_clusters)
         if pool:
-            chosen, picked = choose(z[rows], pool, seed).labels, rows
+            best = choose(z[rows], pool, seed)
+            chosen = BestPartition(best.labels, expected_agreement(z[rows], pool, best))
+            picked = rows
     if (
         chosen is None
     ):  # nearly all rows are copies of a few: cut the sorted distinct rows into runs
-        return which * n_clusters // len(distinct)
-    return chosen if len(z) == len(picked) else _extended(z, picked, chosen)
+        return BestPartition(which * n_clusters // len(distinct))
+    if len(z) == len(picked):
+        return chosen
+    return chosen._replace(labels=_extended(z, picked, chosen.labels))
 
 
 def _extended(

@@ -20,6 +20,7 @@ __all__ = [
     "choose",
     "consensus",
     "crossing",
+    "expected_agreement",
     "gaussian_kind",
     "gaussian_peak",
     "least_rows",
@@ -32,6 +33,7 @@ SUBSAMPLE = 800  # rows on which numbers of Gaussians are compared
 FOLDS = 5
 STANDARD_ERRORS = 3.0  # by which the best number of Gaussians exceeds all smaller ones
 BEYOND = 3  # numbers of Gaussians above the best that gain nothing
+AS_GOOD = 0.3  # nats of the score by which another partition is e times less likely to be chosen
 
 
 def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -> Candidate:
@@ -58,6 +60,31 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
         return max(mixtures, key=lambda c: fitted(z, c.labels, kind, 10)[0].log_density(z).mean())
     score = _scores(nearest(z, NEIGHBOURS)[1], candidates)
     return candidates[int(np.where(allowed, score, -np.inf).argmax())]
+
+
+def expected_agreement(
+    z: NDArray[np.float64], candidates: Sequence[Candidate], chosen: Candidate
+) -> float:
+    """How far other partitions that are about as good agree with the chosen one, up to 1.
+
+        Σ_j w_j ARI(j, chosen),   w_j ∝ exp( s_j / 0.3 ),   s: the score of `best_score`
+
+    Another seed finds slightly other candidates, so that scores change and one of these may be
+    chosen.
+
+    Args:
+        z: rows (n, d) of standardised columns.
+        candidates: partitions into equally many clusters.
+        chosen: one of them.
+    """
+    index = nearest(z, NEIGHBOURS)[1]
+    smallest = _smallest(candidates)
+    allowed = smallest >= min(least_rows(len(z)), smallest.max())
+    score = np.where(allowed, _scores(index, candidates), -np.inf)
+    weight = np.exp((score - score.max()) / AS_GOOD)
+    place = next(j for j, candidate in enumerate(candidates) if candidate is chosen)
+    shared = agreement(np.stack([candidate.labels for candidate in candidates]))[place]
+    return float(shared @ weight / weight.sum())
 
 
 def best_score(index: NDArray[np.int64], candidates: Sequence[Candidate]) -> float:

@@ -44,6 +44,7 @@ class NumberOfClusters:
         gaussians: the number of Gaussians that clearly describe held-out rows best; None if no
             number does.
         labels: the partition (n,), from 0.
+        agreement: that of `BestPartition`, at this number.
         stopped: whether the time was up before all numbers, and the Gaussians, were compared.
         rows: the number of rows on which numbers were compared, if there was no time for more;
             otherwise None.
@@ -53,6 +54,7 @@ class NumberOfClusters:
     scores: dict[int, float]
     gaussians: int | None
     labels: NDArray[np.int64] = field(repr=False)
+    agreement: float = 1.0
     stopped: bool = False
     rows: int | None = None
 
@@ -147,11 +149,13 @@ def number_of_clusters(
     relative = {c: score - found.scores[best] for c, score in found.scores.items()}
     peak = found.gaussians
     number = peak if peak is not None and relative.get(peak, -math.inf) > -DOUBT else best
+    partition = best_partition(x, number, seed, one_unit=one_unit, deadline=deadline)
     return NumberOfClusters(
         n_clusters=number,
         scores=relative,
         gaussians=peak,
-        labels=best_partition(x, number, seed, one_unit=one_unit, deadline=deadline),
+        labels=partition.labels,
+        agreement=partition.agreement,
         stopped=found.stopped,
         rows=rows if rows < usual else None,
     )

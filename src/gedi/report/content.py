@@ -105,6 +105,8 @@ class ReportContent:
         over_base: see `gedi.evaluation.symptoms.Signs`.
         apart: see `gedi.evaluation.symptoms.Signs`.
         number: how the number of clusters was found; None if it was given.
+        agreement: see `gedi.training.session.Fit`.
+        drift: for an update, sentences on how the new rows differ; see `gedi.evaluation.drift`.
         walk: for images, positions of k chains from noise to samples, shape (k, positions, d), of
             which the last is denoised.
         walk_rounds: the number of rounds of moves before each position but the last.
@@ -169,6 +171,8 @@ class ReportContent:
     runner_up: Integers | None = None
     on_map: MapPoints | None = None
     number: str | None = None
+    agreement: float | None = None
+    drift: Sequence[str] = ()
     over_base: float | None = None
     apart: float | None = None
 
@@ -264,6 +268,7 @@ def report_content(
         over_base=findings.over_base,
         apart=findings.apart,
         reading=dataset.reading,
+        agreement=fit.agreement,
         **_of_features(dataset, findings),
     )
 

@@ -56,6 +56,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         if content.cohesion is None
         else phrases.number(content.cohesion.without_groups),
         "warnings": [symptom for symptom in found if str(symptom) != judged.text],
+        "drift": content.drift,
         "glances": glances(content, rows),
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,

@@ -23,6 +23,7 @@ from gedi.report.content import Integers, ReportContent
 __all__ = [
     "Trust",
     "Verdict",
+    "agreement_words",
     "facts",
     "headline",
     "measure_of_trust",
@@ -43,6 +44,7 @@ METRIC_HINTS = {
     "log-likelihood": "nats per point; higher is better",
 }
 
+_SAME_CLUSTERS, _SIMILAR_CLUSTERS = 0.9, 0.6  # adjusted Rand indices
 _WRONG_DENSITY = (
     "diverged",
     "samples that are noise",
@@ -138,6 +140,9 @@ def headline(sizes: Integers) -> str:
 def facts(content: ReportContent) -> list[tuple[str, str]]:
     """Names and values below the headline."""
     found = [] if content.number is None else [("number of clusters", content.number)]
+    if content.agreement is not None:
+        words = agreement_words(content.agreement, found=content.number is not None)
+        found.append(("other seeds", words))
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
@@ -145,6 +150,23 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         ("training", f"{content.iterations:,} iterations in {_duration(content.seconds)}"),
         *found,
     ]
+
+
+def agreement_words(agreement: float, *, found: bool) -> str:
+    """On how far another seed is expected to give the same clusters, in words.
+
+    Args:
+        agreement: the expected adjusted Rand index, see `gedi.training.session.Fit`.
+        found: whether the number of clusters was found.
+    """
+    if agreement >= _SAME_CLUSTERS:
+        words = "With as many clusters, another seed should give the same ones, or nearly"
+    elif agreement >= _SIMILAR_CLUSTERS:
+        words = "With as many clusters, another seed may give somewhat different ones"
+    else:
+        words = "Quite different clusters fit about as well, and another seed may give them"
+    also = " It may also find another number of clusters." if found else ""
+    return f"{words}: the expected agreement is about {agreement:.2f} of 1, or more.{also}"
 
 
 def verdict(signs: Signs) -> Verdict:

@@ -9,7 +9,7 @@
     result.json        why the training ended, and what it found
     report.html        the same as a page
     failure.txt        why the training diverged, if it did
-    start.safetensors  clusters from which an update starts
+    start.safetensors  clusters from which an update starts, or that were found with their number
     drift.txt          what an update changed, in words
     .lock              held by the process that trains
     features.safetensors   the feature network of `gedi evaluate`, if it trained one
@@ -130,7 +130,7 @@ class Run:
             names: the names of the clusters of that run.
             number: how the number of clusters was found; None if it was given.
             growth: what an update added; None for a run that is none.
-            carried: the clusters from which it starts.
+            carried: the clusters from which it starts, if they are not found again.
             overwrite: whether an earlier run in the folder is replaced.
 
         Raises:
@@ -248,13 +248,13 @@ class Run:
             RuleError: if their rule cannot be read.
             RunError: if the predictions of the earlier run cannot be read.
         """
+        carried = like = None
+        if self.growth is not None or (self.path / START).is_file():
+            carried = load_carried(self.path / START, len(dataset.x))
         if self.like is not None:
             like = load_reference(self.path / _LIKE, self.like, len(dataset.x))
-            if self.growth is None:
-                return Custom(like=like)
-            return Custom(like=like, carried=load_carried(self.path / START, len(dataset.x)))
         if self.groups is None:
-            return Custom()
+            return Custom(like=like, carried=carried)
         return Custom(groups=self.groups.read(dataset, self.settings().n_clusters))
 
     def settings(self) -> CompleteSettings:

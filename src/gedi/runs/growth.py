@@ -1,7 +1,7 @@
 """The data of an updated run: those of the run before it, then new rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,10 +11,8 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import Source
 from gedi.data.texts import Texts
 from gedi.evaluation.drift import Batch
-from gedi.settings import CompleteSettings, RestartSettings, Settings, WeightSettings
-from gedi.training.plan import default_prior_weight
 
-__all__ = ["START", "Growth", "grown_settings", "joined"]
+__all__ = ["START", "Growth", "joined"]
 
 START = "start.safetensors"
 
@@ -87,32 +85,6 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         texts=texts,
         pictures=np.concatenate(pictures) if len(pictures) == len(parts) else None,
-    )
-
-
-def grown_settings(
-    settings: CompleteSettings, n_clusters: int, *, seed: int | None, max_time: float | None
-) -> Settings:
-    """The settings of an update.
-
-    It trains one network, which starts from clusters that are known. The weight of the prior
-    depends on their number, unless it was chosen.
-
-    Args:
-        settings: of the run before it.
-        n_clusters: the number of clusters, old and new.
-        seed: None for that of the run.
-        max_time: in seconds; None for that of the run.
-    """
-    usual = settings.weights.prior == default_prior_weight(settings.n_clusters)
-    prior = None if usual else settings.weights.prior
-    return replace(
-        Settings(**{field.name: getattr(settings, field.name) for field in fields(Settings)}),
-        n_clusters=n_clusters,
-        seed=settings.seed if seed is None else seed,
-        max_time=settings.max_time if max_time is None else max_time,
-        restarts=RestartSettings(pool=True, n=1),
-        weights=WeightSettings(**asdict(settings.weights) | {"prior": prior}),
     )
 
 

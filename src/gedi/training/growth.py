@@ -27,11 +27,11 @@ from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.errors import DataError, RunError
 from gedi.partitions.neighbours import connected, nearest
-from gedi.training.starts import Partition, principal_axes
+from gedi.training.starts import FoundNumber, Partition, principal_axes
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import refuse_special
 
-__all__ = ["Carried", "carried_partition", "carry", "load_carried", "save_carried"]
+__all__ = ["Carried", "carried_partition", "carry", "load_carried", "of_found", "save_carried"]
 
 _ROWS = 2500  # of old and of new rows in the partition, at most
 _CHANCE = 0.001  # that a row has only new neighbours among mixed rows
@@ -52,11 +52,13 @@ class Carried(NamedTuple):
         rows: their places in the data, (m,).
         codes: their clusters, (m,).
         shares: the share of all rows in each cluster, (c,).
+        agreement: that of the partition; see `gedi.training.starts.Partition`.
     """
 
     rows: NDArray[np.int64]
     codes: NDArray[np.int64]
     shares: NDArray[np.float64]
+    agreement: float | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -64,7 +66,9 @@ class Carried(NamedTuple):
         return len(self.shares)
 
 
-def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carried:
+def carry(
+    trained: TrainedModel, x: Values, n_before: int, *, seed: int, n_seen: int | None = None
+) -> Carried:
     """The clusters of a trained model and new ones, for some of the old and the new rows.
 
     Args:
@@ -72,6 +76,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
         x: old rows, then new rows, in the user's units, (n, d).
         n_before: the number of old rows.
         seed: determines which of the rows are used.
+        n_seen: the number of rows of which the old ones are a sample; None if they are all.
 
     Raises:
         DataError: for a model without p-values, as of images, or for fewer than 10 new rows.
@@ -81,7 +86,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
     if len(x) - n_before < _LEAST:
         raise DataError(
             f"expected at least {_LEAST} new rows, got {len(x) - n_before}: wait for more; until "
-            "then, `gedi predict` finds their clusters"
+            "then, the model predicts their clusters"
         )
     rng = np.random.default_rng(seed)
     old, new = np.arange(n_before), np.arange(n_before, len(x))
@@ -96,7 +101,7 @@ def carry(trained: TrainedModel, x: Values, n_before: int, *, seed: int) -> Carr
     n_clusters = trained.n_clusters + int(groups.max()) + 1
     strays = unknown & ~in_group
     counts = [np.bincount(codes[side], minlength=n_clusters) for side in (~is_new, is_new)]
-    sizes = [n_before, len(x) - n_before]
+    sizes = [n_before if n_seen is None else n_seen, len(x) - n_before]
     shares = sum(
         size * count / max(1, count.sum()) for size, count in zip(sizes, counts, strict=True)
     )
@@ -154,12 +159,21 @@ def carried_partition(carried: Carried, data: Points) -> Partition:
     """
     x = data[torch.from_numpy(carried.rows).to(data.device)]
     log_shares = torch.from_numpy(carried.shares).log().float()
-    return Partition(x, torch.from_numpy(carried.codes).to(x.device), log_shares)
+    codes = torch.from_numpy(carried.codes).to(x.device)
+    return Partition(x, codes, log_shares, carried.agreement)
+
+
+def of_found(found: FoundNumber) -> Carried:
+    """The partition that came with the number of clusters, to start from it again."""
+    number = found.number
+    counts = np.bincount(number.labels, minlength=number.n_clusters).clip(1)
+    return Carried(found.rows, number.labels, counts / counts.sum(), number.agreement)
 
 
 def save_carried(carried: Carried, file: Path) -> None:
     """Write the clusters from which a training starts."""
-    save_file({name: np.ascontiguousarray(v) for name, v in carried._asdict().items()}, file)
+    values = {name: value for name, value in carried._asdict().items() if value is not None}
+    save_file({name: np.ascontiguousarray(value) for name, value in values.items()}, file)
 
 
 def load_carried(file: Path, n_rows: int) -> Carried:
@@ -174,11 +188,13 @@ def load_carried(file: Path, n_rows: int) -> Carried:
     """
     try:
         refuse_special(file)
-        found = Carried(**load_file(file))
-        rows, codes, shares = found
-        if [array.ndim for array in found] != [1, 1, 1] or len(rows) != len(codes):
+        arrays = load_file(file)
+        agreement = arrays.pop("agreement", None)
+        found = Carried(**arrays, agreement=None if agreement is None else float(agreement.item()))
+        rows, codes, shares, _ = found
+        if [array.ndim for array in found[:3]] != [1, 1, 1] or len(rows) != len(codes):
             raise ValueError("expected places and clusters of rows, and shares of clusters")
-        if [array.dtype.name for array in found] != ["int64", "int64", "float64"]:
+        if [array.dtype.name for array in found[:3]] != ["int64", "int64", "float64"]:
             raise ValueError("expected whole numbers, and shares in 64 bits")
         if not ((rows >= 0) & (rows < n_rows)).all():
             raise ValueError(f"rows: expected places from 0 to {n_rows - 1}")

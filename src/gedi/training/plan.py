@@ -9,7 +9,7 @@ all of them, and no later code decides them again. A plan is immutable and has n
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
 
 import torch
@@ -51,7 +51,7 @@ from gedi.training.custom import Custom
 from gedi.training.processes import load_libraries
 from gedi.training.starts import FoundNumber, find_number
 
-__all__ = ["DataShape", "Plan", "default_prior_weight", "plan", "plan_views"]
+__all__ = ["DataShape", "Plan", "default_prior_weight", "grown_settings", "plan", "plan_views"]
 
 T = TypeVar("T")
 
@@ -614,6 +614,32 @@ def _check_processes(settings: Settings, n_processes: int) -> None:
         raise SettingsError(
             f"setting compile: expected false, as it is for one process; there are {n_processes}"
         )
+
+
+def grown_settings(
+    settings: CompleteSettings, n_clusters: int, *, seed: int | None, max_time: float | None
+) -> Settings:
+    """The settings of a training on grown data.
+
+    It trains one network, which starts from clusters that are known. The weight of the prior
+    depends on their number, unless it was chosen.
+
+    Args:
+        settings: of the training before it.
+        n_clusters: the number of clusters, old and new.
+        seed: None for that of the training before it.
+        max_time: in seconds; None for that of the training before it.
+    """
+    usual = settings.weights.prior == default_prior_weight(settings.n_clusters)
+    prior = None if usual else settings.weights.prior
+    return replace(
+        Settings(**{field.name: getattr(settings, field.name) for field in fields(Settings)}),
+        n_clusters=n_clusters,
+        seed=settings.seed if seed is None else seed,
+        max_time=settings.max_time if max_time is None else max_time,
+        restarts=RestartSettings(pool=True, n=1),
+        weights=WeightSettings(**asdict(settings.weights) | {"prior": prior}),
+    )
 
 
 def plan_views(

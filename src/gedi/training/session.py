@@ -116,6 +116,9 @@ class Fit:
         seconds: the time spent in them.
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
         number: how the number of clusters was found; None if it was known.
+        agreement: the adjusted Rand index that is expected between the clusters and as many of
+            another seed, at least, see `gedi.partitions`; None if they are not held to a partition
+            that was found.
     """
 
     trained: TrainedModel
@@ -130,6 +133,7 @@ class Fit:
     seconds: float
     numbering: Numbering | None = None
     number: NumberOfClusters | None = None
+    agreement: float | None = None
 
 
 def fit(
@@ -452,7 +456,15 @@ class Session:
             seconds=self.state.seconds,
             numbering=numbering,
             number=None if self.plan.found is None else self.plan.found.number,
+            agreement=self._agreement,
         )
+
+    @property
+    def _agreement(self) -> float | None:
+        """The expected agreement with another seed, if the clusters are those of the pool."""
+        partition = self.parts.partition
+        held = self.settings.weights.start > 0 and self.settings.restarts.n == 1
+        return partition.agreement if held and partition is not None else None
 
     @own_state()
     def trained_model(self) -> TrainedModel:

@@ -116,11 +116,14 @@ class Partition(NamedTuple):
         x: the points, scaled, (m, d).
         codes: their clusters, (m,).
         log_shares: log of the share of points in each cluster, (c,), on the CPU.
+        agreement: the expected agreement with the partition of another seed, see
+            `gedi.partitions.BestPartition`; None if the clusters were given.
     """
 
     x: Tensor
     codes: Tensor
     log_shares: Tensor
+    agreement: float | None = None
 
 
 class PrincipalAxes(NamedTuple):
@@ -190,9 +193,13 @@ def pool_partition(
     )
     if deadline.is_set:  # processes may have got differently far
         found = from_first(found)
-    if prior is not None:
-        found = _ordered_as(found, np.asarray(prior))
-    return Partition(x, torch.from_numpy(found).long().to(x.device), _log_shares(found, n_clusters))
+    codes = found.labels if prior is None else _ordered_as(found.labels, np.asarray(prior))
+    return Partition(
+        x,
+        torch.from_numpy(codes).long().to(x.device),
+        _log_shares(codes, n_clusters),
+        found.agreement,
+    )
 
 
 class FoundNumber(NamedTuple):
@@ -240,7 +247,9 @@ def found_partition(found: FoundNumber, data: Points) -> Partition:
     codes = found.number.labels
     x = data[torch.from_numpy(found.rows).to(data.device)]
     log_shares = _log_shares(codes, found.number.n_clusters)
-    return Partition(x, torch.from_numpy(codes).long().to(x.device), log_shares)
+    return Partition(
+        x, torch.from_numpy(codes).long().to(x.device), log_shares, found.number.agreement
+    )
 
 
 def learn_partition(

@@ -7,7 +7,6 @@ Any folder in it can be deleted at any time; its images are then decoded again w
 """
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from gedi.data.images.pile import Pile
 from gedi.errors import DataError
+from gedi.files import cache_home
 
 __all__ = ["cache_folder", "entry_for", "filling", "open_entry"]
 
@@ -27,10 +27,8 @@ _FORMAT = 2
 
 
 def cache_folder() -> Path:
-    """The folder of decoded images; see the XDG base directory specification."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
-    return home / "gedi" / "images"
+    """The folder of decoded images."""
+    return cache_home() / "images"
 
 
 def entry_for(pile: Pile, image_size: int | None, skip_bad: bool) -> Path:

@@ -1,7 +1,6 @@
 """From the name of a set of images to its pixels and labels."""
 
 from itertools import compress
-from pathlib import Path
 
 from gedi.data.dataset import Dataset
 from gedi.data.images.decoding import TooLargeError, decode
@@ -11,6 +10,7 @@ from gedi.data.images.labels import codes_of
 from gedi.data.images.parquet import image_columns, schema_of, shards_pile
 from gedi.data.images.pile import Pile
 from gedi.data.images.streaming import Watch, stream
+from gedi.data.remote import local_path
 from gedi.data.values import value_range_of
 from gedi.errors import DataError
 
@@ -24,7 +24,7 @@ def holds_images(source: str) -> bool:
     """
     if source in PRESETS or source.startswith(HUB):
         return True
-    path = Path(source)
+    path = local_path(source)
     try:
         if path.is_dir():
             try:
@@ -100,8 +100,9 @@ def pile_of(source: str, label: str | None, split: str | None) -> Pile:
     """
     if source in PRESETS or source.startswith(HUB):
         return hub_pile(source, label, split)
-    if Path(source).is_dir():
-        return folder_pile(Path(source), label, split)
+    path = local_path(source)
+    if path.is_dir():
+        return folder_pile(path, label, split)
     if split is not None:
         raise DataError(f"{source} is one file, without splits: leave out split={split!r}")
-    return shards_pile(Path(source).stem, [Path(source)], label)
+    return shards_pile(path.stem, [path], label)
