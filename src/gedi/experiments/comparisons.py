@@ -105,7 +105,6 @@ PRESETS: Mapping[PresetName, Preset] = {
         settings={
             "encoder": {"kind": "resnet8"},
             "precision": "bf16-mixed",
-            "compile": True,
         },
         updates=50_000,
     ),

@@ -317,8 +317,6 @@ class Settings:
         device: auto, cpu or cuda; auto uses a GPU if there is one.
         precision: 32-true; or bf16-mixed for GPUs, in which the encoder computes in bfloat16 during
             the training, while energies, chains and weights stay in float32.
-        compile: compile the network and the gradients of the chains by torch.compile. This takes
-            minutes at the start, so use it for long trainings on a GPU.
         cuda_graph: launch the chains, gradients and optimizer step of an iteration as one CUDA
             graph, which is faster. Null: true on a GPU with one process and sampler.kind langevin,
             unless the encoder is your own, or labels or rules are given.
@@ -347,7 +345,6 @@ class Settings:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    compile: bool = False
     cuda_graph: bool | None = None
     rename: bool = True
     evaluate_every: int = 50

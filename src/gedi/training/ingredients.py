@@ -249,7 +249,6 @@ def build_ingredients(
         gen_every=settings.sampler.every,
         max_time=settings.max_time,
         evidence=evidence,
-        compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
         rows=trained_on if n_held_out or len(unseen) or weights_of_points is not None else None,

@@ -358,7 +358,6 @@ def _recorded(
             observe=lambda *_: False,
             energy=energy,
             method=replace(algorithm.method, terms=terms_of),
-            compile=False,
         )
     works = {name: work for name, work in recorder.works.items() if work.bytes}
     n_chains = algorithm.batch_size

@@ -61,7 +61,6 @@ from gedi.partitions.neighbours import modularity
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
-from gedi.training.compilation import check_compiler
 from gedi.training.controller import Controller
 from gedi.training.custom import Custom
 from gedi.training.end import EndCosts, end_costs
@@ -219,7 +218,7 @@ def build(
 
     Raises:
         DataError: if the data cannot be used for a training.
-        SettingsError: if there are too few devices, or a compiler is missing.
+        SettingsError: if there are too few devices.
         RunError: if the processes do not find each other, or their data differ.
     """
     dataset = without_rounding(dataset)
@@ -230,8 +229,6 @@ def build(
         planned = replace(
             planned, settings=from_first(planned.settings), found=from_first(planned.found)
         )
-    if planned.settings.compile:
-        check_compiler(crew.fabric.device)
     deadline = Deadline.after(planned.settings.max_time, begun)
     with bounded_threads(planned.multiplications):
         parts = build_ingredients(planned, dataset, custom, crew.fabric.device, deadline)
