@@ -153,8 +153,6 @@ class SamplerSettings:
         n_anchors: the number of data points that jumps, and local scales of the views, refer to.
         buffer_size: the number of chains in the replay buffer. Lower it if chains are stale. Null:
             the batch size.
-        buffer_dtype: the dtype in which chains are stored. float16 halves the memory, with a
-            relative rounding error of at most 1/2048.
         reinit: the probability that a chain is restarted. Raise it if chains are stale.
         vera: the amortised sampler.
     """
@@ -173,7 +171,6 @@ class SamplerSettings:
     jumps: int = 1
     n_anchors: int = 256
     buffer_size: int | None = None
-    buffer_dtype: Literal["float32", "float16"] = "float32"
     reinit: float = 0.01
     vera: VeraSettings = field(default_factory=VeraSettings)
 

@@ -202,7 +202,8 @@ def train(
         until: the iteration at which to pause before the end of the training; None for no pause.
         observe: called after each iteration; the training pauses if it returns True.
     """
-    model, optimizer = set_up(fabric, state.model, state.optimizer, state.buffer.chains[..., :1, :])
+    example = state.buffer.positions[..., :1, :]
+    model, optimizer = set_up(fabric, state.model, state.optimizer, example)
     energy = analytic_energy(state.model)
     generator = state.generator
     ascend: Callable[..., Terms] = partial(

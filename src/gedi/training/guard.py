@@ -185,7 +185,7 @@ class Guard:
         energy = self.algorithm.gen_every * seen[:, 1].mean(0)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # NaN if any is
-        box, chains = self.algorithm.box, state.buffer.chains
+        box, chains = self.algorithm.box, state.buffer.positions
         on_walls = ((chains <= box.low) | (chains >= box.high)).float().mean()
         some = chains[..., :_STALE, :]
         of_chains = state.model.energy(some).mean(-1)

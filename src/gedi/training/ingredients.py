@@ -397,7 +397,6 @@ def fresh_state(
         else _ChainStart(parts.algorithm.box, parts.base, previous),
         reinit=settings.sampler.reinit,
         members=members,
-        dtype=getattr(torch, settings.sampler.buffer_dtype),
         generator=Generator(device).manual_seed(settings.seed),
     )
     # All chains are drawn as for one process, and each process keeps its share.

@@ -363,7 +363,7 @@ def _recorded(
     n_chains = algorithm.batch_size
     if isinstance(sampler, Cycle):
         with Recorder(CHAINS) as once:
-            evaluate(model.energy, state.buffer.chains[..., :n_chains, :])
+            evaluate(model.energy, state.buffer.positions[..., :n_chains, :])
         found = once.works[CHAINS]
         for name, times in evaluations.items():
             works[name].products = times * (found.products + found.activations)

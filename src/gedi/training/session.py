@@ -433,7 +433,7 @@ class Session:
             sample,
         )
         _, measured = report.measure(
-            self.state.average, self.state.buffer.chains, self.state.log_prior
+            self.state.average, self.state.buffer.positions, self.state.log_prior
         )
         gap = float(measured["gap"].min())
         return Fit(
@@ -496,7 +496,7 @@ class Session:
 
     def _chains(self, model: EnergyClassifier) -> Tensor:
         """The last positions of the chains, or draws where none have moved, on the CPU."""
-        chains = self.state.buffer.chains
+        chains = self.state.buffer.positions
         if isinstance(model, LinearClassifier):
             generator = Generator().manual_seed(self.settings.seed)
             return model.sample(chains.shape[-2], generator)
@@ -644,7 +644,9 @@ class Session:
     def _measure(self) -> list[Candidate]:
         """The gap, the likelihood and the evidence of every restart."""
         state, parts = self.state, self.parts
-        terms, measured = parts.monitor.measure(state.average, state.buffer.chains, state.log_prior)
+        terms, measured = parts.monitor.measure(
+            state.average, state.buffer.positions, state.log_prior
+        )
         likelihoods = torch.zeros_like(measured["gap"])
         if self.settings.restarts.gen:
             likelihoods = -measured["energy_data"].double()
