@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from gedi.data.columns import ColumnPlan
-from gedi.errors import PluginError, RunError
+from gedi.errors import RunError
 from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
 from gedi.features import ImageFeatures, TextFeatures
@@ -21,7 +21,7 @@ from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
 from gedi.training.storage import load_trained, plugins_used, save_trained
-from gedi.untrusted import json_of
+from gedi.untrusted import json_of, readable
 
 __all__ = ["load_estimator", "save_estimator"]
 
@@ -93,15 +93,11 @@ def load_estimator(
     file = path / _CONFIG
     if not file.is_file():
         raise RunError(f"{path}: is not a saved estimator: it holds no {_CONFIG}")
-    try:
+    with readable(file):
         config = json_of(file)
         _check_config(config, kind, path, encoder, method)
         estimator: Any = _estimator(config, kind, encoder, method)
         shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
-    except (RunError, PluginError):
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise RunError(f"{file}: cannot be read: {error!r}") from error
     estimator.model_ = load_trained(
         path / _MODEL, estimator.settings_, shape, encoder=encoder, method=method
     )

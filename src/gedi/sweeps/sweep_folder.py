@@ -29,7 +29,7 @@ from gedi.runs import feature_cache
 from gedi.runs.lock import LOCK
 from gedi.sweeps.advice import Advice, Row
 from gedi.sweeps.halves import Cell
-from gedi.untrusted import check_within, json_of
+from gedi.untrusted import check_within, json_of, readable
 
 __all__ = ["TITLES", "SweepFolder", "figures"]
 
@@ -96,12 +96,8 @@ class SweepFolder:
         """
         found = {}
         for file in sorted((self.path / _CELLS).glob("c*.json")):
-            try:
+            with readable(file, "; remove it, and run the sweep again"):
                 cell = _cell(json_of(file), n_points)
-            except (OSError, ValueError) as error:
-                raise RunError(
-                    f"{file}: cannot be read: {error}; remove it, and run the sweep again"
-                ) from error
             found[cell.n_clusters, cell.part] = cell
         return found
 

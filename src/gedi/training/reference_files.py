@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from gedi.errors import RunError
 from gedi.training.numbering import Reference
-from gedi.untrusted import refuse_special
+from gedi.untrusted import readable, refuse_special
 
 __all__ = ["load_reference", "save_reference"]
 
@@ -30,7 +28,7 @@ def load_reference(file: Path, name: str, n_rows: int) -> Reference:
     Raises:
         RunError: if the file cannot be read, or belongs to other data.
     """
-    try:
+    with readable(file):
         refuse_special(file)
         tensors = load_file(file)
         rows, posteriors = tensors["rows"], tensors["posteriors"]
@@ -40,6 +38,4 @@ def load_reference(file: Path, name: str, n_rows: int) -> Reference:
             raise ValueError("posteriors: expected probabilities, a line for each of the rows")
         if not np.isfinite(posteriors).all():
             raise ValueError("posteriors: expected finite numbers")
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     return Reference(rows, posteriors, name)
