@@ -13,14 +13,14 @@ from safetensors import SafetensorError
 from gedi.errors import PluginError, RunError
 from gedi.untrusted.limits import RefusedError, check_room, refuse_special
 
-__all__ = ["json_object", "json_of", "readable", "yaml_of"]
+__all__ = ["DAMAGED", "json_object", "json_of", "readable", "yaml_of"]
 
 _MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
 _DEEPEST = 50  # levels of lists in lists, or names in names
 # What the content of a file may raise, if it is not what it should be.
-_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
-_DAMAGED += (RuntimeError, csv.Error, SafetensorError)
+DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
+DAMAGED += (RuntimeError, EOFError, csv.Error, SafetensorError)
 
 
 def json_of(path: Path) -> Any:
@@ -66,7 +66,7 @@ def readable(path: Path, advice: str = "") -> Iterator[None]:
         yield
     except (PluginError, RunError):
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}{advice}") from error
 
 
