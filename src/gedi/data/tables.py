@@ -19,9 +19,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
 
 from gedi.data.cells import Shapes, decimal_marks
 from gedi.data.columns import (
@@ -57,10 +60,6 @@ from gedi.untrusted.tables import (
     is_nested,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from pyarrow.parquet import ParquetFile
-
 __all__ = [
     "Part",
     "TableOptions",
@@ -92,7 +91,7 @@ class Part(NamedTuple):
         share: of the file that has been read, in [0, 1].
     """
 
-    frame: "pd.DataFrame"
+    frame: pd.DataFrame
     first_row: int
     share: float
 
@@ -125,7 +124,7 @@ class _Table:
     """
 
     names: Sequence[str]
-    parts: Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]
+    parts: Callable[[Sequence[str] | None, int | None], Iterator[tuple[pd.DataFrame, float]]]
     separator: str = ","
     notes: tuple[str, ...] = ()
 
@@ -231,7 +230,7 @@ def column_names(path: Path, options: TableOptions = TableOptions()) -> list[str
 
 def read_table(
     path: Path, columns: Sequence[str] | None = None, options: TableOptions = TableOptions()
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """All rows of a table.
 
     Args:
@@ -304,8 +303,6 @@ def decimals_of(path: Path, plan: ColumnPlan, options: TableOptions) -> dict[str
 
 def open_parquet(path: Path) -> "ParquetFile":
     """A .parquet file, whose columns are read with a small buffer each instead of as a whole."""
-    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-
     refuse_special(path)
     return ParquetFile(path, buffer_size=2**16, pre_buffer=False)
 
@@ -355,10 +352,8 @@ def _kind_of(path: Path) -> str:
 
 def _joined(
     files: Sequence[Path], columns: Sequence[str] | None, options: TableOptions
-) -> tuple["pd.DataFrame", list[int], list[str], str]:
+) -> tuple[pd.DataFrame, list[int], list[str], str]:
     """All rows of some files with the same columns; their numbers; notes; and the separator."""
-    import pandas as pd  # noqa: PLC0415
-
     frames: list[pd.DataFrame] = []
     sizes: list[int] = []
     notes: list[str] = []
@@ -378,7 +373,7 @@ def _joined(
     return whole, sizes, notes, separator
 
 
-def _refuse_repeated_names(source: str, frame: "pd.DataFrame") -> None:
+def _refuse_repeated_names(source: str, frame: pd.DataFrame) -> None:
     """Check that no row repeats the names of the columns, as in files that were joined."""
     texts = [name for name in frame.columns if isinstance(frame[name].iloc[0], str)]
     if not texts or len(frame.columns) < 2:
@@ -393,7 +388,7 @@ def _refuse_repeated_names(source: str, frame: "pd.DataFrame") -> None:
         )
 
 
-def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
+def _refuse_totals(source: str, frame: pd.DataFrame) -> None:
     """Check that the last row is none of totals, which counts like any other."""
     for name, value in frame.iloc[-1].items():
         if isinstance(value, str) and value.strip(" :").lower() in _TOTALS:
@@ -413,7 +408,7 @@ def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | 
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    ) -> Iterator[tuple[pd.DataFrame, float]]:
         if rows is None:
             check_text_claims(plain, form.separator)
         for frame, share in _without_end(text_rows(plain, form, rows), options.skip_footer):
@@ -423,11 +418,9 @@ def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | 
 
 
 def _without_end(
-    parts: Iterator[tuple["pd.DataFrame", float]], n: int
-) -> Iterator[tuple["pd.DataFrame", float]]:
+    parts: Iterator[tuple[pd.DataFrame, float]], n: int
+) -> Iterator[tuple[pd.DataFrame, float]]:
     """The rows of text without empty ones at the end, and without the last n others."""
-    import pandas as pd  # noqa: PLC0415
-
     held: pd.DataFrame | None = None
     for part, share in parts:
         frame = part if held is None else pd.concat([held, part], ignore_index=True)
@@ -437,7 +430,7 @@ def _without_end(
             yield frame.iloc[:stop].reset_index(drop=True), share
 
 
-def _n_filled(frame: "pd.DataFrame") -> int:
+def _n_filled(frame: pd.DataFrame) -> int:
     """The number of rows up to the last that is not empty."""
     stop, step = len(frame), 16
     while stop:
@@ -456,7 +449,7 @@ def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    ) -> Iterator[tuple[pd.DataFrame, float]]:
         _refuse_nested(path, schema, columns)
         if rows is None:
             check_parquet_claims(plain, columns)
@@ -478,8 +471,6 @@ def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range
 
 
 def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
-    import pyarrow as pa  # noqa: PLC0415
-
     @contextmanager
     def opened() -> Iterator[tuple[Any, Iterator[Any]]]:
         with pa.OSFile(str(plain)) as file:
@@ -504,7 +495,7 @@ def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range |
 
 
 def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
-    from pyarrow import orc  # noqa: PLC0415
+    from pyarrow import orc  # noqa: PLC0415 - absent on some systems
 
     file = orc.ORCFile(plain)
     names = _names_of_schema(path, file.schema)
@@ -520,13 +511,12 @@ def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | N
 
 def _batched(
     path: Path, schema: Any, batches: Callable[[Sequence[str] | None], Iterator[Any]]
-) -> Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]:
+) -> Callable[[Sequence[str] | None, int | None], Iterator[tuple[pd.DataFrame, float]]]:
     """Parts of batches of pyarrow, each held against the memory before it is turned into rows."""
-    import pandas as pd  # noqa: PLC0415
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    ) -> Iterator[tuple[pd.DataFrame, float]]:
         _refuse_nested(path, schema, columns)
         frames: list[pd.DataFrame] = []
         n_bytes = 0
@@ -562,10 +552,8 @@ def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _whole(_named(frame))
 
 
-def _frame_of_json(content: Any) -> "pd.DataFrame | None":  # noqa: PLR0911 - one a form
+def _frame_of_json(content: Any) -> pd.DataFrame | None:  # noqa: PLR0911 - one a form
     """The rows of JSON: records, columns, or what `pandas.DataFrame.to_json` writes; or None."""
-    import pandas as pd  # noqa: PLC0415
-
     if isinstance(content, list):
         return pd.DataFrame.from_records(content) if _are_records(content) else None
     while isinstance(content, dict) and len(content) == 1 and _is_nested(*content.values()):
@@ -610,8 +598,6 @@ def _are_places(names: Iterable[str]) -> bool:
 
 def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """Records, one a line."""
-    import pandas as pd  # noqa: PLC0415
-
     with plain.open(encoding="utf-8-sig") as stream:
         if stream.read(64).lstrip().startswith("["):
             return _json_table(plain, path, options, groups)
@@ -633,7 +619,7 @@ def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range |
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    ) -> Iterator[tuple[pd.DataFrame, float]]:
         if rows is None:
             check_room(_JSON_BYTES * size, "its records")
         found = records()
@@ -648,8 +634,6 @@ def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range |
 
 def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """The first sheet of a spreadsheet."""
-    import pandas as pd  # noqa: PLC0415
-
     if version_of("openpyxl") is None:
         raise DataError(f"{path}: spreadsheets need an extra: pip install 'gedi[excel]'")
     check_book_claims(plain)
@@ -669,12 +653,12 @@ def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _whole(frame, tuple(notes))
 
 
-def _whole(frame: "pd.DataFrame", notes: tuple[str, ...] = ()) -> _Table:
+def _whole(frame: pd.DataFrame, notes: tuple[str, ...] = ()) -> _Table:
     """A table that is in memory."""
 
     def parts(
         columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    ) -> Iterator[tuple[pd.DataFrame, float]]:
         chosen = frame if columns is None else frame[list(columns)]
         step = rows or max(1, len(frame))
         for start in range(0, max(1, len(frame)), step):
@@ -712,7 +696,7 @@ def _names_of_schema(path: Path, schema: Any) -> list[str]:
     return [str(name) for name in schema.empty_table().to_pandas().columns]
 
 
-def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with names of text, and without an index of pandas."""
     frame.columns = frame.columns.map(str)
     return frame.reset_index(drop=True)

@@ -17,7 +17,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from gedi.data.contents import content_of, document_of
 from gedi.data.file_errors import listed
@@ -25,9 +29,6 @@ from gedi.errors import DataError
 from gedi.untrusted import RefusedError, refuse_special
 from gedi.untrusted.packed import PACKED, suffix_of, unpacked
 from gedi.untrusted.tables import check_columns, check_text_head
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "TextForm",
@@ -124,9 +125,7 @@ def is_prose(path: Path, encoding: str | None = None) -> bool:
         return False
 
 
-def text_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def text_rows(path: Path, form: TextForm, rows: int | None) -> Iterator[tuple[pd.DataFrame, float]]:
     """All values as text, some rows at a time; and the share of the file that has been read.
 
     Args:
@@ -137,8 +136,6 @@ def text_rows(
     Raises:
         ValueError, OSError: the file is damaged.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
     done = 0
     if _is_simple(path, form):
         try:
@@ -163,15 +160,12 @@ def _is_simple(path: Path, form: TextForm) -> bool:
 
 def _simple_rows(
     path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+) -> Iterator[tuple[pd.DataFrame, float]]:
     """As `text_rows`, of a simple file: several times faster.
 
     Raises:
         pyarrow.ArrowInvalid: a line has more or fewer fields, or is no text.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import csv as arrow_csv  # noqa: PLC0415
-
     names = [str(place) for place in range(len(form.names))]
     size = max(1, path.stat().st_size)
     with path.open("rb") as file:
@@ -204,21 +198,15 @@ def _simple_rows(
             yield _text_frame([pa.Table.from_batches(held, reader.schema)], form.names), 1.0
 
 
-def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
+def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> pd.DataFrame:
     """A frame of text from at most one table of pyarrow."""
-    import pandas as pd  # noqa: PLC0415
-
     columns = tables[0].columns if tables else [[] for _ in names]
     series = [pd.Series(pd.array(column, dtype="str")) for column in columns]
     return pd.concat(series, axis=1).set_axis(list(names), axis=1)
 
 
-def _any_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def _any_rows(path: Path, form: TextForm, rows: int | None) -> Iterator[tuple[pd.DataFrame, float]]:
     """As `text_rows`, of any file."""
-    import pandas as pd  # noqa: PLC0415
-
     size = path.stat().st_size
     with path.open("rb") as file, warnings.catch_warnings():
         stream = io.TextIOWrapper(file, form.encoding, newline="")
