@@ -15,13 +15,7 @@ CORE = ("torch", "numpy", "scikit-learn", "lightning-fabric", "kornia", "pandas"
 
 @dataclass(frozen=True)
 class Extra:
-    """An optional feature.
-
-    Args:
-        name: the name of the extra, as in `pip install 'gedi[name]'`.
-        purpose: what the feature is for.
-        packages: the packages that it needs.
-    """
+    """An optional feature."""
 
     name: str
     purpose: str

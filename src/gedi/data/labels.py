@@ -18,11 +18,6 @@ def label_codes(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes (n,) of an array of labels, and the class names, sorted by value.
 
-    Args:
-        values: the labels, numbers or text.
-        where: the source of the labels, for errors.
-        n: the number of labels expected.
-
     Raises:
         DataError: for labels that are missing, neither numbers nor text, or not n of them.
     """

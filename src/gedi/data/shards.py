@@ -131,11 +131,6 @@ class Shards:
 class GroupRows:
     """Rows of a group, read in turns with those of other groups.
 
-    Args:
-        path: of the file.
-        group: which of its row groups.
-        features: columns, in this order.
-
     Raises:
         DataError: for a file that cannot be read.
     """
@@ -159,11 +154,7 @@ class GroupRows:
 
 @dataclass(frozen=True, eq=False)
 class StreamedDataset(Dataset):
-    """A sample of the rows as `x`, and the shards that batches come from.
-
-    Args:
-        shards: all rows.
-    """
+    """A sample of the rows as `x`, and the shards that batches come from."""
 
     shards: Shards = field(kw_only=True)
 
@@ -249,12 +240,6 @@ def mixed(
 
     Several groups are open, and each fills an equal share of the buffer. Where one ends, the next
     in the order follows.
-
-    Args:
-        order: the groups.
-        sizes: the number of rows of each, at least one.
-        buffer_size: the most rows in a buffer.
-        at_once: the number of groups that are open.
     """
     waiting = deque(order)
     heads = [(waiting.popleft(), 0) for _ in range(min(at_once, len(waiting), buffer_size))]

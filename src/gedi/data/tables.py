@@ -233,11 +233,6 @@ def read_table(
 ) -> pd.DataFrame:
     """All rows of a table.
 
-    Args:
-        path: of the file.
-        columns: the columns to read; None: all.
-        options: how files of text are read.
-
     Raises:
         DataError: the file is of another kind, damaged, or does not fit into memory.
     """

@@ -88,12 +88,6 @@ def form_of(
 ) -> TextForm:
     """What a text file looks like.
 
-    Args:
-        path: of the file.
-        where: the name that the user gave it, for errors.
-        encoding: of the text; None: found in the file.
-        has_header: whether a line of names comes first.
-
     Raises:
         RefusedError: it is no text, or has too many columns.
         DataError: it is empty, or its first line holds no names.
@@ -107,10 +101,6 @@ def form_of(
 
 def is_prose(path: Path, encoding: str | None = None) -> bool:
     """Whether a .txt file holds lines of text rather than a table.
-
-    Args:
-        path: of the file, which may be packed.
-        encoding: of the text; None: found in the file.
 
     Returns:
         Whether it does; False for what is no such file, or cannot be read as text, for which the

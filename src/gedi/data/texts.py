@@ -17,11 +17,7 @@ _TEXT = "text"
 
 
 class Texts(Sequence[str]):
-    """Texts by row, in memory or mapped from a file.
-
-    Args:
-        values: an array of pyarrow, of type large_string.
-    """
+    """Texts by row, in memory or mapped from a file."""
 
     def __init__(self, values: "pa.ChunkedArray") -> None:
         self._values = values

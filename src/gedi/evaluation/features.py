@@ -149,10 +149,6 @@ def save_feature_net(net: FeatureNet, path: Path) -> None:
 
     The file is written under a temporary name and then renamed, so that readers never see an
     incomplete file.
-
-    Args:
-        net: the network.
-        path: the file; its folder must exist.
     """
     tensors = {name: value.detach().contiguous() for name, value in net.state_dict().items()}
     shape = {"image_shape": json.dumps(net.image_shape), "n_classes": json.dumps(net.n_classes)}

@@ -23,11 +23,6 @@ def holds_run(path: Path) -> bool:
 def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
     """The predictions of the model of a run for up to 5,000 points of other data.
 
-    Args:
-        path: the folder of the run.
-        dataset: the data.
-        seed: determines which of its points are used.
-
     Raises:
         DataError: if the data are not like those that the run was trained on.
         RunError: if the run cannot be read, or has no model yet.

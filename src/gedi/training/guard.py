@@ -93,10 +93,6 @@ class Intervention:
 class Guard:
     """Watches one training.
 
-    Args:
-        algorithm: its fixed ingredients.
-        every: the number of iterations between checks.
-
     Attributes:
         limit: the limit of the contrast, in nats: far above the differences between energies of
             points, which grow with the square root of their dimension.

@@ -154,13 +154,6 @@ def build_ingredients(
 ) -> Ingredients:
     """Scale the data and build all ingredients from the plan.
 
-    Args:
-        plan: the plan of the training.
-        dataset: the points; labels are not looked at.
-        custom: the user's objects and arrays that settings cannot hold.
-        device: where the training runs.
-        deadline: of the training, of which the ingredients take a share.
-
     Raises:
         DataError: if all points are the same.
     """

@@ -209,17 +209,7 @@ def _run(
     energy: Energy | None = None,
     **changes: Any,
 ) -> None:
-    """Train for some iterations, and call `enter` where a part begins.
-
-    Args:
-        session: the training.
-        state: the state to start from.
-        enter: called with the name of each part.
-        n: the number of iterations.
-        observe: called after each iteration.
-        energy: the energy that the sampler uses; None means that of the training.
-        changes: changes to the algorithm.
-    """
+    """Train for some iterations, and call `enter` where a part begins."""
     algorithm = replace(session.parts.algorithm, max_time=None, cuda_graph=False, **changes)
     given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
     watched = replace(

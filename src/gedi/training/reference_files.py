@@ -20,11 +20,6 @@ def save_reference(reference: Reference, file: Path) -> None:
 def load_reference(file: Path, name: str, n_rows: int) -> Reference:
     """Read a file that `save_reference` wrote.
 
-    Args:
-        file: the path of the file.
-        name: the name of the earlier model.
-        n_rows: the number of rows of the data.
-
     Raises:
         RunError: if the file cannot be read, or belongs to other data.
     """

@@ -55,10 +55,6 @@ def json_object(path: Path) -> dict[str, Any]:
 def readable(path: Path, advice: str = "") -> Iterator[None]:
     """A context in which errors become one that names the file that cannot be read.
 
-    Args:
-        path: of the file.
-        advice: the end of the message.
-
     Raises:
         RunError: whatever goes wrong, unless a plug-in is missing.
     """
