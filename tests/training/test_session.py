@@ -44,6 +44,22 @@ def saved(paused):
     return torch.load(file, weights_only=True)
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """Trainings to the end, each done once: the session, and what it found."""
+    done = {}
+
+    def of(settings, astray_at=None):
+        key = settings.restarts.n, astray_at
+        if key not in done:
+            training = session(settings)
+            fit = training.run([] if astray_at is None else [astray(astray_at)])
+            done[key] = training, fit
+        return done[key]
+
+    return of
+
+
 def without_clock(history):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in history]
 
@@ -112,9 +128,10 @@ def test_fit_with_restarts_finds_two_heaps():
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
-def test_one_seed_gives_the_same_bits(settings):
-    first, again = session(settings), session(settings)
-    a, b = first.run(), again.run()
+def test_one_seed_gives_the_same_bits(settings, whole):
+    first, a = whole(settings)
+    again = session(settings)
+    b = again.run()
     other = session(replace(settings, seed=1))
     other.run()
     assert same(first.state_dict(), again.state_dict())
@@ -124,16 +141,15 @@ def test_one_seed_gives_the_same_bits(settings):
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
 @pytest.mark.parametrize("at", [7, 25, 40])
-def test_a_saved_session_goes_on_with_the_same_bits(settings, at):
-    whole = session(settings)
-    expected = whole.run()
+def test_a_saved_session_goes_on_with_the_same_bits(settings, at, whole):
+    unbroken, expected = whole(settings)
     broken = session(settings)
     paused = broken.run([stop_at(broken, at)])
     assert paused.ended == "interrupted" and paused.iterations == at
     resumed = session(settings)
     resumed.load_state_dict(saved(broken))
     fit = resumed.run()
-    assert same(resumed.state_dict(), whole.state_dict())
+    assert same(resumed.state_dict(), unbroken.state_dict())
     assert without_clock(fit.history) == without_clock(expected.history)
     x, _ = heaps()
     assert same(
@@ -168,38 +184,34 @@ def test_a_training_gone_astray_comes_back_and_says_so(settings):
     fit = session(settings).run([astray(23)])
     assert [each.action for each in fit.interventions] == ["rolled back"]
     assert [record["interventions"] for record in fit.history] == [0, 0, *[1] * 13]
+    calm = session(settings).run()
     told = [record.pop("gradient_norm") for record in fit.history]  # as it was before the cure
     assert all(np.isfinite(list(record.values())).all() for record in fit.history)
     assert np.isfinite(told[3:]).all()
-    assert (
-        fit.history[3]["learning_rate"] < 0.6 * session(settings).run().history[3]["learning_rate"]
-    )
+    assert fit.history[3]["learning_rate"] < 0.6 * calm.history[3]["learning_rate"]
     x, labels = heaps()
     assert accuracy(fit.trained.predict(x).clusters, labels) == 1
 
 
 @pytest.mark.parametrize("at", [22, 27, 35])
-def test_a_training_gone_astray_goes_on_with_the_same_bits(at):
-    whole = session(GROUP)
-    whole.run([astray(23)])
+def test_a_training_gone_astray_goes_on_with_the_same_bits(at, whole):
+    unbroken, _ = whole(GROUP, astray_at=23)
     paused = session(GROUP)
     paused.train([astray(23), stop_at(paused, at)])
     resumed = session(GROUP)
     resumed.load_state_dict(saved(paused))
     resumed.run([astray(23)])
-    assert same(resumed.state_dict(), whole.state_dict())
+    assert same(resumed.state_dict(), unbroken.state_dict())
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
-def test_an_interrupted_session_can_simply_run_on(settings):
-    whole = session(settings)
-    whole.run()
+def test_an_interrupted_session_can_simply_run_on(settings, whole):
     broken = session(settings)
     before = broken.run([stop_at(broken, 10)])
     chains = before.trained.chains.clone()
     energy = before.trained.predict(heaps()[0]).energy
     assert broken.run().ended == "max_iter"
-    assert same(broken.state_dict(), whole.state_dict())
+    assert same(broken.state_dict(), whole(settings)[0].state_dict())
     # What was returned before does not change any more.
     assert torch.equal(before.trained.chains, chains)
     np.testing.assert_array_equal(before.trained.predict(heaps()[0]).energy, energy)
