@@ -47,7 +47,7 @@ from gedi.data.file_errors import (
 )
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
-from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
+from gedi.data.text_files import Frames, form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
 from gedi.installed import version_of
 from gedi.untrusted import RefusedError, check_room, json_of, refuse_special
@@ -112,19 +112,26 @@ class TableOptions(NamedTuple):
     skip_footer: int = 0
 
 
+Wanted = Sequence[str] | None
+"""The columns to read; None means all."""
+
+Parts = Callable[[Wanted, int | None], Frames]
+"""A reader of some columns, some rows at a time or all at once (None)."""
+
+
 @dataclass(frozen=True)
 class _Table:
     """An open table.
 
     Args:
         names: of its columns.
-        parts: some columns or all (None), some rows at a time or all (None), and the share read.
+        parts: reads them.
         separator: of fields in text; a comma for other files.
         notes: on how it was read.
     """
 
     names: Sequence[str]
-    parts: Callable[[Sequence[str] | None, int | None], Iterator[tuple[pd.DataFrame, float]]]
+    parts: Parts
     separator: str = ","
     notes: tuple[str, ...] = ()
 
@@ -401,9 +408,7 @@ def _refuse_totals(source: str, frame: pd.DataFrame) -> None:
 def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     form = form_of(plain, path, encoding=options.encoding, has_header=not options.no_header)
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple[pd.DataFrame, float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         if rows is None:
             check_text_claims(plain, form.separator)
         for frame, share in _without_end(text_rows(plain, form, rows), options.skip_footer):
@@ -412,9 +417,7 @@ def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _Table(form.names, parts, form.separator, form.notes)
 
 
-def _without_end(
-    parts: Iterator[tuple[pd.DataFrame, float]], n: int
-) -> Iterator[tuple[pd.DataFrame, float]]:
+def _without_end(parts: Frames, n: int) -> Frames:
     """The rows of text without empty ones at the end, and without the last n others."""
     held: pd.DataFrame | None = None
     for part, share in parts:
@@ -442,9 +445,7 @@ def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range
         schema = file.schema_arrow
         names = _names_of_schema(path, schema)
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple[pd.DataFrame, float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         _refuse_nested(path, schema, columns)
         if rows is None:
             check_parquet_claims(plain, columns)
@@ -481,7 +482,7 @@ def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range |
     with opened() as (schema, _):
         names = _names_of_schema(path, schema)
 
-    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+    def batches(columns: Wanted) -> Iterator[Any]:
         with opened() as (_, found):
             for batch in found:
                 yield batch if columns is None else batch.select(list(columns))
@@ -495,7 +496,7 @@ def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | N
     file = orc.ORCFile(plain)
     names = _names_of_schema(path, file.schema)
 
-    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+    def batches(columns: Wanted) -> Iterator[Any]:
         wanted = len(names) if columns is None else len(columns)
         check_room(file.nrows * wanted * _CELL_BYTES, f"{file.nrows:,} rows of {wanted} columns")
         for stripe in range(file.nstripes):
@@ -504,14 +505,10 @@ def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | N
     return _Table(names, _batched(path, file.schema, batches))
 
 
-def _batched(
-    path: Path, schema: Any, batches: Callable[[Sequence[str] | None], Iterator[Any]]
-) -> Callable[[Sequence[str] | None, int | None], Iterator[tuple[pd.DataFrame, float]]]:
+def _batched(path: Path, schema: Any, batches: Callable[[Wanted], Iterator[Any]]) -> Parts:
     """Parts of batches of pyarrow, each held against the memory before it is turned into rows."""
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple[pd.DataFrame, float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         _refuse_nested(path, schema, columns)
         frames: list[pd.DataFrame] = []
         n_bytes = 0
@@ -612,9 +609,7 @@ def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range |
     names = list(dict.fromkeys(name for record in records() for name in record))
     size = plain.stat().st_size
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple[pd.DataFrame, float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         if rows is None:
             check_room(_JSON_BYTES * size, "its records")
         found = records()
@@ -651,9 +646,7 @@ def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | 
 def _whole(frame: pd.DataFrame, notes: tuple[str, ...] = ()) -> _Table:
     """A table that is in memory."""
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple[pd.DataFrame, float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         chosen = frame if columns is None else frame[list(columns)]
         step = rows or max(1, len(frame))
         for start in range(0, max(1, len(frame)), step):

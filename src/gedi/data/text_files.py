@@ -31,6 +31,7 @@ from gedi.untrusted.packed import PACKED, suffix_of, unpacked
 from gedi.untrusted.tables import check_columns, check_text_head
 
 __all__ = [
+    "Frames",
     "TextForm",
     "encoding_of",
     "form_of",
@@ -61,6 +62,10 @@ _SAID = {
     "cp1252": "Windows-1252",
 }
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+
+
+Frames = Iterator[tuple[pd.DataFrame, float]]
+"""Some rows of a table at a time, and the share of the file that has been read."""
 
 
 class TextForm(NamedTuple):
@@ -115,7 +120,7 @@ def is_prose(path: Path, encoding: str | None = None) -> bool:
         return False
 
 
-def text_rows(path: Path, form: TextForm, rows: int | None) -> Iterator[tuple[pd.DataFrame, float]]:
+def text_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """All values as text, some rows at a time; and the share of the file that has been read.
 
     Args:
@@ -148,9 +153,7 @@ def _is_simple(path: Path, form: TextForm) -> bool:
     return usual and bool(form.names) and not form.comments and not holds_quotes(path)
 
 
-def _simple_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple[pd.DataFrame, float]]:
+def _simple_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """As `text_rows`, of a simple file: several times faster.
 
     Raises:
@@ -195,7 +198,7 @@ def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> pd.DataFrame:
     return pd.concat(series, axis=1).set_axis(list(names), axis=1)
 
 
-def _any_rows(path: Path, form: TextForm, rows: int | None) -> Iterator[tuple[pd.DataFrame, float]]:
+def _any_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """As `text_rows`, of any file."""
     size = path.stat().st_size
     with path.open("rb") as file, warnings.catch_warnings():
