@@ -178,7 +178,7 @@ def _check_learned(estimator: Any) -> None:
         raise ValueError(f"columns_: expected {n}, as n_features_in_ says")
     if (n if plan is None else len(plan.features)) != math.prod(shape):
         raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
-    if frame is not None:  # an earlier version stores none
+    if frame is not None:
         known = ColumnPlan.of_numbers(map(str, frame["names"])) if plan is None else plan
         framed(np.zeros((1, math.prod(shape))), {**frame, "library": "pandas"}, known)
     for name in ("offset_", "collapse_gap_", "temperature_", "satisfaction_"):

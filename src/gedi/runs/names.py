@@ -88,9 +88,7 @@ class ClusterNames:
         with readable(file, "; remove it to start again"):
             content = json_of(file)
             names = tuple(map(str, content["names"]))
-            # Files of earlier versions hold only names that were given, and numbers.
-            given = content.get("given", [name != str(k) for k, name in enumerate(names)])
-            return cls(names, tuple(map(int, content["into"])), tuple(map(bool, given)))
+            return cls(names, tuple(map(int, content["into"])), tuple(map(bool, content["given"])))
 
     def save(self, folder: Path, name: str = FILE) -> None:
         """Store the names in a run folder, completely or not at all."""

@@ -240,7 +240,7 @@ def _trained_model(
 
 
 def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
-    """What is visible in the columns; None for images and in files of earlier versions.
+    """What is visible in the columns; None for images.
 
     Raises:
         ValueError: for tensors that do not fit each other or the points.
@@ -255,7 +255,7 @@ def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
 def _outlier_energy(
     tensors: dict[str, Tensor], input_shape: tuple[int, ...]
 ) -> OutlierEnergy | None:
-    """How unusual points are; None if the file does not say, as those of earlier versions.
+    """How unusual points are; None if the file does not say.
 
     Raises:
         ValueError: for tensors that do not fit each other or the points.
