@@ -19,8 +19,10 @@ _MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
 _DEEPEST = 50  # levels of lists in lists, or names in names
 # What the content of a file may raise, if it is not what it should be.
-DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
-DAMAGED += (RuntimeError, EOFError, csv.Error, SafetensorError)
+DAMAGED = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError),
+    *(RuntimeError, csv.Error, SafetensorError),
+)
 
 
 def json_of(path: Path) -> Any:
