@@ -45,7 +45,7 @@ def test_pages_of_sites_are_recognised(name):
 @pytest.mark.parametrize("name", ["t.csv", "t.txt"])
 def test_documents_in_tables_of_text_are_recognised(name, text, what):
     Path(name).write_text(text)
-    with pytest.raises(DataError, match=f"no table of text: it seems to be {what}"):
+    with pytest.raises(DataError, match=f"not a table of text: it seems to be {what}"):
         load(name)
 
 

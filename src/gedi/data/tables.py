@@ -140,7 +140,7 @@ def table_files(source: str) -> tuple[Path, ...]:
     """The files of a table: one, those in a folder, or those of a pattern such as data/*.csv.
 
     Returns:
-        The files in the order of their names; none for what is no table.
+        The files in the order of their names; none if the source is not a table.
     """
     path = Path(source)
     try:
@@ -329,7 +329,7 @@ def _opened(path: Path, options: TableOptions, groups: range | None = None) -> I
 
 
 def _refuse_others(path: Path, kind: str) -> None:
-    """Check that a file of typed values is no file of another kind with the wrong name.
+    """Check that a file of typed values is not a file of another kind with the wrong name.
 
     Raises:
         RefusedError: it seems to be one.
@@ -344,7 +344,7 @@ def _refuse_others(path: Path, kind: str) -> None:
     fits = start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"[", b"{") if is_json else False
     other = content_of(start)
     if other is not None and not fits and _KINDS.get(kind_of(start) or "") is not reader:
-        raise RefusedError(f"it is no {kind} file: it seems to be {other}")
+        raise RefusedError(f"it is not a {kind} file: it seems to be {other}")
 
 
 def _kind_of(path: Path) -> str:
@@ -391,7 +391,7 @@ def _refuse_repeated_names(source: str, frame: pd.DataFrame) -> None:
 
 
 def _refuse_totals(source: str, frame: pd.DataFrame) -> None:
-    """Check that the last row is none of totals, which counts like any other."""
+    """Check that the last row does not hold totals, which would count like any other row."""
     for name, value in frame.iloc[-1].items():
         if isinstance(value, str) and value.strip(" :").lower() in _TOTALS:
             others = {str(other).strip(" :").lower() for other in frame[name].iloc[:-1]}

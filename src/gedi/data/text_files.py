@@ -94,7 +94,7 @@ def form_of(
     """What a text file looks like.
 
     Raises:
-        RefusedError: it is no text, or has too many columns.
+        RefusedError: it is not text, or has too many columns.
         DataError: it is empty, or its first line holds no names.
         OSError: it cannot be read.
     """
@@ -451,7 +451,7 @@ def encoding_of(path: Path) -> str:
     if max(zeros) > len(start) / 8 and min(zeros) < max(zeros) / 8:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     found = next((name for name in ("utf-8", "cp1252") if _fits(path, name)), None)
-    if found is None and set(start) & set(range(9)):  # it is no text
+    if found is None and set(start) & set(range(9)):  # it is not text
         return "latin-1"
     if found is None:
         raise RefusedError(
@@ -485,13 +485,13 @@ def _head_of(path: Path, encoding: str) -> tuple[str, bool]:
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(start)
     except UnicodeDecodeError as error:
-        raise RefusedError(f"it is no text in {_SAID.get(encoding, encoding)}") from error
+        raise RefusedError(f"it is not text in {_SAID.get(encoding, encoding)}") from error
     strange = {letter for letter in text if letter < " "} - set("\t\n\r\f\v\x1a")
     other = content_of(start) if strange else document_of(text)
     if other is not None:
-        raise RefusedError(f"it is no table of text: it seems to be {other}")
+        raise RefusedError(f"it is not a table of text: it seems to be {other}")
     if strange:
-        raise RefusedError(f"it is no text: it holds the character {min(strange)!r}")
+        raise RefusedError(f"it is not text: it contains the character {min(strange)!r}")
     return text, len(start) >= size
 
 
