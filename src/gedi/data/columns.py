@@ -61,6 +61,7 @@ __all__ = [
     "require_columns",
     "text_of",
     "typed",
+    "value_in_row",
 ]
 
 KINDS = ("number", "flag", "date", "category", "drop")
@@ -413,8 +414,7 @@ def _learned_values(
         booleans = all(isinstance(value, bool) for value in column.dropna())
         levels = ("false", "true") if booleans else ()
         return Column(name, kind or ("flag" if booleans else "number"), levels=levels)
-    row = int(column.notna().argmax())
-    raise not_numeric(where, name, f"{_shown(column.iloc[row])} in row {row}", advice)
+    raise not_numeric(where, name, value_in_row(column, int(column.notna().argmax())), advice)
 
 
 def _learned_text(
@@ -864,6 +864,11 @@ def _unlike(where: str, column: Column, value: object, row: int) -> DataError:
     )
 
 
+def value_in_row(column: pd.Series, place: int, first_row: int = 0) -> str:
+    """The value at a place of some rows, and its row in the table, in words."""
+    return f"{_shown(column.iloc[place])} in row {first_row + place}"
+
+
 def _bounded(value: object) -> object:
     """The value; infinite, like 1e999, if it is a whole number too large for a float."""
     try:
@@ -872,6 +877,6 @@ def _bounded(value: object) -> object:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, width: int = 40) -> str:
     text = " ".join(repr(value).split())
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= width else text[: width - 3] + "..."
