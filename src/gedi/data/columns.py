@@ -222,7 +222,7 @@ class ColumnPlan:
 
     def apply(
         self,
-        frame: pd.DataFrame,
+        frame: "pd.DataFrame",
         where: str = "the table",
         *,
         first_row: int | None = None,
@@ -272,7 +272,7 @@ class ColumnPlan:
             return out
         return checked_rows(out, where, names=self.features, first_row=first_row)
 
-    def _are_plain(self, frame: pd.DataFrame) -> bool:
+    def _are_plain(self, frame: "pd.DataFrame") -> bool:
         """Whether all columns are numbers of numpy and none is filled, so that a copy is enough."""
         return all(column.kind == "number" and column.fill is None for column in self.used) and all(
             isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes
@@ -280,7 +280,7 @@ class ColumnPlan:
 
 
 def learn_columns(
-    frame: pd.DataFrame,
+    frame: "pd.DataFrame",
     where: str = "the table",
     *,
     kinds: Mapping[str, str] | None = None,
@@ -346,7 +346,7 @@ def learn_columns(
 def _learned(
     where: str,
     name: str,
-    column: pd.Series,
+    column: "pd.Series",
     *,
     text: Any,
     shapes: Shapes | None,
@@ -397,7 +397,7 @@ def _facts(column: Column) -> dict[str, Any]:
 
 
 def _learned_values(
-    where: str, name: str, column: pd.Series, kind: str | None, advice: Advice
+    where: str, name: str, column: "pd.Series", kind: str | None, advice: Advice
 ) -> Column:
     """The treatment of a column of typed values."""
     if kind == "category":
@@ -517,7 +517,7 @@ def _number_column(
     )
 
 
-def _levels_of(name: str, column: pd.Series, text: Any, *, given: bool) -> Column:
+def _levels_of(name: str, column: "pd.Series", text: Any, *, given: bool) -> Column:
     """The levels of a category."""
     counts = _levels(column, text).value_counts()
     n, n_missing = int(counts.sum()), int(counts.get(MISSING, 0))
@@ -547,7 +547,7 @@ def _levels_of(name: str, column: pd.Series, text: Any, *, given: bool) -> Colum
     )
 
 
-def _is_index(name: str, column: pd.Series, text: Any) -> bool:
+def _is_index(name: str, column: "pd.Series", text: Any) -> bool:
     """Whether this is the row index, which many programs write as a first column without a name."""
     if name and not name.startswith("Unnamed: "):
         return False
@@ -561,8 +561,8 @@ def _is_index(name: str, column: pd.Series, text: Any) -> bool:
 
 
 def _values(
-    where: str, column: Column, series: pd.Series, text: Any, *, mark: str, first_row: int = 0
-) -> NDArray[np.float64] | pd.Series:
+    where: str, column: Column, series: "pd.Series", text: Any, *, mark: str, first_row: int = 0
+) -> "NDArray[np.float64] | pd.Series":
     """The values of a column, (n,): numbers, NaN where missing; or levels of a category."""
     if column.kind == "category":
         return _levels(series, text)
@@ -583,7 +583,7 @@ def _values(
     return values
 
 
-def _typed(where: str, column: Column, series: pd.Series, first_row: int) -> NDArray[np.float64]:
+def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> NDArray[np.float64]:
     """Typed values as numbers."""
     if _is_dated(series):
         return _since(series, column.form)
@@ -598,7 +598,7 @@ def _typed(where: str, column: Column, series: pd.Series, first_row: int) -> NDA
     raise _unlike(where, column, series.iloc[place], first_row + place)
 
 
-def _since(dates: pd.Series, form: str | None) -> NDArray[np.float64]:
+def _since(dates: "pd.Series", form: str | None) -> NDArray[np.float64]:
     """Dates as days since 1970, spans as days, times of the day as hours; NaN where missing."""
     if _holds_times(dates):
         dates = pd.to_timedelta(dates.map(lambda time: None if time is None else str(time)))
@@ -612,13 +612,13 @@ def _since(dates: pd.Series, form: str | None) -> NDArray[np.float64]:
     return np.where(np.isnat(since), np.nan, days + part)
 
 
-def _divided(spans: pd.Series, unit: pd.Timedelta) -> NDArray[np.float64]:
+def _divided(spans: "pd.Series", unit: "pd.Timedelta") -> NDArray[np.float64]:
     seconds = spans.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
     found: NDArray[np.float64] = seconds / unit.total_seconds()
     return found
 
 
-def _levels(series: pd.Series, text: Any) -> pd.Series:
+def _levels(series: "pd.Series", text: Any) -> "pd.Series":
     """The level of each row, as text."""
     if text is not None:
         levels = texts_of(text).to_pandas()
@@ -634,7 +634,7 @@ def level_name(value: object) -> str:
 
 
 def _features(
-    column: Column, values: NDArray[np.float64] | pd.Series
+    column: Column, values: "NDArray[np.float64] | pd.Series"
 ) -> Iterable[NDArray[np.float64]]:
     """The features (n,) that the values of a column become, in the order of their names."""
     if not isinstance(values, np.ndarray):
@@ -654,7 +654,7 @@ def _features(
 
 
 def _missing(
-    column: Column, values: NDArray[np.float64] | pd.Series
+    column: Column, values: "NDArray[np.float64] | pd.Series"
 ) -> Iterable[NDArray[np.float64]]:
     """The features (n,) of the values of a column, NaN where they are missing."""
     marks = column.mark_missing
@@ -675,7 +675,7 @@ def pooled_name(column: Column) -> str:
     return _OTHER if _OTHER not in column.levels else "all others"
 
 
-def plain(column: pd.Series) -> pd.Series:
+def plain(column: "pd.Series") -> "pd.Series":
     """A column as one of the types of numpy, a category, or objects.
 
     Values of pyarrow and sparse ones become those of numpy, periods the dates of their beginning,
@@ -696,11 +696,11 @@ def plain(column: pd.Series) -> pd.Series:
     return column
 
 
-def _is_category(column: pd.Series) -> bool:
+def _is_category(column: "pd.Series") -> bool:
     return isinstance(column.dtype, types.CategoricalDtype)
 
 
-def text_of(column: pd.Series) -> Any:
+def text_of(column: "pd.Series") -> Any:
     """The values of a column of text, an array of pyarrow; None for a column of another type.
 
     Objects of several types, as spreadsheets have them, are turned into text.
@@ -725,7 +725,7 @@ def text_of(column: pd.Series) -> Any:
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-def typed(column: pd.Series) -> pd.Series:
+def typed(column: "pd.Series") -> "pd.Series":
     """A column of text as integers, numbers or booleans, if all its values are; None is missing."""
     text = text_of(column)
     if text is None:
@@ -750,12 +750,12 @@ def _present(text: Any) -> tuple[Any, int]:
     return found.drop_null(), found.null_count
 
 
-def _is_objects_of(column: pd.Series, kinds: tuple[type, ...]) -> bool:
+def _is_objects_of(column: "pd.Series", kinds: tuple[type, ...]) -> bool:
     present = column[column.notna()] if column.dtype == object else ()
     return len(present) > 0 and all(isinstance(value, (*kinds, np.number)) for value in present)
 
 
-def _is_dated(column: pd.Series) -> bool:
+def _is_dated(column: "pd.Series") -> bool:
     return (
         types.is_datetime64_any_dtype(column.dtype)
         or _is_span(column)
@@ -763,11 +763,11 @@ def _is_dated(column: pd.Series) -> bool:
     )
 
 
-def _is_span(column: pd.Series) -> bool:
+def _is_span(column: "pd.Series") -> bool:
     return bool(types.is_timedelta64_dtype(column.dtype))
 
 
-def _holds_times(column: pd.Series) -> bool:
+def _holds_times(column: "pd.Series") -> bool:
     return column.dtype == object and _is_objects_of(column, (datetime.time,))
 
 
@@ -822,7 +822,7 @@ def require_columns(where: Any, columns: Iterable[Any], names: Sequence[str], wh
         raise DataError(f"{where} has no {what} {listed(missing)}: its columns are {listed(known)}")
 
 
-def numeric_rows(where: Any, frame: pd.DataFrame, *, first_row: int | None = None) -> Values:
+def numeric_rows(where: Any, frame: "pd.DataFrame", *, first_row: int | None = None) -> Values:
     """All columns, which are of types of numbers, as finite numbers, (n, d), float64.
 
     Args:
@@ -864,7 +864,7 @@ def _unlike(where: str, column: Column, value: object, row: int) -> DataError:
     )
 
 
-def value_in_row(column: pd.Series, place: int, first_row: int = 0) -> str:
+def value_in_row(column: "pd.Series", place: int, first_row: int = 0) -> str:
     """The value at a place of some rows, and its row in the table, in words."""
     return f"{_shown(column.iloc[place])} in row {first_row + place}"
 

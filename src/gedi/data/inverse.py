@@ -43,7 +43,7 @@ def date_text(days: float) -> str:
     return "no date" if pd.isna(date) else str(date).removesuffix(" 00:00:00")
 
 
-def same_type(column: pd.Series) -> pd.Series:
+def same_type(column: "pd.Series") -> "pd.Series":
     """A column of `inverse` in a type that does not depend on the values, as files need it."""
     if column.dtype != object:
         return column
@@ -54,7 +54,7 @@ def same_type(column: pd.Series) -> pd.Series:
     return column.map(str, na_action="ignore").astype("string")
 
 
-def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> pd.DataFrame:
+def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":
     """The values of the columns that are used, of rows of features (n, d).
 
     Categories and flags get the most likely of their values, dates in text are written as in the
@@ -72,7 +72,7 @@ def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> pd.DataFrame:
     return pd.DataFrame(found, index=pd.RangeIndex(len(x)))
 
 
-def _values(column: Column, x: NDArray[np.floating]) -> pd.Series:
+def _values(column: Column, x: NDArray[np.floating]) -> "pd.Series":
     """The values of a column from its features, (n, k)."""
     if column.kind == "category":
         code = x.argmax(1) if x.shape[1] > 1 else (x[:, 0] >= 0.5).astype(np.int64)
@@ -90,7 +90,7 @@ def _values(column: Column, x: NDArray[np.floating]) -> pd.Series:
     return values.where(x[:, 1] < 0.5) if column.mark_missing else values
 
 
-def _dates(form: str | None, values: pd.Series) -> pd.Series:
+def _dates(form: str | None, values: "pd.Series") -> "pd.Series":
     """Days or hours as dates, spans, times of the day, or text in the format of the training."""
     unit = _SECONDS["time" if form in ("time", "hours:minutes") else "date"]
     if form == SPAN:

@@ -473,8 +473,8 @@ def load(
         skip_footer: the number of lines to leave out at the end of a table.
         encoding: of a file of text; by default found in the file.
         decimal: the mark of decimals in a table of text, `.` or `,`; by default found in the file.
-        text: the column of texts of a table; a .txt file that is not a table holds one text on each
-            line. The points are then features of the texts.
+        text: the column of texts of a table; a .txt file that is no table holds a text a line. The
+            points are then features of the texts.
         network: what turns texts or images into features, see `gedi.TextFeatures` and
             `gedi.ImageFeatures`; "auto" for the default.
         n_points: the number of points of a toy set; plug-ins get it too, and the seed and split.

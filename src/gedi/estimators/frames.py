@@ -78,7 +78,7 @@ def as_points(x: Any) -> Any:
     return x
 
 
-def learn_features(frame: pd.DataFrame) -> tuple[ColumnPlan, NDArray[np.floating]]:
+def learn_features(frame: "pd.DataFrame") -> tuple[ColumnPlan, NDArray[np.floating]]:
     """What is done with each column of a frame, and the features of its rows, (n, d).
 
     Raises:
@@ -94,7 +94,7 @@ def learn_features(frame: pd.DataFrame) -> tuple[ColumnPlan, NDArray[np.floating
 
 
 def features_of(
-    frame: pd.DataFrame, plan: ColumnPlan | None, *, keep_missing: bool = False
+    frame: "pd.DataFrame", plan: ColumnPlan | None, *, keep_missing: bool = False
 ) -> NDArray[np.floating]:
     """The features of the rows of a frame, (n, d).
 
@@ -112,7 +112,7 @@ def features_of(
     return _narrowed(frame, plan.apply(named, "X", keep_missing=keep_missing))
 
 
-def with_left_out(frame: pd.DataFrame, plan: ColumnPlan) -> pd.DataFrame:
+def with_left_out(frame: "pd.DataFrame", plan: ColumnPlan) -> "pd.DataFrame":
     """The frame with empty columns in place of columns that the plan leaves out anyway."""
     names = [column.name for column in plan.columns]
     there = set(frame.columns)
@@ -174,7 +174,7 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
 
 
 def imputed_frame(
-    frame: pd.DataFrame,
+    frame: "pd.DataFrame",
     missing: NDArray[np.bool_],
     *,
     filled: NDArray[np.float64],
@@ -227,7 +227,7 @@ def _library(x: Any) -> str:
     return type(x).__module__.partition(".")[0]
 
 
-def _pandas(x: Any) -> pd.DataFrame | None:
+def _pandas(x: Any) -> "pd.DataFrame | None":
     """A frame of any library as one of pandas, or None for anything else.
 
     Raises:
@@ -333,7 +333,7 @@ def _check_room(shape: tuple[int, ...], itemsize: int) -> None:
 # Columns
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
+def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The frame with names of columns that scikit-learn accepts."""
     if not frame.shape[1]:
         raise DataError(
@@ -360,7 +360,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(pd.Index(names), axis=1)
 
 
-def _narrowed(frame: pd.DataFrame, x: NDArray[np.float64]) -> NDArray[np.floating]:
+def _narrowed(frame: "pd.DataFrame", x: NDArray[np.float64]) -> NDArray[np.floating]:
     """Features in 32 bits if no column of the frame has more."""
     kinds = list(frame.dtypes)
     if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in kinds):
@@ -371,7 +371,7 @@ def _narrowed(frame: pd.DataFrame, x: NDArray[np.float64]) -> NDArray[np.floatin
 # And back
 
 
-def _in_library(frame: pd.DataFrame, library: str) -> Any:
+def _in_library(frame: "pd.DataFrame", library: str) -> Any:
     """The frame as one of polars, a table of pyarrow, or as it is."""
     if library == "polars":
         import polars  # noqa: PLC0415 - only for those who have it
@@ -393,7 +393,7 @@ def _with_enums(frame: Any, levels: Mapping[str, list[str]]) -> Any:
     )
 
 
-def _type_of(column: pd.Series) -> Any:
+def _type_of(column: "pd.Series") -> Any:
     """The type of a column, as JSON has it."""
     kind = column.dtype
     if str(kind).startswith("dictionary"):  # of pyarrow, whose name says no categories
@@ -413,7 +413,7 @@ def _type_of(column: pd.Series) -> Any:
     return str(kind)
 
 
-def _typed(column: pd.Series, kind: Any) -> pd.Series:
+def _typed(column: "pd.Series", kind: Any) -> "pd.Series":
     """The values of a column, as `inverse` returns them, in the type that the column had.
 
     Raises:
@@ -433,7 +433,7 @@ def _typed(column: pd.Series, kind: Any) -> pd.Series:
     return _of_numbers(column, dtype)
 
 
-def _of_numbers(column: pd.Series, dtype: Any) -> pd.Series:
+def _of_numbers(column: "pd.Series", dtype: Any) -> "pd.Series":
     """Numbers, truth values and text in a type."""
     if types.is_bool_dtype(dtype):
         known = pd.Series((column.astype(float) >= 0.5).astype(object)).where(column.notna(), None)
@@ -452,7 +452,7 @@ def _of_numbers(column: pd.Series, dtype: Any) -> pd.Series:
     return column.astype(dtype) if is_float or of_text else column
 
 
-def _of_categories(column: pd.Series, kind: Mapping[str, Any]) -> pd.Series:
+def _of_categories(column: "pd.Series", kind: Mapping[str, Any]) -> "pd.Series":
     """A column of categories, with a further one for pooled values if there are any."""
     names = list(kind["categories"])
     more = [level for level in column.dropna().unique() if level not in names]
@@ -463,7 +463,7 @@ def _of_categories(column: pd.Series, kind: Mapping[str, Any]) -> pd.Series:
     return pd.Series(codes)
 
 
-def _of_dates(column: pd.Series, kind: str) -> pd.Series:
+def _of_dates(column: "pd.Series", kind: str) -> "pd.Series":
     """Dates in a type of dates of Python, numpy, pandas or pyarrow."""
     if kind == _DATE:
         return pd.Series(column.dt.date)
@@ -478,7 +478,7 @@ def _of_dates(column: pd.Series, kind: str) -> pd.Series:
     return (column.dt.tz_localize("UTC") if has_zone else column).astype(dtype)
 
 
-def _of_decimals(column: pd.Series, kind: str) -> pd.Series:
+def _of_decimals(column: "pd.Series", kind: str) -> "pd.Series":
     """A column of `Decimal` objects, or of decimals of pyarrow."""
     parametric = _ARROW_DECIMAL.fullmatch(kind)
     if parametric is None:
