@@ -25,7 +25,7 @@ demo: $(READY)  ## train on scikit-learn's digits and write a report
 check: test lint types  ## what must hold before a commit
 
 test: $(READY)  ## run the tests (minutes)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run the long tests as well
 	$(BIN)/pytest -m 'slow or not slow'

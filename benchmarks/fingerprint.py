@@ -268,9 +268,9 @@ def convolutional(folder: Path) -> Remains:
 
 
 def learned_prior(folder: Path) -> Remains:
-    """Shares that follow the clusters, and more chains than move, which rest as float16."""
+    """Shares that follow the clusters, and more chains than move."""
     x, _ = blobs(2, [200, 60, 40])
-    settings = Settings(sampler=SamplerSettings(buffer_size=600, buffer_dtype="float16", every=2))
+    settings = Settings(sampler=SamplerSettings(buffer_size=600, every=2))
     return of_estimator(GEDI(3, prior="learned", settings=settings, **_few(60)).fit(x), folder)
 
 

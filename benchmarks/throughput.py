@@ -1,12 +1,11 @@
 """Images a second of a GEDI iteration, its share of the hardware's peak, and the textbook loop's.
 
-    python benchmarks/throughput.py [--case "CIFAR-like, resnet8"] [--batch 256] [--compile]
+    python benchmarks/throughput.py [--case "CIFAR-like, resnet8"] [--batch 256]
 
 One network, all terms taking part, chains that move in every iteration with the same number of
 steps: the textbook loop in float32 and eager, GEDI so, in bfloat16, and on a GPU as one CUDA graph;
 all in turn in one process, on random bytes: time hangs on shapes, not on what the images show.
-With `--compile` also compiled, once, as that takes minutes. GEDI's own way, in which chains move in
-every fifth iteration, comes last.
+GEDI's own way, in which chains move in every fifth iteration, comes last.
 
 The arithmetic is what torch counts for one eager iteration without views; the peak is that of a
 large matrix product in the same number format, in the same process.
@@ -40,23 +39,20 @@ Loop = Callable[[int], float]
 WIDTHS = {"CIFAR-like, resnet8 of 64": 64, "CIFAR-like, resnet8 of 256": 256}  # usually 128
 GRAPH = {"cuda_graph": True}
 BF16 = {"precision": "bf16-mixed"}
-COMPILED = {"compile": True}
 # Iterations that do not count; graphs are captured in the fourth in which chains move.
 WARM = {"cpu": 5, "cuda": 20}
 
 
-def variants(device: torch.device, compile: bool) -> dict[str, dict[str, Any]]:
+def variants(device: torch.device) -> dict[str, dict[str, Any]]:
     """What is timed, and the settings that make it."""
     if device.type == "cpu":
-        found = {"GEDI": {}, "GEDI, bf16": BF16}
-        return found | ({"GEDI, bf16, compiled": BF16 | COMPILED} if compile else {})
-    found = {
+        return {"GEDI": {}, "GEDI, bf16": BF16}
+    return {
         "GEDI": {"cuda_graph": False},
         "GEDI, graph": GRAPH,
         "GEDI, bf16": BF16 | {"cuda_graph": False},
         "GEDI, bf16, graph": BF16 | GRAPH,
     }
-    return found | ({"GEDI, bf16, graph, compiled": BF16 | GRAPH | COMPILED} if compile else {})
 
 
 def assembled(
@@ -76,7 +72,7 @@ def assembled(
 
 
 def gedi_loop(session: Session) -> Loop:
-    """Algorithm 1; whenever it is taken up it captures and compiles, before the clock runs."""
+    """Algorithm 1; whenever it is taken up it captures its graphs, before the clock runs."""
     state = fresh_state(session.plan, session.parts, session.custom)
     device = session.parts.data.device
     warm = WARM[device.type]
@@ -191,7 +187,6 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -204,7 +199,7 @@ def main() -> None:
     def make(changes: dict[str, Any], every: int = 1) -> Session:
         return assembled(options.case, options.batch, device, changes, every)
 
-    chosen = variants(device, options.compile)
+    chosen = variants(device)
     fastest = list(chosen)[-1]
     own_way = f"{fastest}, every fifth"
     plain = make(chosen["GEDI"])
@@ -212,16 +207,15 @@ def main() -> None:
     loops |= {name: gedi_loop(make(changes)) for name, changes in chosen.items()}
     loops[own_way] = gedi_loop(make(chosen[fastest], every=5))
     times: dict[str, list[float]] = {name: [] for name in loops}
-    for repeat in range(options.repeats):
+    for _ in range(options.repeats):
         for name, run in loops.items():
-            if repeat == 0 or "compiled" not in name:
-                times[name].append(run(options.iterations))
+            times[name].append(run(options.iterations))
     arithmetic = operations(plain)
     peaks = {name: peak(dtype, device) for name, dtype in _DTYPES.items()}
     textbook = times["textbook loop"]
     rows = {}
     for name, found in times.items():
-        ratios = sorted(a / b for a, b in zip(textbook, found, strict=False))
+        ratios = sorted(a / b for a, b in zip(textbook, found, strict=True))
         rows[name] = {
             "images a second": options.batch / median(found),
             "ratio": [ratios[0], median(ratios), ratios[-1]],

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from documents import quick  # noqa: F401 - a fixture
+from short_reports import with_few_moves, without_charts
 
 torch.set_num_threads(1)
 
@@ -35,6 +36,20 @@ def golden(shared):
     cases = json.loads(path.read_text())
     assert cases
     return cases
+
+
+@pytest.fixture(scope="module")
+def no_charts():
+    """Pages whose charts are not drawn."""
+    with without_charts():
+        yield
+
+
+@pytest.fixture(scope="module")
+def short_reports(no_charts):
+    """No charts, and samples after a few moves, for tests that look at neither."""
+    with with_few_moves():
+        yield
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
-"""The command line in a process of its own."""
+"""The command line, in a process of its own or in this one."""
 
+import io
 import os
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from gedi.cli import main
 
 
 def start(*arguments, **options):
@@ -17,6 +21,15 @@ def start(*arguments, **options):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         **options,
     )
+
+
+def said_by(*arguments):
+    """What `gedi` prints in this process, where it ends well: its output, and its messages."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([*map(str, arguments)])
+    assert code == 0, err.getvalue()
+    return out.getvalue(), err.getvalue()
 
 
 def children_of(pid):

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from gedi.installed import CORE, EXTRAS, compiler, version_of
+from gedi.installed import CORE, EXTRAS, version_of
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
@@ -30,13 +30,3 @@ def test_versions(monkeypatch):
     monkeypatch.setattr("gedi.installed.version_of", {"onnx": "1"}.get)
     export = next(extra for extra in EXTRAS if extra.name == "export")
     assert export.missing == ["onnxruntime", "onnxscript"]
-
-
-def test_a_compiler(monkeypatch):
-    monkeypatch.setattr("shutil.which", {"mine": "/bin/mine", "clang++": "/bin/clang++"}.get)
-    monkeypatch.delenv("CXX", raising=False)
-    assert compiler() == "/bin/clang++"
-    monkeypatch.setenv("CXX", "mine")
-    assert compiler() == "/bin/mine"
-    monkeypatch.setattr("shutil.which", {}.get)
-    assert compiler() is None

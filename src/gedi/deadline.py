@@ -16,9 +16,6 @@ class Deadline:
     """A point in time by which work should end; by default never.
 
     Work that can be short asks between its steps and keeps what it has. Nothing is interrupted.
-
-    Args:
-        at: the `time.perf_counter()` of the deadline, in seconds.
     """
 
     at: float = math.inf
@@ -60,11 +57,6 @@ def growing(rows: int, first: int, deadline: Deadline) -> Iterator[int]:
 
     The next number is as large as the time allows if time grows with the square of the number.
     Without a limit it is all rows at once.
-
-    Args:
-        rows: the largest number.
-        first: the number of the first round, which takes place in any case.
-        deadline: after it there is no other round.
     """
     m = min(first, rows) if deadline.is_set else rows
     while True:

@@ -134,10 +134,6 @@ def from_first(value: T) -> T:
 def agree(value: str, what: str) -> None:
     """Check that all processes have the same value.
 
-    Args:
-        value: the value to compare.
-        what: its name in the error message.
-
     Raises:
         RunError: in every process, if the value of one process differs from that of the first.
     """

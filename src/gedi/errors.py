@@ -1,7 +1,7 @@
-"""The user's mistakes, worded: what was expected, what came, what to do.
+"""Errors that the user can correct: what was expected, what was found, and what to do.
 
-Every error here is the caller's to fix. The command line prints its message in one line and
-exits with 2; any other exception is a fault of ours and keeps its traceback.
+The command line prints their messages in one line and exits with 2. Any other exception is a bug
+in GEDI and keeps its traceback.
 """
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
 
 
 class GediError(ValueError):
-    """Base of all errors that the user can mend."""
+    """Base of all errors that the user can correct."""
 
 
 class DataError(GediError):
@@ -33,11 +33,11 @@ class PluginError(SettingsError):
 
 
 class RuleError(GediError):
-    """A rule cannot be compiled, or is asked about what it does not speak of."""
+    """A rule cannot be compiled, or does not apply to the symbols or outcomes that are given."""
 
 
 class DivergenceError(GediError):
-    """A training diverged again and again, whatever was done against it."""
+    """A training still diverges after all cures."""
 
 
 class RunError(GediError):
@@ -45,4 +45,4 @@ class RunError(GediError):
 
 
 class NormalizerWarning(UserWarning):
-    """The normalising constant of a density is not to be trusted."""
+    """The normalising constant of a density is unreliable."""

@@ -31,11 +31,7 @@ class Free(NamedTuple):
 
 
 def free_memory(device: "torch.device") -> Free | None:
-    """The memory that a training can use on a device; None if the system does not report it.
-
-    Args:
-        device: a CPU or CUDA device.
-    """
+    """The memory that a training can use on a device; None if the system does not report it."""
     if device.type == "cuda":
         import torch  # noqa: PLC0415 - readers of files call this too, and need no torch
 
@@ -49,10 +45,6 @@ def free_on_cpu(proc: Path = _PROC, groups: Path = _GROUPS) -> Free | None:
     These are the memory that Linux counts as available, what remains of the limits of the process's
     control group and of those above it, and what remains of `ulimit -v`. The result is None if the
     system reports none of them.
-
-    Args:
-        proc: the folder of the proc file system.
-        groups: the folder of the control groups.
     """
     found = (_of_machine(proc), _of_groups(proc, groups), _of_process(proc))
     return min((free for free in found if free is not None), default=None)

@@ -3,13 +3,11 @@
 Packages are looked up, not imported, so that this is fast.
 """
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["CORE", "EXTRAS", "Extra", "compiler", "version_of"]
+__all__ = ["CORE", "EXTRAS", "Extra", "version_of"]
 
 CORE = ("torch", "numpy", "scikit-learn", "lightning-fabric", "kornia", "pandas", "pyarrow")
 """The packages whose versions matter most."""
@@ -17,13 +15,7 @@ CORE = ("torch", "numpy", "scikit-learn", "lightning-fabric", "kornia", "pandas"
 
 @dataclass(frozen=True)
 class Extra:
-    """An optional feature.
-
-    Args:
-        name: the name of the extra, as in `pip install 'gedi[name]'`.
-        purpose: what the feature is for.
-        packages: the packages that it needs.
-    """
+    """An optional feature."""
 
     name: str
     purpose: str
@@ -67,9 +59,3 @@ def version_of(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def compiler() -> str | None:
-    """The path of a C++ compiler, which torch.compile uses on a CPU; None if there is none."""
-    names = [os.environ.get("CXX", "g++"), "g++", "clang++"]
-    return next(filter(None, map(shutil.which, names)), None)

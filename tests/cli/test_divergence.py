@@ -7,6 +7,8 @@ import pytest
 import kills
 from gedi.cli import main
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 # Chains that do not move, from which GEN alone runs away.
 WILD = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),

@@ -16,6 +16,8 @@ from gedi.cli import main
 from gedi.runs import Run
 from small_images import write
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 SHORT = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
     *("--batch-size", "32", "--evaluate-every", "10", "--max-iter", "30"),
@@ -239,8 +241,7 @@ def test_smooth_images_are_unusual_in_predictions_of_images(tmp_path, capsys):
     others = write_images(tmp_path / "others", n=20, seed=2)
     for i in range(10):
         write(tmp_path / "others" / "smooth" / f"{i}.png", np.full((8, 8), 20 * i, np.uint8))
-    told = gedi("predict", run, others, "--out", str(target))
-    assert told.returncode == 0, told.stderr
+    assert main(["predict", run, others, "--out", str(target)]) == 0
     frame = pd.read_csv(target, index_col="file")
     smooth = frame.index.str.startswith("smooth")
     assert smooth.sum() == 10 and list(frame)[-3:] == ["outlier_score", "p_value", "confidence"]

@@ -10,6 +10,8 @@ import pytest
 from gedi.cli import main
 from gedi.runs import Run
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 SHORT = [
     *("--restarts.n", "1", "--encoder.hidden", "[16]", "--batch-size", "32", "--max-iter", "200"),
     *("--evaluate-every", "50", "--device", "cpu", "--learning-rate", "1e-2"),

@@ -1,9 +1,8 @@
 """A plug-in on the command line: with it, and when it is gone."""
 
-import os
 import shutil
-import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -11,23 +10,24 @@ import pytest
 import yaml
 
 from gedi.cli import main
+from processes import said_by
 from waves_site import waves_site
+
+pytestmark = pytest.mark.usefixtures("short_reports")
 
 NAMES = ["--encoder.kind", "wave", "--views.own", "[shifted]", "--method", "symmetric"]
 SMALL = ["--n-points", "90", "--max-iter", "6", "--batch-size", "16", "--restarts.n", "1"]
 
 
-def gedi(*arguments, site=None):
-    """The command in a process of its own, with a plug-in or without; what it says at the end."""
-    path = [os.environ.get("PYTHONPATH", ""), *([] if site is None else [str(site)])]
-    process = subprocess.run(
-        [sys.executable, "-m", "gedi", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path)},
-    )
-    return process.returncode, process.stderr
+@contextmanager
+def installed(site):
+    """The plug-in can be found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site)
+        try:
+            yield
+        finally:
+            sys.modules.pop("gedi_waves", None)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def site(tmp_path_factory):
 def run(site, tmp_path_factory):
     """A training with data, encoder, view and method of a plug-in."""
     folder = tmp_path_factory.mktemp("runs") / "waves"
-    code, errors = gedi("train", "waves", *NAMES, *SMALL, "--out", folder, site=site)
-    assert code == 0, errors
+    with installed(site):
+        said_by("train", "waves", *NAMES, *SMALL, "--out", folder)
     return folder
 
 
@@ -52,9 +52,9 @@ def test_all_that_a_plug_in_brings_is_trained_with(run):
     assert "symmetric" in (run / "report.html").read_text("utf-8")
 
 
-def test_without_the_plug_in_it_says_what_to_install(run):
-    code, errors = gedi("predict", run, run / "new.npy")
-    assert code == 2 and errors == (
+def test_without_the_plug_in_it_says_what_to_install(run, capsys):
+    assert main(["predict", str(run), str(run / "new.npy")]) == 2
+    assert capsys.readouterr().err == (
         f"gedi: error: {run}: was trained with the encoder 'wave' of gedi-waves 0.1.0, which is "
         "not installed: install gedi-waves\n"
     )
@@ -87,15 +87,12 @@ def test_a_plug_in_that_is_gone_is_named(arguments, words, capsys):
 
 
 @pytest.mark.usefixtures("interrupted")
-def test_with_it_a_training_goes_on_and_its_model_is_of_use(site, monkeypatch):
-    monkeypatch.syspath_prepend(site)
+def test_with_it_a_training_goes_on_and_its_model_is_of_use(site):
     np.save("x.npy", np.random.default_rng(0).normal(size=(20, 32)))
-    try:
+    with installed(site):
         assert main(["resume", "some"]) == 0
         assert main(["sample", "some", "-n", "4", "--n-steps", "2"]) == 0
         assert main(["predict", "some", "x.npy"]) == 0
-    finally:
-        sys.modules.pop("gedi_waves")
     assert np.load("samples.npz")["x"].shape == (4, 32)
     probabilities = pd.read_csv("x-clusters.csv").filter(regex="^probability").to_numpy()
     assert probabilities.shape == (20, 3) and np.allclose(probabilities.sum(1), 1, atol=1e-4)

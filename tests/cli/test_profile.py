@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gedi.cli import main
-from processes import start
+from processes import said_by
 
 SMALL = [
     *("--n-clusters", "2", "--encoder.hidden", "[16]", "--batch-size", "32", "--device", "cpu"),
@@ -22,15 +22,11 @@ def table(tmp_path_factory):
     return str(path)
 
 
-def test_a_table_is_printed_and_figures_are_written(table, tmp_path):
+def test_a_table_is_printed_and_figures_are_written(table, tmp_path, monkeypatch):
     out = tmp_path / "figures.json"
-    process = start(
-        *("profile", table, *SMALL, "--restarts.n", "1", "--cycles", "2", "--threads", "1"),
-        *("--out", str(out)),
-        cwd=tmp_path,
-    )
-    said, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    monkeypatch.chdir(tmp_path)
+    command = ["profile", table, *SMALL, "--restarts.n", "1", "--cycles", "2", "--threads", "1"]
+    said, _ = said_by(*command, "--out", out)
     lines = said.splitlines()
     assert "one network, batch 32; 1 thread" in lines[0]
     names = {line[:18].strip() for line in lines[2:]}

@@ -14,6 +14,9 @@ import yaml
 from PIL import Image
 
 from gedi.cli import main
+from processes import said_by
+
+pytestmark = pytest.mark.usefixtures("short_reports")
 
 CELL = "stripes-cpu-updates-gedi-0"
 METHODS = ("--methods", "GEDI", "SwAV")
@@ -46,14 +49,7 @@ def filled(stripes, tmp_path_factory):
     """A folder of two cells, and the table that was printed."""
     out = tmp_path_factory.mktemp("tables") / "runs"
     told = ("--data", stripes, *METHODS, "--seeds", 1, "--max-iter", 8, "--out", out)
-    process = subprocess.run(
-        [sys.executable, "-m", "gedi", *command("clustering", *told)],
-        **PROCESS,
-        capture_output=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return out, told, process.stdout
+    return out, told, said_by(*command("clustering", *told))[0]
 
 
 def test_table_has_a_line_for_each_method_and_is_kept(filled):

@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits
 from gedi.cli import main
 from gedi.experiments.grounding import COMPARED
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):

@@ -1,14 +1,18 @@
 """Groups that obey a rule, on the command line."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from gedi.cli import main
-from processes import start
+from gedi.runs.checkpoints import Checkpoints
+
+pytestmark = pytest.mark.usefixtures("short_reports")
 
 SMALL = [
     *("--n-clusters", "3", "--restarts.n", "1", "--encoder.hidden", "[16]"),
@@ -37,7 +41,9 @@ def arguments(files, out, *more):
     return [*data, "--out", str(out), *more]
 
 
-def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tmp_path, capsys):
+def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(
+    files, tmp_path, capsys, monkeypatch
+):
     whole = tmp_path / "whole"
     assert main(arguments(files, whole)) == 0
     told = "2 inputs each, under the rule a + b == s; the observed outcome is in column s"
@@ -54,12 +60,15 @@ def test_symbols_are_named_by_the_rule_and_interrupted_trainings_go_on(files, tm
     assert "symbol accuracy" in (tmp_path / "figures.json").read_text()
 
     parted = tmp_path / "parted"
-    process = start(*arguments(files, parted, "--checkpoint-every", "0"))
-    while not list((parted / "checkpoints").glob("*.pt")) and process.poll() is None:
-        pass
-    process.terminate()
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    save = Checkpoints.save
+
+    def terminate(*saved):
+        monkeypatch.undo()
+        save(*saved)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Checkpoints, "save", terminate)
+    assert main(arguments(files, parted, "--checkpoint-every", "0")) == 130
     assert main(["resume", str(parted)]) == 0
     names = ("model.safetensors",)
     assert all((parted / name).read_bytes() == (whole / name).read_bytes() for name in names)

@@ -14,6 +14,8 @@ from gedi.cli import main
 from gedi.runs import Run
 from gedi.runs.names import ClusterNames
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 TINY = ["--n-clusters", "3", "--max-iter", "30", "--restarts.n", "1", "--device", "cpu"]
 TINY += ["--encoder.hidden", "[16]"]
 

@@ -45,7 +45,7 @@ def test_pages_of_sites_are_recognised(name):
 @pytest.mark.parametrize("name", ["t.csv", "t.txt"])
 def test_documents_in_tables_of_text_are_recognised(name, text, what):
     Path(name).write_text(text)
-    with pytest.raises(DataError, match=f"no table of text: it seems to be {what}"):
+    with pytest.raises(DataError, match=f"not a table of text: it seems to be {what}"):
         load(name)
 
 
@@ -59,8 +59,8 @@ def test_tables_are_no_documents(text):
 @pytest.mark.parametrize(
     ("name", "start", "words"),
     [
-        ("t.xlsx", b"PAR1", r"no \.xlsx file: it seems to be a \.parquet file, whose name must"),
-        ("t.parquet", b"ARROW1", r"no \.parquet file: it seems to be a \.feather file"),
+        ("t.xlsx", b"PAR1", r"not a \.xlsx file: it seems to be a \.parquet file, whose name must"),
+        ("t.parquet", b"ARROW1", r"not a \.parquet file: it seems to be a \.feather file"),
         ("t.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"a \.xls file: save it as \.xlsx"),
         ("t.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", r"a \.xls file: save it as \.xlsx"),
         ("t.csv", b"SQLite format 3\x00", "a database of SQLite"),

@@ -107,7 +107,7 @@ def test_large_files_come_in_parts(tmp_path):
         ("a.jsonl", b'{"id": 1}\n', "body", "has no column 'body'"),
         ("a.jsonl", b'{"body": "a"}\nnonsense\n', "body", "cannot be read as jsonl"),
         ("a.jsonl", b"[1]\n", "body", "expected records"),
-        ("a.parquet", b"nonsense", "body", "no .parquet file: it seems to be text"),
+        ("a.parquet", b"nonsense", "body", "not a .parquet file: it seems to be text"),
         ("a.docx", b"x", "body", "expected a table"),
         ("a.txt", b"", None, "is empty"),
     ],

@@ -148,7 +148,7 @@ def test_columns_are_left_out():
     assert counting_columns(load(path, drop=["name", "id"])) == []
     with pytest.raises(DataError, match=r"no column to leave out \(--drop\) 'nmae'"):
         load(path, drop=["nmae"])
-    with pytest.raises(DataError, match="moons is no table"):
+    with pytest.raises(DataError, match="moons is not a table"):
         load("moons", drop=["a"])
 
 

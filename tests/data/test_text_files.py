@@ -226,7 +226,7 @@ def test_a_file_that_may_not_be_read():
 )
 def test_what_is_no_text(content):
     Path("a.csv").write_bytes(content)
-    with pytest.raises(DataError, match="it is no text"):
+    with pytest.raises(DataError, match="it is not text"):
         load("a.csv")
 
 

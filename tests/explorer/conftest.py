@@ -1,6 +1,7 @@
 import pytest
 
 from gedi.cli import main
+from short_reports import with_few_moves, without_charts
 
 
 @pytest.fixture(scope="session")
@@ -12,10 +13,11 @@ def runs(tmp_path_factory):
     table = folder / "table.csv"
     table.write_text(f"height,{hostile.replace(',', ' ')},b,kind\n{rows}\n".replace('"', "'"))
     tiny = ["--max-iter", "30", "--restarts.n", "1", "--device", "cpu", "--encoder.hidden", "[16]"]
-    for name, data in (
-        ("images", ["digits"]),
-        ("plane", ["moons", "--n-points", "300"]),
-        ("table", [str(table), "--n-clusters", "2", "--label", "kind"]),
-    ):
-        assert main(["train", *data, *tiny, "--out", str(folder / name)]) == 0
+    with without_charts(), with_few_moves():
+        for name, data in (
+            ("images", ["digits"]),
+            ("plane", ["moons", "--n-points", "300"]),
+            ("table", [str(table), "--n-clusters", "2", "--label", "kind"]),
+        ):
+            assert main(["train", *data, *tiny, "--out", str(folder / name)]) == 0
     return folder

@@ -25,6 +25,7 @@ from gedi.report import (
 )
 from gedi.report.content import Unusual
 from gedi.report.pictures import tiles
+from short_reports import without_charts
 
 SPACE = "\N{NO-BREAK SPACE}"
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}", "$\\frac{"]
@@ -137,6 +138,12 @@ def page_of(tmp_path, content) -> str:
 def words_of(page: str) -> str:
     """The page without pictures, its white space folded."""
     return re.sub(r"[ \n]+", " ", re.sub(r"data:image[^\"]*", "", page))
+
+
+def words_alone(tmp_path, content) -> str:
+    """The words of a page whose charts are not drawn."""
+    with without_charts():
+        return words_of(page_of(tmp_path, content))
 
 
 class Elements(HTMLParser):
@@ -268,22 +275,22 @@ def test_an_unfinished_training_is_never_called_sound(moons, tmp_path):
         max_iter=2000,
         ended="max_time",
     )
-    words = words_of(page_of(tmp_path, early))
+    words = words_alone(tmp_path, early)
     assert "<h2>Unfinished</h2>" in words and "Mostly sound" not in words
     first = words.index("stopped after 74 of at most 2,000 iterations, as its time was up")
     assert first < words.index("The collapse gap is 0.054") < words.index("Next steps")
     by_hand = replace(early, history=moons.history, ended="interrupted")
-    assert "Continue it with gedi resume" in words_of(page_of(tmp_path, by_hand))
+    assert "Continue it with gedi resume" in words_alone(tmp_path, by_hand)
     level = replace(early, history=moons.history.assign(gap=0.054))
-    assert "<h2>Unfinished</h2>" in words_of(page_of(tmp_path, level))
+    assert "<h2>Unfinished</h2>" in words_alone(tmp_path, level)
     in_time = replace(early, history=moons.history.assign(gap=0.02), collapse_gap=0.02)
-    assert "<h2>The clusters are sound</h2>" in words_of(page_of(tmp_path, in_time))
+    assert "<h2>The clusters are sound</h2>" in words_alone(tmp_path, in_time)
 
 
 @pytest.mark.parametrize("change", [{"over_base": -0.2}, {"apart": 0.4}])
 @pytest.mark.parametrize("gap", [0.02, 0.054])
 def test_a_density_that_disagrees_with_the_data_is_never_called_sound(moons, tmp_path, gap, change):
-    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=gap, **change)))
+    words = words_alone(tmp_path, replace(moons, collapse_gap=gap, **change))
     assert "<h2>The density does not fit the data</h2>" in words
 
 
@@ -291,12 +298,12 @@ def test_a_density_that_disagrees_with_the_data_is_never_called_sound(moons, tmp
 @pytest.mark.parametrize("shift", [-30, 30])
 def test_a_density_that_does_not_fit_is_never_called_sound(moons, tmp_path, gap, shift):
     energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
-    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=gap, energies=energies)))
+    words = words_alone(tmp_path, replace(moons, collapse_gap=gap, energies=energies))
     assert "<h2>The density does not fit the data</h2>" in words
 
 
 def test_a_log_density_below_the_true_one_is_a_wrong_density(moons, tmp_path):
-    words = words_of(page_of(tmp_path, replace(moons, metrics={"regret": 1.58})))
+    words = words_alone(tmp_path, replace(moons, metrics={"regret": 1.58}))
     assert "<h2>The density does not fit the data</h2>" in words
     assert "1.580 nats below that of the true density" in words
 
@@ -578,7 +585,7 @@ def test_each_kind_of_data_has_its_first_screen(digits, table, moons_page, tmp_p
     strip = tiles(digits.x[best].reshape(-1, 1, 8, 8) / 16, 5, "", "")
     assert typical.members.source == strip.source
     assert typical.members.alt == "5 most typical images of 3"
-    words = words_of(page_of(tmp_path, table))
+    words = words_alone(tmp_path, table)
     assert "Clusters at a glance" in words and words.index("worst") < words.index("Next steps")
     assert "Clusters at a glance" not in words_of(moons_page)
 
@@ -595,7 +602,7 @@ def test_symbols_have_their_values_as_names(digits, tmp_path):
 
 def test_a_bad_gap_says_what_to_do(moons, tmp_path):
     history = moons.history.assign(inv=-0.5, gap=0.6)
-    words = words_of(page_of(tmp_path, replace(moons, collapse_gap=0.6, history=history)))
+    words = words_alone(tmp_path, replace(moons, collapse_gap=0.6, history=history))
     assert "0.500 nats came from points whose cluster is uncertain" in words
     assert words.index("What to do:") < words.index("more restarts") < words.index("Next steps")
 
@@ -656,9 +663,9 @@ def test_chains_are_shown_one_a_row(digits, tmp_path):
     strip = tiles(digits.x[:12].reshape(-1, 1, 8, 8) / 16, 4, "", "")
     picture = image_galleries.walk_picture(shown, walk)
     assert picture.source == strip.source and "after 0, 5 and 40 rounds" in picture.caption
-    words = words_of(page_of(tmp_path, shown))
+    words = words_alone(tmp_path, shown)
     assert "From noise to samples" in words
-    assert "From noise to samples" not in words_of(page_of(tmp_path, digits))
+    assert "From noise to samples" not in words_alone(tmp_path, digits)
 
 
 def test_outliers_have_a_section_if_there_are_some(digits, tmp_path):

@@ -35,7 +35,10 @@ def test_names_come_back_from_the_run(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", '{"names": ["a"]}', '{"names": ["a", "b"], "into": [1, 0]}', '{"names": 3}'],
+    [
+        *("{", "[]", '{"names": ["a"]}', '{"names": 3}'),
+        '{"names": ["a", "b"], "into": [1, 0], "given": [true, true]}',
+    ],
 )
 def test_damaged_names_are_refused(tmp_path, content):
     (tmp_path / FILE).write_text(content)
@@ -44,7 +47,7 @@ def test_damaged_names_are_refused(tmp_path, content):
 
 
 def test_names_of_another_number_of_clusters_are_refused(tmp_path):
-    (tmp_path / FILE).write_text(json.dumps({"names": ["a"], "into": [0]}))
+    (tmp_path / FILE).write_text(json.dumps({"names": ["a"], "into": [0], "given": [True]}))
     with pytest.raises(RunError, match="of 2 clusters, got 1"):
         ClusterNames.load(tmp_path, 2)
 

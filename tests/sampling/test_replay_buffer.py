@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gedi.sampling import Langevin, ReplayBuffer
+from gedi.sampling import ReplayBuffer
 
 
 def seeded(seed=0):
@@ -95,42 +95,3 @@ def test_errors():
     for capacity, reinit in [(0, 0.1), (5, -0.1), (5, 1.1)]:
         with pytest.raises(ValueError, match=f"got {capacity} and {reinit}"):
             ReplayBuffer(capacity, zeros, reinit=reinit, generator=seeded())
-
-
-def test_float16_takes_half_the_memory():
-    def start(shape, generator):
-        return 3 * torch.randn(*shape, 3, generator=generator)
-
-    kinds = (None, torch.float16)
-    exact, half = (ReplayBuffer(64, start, reinit=0, dtype=d, generator=seeded()) for d in kinds)
-    assert 2 * half.positions.nbytes == exact.positions.nbytes
-    assert half.chains.dtype == exact.chains.dtype == torch.float32
-    places, x = half.draw(64, seeded())
-    assert x.dtype == torch.float32
-    torch.testing.assert_close(x, exact.chains[places], rtol=1 / 2048, atol=1e-7)
-    half.put(places, x + 1e-5)  # less than can be told
-    torch.testing.assert_close(half.chains, exact.chains, rtol=2 / 2048, atol=2e-5)
-    assert half.state_dict()["positions"].dtype == torch.float16
-
-
-def test_rounding_leaves_the_law_of_the_chains():
-    sampler = Langevin(step_size=0.2, n_steps=1, metropolis=True)
-
-    def normal(x):
-        return x.square().sum(-1) / 2
-
-    generator = seeded()
-    buffer = ReplayBuffer(
-        4000,
-        lambda shape, g: torch.zeros(*shape, 1),
-        reinit=0,
-        dtype=torch.float16,
-        generator=generator,
-    )
-    squares = []
-    for k in range(400):
-        x = sampler.sample(normal, buffer, 4000, generator=generator)
-        if k >= 100:
-            squares.append(x.square().mean())
-    # Standard error about 0.005.
-    assert float(torch.stack(squares).mean()) == pytest.approx(1, abs=0.02)

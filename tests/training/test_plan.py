@@ -352,8 +352,6 @@ def test_processes_share_points_and_chains_equally():
     odd = replace(settings, sampler=SamplerSettings(buffer_size=13))
     with pytest.raises(SettingsError, match=r"sampler.buffer_size: expected a multiple of the 2"):
         plan(table(), odd, devices=2)
-    with pytest.raises(SettingsError, match="compile: expected false"):
-        plan(table(), replace(settings, compile=True), nodes=2)
 
 
 def test_a_plan_says_what_will_be_done_and_why():

@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 
 import gedi
 from gedi.free_memory import free_on_cpu
-from gedi.installed import CORE, EXTRAS, compiler, version_of
+from gedi.installed import CORE, EXTRAS, version_of
 from gedi.printable import printable
 
 __all__ = ["run"]
@@ -37,9 +37,6 @@ def _print_machine() -> None:
         missing = extra.missing
         needs = f"missing ({', '.join(missing)}): pip install 'gedi[{extra.name}]'"
         _line(extra.name, f"{needs if missing else 'installed'}; {extra.purpose}")
-    found = compiler()
-    needs = "missing: install g++ or clang++"
-    _line("--compile", f"{needs if found is None else found}; on a CPU")
     _print_devices()
 
 

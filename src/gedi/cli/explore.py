@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
             "and change names"
         )
     print(f"{address} (stop with Ctrl-C)", flush=True)
-    if options.browser and not options.no_browser:
+    if not options.no_browser:
         webbrowser.open(address)
     try:
         while True:

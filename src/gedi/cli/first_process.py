@@ -15,10 +15,6 @@ __all__ = ["notes_of_first"]
 def notes_of_first(devices: int, nodes: int) -> Iterator[Console]:
     """Discard what processes other than the first write to standard error.
 
-    Args:
-        devices: number of processes on each machine.
-        nodes: number of machines.
-
     Yields:
         A console on standard error.
     """

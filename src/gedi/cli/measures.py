@@ -53,12 +53,6 @@ def run_measures(
 ) -> dict[str, Any]:
     """Run the measures that the options ask for, and print their figures.
 
-    Args:
-        run: the run.
-        trained: its model.
-        dataset: the data to measure it on.
-        options: the options of the command.
-
     Returns:
         The figures of each measure, by its name.
 

@@ -58,12 +58,6 @@ def output_file(
 ) -> Iterator[Path]:
     """Write to a temporary file, which is renamed to the target if no error occurs.
 
-    Args:
-        target: the path, as the user gave it.
-        suffix: how its name must end.
-        overwrite: as for `check_target`.
-        inputs: as for `check_target`.
-
     Yields:
         The path of the temporary file.
 

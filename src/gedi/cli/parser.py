@@ -441,12 +441,10 @@ def _explore() -> ArgumentParser:
     parser.add_argument(
         "--port", type=int | None, help="port to serve on; by default the first free one from 7860"
     )
-    parser.add_argument("--browser", type=bool, default=True, help="open the page in a browser")
     parser.add_argument(
         "--no-browser",
-        dest="no_browser",
         action="store_true",
-        help="print the address of the page without opening it",
+        help="print the address of the page without opening it in a browser",
     )
     return parser
 

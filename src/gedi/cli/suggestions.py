@@ -10,13 +10,7 @@ _LONGEST = 500  # characters of a message, which may repeat a long value
 
 
 def with_suggestion(message: str, arguments: Iterable[str], options: dict[str, set[str]]) -> str:
-    """Reword a message of the parser in one line, and add "did you mean" if a name is close.
-
-    Args:
-        message: the message of the parser.
-        arguments: what the user typed.
-        options: the options of each command, by the name of the command.
-    """
+    """Reword a message of the parser in one line, and add "did you mean" if a name is close."""
     text = " ".join(message.split()).rstrip(".")
     typed = list(arguments)
     if found := re.search(r"invalid choice: '(.*?)' \(choose from", text):

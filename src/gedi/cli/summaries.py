@@ -40,15 +40,7 @@ _MOST_LINES = 40  # on how columns were read
 def print_summary(
     fit: Fit, findings: Findings, verdict: Verdict, path: Path, names: Sequence[str] = ()
 ) -> None:
-    """Print whether the result can be trusted, why the training ended, and what it found.
-
-    Args:
-        fit: the training.
-        findings: its findings.
-        verdict: whether the result can be trusted.
-        path: the run folder.
-        names: of the clusters; empty if they have only numbers.
-    """
+    """Print whether the result can be trusted, why the training ended, and what it found."""
     console = Console(highlight=False)
     console.print(
         f"Training ended after {fit.iterations} iterations and {fit.seconds:.0f} s, "

@@ -48,12 +48,6 @@ def train_and_report(
 ) -> int:
     """Train to the end, write model, result and report to the run folder, and print a summary.
 
-    Args:
-        run: the run folder.
-        session: the training.
-        dataset: its data.
-        every: seconds between checkpoints.
-
     Returns:
         The exit code: 0, or `INTERRUPTED`.
 

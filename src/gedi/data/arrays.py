@@ -94,11 +94,6 @@ def archives(source: str) -> tuple[Path, ...]:
 def load_archives(files: Sequence[Path], source: str, label: str | None) -> Dataset:
     """The points of .npz files with the same features, one file after the other.
 
-    Args:
-        files: at least one.
-        source: the name that the user gave.
-        label: see `load_npz`.
-
     Raises:
         DataError: a file is damaged, or is unlike the first.
     """

@@ -31,12 +31,6 @@ def known_names(source: str) -> tuple[str, ...]:
 def load_built_in(name: str, n_points: int, noise: float, seed: int) -> Dataset:
     """One of the built-in sets.
 
-    Args:
-        name: one of `BUILT_IN`.
-        n_points: the number of points of a toy set, n.
-        noise: standard deviation of a toy set's noise.
-        seed: of a toy set.
-
     Raises:
         DataError: for a toy set that cannot be drawn.
     """
@@ -48,12 +42,6 @@ def load_built_in(name: str, n_points: int, noise: float, seed: int) -> Dataset:
 
 def load_plugged(name: str, n_points: int, seed: int, split: str | None) -> Dataset:
     """A data set of a plug-in, checked.
-
-    Args:
-        name: of the entry point.
-        n_points: passed to the plug-in, as are the two below.
-        seed: of its random numbers.
-        split: such as train or test.
 
     Raises:
         PluginError: the plug-in cannot be loaded, or returns no `Dataset`.

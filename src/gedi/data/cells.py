@@ -15,15 +15,16 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.tseries.api import guess_datetime_format
 
 from gedi.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "Numbers",
@@ -106,8 +107,6 @@ class Shapes:
 
     def add(self, column: Any, first_row: int = 0) -> None:
         """Look at some rows of text, an array of pyarrow."""
-        import pyarrow.compute as pc  # noqa: PLC0415
-
         floats = _plain_floats(column)
         if floats is not None:
             self._add_plain(column, floats, first_row)
@@ -125,8 +124,6 @@ class Shapes:
 
     def _add_plain(self, text: Any, floats: NDArray[np.float64], first_row: int) -> None:
         """Look at numbers with points or without."""
-        import pyarrow.compute as pc  # noqa: PLC0415
-
         missing = int(np.isnan(floats).sum())
         self.present += len(floats) - missing
         self.numbers += len(floats) - missing
@@ -143,8 +140,6 @@ class Shapes:
             self._look(name, text, pattern, first_row)
 
     def _look(self, name: str, text: Any, pattern: str, first_row: int) -> None:
-        import pyarrow.compute as pc  # noqa: PLC0415
-
         if name in self.found:
             return
         at = pc.index(pc.match_substring_regex(text, pattern), True).as_py()
@@ -237,9 +232,6 @@ def _mark_by_separator(where: str, name: str, shapes: Shapes, separator: str) ->
 
 def texts_of(column: Any) -> Any:
     """The values without spaces around them; null where they are missing. An array of pyarrow."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     text = pc.utf8_trim_whitespace(column)
     missing = pc.is_in(pc.utf8_lower(text), pa.array(MISSING, text.type))
     return pc.if_else(missing, None, text)
@@ -252,8 +244,6 @@ def numbers_of(column: Any, decimal: str = ".") -> Numbers:
         column: the values.
         decimal: the mark of decimals; the other of `.` and `,` marks thousands.
     """
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     if decimal == ".":
         floats = _plain_floats(column)
         text = None if floats is not None else texts_of(column)
@@ -282,9 +272,6 @@ def flags_of(column: Any) -> tuple[tuple[str, str], NDArray[np.float64]] | None:
     Returns:
         None if the column holds other words.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     text = pc.utf8_lower(texts_of(column))
     words = {word.as_py() for word in pc.unique(text)} - {None}
     pair = next((pair for pair in _PAIRS if words and words <= set(pair)), None)
@@ -296,9 +283,6 @@ def flags_of(column: Any) -> tuple[tuple[str, str], NDArray[np.float64]] | None:
 
 def flag_values(column: Any) -> Numbers:
     """Words such as yes and no as 0 and 1, of whatever pair, and numbers as they are."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     found = numbers_of(column)
     text = pc.utf8_lower(texts_of(column))
     places = pc.index_in(text, pa.array([word for pair in _PAIRS for word in pair], text.type))
@@ -308,7 +292,7 @@ def flag_values(column: Any) -> Numbers:
     return found._replace(values=values, wrong=found.wrong & ~known)
 
 
-def dates_of(column: Any, form: str | None = None) -> "tuple[str, pd.Series] | None":
+def dates_of(column: Any, form: str | None = None) -> tuple[str, pd.Series] | None:
     """The format of a column of dates, and its values as dates; NaT where missing or no date.
 
     Args:
@@ -351,8 +335,6 @@ def odd_date(column: Any) -> tuple[str, int] | None:
 
 def _forms_of(value: str) -> list[str]:
     """The formats that a date may have, the most likely first; none for what is no date."""
-    from pandas.tseries.api import guess_datetime_format  # noqa: PLC0415
-
     if len(value) > 40 or not any(mark in value for mark in "-/:. ") or _number_like(value):
         return []
     # Of two orders of day and month only one fits if a day is above 12. Else the usual one counts:
@@ -368,10 +350,8 @@ def _forms_of(value: str) -> list[str]:
     return ["ISO8601" if form.startswith("%Y-%m-%d") else form for form in found if form]
 
 
-def _parsed(series: "pd.Series", form: str) -> "pd.Series":
+def _parsed(series: pd.Series, form: str) -> pd.Series:
     """Dates in a format, or times of the day as time since midnight; NaT for all other text."""
-    import pandas as pd  # noqa: PLC0415
-
     if form == _TIME:
         series = series.map(_of_whole_day, na_action="ignore")
         full = series.where(series.str.count(":") == 2, series + ":00")
@@ -410,8 +390,6 @@ def _number_like(text: str) -> bool:
 
 def _plain_floats(text: Any) -> NDArray[np.float64] | None:
     """Text as numbers, if pyarrow reads all of it: digits, points and exponents."""
-    import pyarrow as pa  # noqa: PLC0415
-
     try:
         return _floats(text)
     except pa.ArrowInvalid:
@@ -420,8 +398,6 @@ def _plain_floats(text: Any) -> NDArray[np.float64] | None:
 
 def _bare(text: Any) -> tuple[Any, frozenset[str], NDArray[np.bool_]]:
     """Numbers without units, brackets and gaps; the units; and which are percentages."""
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     bare = pc.replace_substring_regex(text, "[\u2212\u2013]", "-")
     bare = pc.replace_substring_regex(bare, r"^\((.*)\)$", r"-\1")
     percent = pc.ends_with(bare, "%")
@@ -442,8 +418,6 @@ def _bare(text: Any) -> tuple[Any, frozenset[str], NDArray[np.bool_]]:
 
 
 def _floats(text: Any) -> NDArray[np.float64]:
-    import pyarrow as pa  # noqa: PLC0415
-
     numbers: NDArray[np.float64] = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return numbers if numbers.flags.writeable else numbers.copy()
 

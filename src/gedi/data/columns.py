@@ -19,10 +19,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.api import types
 
 from gedi.data.cells import (
     Numbers,
@@ -38,9 +42,6 @@ from gedi.data.cells import (
 from gedi.data.file_errors import listed
 from gedi.data.values import Values, checked_rows
 from gedi.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "FILES",
@@ -401,8 +402,6 @@ def _learned_values(
     where: str, name: str, column: "pd.Series", kind: str | None, advice: Advice
 ) -> Column:
     """The treatment of a column of typed values."""
-    from pandas.api import types  # noqa: PLC0415
-
     if kind == "category":
         return Column(name, "category")
     if types.is_bool_dtype(column.dtype):
@@ -455,8 +454,6 @@ def _learned_text(
 
 def _are_days(text: Any) -> bool:
     """Whether all values are dates such as 20210304."""
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     present = _present(text)[0]
     pattern = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
     if not pc.all(pc.match_substring_regex(present, pattern)).as_py():
@@ -503,8 +500,6 @@ def _number_column(
         value, row = grouped
         notes.append(f"{other!r} marks thousands, as in {value} in row {row}")
     if "p" in shapes.found and not shapes.found.keys() - {"p"}:  # whole numbers
-        import pyarrow.compute as pc  # noqa: PLC0415
-
         coded = pc.index(pc.match_substring_regex(text, r"^\s*0\d"), True).as_py()
         if coded >= 0:
             notes.append(
@@ -592,9 +587,6 @@ def _values(
 
 def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> NDArray[np.float64]:
     """Typed values as numbers."""
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
     if _is_dated(series):
         return _since(series, column.form)
     if types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
@@ -610,9 +602,6 @@ def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> N
 
 def _since(dates: "pd.Series", form: str | None) -> NDArray[np.float64]:
     """Dates as days since 1970, spans as days, times of the day as hours; NaN where missing."""
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
     if _holds_times(dates):
         dates = pd.to_timedelta(dates.map(lambda time: None if time is None else str(time)))
     if types.is_timedelta64_dtype(dates.dtype):
@@ -705,8 +694,6 @@ def plain(column: "pd.Series") -> "pd.Series":
     Values of pyarrow and sparse ones become those of numpy, periods the dates of their beginning,
     and intervals categories.
     """
-    import pandas as pd  # noqa: PLC0415
-
     kind = column.dtype
     if isinstance(kind, np.dtype):
         return column
@@ -717,16 +704,12 @@ def plain(column: "pd.Series") -> "pd.Series":
     if isinstance(kind, pd.IntervalDtype):
         return column.astype("category")
     if isinstance(kind, pd.ArrowDtype):
-        import pyarrow as pa  # noqa: PLC0415
-
         found = pa.array(column.array).to_pandas()
         return pd.Series(found).set_axis(column.index)
     return column
 
 
 def _is_category(column: "pd.Series") -> bool:
-    from pandas.api import types  # noqa: PLC0415
-
     return isinstance(column.dtype, types.CategoricalDtype)
 
 
@@ -735,9 +718,6 @@ def text_of(column: "pd.Series") -> Any:
 
     Objects of several types, as spreadsheets have them, are turned into text.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
     kind = column.dtype
     if isinstance(kind, types.CategoricalDtype):
         column = column.astype(object)
@@ -760,8 +740,6 @@ def text_of(column: "pd.Series") -> Any:
 
 def typed(column: "pd.Series") -> "pd.Series":
     """A column of text as integers, numbers or booleans, if all its values are; None is missing."""
-    import pandas as pd  # noqa: PLC0415
-
     text = text_of(column)
     if text is None:
         return column
@@ -791,8 +769,6 @@ def _is_objects_of(column: "pd.Series", kinds: tuple[type, ...]) -> bool:
 
 
 def _is_dated(column: "pd.Series") -> bool:
-    from pandas.api import types  # noqa: PLC0415
-
     return (
         types.is_datetime64_any_dtype(column.dtype)
         or _is_span(column)
@@ -801,8 +777,6 @@ def _is_dated(column: "pd.Series") -> bool:
 
 
 def _is_span(column: "pd.Series") -> bool:
-    from pandas.api import types  # noqa: PLC0415
-
     return bool(types.is_timedelta64_dtype(column.dtype))
 
 

@@ -83,11 +83,7 @@ def content_of(start: bytes) -> str | None:
 
 
 def document_of(text: str) -> str | None:
-    """What a text seems to be instead of a table, from its first lines; None if nothing is known.
-
-    Args:
-        text: the beginning of the file.
-    """
+    """What a text seems to be instead of a table, by its first lines; None if nothing is known."""
     text = text.lstrip("\ufeff \t\r\n")
     start = text[:200].lower()
     other = next((what for mark, what in _DOCUMENTS if re.match(mark, start)), None)

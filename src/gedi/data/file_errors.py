@@ -108,10 +108,6 @@ def unreadable(path: Path, kind: str, error: BaseException) -> DataError:
 def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn the errors of a reader into one for the user.
 
-    Args:
-        path: the file that is read.
-        kind: what it is read as.
-
     Raises:
         DataError: for what pandas and pyarrow raise when a file is damaged or refused.
     """

@@ -1,14 +1,12 @@
 """Features of a table as the values of its columns: the inverse of a plan of columns."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gedi.data.columns import MISSING, SPAN, Column, ColumnPlan, pooled_name
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["date_places", "date_text", "inverse", "places", "same_type"]
 
@@ -41,8 +39,6 @@ def date_places(plan: ColumnPlan) -> dict[int, str]:
 
 def date_text(days: float) -> str:
     """A number of days since 1970-01-01 as a date, with the time of the day if it has one."""
-    import pandas as pd  # noqa: PLC0415
-
     date = _dates(None, pd.Series([days])).dt.round("s").iloc[0]
     return "no date" if pd.isna(date) else str(date).removesuffix(" 00:00:00")
 
@@ -69,8 +65,6 @@ def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":
         plan: of the columns.
         x: features, which need not be ones that the plan makes.
     """
-    import pandas as pd  # noqa: PLC0415
-
     found = {
         column.name: _values(column, x[:, places_])
         for column, places_ in zip(plan.used, places(plan).values(), strict=True)
@@ -80,8 +74,6 @@ def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":
 
 def _values(column: Column, x: NDArray[np.floating]) -> "pd.Series":
     """The values of a column from its features, (n, k)."""
-    import pandas as pd  # noqa: PLC0415
-
     if column.kind == "category":
         code = x.argmax(1) if x.shape[1] > 1 else (x[:, 0] >= 0.5).astype(np.int64)
         names = [*column.levels, *[pooled_name(column)] * column.pooled]
@@ -100,8 +92,6 @@ def _values(column: Column, x: NDArray[np.floating]) -> "pd.Series":
 
 def _dates(form: str | None, values: "pd.Series") -> "pd.Series":
     """Days or hours as dates, spans, times of the day, or text in the format of the training."""
-    import pandas as pd  # noqa: PLC0415
-
     unit = _SECONDS["time" if form in ("time", "hours:minutes") else "date"]
     if form == SPAN:
         return pd.Series(pd.to_timedelta(values * unit, unit="s", errors="coerce"))

@@ -2,15 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pandas.api import types
 
 from gedi.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["label_codes", "label_column"]
 
@@ -19,11 +17,6 @@ def label_codes(
     values: NDArray[np.generic], where: str, n: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes (n,) of an array of labels, and the class names, sorted by value.
-
-    Args:
-        values: the labels, numbers or text.
-        where: the source of the labels, for errors.
-        n: the number of labels expected.
 
     Raises:
         DataError: for labels that are missing, neither numbers nor text, or not n of them.
@@ -43,14 +36,12 @@ def label_codes(
     return codes.astype(np.int64), tuple(_class_name(value) for value in classes)
 
 
-def label_column(path: Path, column: "pd.Series") -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def label_column(path: Path, column: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes (n,) of a column of labels, and the class names, sorted by value.
 
     Raises:
         DataError: for labels that are missing, or neither numbers nor text.
     """
-    from pandas.api import types  # noqa: PLC0415
-
     where = f"{path}, column {column.name!r}"
     if column.isna().any():
         raise _missing_labels(where, int(column.isna().sum()))

@@ -61,11 +61,6 @@ def column_parts(
 ) -> Iterator[list[str]]:
     """The values of a column as texts, some at a time.
 
-    Args:
-        files: of a table, one after the other.
-        column: its name.
-        options: how tables of text are read.
-
     Raises:
         DataError: if a file is of another kind or damaged, or has no such column.
     """
@@ -86,10 +81,6 @@ def column_parts(
 
 def line_parts(files: Sequence[Path], encoding: str | None = None) -> Iterator[list[str]]:
     """The lines that are not empty, some at a time.
-
-    Args:
-        files: of text, one after the other.
-        encoding: of the text; None: found in the file.
 
     Raises:
         DataError: if a file is damaged or has too long a line.

@@ -67,9 +67,6 @@ class Rows:
     def blocks(self, first_row: int = 0) -> Iterator[Block]:
         """Blocks of any number of rows, from a row on.
 
-        Args:
-            first_row: the row to begin with.
-
         Raises:
             DataError: for a file that cannot be read, no rows, or rows that are not finite
                 numbers, with their place in their file.

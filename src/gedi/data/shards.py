@@ -9,10 +9,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import types
+from pyarrow.parquet import ParquetFile
 
 from gedi.data.columns import not_numeric, numeric_rows, require_columns
 from gedi.data.dataset import Dataset, Values
@@ -24,11 +28,6 @@ from gedi.data.tables import column_names, open_parquet, read_parts
 from gedi.errors import DataError
 from gedi.untrusted import RefusedError
 from gedi.untrusted.tables import is_nested
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
 
 __all__ = ["Group", "GroupRows", "Piece", "Shards", "StreamedDataset", "load_stream", "mixed"]
 
@@ -133,11 +132,6 @@ class Shards:
 class GroupRows:
     """Rows of a group, read in turns with those of other groups.
 
-    Args:
-        path: of the file.
-        group: which of its row groups.
-        features: columns, in this order.
-
     Raises:
         DataError: for a file that cannot be read.
     """
@@ -161,11 +155,7 @@ class GroupRows:
 
 @dataclass(frozen=True, eq=False)
 class StreamedDataset(Dataset):
-    """A sample of the rows as `x`, and the shards that batches come from.
-
-    Args:
-        shards: all rows.
-    """
+    """A sample of the rows as `x`, and the shards that batches come from."""
 
     shards: Shards = field(kw_only=True)
 
@@ -251,12 +241,6 @@ def mixed(
 
     Several groups are open, and each fills an equal share of the buffer. Where one ends, the next
     in the order follows.
-
-    Args:
-        order: the groups.
-        sizes: the number of rows of each, at least one.
-        buffer_size: the most rows in a buffer.
-        at_once: the number of groups that are open.
     """
     waiting = deque(order)
     heads = [(waiting.popleft(), 0) for _ in range(min(at_once, len(waiting), buffer_size))]
@@ -343,8 +327,6 @@ def _refuse_other_columns(
 
 
 def _is_numeric(kind: "pa.DataType") -> bool:
-    from pyarrow import types  # noqa: PLC0415
-
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     return any(test(kind) for test in tests)
 
@@ -405,10 +387,8 @@ def _blocks(path: Path, group: Group, features: Sequence[str]) -> Iterator[Value
         )
 
 
-def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, "pd.Series | None"]:
+def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, pd.Series | None]:
     """Random rows (m, d) of some random groups, and their labels."""
-    import pandas as pd  # noqa: PLC0415
-
     rng = np.random.default_rng([_FOR_SAMPLE, seed])
     d = len(shards.features)
     chosen: list[int] = []

@@ -143,7 +143,7 @@ class Source:
         """Check the values of the options.
 
         Raises:
-            SettingsError: one is none that can be used.
+            SettingsError: if one cannot be used.
         """
         from gedi.data.columns import KINDS
 
@@ -246,7 +246,7 @@ class Source:
         files = table_files(source)
         for name in _FOR_TABLES:
             if not files and getattr(self, name) != OPTIONS[name].default:
-                raise DataError(f"{source} is no table: leave out {_flag(name)}")
+                raise DataError(f"{source} is not a table: leave out {_flag(name)}")
         if is_plugged(source):
             self._refuse("label", "image_size", "skip_bad")
             dataset = load_plugged(source, self.n_points, self.seed, self.split)

@@ -19,9 +19,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
 
 from gedi.data.cells import Shapes, decimal_marks
 from gedi.data.columns import (
@@ -45,7 +48,7 @@ from gedi.data.file_errors import (
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
 from gedi.data.remote import local_path
-from gedi.data.text_files import form_of, holds_quotes, table_start, text_rows
+from gedi.data.text_files import Frames, form_of, holds_quotes, table_start, text_rows
 from gedi.errors import DataError
 from gedi.installed import version_of
 from gedi.untrusted import RefusedError, check_room, json_of, refuse_special
@@ -57,10 +60,6 @@ from gedi.untrusted.tables import (
     check_text_claims,
     is_nested,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from pyarrow.parquet import ParquetFile
 
 __all__ = [
     "Part",
@@ -93,7 +92,7 @@ class Part(NamedTuple):
         share: of the file that has been read, in [0, 1].
     """
 
-    frame: "pd.DataFrame"
+    frame: pd.DataFrame
     first_row: int
     share: float
 
@@ -114,19 +113,26 @@ class TableOptions(NamedTuple):
     skip_footer: int = 0
 
 
+Wanted = Sequence[str] | None
+"""The columns to read; None means all."""
+
+Parts = Callable[[Wanted, int | None], Frames]
+"""A reader of some columns, some rows at a time or all at once (None)."""
+
+
 @dataclass(frozen=True)
 class _Table:
     """An open table.
 
     Args:
         names: of its columns.
-        parts: some columns or all (None), some rows at a time or all (None), and the share read.
+        parts: reads them.
         separator: of fields in text; a comma for other files.
         notes: on how it was read.
     """
 
     names: Sequence[str]
-    parts: Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]
+    parts: Parts
     separator: str = ","
     notes: tuple[str, ...] = ()
 
@@ -135,7 +141,7 @@ def table_files(source: str) -> tuple[Path, ...]:
     """The files of a table: one, those in a folder, or those of a pattern such as data/*.csv.
 
     Returns:
-        The files in the order of their names; none for what is no table.
+        The files in the order of their names; none if the source is not a table.
     """
     path = local_path(source)
     try:
@@ -232,13 +238,8 @@ def column_names(path: Path, options: TableOptions = TableOptions()) -> list[str
 
 def read_table(
     path: Path, columns: Sequence[str] | None = None, options: TableOptions = TableOptions()
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """All rows of a table.
-
-    Args:
-        path: of the file.
-        columns: the columns to read; None: all.
-        options: how files of text are read.
 
     Raises:
         DataError: the file is of another kind, damaged, or does not fit into memory.
@@ -305,8 +306,6 @@ def decimals_of(path: Path, plan: ColumnPlan, options: TableOptions) -> dict[str
 
 def open_parquet(path: Path) -> "ParquetFile":
     """A .parquet file, whose columns are read with a small buffer each instead of as a whole."""
-    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-
     refuse_special(path)
     return ParquetFile(path, buffer_size=2**16, pre_buffer=False)
 
@@ -331,7 +330,7 @@ def _opened(path: Path, options: TableOptions, groups: range | None = None) -> I
 
 
 def _refuse_others(path: Path, kind: str) -> None:
-    """Check that a file of typed values is no file of another kind with the wrong name.
+    """Check that a file of typed values is not a file of another kind with the wrong name.
 
     Raises:
         RefusedError: it seems to be one.
@@ -346,7 +345,7 @@ def _refuse_others(path: Path, kind: str) -> None:
     fits = start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"[", b"{") if is_json else False
     other = content_of(start)
     if other is not None and not fits and _KINDS.get(kind_of(start) or "") is not reader:
-        raise RefusedError(f"it is no {kind} file: it seems to be {other}")
+        raise RefusedError(f"it is not a {kind} file: it seems to be {other}")
 
 
 def _kind_of(path: Path) -> str:
@@ -356,10 +355,8 @@ def _kind_of(path: Path) -> str:
 
 def _joined(
     files: Sequence[Path], columns: Sequence[str] | None, options: TableOptions
-) -> tuple["pd.DataFrame", list[int], list[str], str]:
+) -> tuple[pd.DataFrame, list[int], list[str], str]:
     """All rows of some files with the same columns; their numbers; notes; and the separator."""
-    import pandas as pd  # noqa: PLC0415
-
     frames: list[pd.DataFrame] = []
     sizes: list[int] = []
     notes: list[str] = []
@@ -379,7 +376,7 @@ def _joined(
     return whole, sizes, notes, separator
 
 
-def _refuse_repeated_names(source: str, frame: "pd.DataFrame") -> None:
+def _refuse_repeated_names(source: str, frame: pd.DataFrame) -> None:
     """Check that no row repeats the names of the columns, as in files that were joined."""
     texts = [name for name in frame.columns if isinstance(frame[name].iloc[0], str)]
     if not texts or len(frame.columns) < 2:
@@ -394,8 +391,8 @@ def _refuse_repeated_names(source: str, frame: "pd.DataFrame") -> None:
         )
 
 
-def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
-    """Check that the last row is none of totals, which counts like any other."""
+def _refuse_totals(source: str, frame: pd.DataFrame) -> None:
+    """Check that the last row does not hold totals, which would count like any other row."""
     for name, value in frame.iloc[-1].items():
         if isinstance(value, str) and value.strip(" :").lower() in _TOTALS:
             others = {str(other).strip(" :").lower() for other in frame[name].iloc[:-1]}
@@ -412,9 +409,7 @@ def _refuse_totals(source: str, frame: "pd.DataFrame") -> None:
 def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     form = form_of(plain, path, encoding=options.encoding, has_header=not options.no_header)
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         if rows is None:
             check_text_claims(plain, form.separator)
         for frame, share in _without_end(text_rows(plain, form, rows), options.skip_footer):
@@ -423,12 +418,8 @@ def _text_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _Table(form.names, parts, form.separator, form.notes)
 
 
-def _without_end(
-    parts: Iterator[tuple["pd.DataFrame", float]], n: int
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def _without_end(parts: Frames, n: int) -> Frames:
     """The rows of text without empty ones at the end, and without the last n others."""
-    import pandas as pd  # noqa: PLC0415
-
     held: pd.DataFrame | None = None
     for part, share in parts:
         frame = part if held is None else pd.concat([held, part], ignore_index=True)
@@ -438,7 +429,7 @@ def _without_end(
             yield frame.iloc[:stop].reset_index(drop=True), share
 
 
-def _n_filled(frame: "pd.DataFrame") -> int:
+def _n_filled(frame: pd.DataFrame) -> int:
     """The number of rows up to the last that is not empty."""
     stop, step = len(frame), 16
     while stop:
@@ -455,9 +446,7 @@ def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range
         schema = file.schema_arrow
         names = _names_of_schema(path, schema)
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         _refuse_nested(path, schema, columns)
         if rows is None:
             check_parquet_claims(plain, columns)
@@ -479,8 +468,6 @@ def _parquet_table(plain: Path, path: Path, options: TableOptions, groups: range
 
 
 def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
-    import pyarrow as pa  # noqa: PLC0415
-
     @contextmanager
     def opened() -> Iterator[tuple[Any, Iterator[Any]]]:
         with pa.OSFile(str(plain)) as file:
@@ -496,7 +483,7 @@ def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range |
     with opened() as (schema, _):
         names = _names_of_schema(path, schema)
 
-    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+    def batches(columns: Wanted) -> Iterator[Any]:
         with opened() as (_, found):
             for batch in found:
                 yield batch if columns is None else batch.select(list(columns))
@@ -505,12 +492,12 @@ def _arrow_table(plain: Path, path: Path, options: TableOptions, groups: range |
 
 
 def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
-    from pyarrow import orc  # noqa: PLC0415
+    from pyarrow import orc  # noqa: PLC0415 - absent on some systems
 
     file = orc.ORCFile(plain)
     names = _names_of_schema(path, file.schema)
 
-    def batches(columns: Sequence[str] | None) -> Iterator[Any]:
+    def batches(columns: Wanted) -> Iterator[Any]:
         wanted = len(names) if columns is None else len(columns)
         check_room(file.nrows * wanted * _CELL_BYTES, f"{file.nrows:,} rows of {wanted} columns")
         for stripe in range(file.nstripes):
@@ -519,15 +506,10 @@ def _orc_table(plain: Path, path: Path, options: TableOptions, groups: range | N
     return _Table(names, _batched(path, file.schema, batches))
 
 
-def _batched(
-    path: Path, schema: Any, batches: Callable[[Sequence[str] | None], Iterator[Any]]
-) -> Callable[[Sequence[str] | None, int | None], Iterator[tuple["pd.DataFrame", float]]]:
+def _batched(path: Path, schema: Any, batches: Callable[[Wanted], Iterator[Any]]) -> Parts:
     """Parts of batches of pyarrow, each held against the memory before it is turned into rows."""
-    import pandas as pd  # noqa: PLC0415
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         _refuse_nested(path, schema, columns)
         frames: list[pd.DataFrame] = []
         n_bytes = 0
@@ -563,10 +545,8 @@ def _json_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _whole(_named(frame))
 
 
-def _frame_of_json(content: Any) -> "pd.DataFrame | None":  # noqa: PLR0911 - one a form
+def _frame_of_json(content: Any) -> pd.DataFrame | None:  # noqa: PLR0911 - one a form
     """The rows of JSON: records, columns, or what `pandas.DataFrame.to_json` writes; or None."""
-    import pandas as pd  # noqa: PLC0415
-
     if isinstance(content, list):
         return pd.DataFrame.from_records(content) if _are_records(content) else None
     while isinstance(content, dict) and len(content) == 1 and _is_nested(*content.values()):
@@ -611,8 +591,6 @@ def _are_places(names: Iterable[str]) -> bool:
 
 def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """Records, one a line."""
-    import pandas as pd  # noqa: PLC0415
-
     with plain.open(encoding="utf-8-sig") as stream:
         if stream.read(64).lstrip().startswith("["):
             return _json_table(plain, path, options, groups)
@@ -632,9 +610,7 @@ def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range |
     names = list(dict.fromkeys(name for record in records() for name in record))
     size = plain.stat().st_size
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         if rows is None:
             check_room(_JSON_BYTES * size, "its records")
         found = records()
@@ -649,8 +625,6 @@ def _lines_table(plain: Path, path: Path, options: TableOptions, groups: range |
 
 def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | None) -> _Table:
     """The first sheet of a spreadsheet."""
-    import pandas as pd  # noqa: PLC0415
-
     if version_of("openpyxl") is None:
         raise DataError(f"{path}: spreadsheets need an extra: pip install 'gedi[excel]'")
     check_book_claims(plain)
@@ -670,12 +644,10 @@ def _book_table(plain: Path, path: Path, options: TableOptions, groups: range | 
     return _whole(frame, tuple(notes))
 
 
-def _whole(frame: "pd.DataFrame", notes: tuple[str, ...] = ()) -> _Table:
+def _whole(frame: pd.DataFrame, notes: tuple[str, ...] = ()) -> _Table:
     """A table that is in memory."""
 
-    def parts(
-        columns: Sequence[str] | None, rows: int | None
-    ) -> Iterator[tuple["pd.DataFrame", float]]:
+    def parts(columns: Wanted, rows: int | None) -> Frames:
         chosen = frame if columns is None else frame[list(columns)]
         step = rows or max(1, len(frame))
         for start in range(0, max(1, len(frame)), step):
@@ -713,7 +685,7 @@ def _names_of_schema(path: Path, schema: Any) -> list[str]:
     return [str(name) for name in schema.empty_table().to_pandas().columns]
 
 
-def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with names of text, and without an index of pandas."""
     frame.columns = frame.columns.map(str)
     return frame.reset_index(drop=True)

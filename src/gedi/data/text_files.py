@@ -17,7 +17,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from gedi.data.contents import content_of, document_of
 from gedi.data.file_errors import listed
@@ -26,10 +30,8 @@ from gedi.untrusted import RefusedError, refuse_special
 from gedi.untrusted.packed import PACKED, suffix_of, unpacked
 from gedi.untrusted.tables import check_columns, check_text_head
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = [
+    "Frames",
     "TextForm",
     "encoding_of",
     "form_of",
@@ -62,6 +64,10 @@ _SAID = {
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
+Frames = Iterator[tuple[pd.DataFrame, float]]
+"""Some rows of a table at a time, and the share of the file that has been read."""
+
+
 class TextForm(NamedTuple):
     """What a text file looks like.
 
@@ -87,14 +93,8 @@ def form_of(
 ) -> TextForm:
     """What a text file looks like.
 
-    Args:
-        path: of the file.
-        where: the name that the user gave it, for errors.
-        encoding: of the text; None: found in the file.
-        has_header: whether a line of names comes first.
-
     Raises:
-        RefusedError: it is no text, or has too many columns.
+        RefusedError: it is not text, or has too many columns.
         DataError: it is empty, or its first line holds no names.
         OSError: it cannot be read.
     """
@@ -106,10 +106,6 @@ def form_of(
 
 def is_prose(path: Path, encoding: str | None = None) -> bool:
     """Whether a .txt file holds lines of text rather than a table.
-
-    Args:
-        path: of the file, which may be packed.
-        encoding: of the text; None: found in the file.
 
     Returns:
         Whether it does; False for what is no such file, or cannot be read as text, for which the
@@ -124,9 +120,7 @@ def is_prose(path: Path, encoding: str | None = None) -> bool:
         return False
 
 
-def text_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def text_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """All values as text, some rows at a time; and the share of the file that has been read.
 
     Args:
@@ -137,8 +131,6 @@ def text_rows(
     Raises:
         ValueError, OSError: the file is damaged.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
     done = 0
     if _is_simple(path, form):
         try:
@@ -161,17 +153,12 @@ def _is_simple(path: Path, form: TextForm) -> bool:
     return usual and bool(form.names) and not form.comments and not holds_quotes(path)
 
 
-def _simple_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def _simple_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """As `text_rows`, of a simple file: several times faster.
 
     Raises:
         pyarrow.ArrowInvalid: a line has more or fewer fields, or is no text.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import csv as arrow_csv  # noqa: PLC0415
-
     names = [str(place) for place in range(len(form.names))]
     size = max(1, path.stat().st_size)
     with path.open("rb") as file:
@@ -204,21 +191,15 @@ def _simple_rows(
             yield _text_frame([pa.Table.from_batches(held, reader.schema)], form.names), 1.0
 
 
-def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
+def _text_frame(tables: Sequence[Any], names: Sequence[str]) -> pd.DataFrame:
     """A frame of text from at most one table of pyarrow."""
-    import pandas as pd  # noqa: PLC0415
-
     columns = tables[0].columns if tables else [[] for _ in names]
     series = [pd.Series(pd.array(column, dtype="str")) for column in columns]
     return pd.concat(series, axis=1).set_axis(list(names), axis=1)
 
 
-def _any_rows(
-    path: Path, form: TextForm, rows: int | None
-) -> Iterator[tuple["pd.DataFrame", float]]:
+def _any_rows(path: Path, form: TextForm, rows: int | None) -> Frames:
     """As `text_rows`, of any file."""
-    import pandas as pd  # noqa: PLC0415
-
     size = path.stat().st_size
     with path.open("rb") as file, warnings.catch_warnings():
         stream = io.TextIOWrapper(file, form.encoding, newline="")
@@ -470,7 +451,7 @@ def encoding_of(path: Path) -> str:
     if max(zeros) > len(start) / 8 and min(zeros) < max(zeros) / 8:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     found = next((name for name in ("utf-8", "cp1252") if _fits(path, name)), None)
-    if found is None and set(start) & set(range(9)):  # it is no text
+    if found is None and set(start) & set(range(9)):  # it is not text
         return "latin-1"
     if found is None:
         raise RefusedError(
@@ -504,13 +485,13 @@ def _head_of(path: Path, encoding: str) -> tuple[str, bool]:
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(start)
     except UnicodeDecodeError as error:
-        raise RefusedError(f"it is no text in {_SAID.get(encoding, encoding)}") from error
+        raise RefusedError(f"it is not text in {_SAID.get(encoding, encoding)}") from error
     strange = {letter for letter in text if letter < " "} - set("\t\n\r\f\v\x1a")
     other = content_of(start) if strange else document_of(text)
     if other is not None:
-        raise RefusedError(f"it is no table of text: it seems to be {other}")
+        raise RefusedError(f"it is not a table of text: it seems to be {other}")
     if strange:
-        raise RefusedError(f"it is no text: it holds the character {min(strange)!r}")
+        raise RefusedError(f"it is not text: it contains the character {min(strange)!r}")
     return text, len(start) >= size
 
 

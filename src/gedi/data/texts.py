@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gedi.data.file_errors import reading
 from gedi.files import beside
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Texts", "open_texts", "write_texts"]
 
@@ -19,11 +17,7 @@ _TEXT = "text"
 
 
 class Texts(Sequence[str]):
-    """Texts by row, in memory or mapped from a file.
-
-    Args:
-        values: an array of pyarrow, of type large_string.
-    """
+    """Texts by row, in memory or mapped from a file."""
 
     def __init__(self, values: "pa.ChunkedArray") -> None:
         self._values = values
@@ -31,8 +25,6 @@ class Texts(Sequence[str]):
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Texts":
         """Texts in memory."""
-        import pyarrow as pa  # noqa: PLC0415
-
         return cls(pa.chunked_array([pa.array(list(texts), pa.large_string())]))
 
     def __len__(self) -> int:
@@ -70,8 +62,6 @@ class Texts(Sequence[str]):
 
 def write_texts(path: Path, parts: Iterator[Sequence[str]]) -> None:
     """Write texts to a file from which `open_texts` maps them."""
-    import pyarrow as pa  # noqa: PLC0415
-
     schema = pa.schema([(_TEXT, pa.large_string())])
     with (
         beside(path) as partial,
@@ -89,8 +79,6 @@ def open_texts(path: Path) -> Texts:
     Raises:
         DataError: if it is damaged.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
     with reading(path, "texts that were kept"):
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         table.validate(full=True)

@@ -247,8 +247,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             X: points (n, d), or images as they were fitted.
 
         Raises:
-            DataError: with fewer than 60 images, and for models of earlier versions, whose scores
-                are not held out.
+            DataError: with fewer than 60 images.
         """
         scores = self.score_samples(X)
         return self.model_.outlier_p_values(scores)
@@ -293,7 +292,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 contribute, and with typical values in the column's own type.
 
         Raises:
-            DataError: for images, and models of earlier versions.
+            DataError: for images.
         """
         rows = self._rows(X)
         explanation = self.model_.explain_outliers(rows)

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow
 import torch
 from numpy.typing import NDArray
+from pandas.api import types
 from scipy import sparse
 from torch import Tensor
 
@@ -26,9 +29,6 @@ from gedi.data.columns import (
 from gedi.data.inverse import inverse, places
 from gedi.errors import DataError
 from gedi.untrusted.limits import most_bytes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "as_points",
@@ -84,8 +84,6 @@ def learn_features(frame: "pd.DataFrame") -> tuple[ColumnPlan, NDArray[np.floati
     Raises:
         DataError: for columns that nothing can be done with.
     """
-    import pandas as pd  # noqa: PLC0415
-
     if any(isinstance(kind, pd.SparseDtype) for kind in frame.dtypes):
         _check_room(frame.shape, 8)
     if len(frame) == 0:
@@ -159,8 +157,6 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
         like: what `frame_of` returned.
         plan: of the columns.
     """
-    import pandas as pd  # noqa: PLC0415
-
     found = inverse(plan, values)
     names, kinds = like["names"], like["types"]
     if len(names) != len(plan.columns) or len(kinds) != len(names):
@@ -196,9 +192,6 @@ def imputed_frame(
         like: what `frame_of` returned.
         plan: of the columns.
     """
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
     filled, errors = filled.copy(), {}
     for column, at in zip(plan.used, places(plan).values(), strict=True):
         part = filled[:, at]
@@ -240,8 +233,6 @@ def _pandas(x: Any) -> "pd.DataFrame | None":
     Raises:
         DataError: for a series.
     """
-    import pandas as pd  # noqa: PLC0415
-
     library = _library(x)
     if library == "polars" and type(x).__name__ == "LazyFrame":
         x = x.collect()
@@ -274,8 +265,6 @@ def _of_tensor(x: Tensor) -> NDArray[Any]:
 
 
 def _of_array(x: NDArray[Any]) -> Any:
-    import pandas as pd  # noqa: PLC0415
-
     if x.dtype.names is not None:
         fields = {name: np.asarray(x[name]) for name in x.dtype.names}
         if any(field.ndim != 1 for field in fields.values()):
@@ -299,8 +288,6 @@ def _of_array(x: NDArray[Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    import pandas as pd  # noqa: PLC0415
-
     return value is None or value is pd.NA or isinstance(value, (str, bytes, Number))
 
 
@@ -348,8 +335,6 @@ def _check_room(shape: tuple[int, ...], itemsize: int) -> None:
 
 def _named(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The frame with names of columns that scikit-learn accepts."""
-    import pandas as pd  # noqa: PLC0415
-
     if not frame.shape[1]:
         raise DataError(
             f"X: expected at least one column, got a frame of {len(frame)} rows without columns"
@@ -393,8 +378,6 @@ def _in_library(frame: "pd.DataFrame", library: str) -> Any:
 
         return polars.from_pandas(frame)
     if library == "pyarrow":
-        import pyarrow  # noqa: PLC0415
-
         return pyarrow.Table.from_pandas(frame, preserve_index=False)
     return frame
 
@@ -412,8 +395,6 @@ def _with_enums(frame: Any, levels: Mapping[str, list[str]]) -> Any:
 
 def _type_of(column: "pd.Series") -> Any:
     """The type of a column, as JSON has it."""
-    from pandas.api import types  # noqa: PLC0415
-
     kind = column.dtype
     if str(kind).startswith("dictionary"):  # of pyarrow, whose name says no categories
         kind = plain(column).dtype
@@ -439,8 +420,6 @@ def _typed(column: "pd.Series", kind: Any) -> "pd.Series":
         ValueError: for a type that is none.
         TypeError: likewise.
     """
-    from pandas.api import types  # noqa: PLC0415
-
     if isinstance(kind, dict):
         return _of_categories(column, kind)
     if kind == _DECIMAL or _ARROW_DECIMAL.fullmatch(kind):
@@ -456,9 +435,6 @@ def _typed(column: "pd.Series", kind: Any) -> "pd.Series":
 
 def _of_numbers(column: "pd.Series", dtype: Any) -> "pd.Series":
     """Numbers, truth values and text in a type."""
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
     if types.is_bool_dtype(dtype):
         known = pd.Series((column.astype(float) >= 0.5).astype(object)).where(column.notna(), None)
         return known.astype("boolean").astype(dtype)
@@ -478,8 +454,6 @@ def _of_numbers(column: "pd.Series", dtype: Any) -> "pd.Series":
 
 def _of_categories(column: "pd.Series", kind: Mapping[str, Any]) -> "pd.Series":
     """A column of categories, with a further one for pooled values if there are any."""
-    import pandas as pd  # noqa: PLC0415
-
     names = list(kind["categories"])
     more = [level for level in column.dropna().unique() if level not in names]
     codes = pd.Categorical(column, categories=[*names, *more], ordered=bool(kind["ordered"]))
@@ -491,8 +465,6 @@ def _of_categories(column: "pd.Series", kind: Mapping[str, Any]) -> "pd.Series":
 
 def _of_dates(column: "pd.Series", kind: str) -> "pd.Series":
     """Dates in a type of dates of Python, numpy, pandas or pyarrow."""
-    import pandas as pd  # noqa: PLC0415
-
     if kind == _DATE:
         return pd.Series(column.dt.date)
     dtype = pd.api.types.pandas_dtype(kind)
@@ -508,14 +480,10 @@ def _of_dates(column: "pd.Series", kind: str) -> "pd.Series":
 
 def _of_decimals(column: "pd.Series", kind: str) -> "pd.Series":
     """A column of `Decimal` objects, or of decimals of pyarrow."""
-    import pandas as pd  # noqa: PLC0415
-
     parametric = _ARROW_DECIMAL.fullmatch(kind)
     if parametric is None:
         exact = [None if np.isnan(value) else Decimal(repr(value)) for value in column.tolist()]
         return pd.Series(exact, dtype=object)
-    import pyarrow  # noqa: PLC0415
-
     digits, decimals = map(int, parametric.groups())
     exact = [
         None if np.isnan(value) else Decimal(f"{value:.{decimals}f}") for value in column.tolist()

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from gedi.data.columns import ColumnPlan
-from gedi.errors import PluginError, RunError
+from gedi.errors import RunError
 from gedi.estimators.frames import framed
 from gedi.estimators.inputs import image_shape_of
 from gedi.evaluation.drift import Drift
@@ -27,7 +27,7 @@ from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
 from gedi.training.storage import load_trained, plugins_used, save_trained
-from gedi.untrusted import json_of, refuse_special
+from gedi.untrusted import json_of, readable, refuse_special
 
 __all__ = ["load_estimator", "save_estimator"]
 
@@ -103,15 +103,11 @@ def load_estimator(
     file = path / _CONFIG
     if not file.is_file():
         raise RunError(f"{path}: is not a saved estimator: it holds no {_CONFIG}")
-    try:
+    with readable(file):
         config = json_of(file)
         _check_config(config, kind, path, encoder, method)
         estimator: Any = _estimator(config, kind, encoder, method)
         shape = image_shape_of(estimator.input_shape_) or estimator.input_shape_
-    except (RunError, PluginError):
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise RunError(f"{file}: cannot be read: {error!r}") from error
     estimator.model_ = load_trained(
         path / _MODEL, estimator.settings_, shape, encoder=encoder, method=method
     )
@@ -208,7 +204,7 @@ def _check_learned(estimator: Any) -> None:
         raise ValueError(f"columns_: expected {n}, as n_features_in_ says")
     if (n if plan is None else len(plan.features)) != math.prod(shape):
         raise ValueError(f"n_features_in_: expected {math.prod(shape)}, as input_shape_ says")
-    if frame is not None:  # an earlier version stores none
+    if frame is not None:
         known = ColumnPlan.of_numbers(map(str, frame["names"])) if plan is None else plan
         framed(np.zeros((1, math.prod(shape))), {**frame, "library": "pandas"}, known)
     if not isinstance(getattr(estimator, "agreement_", None), (int, float, type(None))):

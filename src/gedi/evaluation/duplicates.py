@@ -26,17 +26,14 @@ class Pair(NamedTuple):
     cosine: float
 
 
-def near_duplicates(
-    x: NDArray[np.floating], *, n_pairs: int = 20, close: float = _CLOSE
-) -> tuple[list[Pair], int]:
-    """Pairs of rows whose features have a cosine of at least `close`, the closest first.
+def near_duplicates(x: NDArray[np.floating], *, n_pairs: int = 20) -> tuple[list[Pair], int]:
+    """Pairs of rows whose features have nearly the same direction, the closest first.
 
     Of more than 10,000 rows, evenly spaced ones are compared.
 
     Args:
         x: features, (n, d).
         n_pairs: the number of pairs, at most.
-        close: the smallest cosine of a pair.
 
     Returns:
         The pairs, each row in at most one of them, and the number of rows that have a near
@@ -54,7 +51,7 @@ def near_duplicates(
         products[np.arange(stop)[None, :] >= np.arange(start, stop)[:, None]] = -1.0
         nearest[start:stop] = products.argmax(1)
         cosines[start:stop] = products.max(1)
-    found = np.flatnonzero(cosines >= close)
+    found = np.flatnonzero(cosines >= _CLOSE)
     pairs: list[Pair] = []
     taken: set[int] = set()
     for second in found[np.argsort(-cosines[found], kind="stable")]:

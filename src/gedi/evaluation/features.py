@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from gedi.untrusted import refuse_special
+from gedi.untrusted import DAMAGED, refuse_special
 
 __all__ = [
     "FeatureNet",
@@ -149,10 +149,6 @@ def save_feature_net(net: FeatureNet, path: Path) -> None:
 
     The file is written under a temporary name and then renamed, so that readers never see an
     incomplete file.
-
-    Args:
-        net: the network.
-        path: the file; its folder must exist.
     """
     tensors = {name: value.detach().contiguous() for name, value in net.state_dict().items()}
     shape = {"image_shape": json.dumps(net.image_shape), "n_classes": json.dumps(net.n_classes)}
@@ -185,17 +181,7 @@ def load_feature_net(path: Path) -> FeatureNet:
             raise ValueError(f"its tensors are not for {n_classes} classes and {channels} channels")
         net = FeatureNet((channels, height, width), n_classes, generator=Generator())
         net.load_state_dict(tensors)
-    except (
-        OSError,
-        SafetensorError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        RecursionError,
-    ) as error:
+    except DAMAGED as error:
         raise ValueError(
             f"{path}: cannot be read as a feature network: {' '.join(str(error).split())}"
         ) from error

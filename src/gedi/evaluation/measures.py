@@ -62,10 +62,6 @@ _PART = 500  # samples at a time, so that memory does not grow with their number
 def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float]:
     """Agreement of the clusters with known classes: "NMI", "ARI" and "accuracy".
 
-    Args:
-        trained: the model.
-        test: labelled points.
-
     Raises:
         DataError: for points without labels, or that do not fit the model.
     """
@@ -203,10 +199,6 @@ def as_bytes(x: Values, value_range: tuple[float, float]) -> Tensor:
 
     Bytes stay as they are; values out of range are clipped.
 
-    Args:
-        x: images.
-        value_range: lowest and highest value.
-
     Raises:
         GediError: for values that are not finite.
     """
@@ -277,10 +269,6 @@ def compare_scores(
     inliers: Scores, outliers: Mapping[str, Scores]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """How well each score detects each set of outliers: score -> set -> AUROC, AUPR and FPR95.
-
-    Args:
-        inliers: scores of points like the data.
-        outliers: by name of the set, its scores.
 
     Raises:
         GediError: for scores that are NaN.
@@ -356,13 +344,7 @@ def outlier_sets(
 
 
 def some_of(dataset: Dataset, n: int, generator: Generator) -> Dataset:
-    """At most n of the points, drawn without replacement; the set itself if it has no more.
-
-    Args:
-        dataset: the points.
-        n: the largest number of points.
-        generator: draws them; it is not used if all are kept.
-    """
+    """At most n of the points, drawn without replacement; the set itself if it has no more."""
     if len(dataset.x) <= n:
         return dataset
     order = torch.randperm(len(dataset.x), generator=generator, device=generator.device)

@@ -21,12 +21,7 @@ _LEAST = 0.05  # nats
 def of_columns(
     explanation: OutlierExplanation, plan: ColumnPlan
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each column of a table contributes, the sum over its features, and its typical values.
-
-    Args:
-        explanation: of points, by their features.
-        plan: of the columns.
-    """
+    """What each column of a table contributes, summed over its features, and typical values."""
     contributions, typical = explanation
     sums = {name: contributions[:, at].sum(1) for name, at in places(plan).items()}
     return pd.DataFrame(sums), inverse(plan, typical)

@@ -86,9 +86,6 @@ def names_of_words(words: Sequence[Sequence[str]]) -> list[str]:
     """A name for each cluster of its most typical words; the number where there are none.
 
     Clusters of equal names get more words, or their number.
-
-    Args:
-        words: of each cluster, the most typical first.
     """
     names: list[str] = []
     for k, own in enumerate(words):

@@ -59,10 +59,6 @@ class GroupSource:
     def read(self, dataset: Dataset, n_values: int) -> Groups:
         """Read the groups and their outcomes, and compile the rule.
 
-        Args:
-            dataset: the data.
-            n_values: the number of values of each symbol, c.
-
         Raises:
             DataError: if the table cannot be read, or refers to inputs that do not exist.
             RuleError: if the rule cannot be compiled, or an outcome does not fit it.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from gedi.data.dataset import Dataset
 from gedi.data.source import Source
@@ -19,7 +19,7 @@ from gedi.runs import Run
 from gedi.training.custom import Custom
 from gedi.training.plan import Plan
 from gedi.training.session import Fit
-from gedi.untrusted import json_of
+from gedi.untrusted import json_object
 
 __all__ = ["Filled", "Trainer", "Workspace", "filled"]
 
@@ -104,15 +104,7 @@ class Workspace:
             RunError: if the file cannot be read.
         """
         file = self.out / name / _MEASURES
-        if not file.is_file():
-            return {}
-        try:
-            tree: Any = json_of(file)
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
-        if not isinstance(tree, dict):
-            raise RunError(f"{file}: cannot be read: expected names with values")
-        return tree
+        return json_object(file) if file.is_file() else {}
 
     def store(self, name: str, measured: Tree) -> None:
         """Store the measures of a cell."""

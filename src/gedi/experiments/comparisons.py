@@ -105,7 +105,6 @@ PRESETS: Mapping[PresetName, Preset] = {
         settings={
             "encoder": {"kind": "resnet8"},
             "precision": "bf16-mixed",
-            "compile": True,
         },
         updates=50_000,
     ),
@@ -220,13 +219,6 @@ def settings_of(
 ) -> Settings:
     """The settings of a cell's training, without those that are chosen from the data.
 
-    Args:
-        cell: the cell.
-        n_points: number of points.
-        n_classes: number of classes, the only information from the labels.
-        minutes: duration of a training, if the budget is `minutes`.
-        changes: changes to the preset for every method.
-
     Raises:
         SettingsError: for changes that do not fit.
     """
@@ -260,12 +252,7 @@ def _duration(cell: Cell, preset: Preset, n_points: int, minutes: float) -> Tree
 
 
 def merged(tree: Tree, part: Mapping[str, Any]) -> Tree:
-    """The tree with its leaves replaced by those of another.
-
-    Args:
-        tree: nested names with values.
-        part: nested names with values, possibly fewer.
-    """
+    """The tree with its leaves replaced by those of another."""
     found = dict(tree)
     for name, value in part.items():
         known = found.get(name)
@@ -278,10 +265,6 @@ def comparison_table(table: TableName, found: Sequence[tuple[Cell, Tree]]) -> st
 
     Figures are the median and the range; in the table of the toys, they are the mean and the
     standard deviation, like those of the paper.
-
-    Args:
-        table: which table.
-        found: cells with their measures.
     """
     rows = [
         {

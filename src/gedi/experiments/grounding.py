@@ -91,11 +91,6 @@ def rule_cells(
 def rule_settings(cell: RuleCell, minutes: float, changes: Tree) -> Settings:
     """The settings of a cell's training, without those that are chosen from the data.
 
-    Args:
-        cell: the cell.
-        minutes: duration of the training.
-        changes: changes to the defaults for every method.
-
     Raises:
         SettingsError: for changes that do not fit.
     """

@@ -20,13 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Desk:
-    """An open run.
-
-    Args:
-        run: the run folder.
-        population: its points.
-        names: the names of its clusters, which the panel "Names" changes.
-    """
+    """An open run."""
 
     run: Run
     population: Population

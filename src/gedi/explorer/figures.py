@@ -66,13 +66,7 @@ def tiles_of(population: Population, places: Sequence[int]) -> list[tuple[NDArra
 
 
 def gallery_of(columns: int, height: int | None, name: str) -> gr.Gallery:
-    """An empty gallery whose images can be selected; its heading is placed above it.
-
-    Args:
-        columns: images in a row.
-        height: in pixels; None: as high as the images.
-        name: the id of the element.
-    """
+    """An empty gallery whose images can be selected; its heading is placed above it."""
     return gr.Gallery(
         show_label=False,
         columns=columns,

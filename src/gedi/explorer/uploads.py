@@ -32,11 +32,6 @@ def points_of_files(
 
     Files are checked before they are decoded.
 
-    Args:
-        run: the run whose model will see the points.
-        files: paths of the uploads.
-        value_range: lowest and highest pixel value of the run's images.
-
     Raises:
         DataError: for too many, too large or unreadable files, or other kinds of files.
     """

@@ -181,13 +181,7 @@ class ResidualClassifier(EnergyClassifier):
 
 @torch.no_grad()
 def member(model: EnergyClassifier, into: EnergyClassifier, index: int) -> EnergyClassifier:
-    """Copy one member of a batched model into a single model of the same shape.
-
-    Args:
-        model: a model with members.
-        into: the single model; it is changed in place and returned.
-        index: the number of the member.
-    """
+    """Copy one member of a batched model into a single model of the same shape."""
     for target, source in zip(into.parameters(), model.parameters(), strict=True):
         target.copy_(source[index])
     return into
@@ -216,12 +210,7 @@ def number_by_size(model: EnergyClassifier, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def renumber_head(model: EnergyClassifier, order: Tensor) -> EnergyClassifier:
-    """Renumber the clusters of a model.
-
-    Args:
-        model: changed in place and returned.
-        order: the old number of each cluster, (*members, c).
-    """
+    """Renumber the clusters of a model."""
     for parameter in (model.head.weight, model.head.bias):
         parameter.copy_(renumbered(parameter, order))
     return model

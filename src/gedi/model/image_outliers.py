@@ -12,7 +12,6 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d
 
-from gedi.deadline import Deadline
 from gedi.model.classifier import EnergyClassifier
 from gedi.model.outlier_energy import OutlierEnergy
 
@@ -46,7 +45,6 @@ class ImageOutlierEnergy(OutlierEnergy):
         z: Tensor,
         image_shape: Shape,
         generator: Generator,
-        deadline: Deadline = Deadline(),
     ) -> tuple[Self, Tensor]:
         """The energy of images (n, d), n >= 2, scaled, that the network was not trained on.
 
@@ -55,12 +53,11 @@ class ImageOutlierEnergy(OutlierEnergy):
             z: the images, flattened.
             image_shape: the shape of one image, (C, H, W).
             generator: splits them into references, on the CPU.
-            deadline: see `OutlierEnergy.fit`.
 
         Returns:
             The energy, with all clusters 0, and the places of the held-out images, (m,).
         """
-        energy, places = cls.fit(image_features(network, z, image_shape), generator, deadline)
+        energy, places = cls.fit(image_features(network, z, image_shape), generator)
         energy.image_shape = image_shape
         return energy, places
 

@@ -100,13 +100,7 @@ class LinearClassifier(EnergyClassifier):
 
     @torch.no_grad()
     def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d).
-
-        Args:
-            n: the number of draws.
-            generator: draws them.
-            cluster: the cluster y; None means p(x).
-        """
+        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d)."""
         base = cast(NormalizedGaussian, self.base)
         shares = self.log_masses()[0].softmax(-1)
         if cluster is None:

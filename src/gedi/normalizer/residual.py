@@ -16,13 +16,7 @@ _GAINS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 @torch.no_grad()
 def residuals_of_draws(model: EnergyClassifier, n_draws: int, generator: Generator) -> Tensor:
-    """What the network adds to the base at draws of the base, r = -E - log q, (n_draws,), float64.
-
-    Args:
-        model: a single network with a base that can be sampled.
-        n_draws: draws of the base.
-        generator: draws them.
-    """
+    """What the network adds to the base at draws of it, r = -E - log q, (n_draws,), float64."""
     return _residual(model, model.base.sample((n_draws,), generator))  # type: ignore[union-attr, operator]
 
 

@@ -14,11 +14,6 @@ def write_page(path: Path, template: str, content: Mapping[str, object]) -> None
     """Render a page and replace the file at `path` with it in one step.
 
     A reader of `path` finds the old page or the new one, never half a page.
-
-    Args:
-        path: where the page goes; its folder must exist.
-        template: name of the template.
-        content: variables of the template, by name.
     """
     page = render(template, content)
     with beside(path) as partial:
@@ -27,12 +22,7 @@ def write_page(path: Path, template: str, content: Mapping[str, object]) -> None
 
 
 def render(template: str, content: Mapping[str, object]) -> str:
-    """The page of a template, with all content escaped.
-
-    Args:
-        template: name of the template.
-        content: variables of the template, by name.
-    """
+    """The page of a template, with all content escaped."""
     return _environment().get_template(template).render(content)
 
 

@@ -28,12 +28,7 @@ __all__ = ["write"]
 
 
 def write(path: Path, content: ReportContent) -> None:
-    """Write the report as one self-contained HTML file; see `gedi.report.html.write_page`.
-
-    Args:
-        path: where the page goes; its folder must exist.
-        content: content of the report.
-    """
+    """Write the report as one self-contained HTML file; see `gedi.report.html.write_page`."""
     write_page(path, "report.html.j2", _context(content))
 
 

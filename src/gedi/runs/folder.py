@@ -26,7 +26,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import yaml
@@ -58,7 +58,15 @@ from gedi.training.numbering import Reference
 from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
-from gedi.untrusted import check_room, check_within, json_of, refuse_special, yaml_of
+from gedi.untrusted import (
+    check_room,
+    check_within,
+    json_object,
+    json_of,
+    readable,
+    refuse_special,
+    yaml_of,
+)
 
 __all__ = ["Run", "feature_cache", "first_free", "is_taken"]
 
@@ -70,6 +78,22 @@ _DRIFT = "drift.txt"
 _FEATURES = "features"
 _LONGEST_FAILURE = 2000  # characters
 _CSV_BYTES = 100  # memory that Python needs for one byte of CSV, at worst (empty values)
+
+
+class Reading(TypedDict, total=False):
+    """How other data are read, where they differ from the training data.
+
+    Attributes:
+        split: of a set of images.
+        skip_bad: leave out images that cannot be read.
+        text: the column of texts, if it has another name.
+        table_options: options of `Source` on how tables are read.
+    """
+
+    split: str | None
+    skip_bad: bool
+    text: str | None
+    table_options: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -222,12 +246,10 @@ class Run:
         file = path / "run.json"
         if not file.is_file():
             raise RunError(f"{path}: is not a run folder: it contains no run.json")
-        try:
+        with readable(file):
             check_within(path)
             facts = _facts(json_of(file))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
-        return cls(path, *facts)
+        return cls(path, **facts)
 
     def require(self, *groups: Group) -> None:
         """Check that the plug-ins of the training are installed.
@@ -269,12 +291,8 @@ class Run:
                 f"{file}: is missing, probably because the training was killed before it began: "
                 "train again with --overwrite"
             )
-        try:
-            settings = complete(from_dict(yaml_of(file)))
-        except (OSError, ValueError) as error:  # includes SettingsError
-            reason = " ".join(str(error).split())
-            raise RunError(f"{file}: cannot be read: {reason}") from error
-        return settings
+        with readable(file):
+            return complete(from_dict(yaml_of(file)))
 
     # --- data
 
@@ -332,7 +350,7 @@ class Run:
         file = self.path / "metrics.csv"
         if not file.is_file():
             return {}
-        try:
+        with readable(file):
             refuse_special(file)
             check_room(_CSV_BYTES * file.stat().st_size, "what it may contain")
             text = file.read_text(encoding="utf-8")
@@ -340,8 +358,6 @@ class Run:
             lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
             table = np.array([[float(value) for value in line] for line in lines[1:]], np.float64)
             columns = table.reshape(len(lines) - 1, len(lines[0])).T if lines[1:] else ()
-        except (OSError, ValueError, csv.Error) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
         return dict(zip(lines[0] if lines else (), columns, strict=False))
 
     # --- checkpoints
@@ -386,15 +402,7 @@ class Run:
             RunError: if it cannot be read.
         """
         file = self.path / "result.json"
-        if not file.is_file():
-            return {}
-        try:
-            content: Any = json_of(file)
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
-        if not isinstance(content, dict):
-            raise RunError(f"{file}: cannot be read: expected a JSON object")
-        return content
+        return json_object(file) if file.is_file() else {}
 
     def save_drift(self, words: str) -> None:
         """Write what an update changed."""
@@ -413,53 +421,36 @@ class Run:
         file = self.path / _FAILURE
         if not file.is_file() or self.result():
             return None
-        try:
+        with readable(file):
             refuse_special(file)
             with file.open(encoding="utf-8") as stream:
                 return stream.read(_LONGEST_FAILURE).strip()
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file}: cannot be read: {error}") from error
 
     def new_data(
         self,
         path: str,
         label: str | None = None,
         *,
-        split: str | None = None,
-        skip_bad: bool = False,
-        text: str | None = None,
-        table_options: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
         watch_features: Watch | None = None,
         keep: bool = True,
+        **how: Unpack[Reading],
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
 
         Args:
             path: the data.
             label: the column of labels, if there is one.
-            split: of images.
-            skip_bad: whether to leave out images that cannot be read.
-            text: the column of texts, if it is another one than in the training data.
-            table_options: options of `Source` on how tables are read, where they differ from the
-                training.
             watch: called while images are decoded.
             watch_features: see `read`.
             keep: whether features of texts or photographs are kept in the run folder.
+            **how: see `Reading`.
 
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
         dataset = self.other_data(
-            path,
-            label,
-            split=split,
-            skip_bad=skip_bad,
-            text=text,
-            table_options=table_options,
-            watch=watch,
-            watch_features=watch_features,
-            keep=keep,
+            path, label, watch=watch, watch_features=watch_features, keep=keep, **how
         )
         self._check_features(path, dataset.x.shape[1])
         return dataset
@@ -493,55 +484,32 @@ class Run:
         path: str,
         label: str | None = None,
         *,
-        split: str | None = None,
-        skip_bad: bool = False,
-        text: str | None = None,
-        table_options: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
         watch_features: Watch | None = None,
         keep: bool = True,
+        **how: Unpack[Reading],
     ) -> Dataset:
-        """Read data of any shape in the same way as the training data.
-
-        Args:
-            path: of the data.
-            label: the column of labels.
-            split: of a set of images.
-            skip_bad: leave out images that cannot be read.
-            text: the column of texts, if it is another one than in the training data.
-            table_options: see `new_data`.
-            watch: see `Source.read`.
-            watch_features: see `read`.
-            keep: whether features of texts or photographs are kept in the run folder.
+        """Read data of any shape in the same way as the training data; see `new_data`.
 
         Raises:
             DataError: if they cannot be read.
         """
-        source = self.other_source(
-            path, label, split=split, skip_bad=skip_bad, text=text, table_options=table_options
-        )
+        source = self.other_source(path, label, **how)
         if self.source.has_features:
             cache = feature_cache(self.path, watch_features) if keep else None
             return source.read(watch, cache=cache, min_rows=1)
         plan = self.columns if table_files(path) else None
         return source.read(watch, plan=plan, min_rows=1)
 
-    def other_source(
-        self,
-        path: str,
-        label: str | None = None,
-        *,
-        split: str | None = None,
-        skip_bad: bool = False,
-        text: str | None = None,
-        table_options: Mapping[str, Any] | None = None,
-    ) -> Source:
+    def other_source(self, path: str, label: str | None = None, **how: Unpack[Reading]) -> Source:
         """Where `other_data` reads from; the arguments are the same.
 
         Raises:
             DataError: if the training data were no texts and `text` is given, or for options that
                 do not fit the data.
         """
+        text, table_options = how.get("text"), how.get("table_options")
+        split, skip_bad = how.get("split"), how.get("skip_bad", False)
         if text is not None and not self.has_texts:
             raise DataError(f"--text: {self.path} was not trained on texts: leave it out")
         if self.source.has_features:
@@ -628,22 +596,8 @@ def _plugins(source: Source, settings: Settings) -> tuple[Plugin, ...]:
     return (*([] if data is None else [data]), *plugins_used(settings))
 
 
-_Facts = tuple[
-    Source,
-    int,
-    tuple[str, ...],
-    tuple[int, int, int] | None,
-    GroupSource | None,
-    str | None,
-    tuple[Plugin, ...],
-    ColumnPlan | None,
-    str | None,
-    Growth | None,
-]
-
-
-def _facts(content: Any) -> _Facts:
-    """Read the content of run.json: all fields of `Run` except `path`, in their order.
+def _facts(content: Any) -> dict[str, Any]:
+    """Read the content of run.json: all fields of `Run` except `path`.
 
     Raises:
         ValueError: if it is not what `Run.create` writes.
@@ -668,15 +622,27 @@ def _facts(content: Any) -> _Facts:
     columns = _columns(plan, names)
     if columns is not None and len(columns.features) != d:
         raise ValueError(f"columns: expected {d} features, got {len(columns.features)}")
+    image_shape = None if shape is None else _image_shape(shape, d)
     grown = content.get("growth")
-    growth = None if grown is None else Growth.of_json(grown)
-    if shape is None:
-        return source, d, tuple(names), None, groups, like, brought, columns, number, growth
+    return {
+        "source": source,
+        "n_features": d,
+        "feature_names": tuple(names),
+        "image_shape": image_shape,
+        "groups": groups,
+        "like": like,
+        "plugins": brought,
+        "columns": columns if image_shape is None else None,
+        "number": number,
+        "growth": None if grown is None else Growth.of_json(grown),
+    }
+
+
+def _image_shape(shape: Any, n_features: int) -> tuple[int, int, int]:
     whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
-    if not whole or len(shape) != 3 or math.prod(shape) != d:
-        raise ValueError(f"image_shape: expected three whole numbers whose product is {d}")
-    image_shape = (shape[0], shape[1], shape[2])
-    return source, d, tuple(names), image_shape, groups, like, brought, None, number, growth
+    if not whole or len(shape) != 3 or math.prod(shape) != n_features:
+        raise ValueError(f"image_shape: expected three whole numbers whose product is {n_features}")
+    return shape[0], shape[1], shape[2]
 
 
 def _columns(plan: ColumnPlan | None, names: Sequence[str]) -> ColumnPlan | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gedi.errors import RunError
 from gedi.files import beside
-from gedi.untrusted import RefusedError, json_of
+from gedi.untrusted import json_of, readable
 
 __all__ = ["BEFORE", "FILE", "ClusterNames", "given_names", "names_of_run"]
 
@@ -85,14 +85,10 @@ class ClusterNames:
         Raises:
             RunError: if it is damaged.
         """
-        try:
+        with readable(file, "; remove it to start again"):
             content = json_of(file)
             names = tuple(map(str, content["names"]))
-            # Files of earlier versions hold only names that were given, and numbers.
-            given = content.get("given", [name != str(k) for k, name in enumerate(names)])
-            return cls(names, tuple(map(int, content["into"])), tuple(map(bool, given)))
-        except (OSError, RefusedError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RunError(f"{file}: cannot be read ({error}); remove it to start again") from error
+            return cls(names, tuple(map(int, content["into"])), tuple(map(bool, content["given"])))
 
     def save(self, folder: Path, name: str = FILE) -> None:
         """Store the names in a run folder, completely or not at all."""
@@ -197,9 +193,6 @@ def _found_names(folder: Path, n_clusters: int) -> list[str]:
     file = folder / _RESULT
     if not file.is_file():
         return []
-    try:
-        content = json_of(file)
-        names = [str(name) for name in content.get("names", [])]
-    except (OSError, RefusedError, ValueError, TypeError, AttributeError) as error:
-        raise RunError(f"{file}: cannot be read: {error}") from error
+    with readable(file):
+        names = [str(name) for name in json_of(file).get("names", [])]
     return names if len(names) == n_clusters else []

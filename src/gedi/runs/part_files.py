@@ -19,11 +19,7 @@ __all__ = ["PartFiles"]
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The parts of a file.
-
-    Args:
-        target: the file.
-    """
+    """The parts of a file."""
 
     target: Path
 
@@ -34,9 +30,6 @@ class PartFiles:
 
     def begin(self, key: str) -> int:
         """Keep the existing parts if they were made from the same input, else discard them.
-
-        Args:
-            key: everything that the parts depend on.
 
         Returns:
             The number of parts that are already there.
@@ -55,21 +48,12 @@ class PartFiles:
         return sum(int(part.name.partition("-")[2]) for part in self._parts())
 
     def add(self, n_rows: int, write: Callable[[Path], object]) -> None:
-        """Write the next part.
-
-        Args:
-            n_rows: number of rows in the part.
-            write: writes the part to a given path.
-        """
+        """Write the next part."""
         with beside(self.folder / f"{len(self._parts()):06d}-{n_rows}") as partial:
             write(partial)
 
     def finish(self, join: Callable[[Sequence[Path], Path], object]) -> None:
-        """Join the parts into the file, and remove them.
-
-        Args:
-            join: joins the files in its first argument into the path in its second.
-        """
+        """Join the parts into the file, and remove them."""
         whole = self.folder / "whole"
         join(self._parts(), whole)
         whole.replace(self.target)

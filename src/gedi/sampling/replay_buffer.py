@@ -19,8 +19,6 @@ class ReplayBuffer(nn.Module):
         start: draws the starts of new chains, such as `Box.uniform` or `GaussianBase.sample`.
         reinit: the probability that a drawn chain is restarted.
         members: leading dimensions of the positions, for several models.
-        dtype: the dtype in which positions are stored; None is that of `start`. float16 halves the
-            memory, and rounds positions to 11 bits, a relative error of at most 1/2048.
         generator: draws the initial positions.
 
     Raises:
@@ -36,7 +34,6 @@ class ReplayBuffer(nn.Module):
         *,
         reinit: float = 0.05,
         members: tuple[int, ...] = (),
-        dtype: torch.dtype | None = None,
         generator: Generator,
     ) -> None:
         super().__init__()
@@ -46,19 +43,12 @@ class ReplayBuffer(nn.Module):
             )
         self.reinit = reinit
         self.start = start
-        positions = start((*members, capacity), generator)
-        self._moving = positions.dtype
-        self.register_buffer("positions", positions.to(dtype))
+        self.register_buffer("positions", start((*members, capacity), generator))
 
     @property
     def capacity(self) -> int:
         """The number of chains."""
         return self.positions.shape[-2]
-
-    @property
-    def chains(self) -> Tensor:
-        """All positions (..., capacity, d), in the dtype in which chains move."""
-        return self.positions.to(self._moving)
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw n different chains, and restart some of them.
@@ -73,11 +63,11 @@ class ReplayBuffer(nn.Module):
             raise ValueError(f"expected at most {self.capacity} chains, got {n}")
         device = self.positions.device
         index = torch.randperm(self.capacity, device=device, generator=generator)[:n]
-        x = self.positions[..., index, :].to(self._moving)
+        x = self.positions[..., index, :]
         anew = torch.rand(x.shape[:-1], device=device, generator=generator) < self.reinit
         fresh = self.start(tuple(x.shape[:-1]), generator)
         return index, torch.where(anew[..., None], fresh, x)
 
     def put(self, index: Tensor, x: Tensor) -> None:
         """Store the positions x (..., n, d) of the chains with these indices (n,)."""
-        self.positions[..., index, :] = x.to(self.positions.dtype)
+        self.positions[..., index, :] = x

@@ -153,8 +153,6 @@ class SamplerSettings:
         n_anchors: the number of data points that jumps, and local scales of the views, refer to.
         buffer_size: the number of chains in the replay buffer. Lower it if chains are stale. Null:
             the batch size.
-        buffer_dtype: the dtype in which chains are stored. float16 halves the memory, with a
-            relative rounding error of at most 1/2048.
         reinit: the probability that a chain is restarted. Raise it if chains are stale.
         vera: the amortised sampler.
     """
@@ -173,7 +171,6 @@ class SamplerSettings:
     jumps: int = 1
     n_anchors: int = 256
     buffer_size: int | None = None
-    buffer_dtype: Literal["float32", "float16"] = "float32"
     reinit: float = 0.01
     vera: VeraSettings = field(default_factory=VeraSettings)
 
@@ -317,8 +314,6 @@ class Settings:
         device: auto, cpu or cuda; auto uses a GPU if there is one.
         precision: 32-true; or bf16-mixed for GPUs, in which the encoder computes in bfloat16 during
             the training, while energies, chains and weights stay in float32.
-        compile: compile the network and the gradients of the chains by torch.compile. This takes
-            minutes at the start, so use it for long trainings on a GPU.
         cuda_graph: launch the chains, gradients and optimizer step of an iteration as one CUDA
             graph, which is faster. Null: true on a GPU with one process and sampler.kind langevin,
             unless the encoder is your own, or labels or rules are given.
@@ -347,7 +342,6 @@ class Settings:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    compile: bool = False
     cuda_graph: bool | None = None
     rename: bool = True
     evaluate_every: int = 50

@@ -46,11 +46,6 @@ class Cell:
 def check_sweep(n_points: int, n_clusters: Sequence[int], n_parts: int) -> list[int]:
     """Returns the numbers of clusters in ascending order without duplicates.
 
-    Args:
-        n_points: number of points, n.
-        n_clusters: numbers of clusters to try.
-        n_parts: number of halves to train on at each.
-
     Raises:
         SettingsError: for numbers below 2, no numbers, or fewer than 2 parts.
         DataError: if a half has fewer points than clusters.
@@ -73,13 +68,7 @@ def check_sweep(n_points: int, n_clusters: Sequence[int], n_parts: int) -> list[
 
 
 def half(n_points: int, part: int, seed: int) -> NDArray[np.int64]:
-    """Rows of one half of the points, ascending; halves 0 and 1, 2 and 3, ... are disjoint.
-
-    Args:
-        n_points: number of points, n.
-        part: number of the half.
-        seed: of all halves.
-    """
+    """Rows of one half of the points, ascending; halves 0 and 1, 2 and 3, ... are disjoint."""
     order = np.random.default_rng([seed, part // 2]).permutation(n_points)
     middle = n_points // 2
     return np.sort(order[:middle] if part % 2 == 0 else order[middle:])

@@ -29,7 +29,7 @@ from gedi.runs import feature_cache
 from gedi.runs.lock import LOCK
 from gedi.sweeps.advice import Advice, Row
 from gedi.sweeps.halves import Cell
-from gedi.untrusted import check_within, json_of
+from gedi.untrusted import check_within, json_of, readable
 
 __all__ = ["TITLES", "SweepFolder", "figures"]
 
@@ -48,21 +48,13 @@ _CELLS = "cells"
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """A folder with the cells of one sweep.
-
-    Args:
-        path: the folder.
-    """
+    """A folder with the cells of one sweep."""
 
     path: Path
 
     @classmethod
     def of(cls, path: Path, asked: Mapping[str, Any]) -> Self:
         """Open the folder, or create it.
-
-        Args:
-            path: of the folder.
-            asked: data and settings, as plain values.
 
         Raises:
             RunError: if it contains something else, or cannot be created.
@@ -88,20 +80,13 @@ class SweepFolder:
     def cells(self, n_points: int) -> dict[tuple[int, int], Cell]:
         """The stored cells, by number of clusters and part.
 
-        Args:
-            n_points: number of points, n.
-
         Raises:
             RunError: if one cannot be read, or has another number of points.
         """
         found = {}
         for file in sorted((self.path / _CELLS).glob("c*.json")):
-            try:
+            with readable(file, "; remove it, and run the sweep again"):
                 cell = _cell(json_of(file), n_points)
-            except (OSError, ValueError) as error:
-                raise RunError(
-                    f"{file}: cannot be read: {error}; remove it, and run the sweep again"
-                ) from error
             found[cell.n_clusters, cell.part] = cell
         return found
 
@@ -121,14 +106,7 @@ class SweepFolder:
     def write_result(
         self, rows: Sequence[Row], advice: Advice, title: str, next_steps: Sequence[str]
     ) -> None:
-        """Write sweep.json, sweep.png and sweep.html.
-
-        Args:
-            rows: of the sweep.
-            advice: what they suggest.
-            title: of the page.
-            next_steps: command lines to show.
-        """
+        """Write sweep.json, sweep.png and sweep.html."""
         table = [
             {name: _number_or_null(value) for name, value in row._asdict().items()} for row in rows
         ]

@@ -22,7 +22,6 @@ from gedi.model.smoothing import Smoothing
 from gedi.objective import Terms, Weights, log_marginal
 from gedi.sampling import BaseDraws, Energy, Move, ReplayBuffer
 from gedi.training.analytic import analytic_energy
-from gedi.training.compilation import compiled, compiled_energy
 from gedi.training.cuda_graphs import OneAhead, Replayed
 from gedi.training.processes import set_up
 from gedi.training.schedule import Schedule
@@ -134,7 +133,6 @@ class Algorithm:
         gen_every: GEN takes part in every `gen_every`-th iteration, with a weight as many times
             larger.
         max_time: the time limit in seconds; None means no limit.
-        compile: whether to compile the network and the energy that the chains use.
         cuda_graph: whether to capture everything after the views (chains, gradients and Adam) as a
             CUDA graph.
         evidence: knowledge about some inputs, such as labels; None if there is none.
@@ -155,7 +153,6 @@ class Algorithm:
     average_decay: float = 0.998
     gen_every: int = 1
     max_time: float | None = None
-    compile: bool = False
     cuda_graph: bool = False
     evidence: Evidence | None = None
     method: Method = BUILT_IN["gedi"]
@@ -205,11 +202,9 @@ def train(
         until: the iteration at which to pause before the end of the training; None for no pause.
         observe: called after each iteration; the training pauses if it returns True.
     """
-    model, optimizer = set_up(fabric, state.model, state.optimizer, state.buffer.chains[..., :1, :])
+    example = state.buffer.positions[..., :1, :]
+    model, optimizer = set_up(fabric, state.model, state.optimizer, example)
     energy = analytic_energy(state.model)
-    if algorithm.compile:
-        model = compiled(model, graphs=not algorithm.cuda_graph)
-        energy = compiled_energy(state.model, graphs=not algorithm.cuda_graph)
     generator = state.generator
     ascend: Callable[..., Terms] = partial(
         _ascend,

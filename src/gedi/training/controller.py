@@ -71,7 +71,9 @@ class Controller:
         vitals = self.guard.vitals
         assert vitals is not None  # iterations were watched
         renamed = None if self.renaming is None else self.renaming(state)
-        terms, measured = self.monitor.measure(state.average, state.buffer.chains, state.log_prior)
+        terms, measured = self.monitor.measure(
+            state.average, state.buffer.positions, state.log_prior
+        )
         if not state.members and not self.converged:
             self.converged = self.plateau.reached(state.iteration, terms, self._gain(state))
             if self.converged:

@@ -118,9 +118,6 @@ class OneAhead:
 
     The device then never waits, and the clock of the loop agrees with that of the device. On a CPU
     this does nothing.
-
-    Args:
-        device: the device that computes.
     """
 
     def __init__(self, device: torch.device) -> None:

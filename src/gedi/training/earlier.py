@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from gedi.data.dataset import Dataset
-from gedi.errors import DataError, PluginError, RunError
+from gedi.errors import DataError, RunError
 from gedi.plugins import plugins_of, refuse_missing
 from gedi.settings import complete, from_dict, learns_density
 from gedi.training.numbering import Reference, recall
 from gedi.training.storage import load_trained
-from gedi.untrusted import check_within, json_of, yaml_of
+from gedi.untrusted import check_within, json_of, readable, yaml_of
 
 __all__ = ["holds_run", "recall_run"]
 
@@ -23,18 +23,13 @@ def holds_run(path: Path) -> bool:
 def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
     """The predictions of the model of a run for up to 5,000 points of other data.
 
-    Args:
-        path: the folder of the run.
-        dataset: the data.
-        seed: determines which of its points are used.
-
     Raises:
         DataError: if the data are not like those that the run was trained on.
         RunError: if the run cannot be read, or has no model yet.
         PluginError: if the encoder or the method belongs to a plug-in that is not installed.
     """
     file = path / "model.safetensors"
-    try:
+    with readable(path):
         check_within(path)
         facts: Any = json_of(path / "run.json")
         shape = facts["image_shape"]
@@ -49,10 +44,6 @@ def recall_run(path: Path, dataset: Dataset, *, seed: int) -> Reference:
         refuse_missing(
             plugins_of(facts.get("plugins", [])), str(path), ("gedi.encoders", "gedi.methods")
         )
-    except PluginError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: cannot be read as a run: {error!r}") from error
     if not file.is_file():
         raise RunError(f"{path}: holds no {file.name} yet; continue it with `gedi resume {path}`")
     if dataset.image_shape != image_shape:

@@ -93,10 +93,6 @@ class Intervention:
 class Guard:
     """Watches one training.
 
-    Args:
-        algorithm: its fixed ingredients.
-        every: the number of iterations between checks.
-
     Attributes:
         limit: the limit of the contrast, in nats: far above the differences between energies of
             points, which grow with the square root of their dimension.
@@ -185,7 +181,7 @@ class Guard:
         energy = self.algorithm.gen_every * seen[:, 1].mean(0)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients) + 0 * seen.sum()  # NaN if any is
-        box, chains = self.algorithm.box, state.buffer.chains
+        box, chains = self.algorithm.box, state.buffer.positions
         on_walls = ((chains <= box.low) | (chains >= box.high)).float().mean()
         some = chains[..., :_STALE, :]
         of_chains = state.model.energy(some).mean(-1)

@@ -38,11 +38,7 @@ class Hook:
 
 
 class StopWhen(Hook):
-    """Pauses a training when a function returns True.
-
-    Args:
-        asked: the function; called after each iteration.
-    """
+    """Pauses a training when a function returns True."""
 
     def __init__(self, asked: Callable[[], bool]) -> None:
         self.asked = asked

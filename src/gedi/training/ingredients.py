@@ -154,13 +154,6 @@ def build_ingredients(
 ) -> Ingredients:
     """Scale the data and build all ingredients from the plan.
 
-    Args:
-        plan: the plan of the training.
-        dataset: the points; labels are not looked at.
-        custom: the user's objects and arrays that settings cannot hold.
-        device: where the training runs.
-        deadline: of the training, of which the ingredients take a share.
-
     Raises:
         DataError: if all points are the same.
     """
@@ -249,7 +242,6 @@ def build_ingredients(
         gen_every=settings.sampler.every,
         max_time=settings.max_time,
         evidence=evidence,
-        compile=settings.compile,
         cuda_graph=plan.cuda_graph,
         method=plan.method,
         rows=trained_on if n_held_out or len(unseen) or weights_of_points is not None else None,
@@ -398,7 +390,6 @@ def fresh_state(
         else _ChainStart(parts.algorithm.box, parts.base, previous),
         reinit=settings.sampler.reinit,
         members=members,
-        dtype=getattr(torch, settings.sampler.buffer_dtype),
         generator=Generator(device).manual_seed(settings.seed),
     )
     # All chains are drawn as for one process, and each process keeps its share.

@@ -168,8 +168,7 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     copies = 9 * members + (4 if members > 1 else 0)
     bases = 11 * d * k if with_base else 0
     buffer = (2 * members + (members > 1)) * n_chains * d
-    resting = 2 if settings.sampler.buffer_dtype == "float16" else _NUMBER
-    networks = _NUMBER * (copies * network.parameters + bases) + resting * buffer
+    networks = _NUMBER * (copies * network.parameters + bases + buffer)
     # The covariance, either the whole matrix or its products with some vectors, held five times.
     covariance = _EXACT * d * (2 * d if d <= _WHOLE else 5 * _LEADING)
     preparing = (covariance + measured if with_base else 0) + (

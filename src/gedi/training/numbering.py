@@ -170,11 +170,6 @@ def aligned(
 ) -> tuple[TrainedModel, Numbering]:
     """A trained model whose clusters have the numbers of an earlier one.
 
-    Args:
-        trained: the model, on the CPU; it is not changed.
-        reference: the predictions of the earlier model for some of the data.
-        data: the scaled points that the model was trained on.
-
     Returns:
         The renumbered model, and the correspondence of its clusters to the earlier ones.
     """

@@ -54,9 +54,6 @@ class Work:
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A context that records every operation under the part that was entered last.
 
-    Args:
-        part: the first part.
-
     Attributes:
         works: the recorded operations, by part.
         part: the part that was entered last.
@@ -115,12 +112,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def clock_of(device: torch.device, *, processor: bool = False) -> Tick:
-    """A clock that waits until the device has finished its work.
-
-    Args:
-        device: the device that computes.
-        processor: whether to measure the processor time of this process over all threads instead.
-    """
+    """A clock that waits until the device has finished its work."""
     if processor:
         return time.process_time
     if device.type != "cuda":

@@ -599,7 +599,7 @@ def _check_evidence(settings: Settings, weights: WeightSettings, custom: Custom)
 
 
 def _check_processes(settings: Settings, n_processes: int) -> None:
-    """Refuse batches and chains that cannot be shared equally, and settings for one process."""
+    """Refuse batches and chains that cannot be shared equally."""
     sizes = {
         "batch_size": settings.batch_size or 0,
         "sampler.buffer_size": settings.sampler.buffer_size or 0,
@@ -610,10 +610,6 @@ def _check_processes(settings: Settings, n_processes: int) -> None:
                 f"setting {name}: expected a multiple of the {n_processes} processes, which share "
                 f"it equally, got {size}"
             )
-    if settings.compile and n_processes > 1:
-        raise SettingsError(
-            f"setting compile: expected false, as it is for one process; there are {n_processes}"
-        )
 
 
 def grown_settings(

@@ -144,11 +144,6 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
     several machines, run the command on each of them, with MASTER_ADDR, MASTER_PORT and NODE_RANK
     in the environment unless torchrun or SLURM sets them.
 
-    Args:
-        accelerator: the kind of device.
-        devices: the number of processes on each machine, each with its own device.
-        nodes: the number of machines.
-
     Raises:
         SettingsError: if there are too few devices, or torchrun or SLURM started a different
             number of processes.

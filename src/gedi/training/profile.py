@@ -209,17 +209,7 @@ def _run(
     energy: Energy | None = None,
     **changes: Any,
 ) -> None:
-    """Train for some iterations, and call `enter` where a part begins.
-
-    Args:
-        session: the training.
-        state: the state to start from.
-        enter: called with the name of each part.
-        n: the number of iterations.
-        observe: called after each iteration.
-        energy: the energy that the sampler uses; None means that of the training.
-        changes: changes to the algorithm.
-    """
+    """Train for some iterations, and call `enter` where a part begins."""
     algorithm = replace(session.parts.algorithm, max_time=None, cuda_graph=False, **changes)
     given = algorithm.view.views if isinstance(algorithm.view, Split) else (algorithm.view,)
     watched = replace(
@@ -358,13 +348,12 @@ def _recorded(
             observe=lambda *_: False,
             energy=energy,
             method=replace(algorithm.method, terms=terms_of),
-            compile=False,
         )
     works = {name: work for name, work in recorder.works.items() if work.bytes}
     n_chains = algorithm.batch_size
     if isinstance(sampler, Cycle):
         with Recorder(CHAINS) as once:
-            evaluate(model.energy, state.buffer.chains[..., :n_chains, :])
+            evaluate(model.energy, state.buffer.positions[..., :n_chains, :])
         found = once.works[CHAINS]
         for name, times in evaluations.items():
             works[name].products = times * (found.products + found.activations)

@@ -15,14 +15,7 @@ __all__ = ["record_of"]
 def record_of(
     algorithm: Algorithm, state: TrainingState, look: Look, n_interventions: int
 ) -> Record:
-    """A row of the history; with several networks, that of the best one so far.
-
-    Args:
-        algorithm: the ingredients of the training.
-        state: the state of the training; it is only read.
-        look: the measurements.
-        n_interventions: the number of actions of the guard so far.
-    """
+    """A row of the history; with several networks, that of the best one so far."""
     terms, measured, vitals = look.terms, look.measured, look.vitals
     values = {
         "gen": terms.gen,

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from gedi.errors import RunError
 from gedi.training.numbering import Reference
-from gedi.untrusted import refuse_special
+from gedi.untrusted import readable, refuse_special
 
 __all__ = ["load_reference", "save_reference"]
 
@@ -22,15 +20,10 @@ def save_reference(reference: Reference, file: Path) -> None:
 def load_reference(file: Path, name: str, n_rows: int) -> Reference:
     """Read a file that `save_reference` wrote.
 
-    Args:
-        file: the path of the file.
-        name: the name of the earlier model.
-        n_rows: the number of rows of the data.
-
     Raises:
         RunError: if the file cannot be read, or belongs to other data.
     """
-    try:
+    with readable(file):
         refuse_special(file)
         tensors = load_file(file)
         rows, posteriors = tensors["rows"], tensors["posteriors"]
@@ -40,6 +33,4 @@ def load_reference(file: Path, name: str, n_rows: int) -> Reference:
             raise ValueError("posteriors: expected probabilities, a line for each of the rows")
         if not np.isfinite(posteriors).all():
             raise ValueError("posteriors: expected finite numbers")
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     return Reference(rows, posteriors, name)

@@ -27,12 +27,7 @@ _MOST = 200  # moves tried at a time: all of them for few clusters
 
 @dataclass(frozen=True)
 class Renaming:
-    """Looks for orders of the clusters that raise w_prior PRIOR + w_evidence EVIDENCE.
-
-    Args:
-        evidence: knowledge about some inputs, in batches of the size that is compared.
-        weights: the weights of the bound.
-    """
+    """Looks for orders of the clusters that raise w_prior PRIOR + w_evidence EVIDENCE."""
 
     evidence: Evidence
     weights: Weights
@@ -92,10 +87,6 @@ def moves_of(n_clusters: int, seed: int) -> Tensor:
     """Orders in which two clusters exchange places, or one moves to another place, (m, c).
 
     These are all of them for few clusters, otherwise a random sample.
-
-    Args:
-        n_clusters: the number of clusters, c.
-        seed: determines the sample.
     """
     pairs = list(permutations(range(n_clusters), 2)) if n_clusters**2 <= 2 * _MOST else None
     if pairs is None:

@@ -54,12 +54,7 @@ class Schedule:
         return min(max((iteration + 1 - self.gen_start) / max(self.ramp, 1), 0.0), 1.0)
 
     def learning_rate(self, iteration: int, progress: float) -> float:
-        """The factor of the learning rate, which rises, stays level, and falls as half a cosine.
-
-        Args:
-            iteration: the number of iterations done.
-            progress: the completed share of the training, in [0, 1].
-        """
+        """The factor of the learning rate, which rises, stays level, and falls as half a cosine."""
         rise = min(1.0, (iteration + 1) / max(self.learning_rate_warmup, 1))
         falling = (progress - (1 - self.decay)) / self.decay if self.decay > 0 else 0.0
         level = self.gen_slowdown if iteration >= self.gen_start else 1.0

@@ -61,7 +61,6 @@ from gedi.partitions.neighbours import modularity
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
-from gedi.training.compilation import check_compiler
 from gedi.training.controller import Controller
 from gedi.training.custom import Custom
 from gedi.training.end import EndCosts, end_costs
@@ -223,7 +222,7 @@ def build(
 
     Raises:
         DataError: if the data cannot be used for a training.
-        SettingsError: if there are too few devices, or a compiler is missing.
+        SettingsError: if there are too few devices.
         RunError: if the processes do not find each other, or their data differ.
     """
     dataset = without_rounding(dataset)
@@ -234,8 +233,6 @@ def build(
         planned = replace(
             planned, settings=from_first(planned.settings), found=from_first(planned.found)
         )
-    if planned.settings.compile:
-        check_compiler(crew.fabric.device)
     deadline = Deadline.after(planned.settings.max_time, begun)
     with bounded_threads(planned.multiplications):
         parts = build_ingredients(planned, dataset, custom, crew.fabric.device, deadline)
@@ -440,7 +437,7 @@ class Session:
             sample,
         )
         _, measured = report.measure(
-            self.state.average, self.state.buffer.chains, self.state.log_prior
+            self.state.average, self.state.buffer.positions, self.state.log_prior
         )
         gap = float(measured["gap"].min())
         return Fit(
@@ -511,7 +508,7 @@ class Session:
 
     def _chains(self, model: EnergyClassifier) -> Tensor:
         """The last positions of the chains, or draws where none have moved, on the CPU."""
-        chains = self.state.buffer.chains
+        chains = self.state.buffer.positions
         if isinstance(model, LinearClassifier):
             generator = Generator().manual_seed(self.settings.seed)
             return model.sample(chains.shape[-2], generator)
@@ -659,7 +656,9 @@ class Session:
     def _measure(self) -> list[Candidate]:
         """The gap, the likelihood and the evidence of every restart."""
         state, parts = self.state, self.parts
-        terms, measured = parts.monitor.measure(state.average, state.buffer.chains, state.log_prior)
+        terms, measured = parts.monitor.measure(
+            state.average, state.buffer.positions, state.log_prior
+        )
         likelihoods = torch.zeros_like(measured["gap"])
         if self.settings.restarts.gen:
             likelihoods = -measured["energy_data"].double()

@@ -238,12 +238,7 @@ def find_number(
 
 
 def found_partition(found: FoundNumber, data: Points) -> Partition:
-    """The partition that came with the number of clusters.
-
-    Args:
-        found: of the same points.
-        data: all points.
-    """
+    """The partition that came with the number of clusters."""
     codes = found.number.labels
     x = data[torch.from_numpy(found.rows).to(data.device)]
     log_shares = _log_shares(codes, found.number.n_clusters)

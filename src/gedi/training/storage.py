@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
-from gedi.errors import PluginError, RunError
 from gedi.methods import BUILT_IN, Method, method_of
 from gedi.model.base import GaussianBase, NormalizedGaussian
 from gedi.model.box import Box
@@ -33,7 +32,7 @@ from gedi.sampling.build import build_moves
 from gedi.settings import CompleteSettings, Settings, check, complete
 from gedi.training.threads import own_state
 from gedi.training.trained import TrainedModel
-from gedi.untrusted import refuse_special
+from gedi.untrusted import readable, refuse_special
 
 __all__ = ["load_trained", "plugins_used", "save_trained"]
 
@@ -95,7 +94,7 @@ def load_trained(
         RunError: if the file cannot be read, or does not fit the settings.
         PluginError: if the settings name a part of a plug-in that is not installed.
     """
-    try:
+    with readable(file):
         refuse_special(file)
         tensors = load_file(file)
         check(settings)
@@ -103,10 +102,6 @@ def load_trained(
         _check_tensors(tensors, math.prod(input_shape))
         _check_sizes(known, input_shape, tensors, own=encoder is not None)
         return _trained_model(known, input_shape, encoder, method, tensors)
-    except PluginError:
-        raise
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 def plugins_used(settings: Settings) -> tuple[Plugin, ...]:
@@ -245,7 +240,7 @@ def _trained_model(
 
 
 def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
-    """What is visible in the columns; None for images and in files of earlier versions.
+    """What is visible in the columns; None for images.
 
     Raises:
         ValueError: for tensors that do not fit each other or the points.
@@ -260,7 +255,7 @@ def _visible(tensors: dict[str, Tensor], d: int) -> VisibleValues | None:
 def _outlier_energy(
     tensors: dict[str, Tensor], input_shape: tuple[int, ...]
 ) -> OutlierEnergy | None:
-    """How unusual points are; None if the file does not say, as those of earlier versions.
+    """How unusual points are; None if the file does not say.
 
     Raises:
         ValueError: for tensors that do not fit each other or the points.

@@ -79,10 +79,9 @@ class TrainedModel:
         log_prior: log π, (c,).
         normalizer: log Z in nats, in scaled units; None if there is no estimate.
         smoothing: the noise in the data whose density is p(x).
-        outliers: how unusual points are; None for streamed or fewer than 60 images, and for models
-            of earlier versions.
+        outliers: how unusual points are; None for streamed or fewer than 60 images.
         visible: the range and the grid of the values of each column, which samples obey; None for
-            images, and for models of earlier versions.
+            images.
     """
 
     model: EnergyClassifier
@@ -295,8 +294,8 @@ class TrainedModel:
         if self.outliers is None:
             raise DataError(
                 f"expected a model with an outlier energy for {what} of outliers, but this model "
-                "is of streamed images, of fewer than 60 images, or of an earlier version, which "
-                "did not store what they need: train again, with more images in memory"
+                "is of streamed images or of fewer than 60 images: train again, with more images "
+                "in memory"
             )
         return self.outliers
 

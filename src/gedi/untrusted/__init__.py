@@ -13,15 +13,18 @@ from gedi.untrusted.limits import (
     most_bytes,
     refuse_special,
 )
-from gedi.untrusted.text import json_of, yaml_of
+from gedi.untrusted.text import DAMAGED, json_object, json_of, readable, yaml_of
 
 __all__ = [
+    "DAMAGED",
     "MOST_COLUMNS",
     "RefusedError",
     "check_room",
     "check_within",
+    "json_object",
     "json_of",
     "most_bytes",
+    "readable",
     "refuse_special",
     "yaml_of",
 ]

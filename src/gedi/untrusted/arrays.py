@@ -31,10 +31,6 @@ class ArrayClaim(NamedTuple):
 def claim_of(stream: IO[bytes], length: int) -> ArrayClaim:
     """The header of a .npy file, compared with the length of the file.
 
-    Args:
-        stream: at its beginning; it is read to the end of the header.
-        length: bytes of the file.
-
     Raises:
         RefusedError: the array holds Python objects, or has a shape that none has.
         ValueError: it is no such header, or the array would be larger than the file.

@@ -63,10 +63,6 @@ def most_bytes() -> int:
 def check_room(n_bytes: int, words: str) -> None:
     """Refuse what is larger than `most_bytes`.
 
-    Args:
-        n_bytes: how much memory it would take.
-        words: what would take it, as the subject of a sentence.
-
     Raises:
         RefusedError: there is not enough room.
     """

@@ -45,10 +45,6 @@ def check_text_head(path: Path, mark: str) -> None:
 
     The first line holds the names, and the second may make more columns.
 
-    Args:
-        path: of the file.
-        mark: between fields.
-
     Raises:
         RefusedError: there are too many columns, or a line without end.
         OSError: the file cannot be read.

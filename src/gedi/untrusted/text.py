@@ -1,18 +1,28 @@
 """JSON and YAML files from anywhere, read in bounded time and memory."""
 
+import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 
+from gedi.errors import PluginError, RunError
 from gedi.untrusted.limits import RefusedError, check_room, refuse_special
 
-__all__ = ["json_of", "yaml_of"]
+__all__ = ["DAMAGED", "json_object", "json_of", "readable", "yaml_of"]
 
 _MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
 _DEEPEST = 50  # levels of lists in lists, or names in names
+# What the content of a file may raise, if it is not what it should be.
+DAMAGED = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError),
+    *(RuntimeError, csv.Error, SafetensorError),
+)
 
 
 def json_of(path: Path) -> Any:
@@ -28,6 +38,34 @@ def json_of(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError as error:
         raise RefusedError("it is nested too deeply") from error
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The content of a JSON file of names and values.
+
+    Raises:
+        RunError: it cannot be read, or holds something else.
+    """
+    with readable(path):
+        content = json_of(path)
+        if not isinstance(content, dict):
+            raise ValueError("expected a JSON object")
+        return content
+
+
+@contextmanager
+def readable(path: Path, advice: str = "") -> Iterator[None]:
+    """A context in which errors become one that names the file that cannot be read.
+
+    Raises:
+        RunError: whatever goes wrong, unless a plug-in is missing.
+    """
+    try:
+        yield
+    except (PluginError, RunError):
+        raise
+    except DAMAGED as error:
+        raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}{advice}") from error
 
 
 def yaml_of(path: Path, most_values: int = 100_000) -> Any:

@@ -14,7 +14,6 @@ from torch import Generator, Tensor
 from gedi.random_state import lent_random_state
 from gedi.views.colours import Jitter, greyed
 from gedi.views.geometry import Geometry, mirrored
-from gedi.views.vectors import Posterior
 
 __all__ = ["ImageViews"]
 
@@ -108,14 +107,7 @@ class ImageViews:
         if blur and blur_probability:
             self.steps.append(_Blur(image_shape, blur, blur_probability))
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, generator: Generator, **_: object) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         # The changes of colour are defined on [0, 1].
         images = (x.reshape(-1, *self.image_shape) + 1) / 2

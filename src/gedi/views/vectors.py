@@ -2,13 +2,13 @@
 
 A view is called as `view(x, *, posterior, generator, index)` with points (..., n, d) and returns
 points of the same shape on the same device. `VirtualAdversarial` uses the posterior of the model,
-and `Positives` uses the indices of the points in the data; the other views ignore both.
+and `Positives` uses the indices of the points in the data; the other views ignore both as `_`.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -92,14 +92,7 @@ class GaussianNoise:
     scale: float
     local: Scale
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, generator: Generator, **_: object) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
         return x + length * _randn_like(x, generator) / math.sqrt(x.shape[-1])
@@ -120,14 +113,7 @@ class FeatureDropout:
     rate: float
     reference: Tensor
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, generator: Generator, **_: object) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         dropped = torch.rand(x.shape, device=x.device, generator=generator) < self.rate
         row = torch.randint(len(self.reference), x.shape, device=x.device, generator=generator)
@@ -155,12 +141,7 @@ class VirtualAdversarial:
     local: Scale
 
     def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
+        self, x: Tensor, *, posterior: Posterior, generator: Generator, **_: object
     ) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         length = self.scale * self.local(x)[..., None]
@@ -189,14 +170,7 @@ class Neighbour:
     reference: Tensor
     k: int
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, generator: Generator, **_: object) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         nearest = _similarity(x, self.reference).topk(self.k + 1, -1).indices
         # If x is a reference point, the nearest is x itself. It is simplest to omit it always.
@@ -226,12 +200,7 @@ class Positives:
         self.starts = self.counts.cumsum(0) - self.counts
 
     def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
+        self, x: Tensor, *, generator: Generator, index: Tensor | None = None, **_: object
     ) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         if index is None:
@@ -269,14 +238,7 @@ class Own:
         self.scaling = scaling
         self.input_shape = input_shape
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, generator: Generator, **_: object) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         shift, scale = self.scaling.shift.to(x), self.scaling.scale.to(x)
         own = (x * scale + shift).reshape(-1, *self.input_shape)
@@ -315,14 +277,7 @@ class Split:
     def __init__(self, views: Sequence[View]) -> None:
         self.views = tuple(views)
 
-    def __call__(
-        self,
-        x: Tensor,
-        *,
-        posterior: Posterior,
-        generator: Generator,
-        index: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, index: Tensor | None = None, **given: Any) -> Tensor:
         """The views of points, (..., n, d) -> (..., n, d)."""
         if not self.views:
             return x
@@ -331,7 +286,7 @@ class Split:
         places = [None] * n if index is None else index.tensor_split(n, dim=-1)
         return torch.cat(
             [
-                view(share, posterior=posterior, generator=generator, index=place)
+                view(share, index=place, **given)
                 for view, share, place in zip(self.views, shares, places, strict=True)
             ],
             dim=-2,

@@ -28,12 +28,6 @@ def stream(
 
     The file is in the cache; where it is there already, nothing is decoded.
 
-    Args:
-        pile: the images.
-        image_size: see `read_images`.
-        skip_bad: see `read_images`.
-        watch: called before the first image and after each block of them; or None.
-
     Raises:
         DataError: see `collect`; or the disk is full, or a process ends unexpectedly.
     """
