@@ -548,6 +548,25 @@ def how_many_features(rows: Rows) -> str:
     )
 
 
+def mixed(rows: Rows) -> str:
+    """A column of texts, by what it becomes, next to other columns."""
+
+    def beside(name: str) -> Callable[[Rows], str]:
+        return lambda own: figure("ARI")([row for row in own if row["beside"] == name])
+
+    return grouped(
+        rows,
+        {"the vectors become": "texts as"},
+        {
+            "seeds": lambda own: str(len({row["seed"] for row in own})),
+            "texts alone": beside("nothing"),
+            "and informative columns": beside("informative"),
+            "and uninformative columns": beside("uninformative"),
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.1f}",
+        },
+    )
+
+
 def trust(rows: Rows) -> str:
     """The agreement of neighbours in data with and without groups."""
     columns = ("accuracy", "ARI", "found", "without groups", "excess", "gap")
@@ -559,6 +578,16 @@ def trust(rows: Rows) -> str:
         rows,
         {"data": "data", "kind": "points"},
         {"clusters": lambda own: str(own[0]["c"]), **{name: shown(name) for name in columns}},
+    )
+
+
+def few_texts(rows: Rows) -> str:
+    """Axes of few texts: a line for each number of texts."""
+    axes = {k: f"{k} axes" for k in rows[0]["ARI"]}
+    return listed(
+        rows,
+        {"texts": "{n}", "subjects": "{c}"}
+        | {title: lambda row, k=k: f"{row['ARI'][k]:.2f}" for k, title in axes.items()},  # type: ignore[misc]
     )
 
 
@@ -1076,6 +1105,8 @@ TABLES = {
         python("how_many.py FOLDER --features --seeds 3"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER"), trust),
+    "mixed": Table(python("mixed.py FOLDER"), mixed, select=of_kind("mixed")),
+    "few_texts": Table(python("mixed.py FOLDER"), few_texts, "mixed", of_kind("few")),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

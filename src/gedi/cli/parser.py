@@ -74,7 +74,8 @@ the first lines of the output say what was done with each column, and --columns 
 
 Texts (a column of a table, --text, or the lines of a .txt file) and images with --features are
 first turned into vectors by a pretrained network. This needs an extra: pip install 'gedi[text]' or
-'gedi[vision]'. The vectors are kept in the run folder.
+'gedi[vision]'. The vectors are kept in the run folder. --text takes the texts alone; with
+--columns NAME=text they become some columns among the other ones of the table.
 
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -37,6 +37,8 @@ from gedi.estimators.inputs import (
     flatten,
     functions_of,
     image_shape_of,
+    kinds_of,
+    network_name,
     refuse_local_functions,
     seed_of,
     split_views,
@@ -116,6 +118,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         features: what turns raw things into points, for texts and photographs: "auto", the name of
             a network, or a transformer such as `gedi.TextFeatures` or `gedi.ImageFeatures`. None:
             that for texts if X is a list of texts, otherwise X holds points.
+        columns: what is done with some columns of a frame, by name: "number", "flag", "date",
+            "category", "text" or "drop"; see `gedi.data.columns`. "text" is for free text, which
+            counts like a few columns among the others, by its meaning; `features` then names the
+            network. None: chosen from the values.
         verbose: 1 shows the progress.
         callbacks: a function, or several, that are called with each new row of the history, a
             dict; one that returns true ends the training.
@@ -163,6 +169,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     random_state: Any = None
     device: Any = "auto"
     features: Any = None
+    columns: Mapping[str, str] | None = None
     verbose: int = 0
     callbacks: (
         Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
@@ -287,7 +294,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Args:
             X: points (n, d). A data frame gives data frames, with what all features of a column
-                contribute, and with typical values in the column's own type.
+                contribute, and with typical values in the column's own type, except for texts.
 
         Raises:
             DataError: for images, and models of earlier versions.
@@ -304,7 +311,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         sums: Any = of_columns(explanation, plan)[0].set_axis(X.index, axis=0)
         known: Any = framed(explanation.typical, {**like, "library": "pandas"}, plan)
         return OutlierExplanation(
-            sums.set_axis(known.columns, axis=1), known.set_axis(X.index, axis=0)
+            sums.rename(columns={str(name): name for name in like["names"]}),
+            known.set_axis(X.index, axis=0),
         )
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
@@ -582,7 +590,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             reset: whether the transformer is chosen anew, as in a fit.
         """
         if reset or not hasattr(self, "features_"):
-            found = transformer_of(self.features, x)
+            has_texts = "text" in kinds_of(self.columns).values()  # among other columns
+            found = None if has_texts else transformer_of(self.features, x)
             if hasattr(self, "features_"):
                 del self.features_
             if found is None:
@@ -600,6 +609,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if isinstance(rows, pd.DataFrame):
             rows = self._learned(rows)
             return rows, (rows.shape[1],)
+        if self.columns:
+            raise SettingsError("columns: expected a frame as X, whose columns have these names")
         self.columns_ = None
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
@@ -610,13 +621,19 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """The features of the rows of a frame to fit, (n, d)."""
         if self._goes_on():
             return self._encoded(self._named(frame))
-        plan, values = learn_features(frame)
+        kinds = kinds_of(self.columns)
+        network = network_name(self.features) if "text" in kinds.values() else None
+        plan, values = learn_features(frame, kinds, network)
         validate_data(self, frame, skip_check_array=True)
         rows: NDArray[np.floating] = check_array(
             values, dtype=_FLOATS, ensure_min_samples=2, estimator=self
         )
         self.columns_ = plan
-        dropped = [f"{each.name} ({each.note})" for each in plan.columns if each.kind == "drop"]
+        dropped = [
+            f"{each.name} ({each.note})"
+            for each in plan.columns
+            if each.kind == "drop" and kinds.get(each.name) != "drop"
+        ]
         if dropped:
             warnings.warn(
                 f"columns of X are left out: {', '.join(dropped)}", UserWarning, stacklevel=4

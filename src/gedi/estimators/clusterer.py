@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gedi.data.dataset import Dataset
 from gedi.estimators.base import BaseGEDI
+from gedi.estimators.frames import as_points
 from gedi.estimators.inputs import (
     image_shape_of,
     kept_pairs,
@@ -55,7 +56,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
             number of points in both as a share of those in either, (c,).
-        words_: if X is a list of texts, the words typical of each cluster, (c,).
+        words_: if X is a list of texts or has columns of texts, the words typical of each cluster,
+            (c,).
         ...: those of `BaseGEDI`.
 
     Example:
@@ -113,10 +115,12 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             ),
             weights=weights,
         )
-        texts = texts_of(X)
+        texts = texts_of(X) if hasattr(self, "features_") else None
+        if self.columns_ is not None and self.columns_.texts:
+            texts = self.columns_.row_texts(as_points(X))
         if hasattr(self, "words_"):  # of an earlier fit
             del self.words_
-        if texts is not None and hasattr(self, "features_"):
+        if texts is not None:
             self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
         return self
 

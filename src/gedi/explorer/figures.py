@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.explorer.population import Population, short_text
+from gedi.explorer.population import Population
+from gedi.phrases import shortened
 from gedi.runs.names import ClusterNames
 
 __all__ = [
@@ -102,16 +103,20 @@ def frame_of(population: Population, names: ClusterNames, places: Sequence[int])
     texts = population.dataset.texts
     if texts is not None:
         about["point"] = [f"row {population.rows[place]}" for place in index]
-        return pd.DataFrame({"text": [short_text(text) for text in texts[index]], **about})
-    values = pd.DataFrame(population.dataset.x[index])
+        about = {"text": [shortened(text) for text in texts[index]], **about}
+    if population.dataset.are_features:
+        return pd.DataFrame(about)
+    features, plan = population.feature_names, population.dataset.columns
+    kept = list(range(len(features))) if plan is None else plan.plain_features
+    values = pd.DataFrame(population.dataset.x[index][:, kept])
     shown = values.map(lambda value: float(f"{value:.{_DIGITS}g}"))
-    shown = shown.set_axis(_distinct(population.feature_names), axis=1)
+    shown = shown.set_axis(_distinct([features[j] for j in kept]), axis=1)
     return pd.concat([pd.DataFrame(about), shown], axis=1)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Column names made distinct from each other and from the first three columns."""
-    taken = {"point", "cluster", "log-density"}
+    """Column names made distinct from each other and from the first columns."""
+    taken = {"text", "point", "cluster", "log-density"}
     found = []
     for name in map(str, names):
         text, number = name, 2
