@@ -128,6 +128,15 @@ The columns of a table are found by their names, and read as in the training. Ta
 interruption.
 """
 
+_IMPUTE = """\
+Fill in the missing values of a table from the density of a model that was trained on such a table,
+given the values that are there. Numbers and dates get their conditional mean, rounded where the
+training has whole numbers or days alone; categories and flags get the most probable value. Behind
+each column with missing values follows NAME_error: the standard deviation, in days for dates, and
+for categories and flags the probability of another value; 0 where the value is known. The other
+columns are written as they are; numbers in text become plain numbers.
+"""
+
 _SAMPLE = """\
 Draw points with Langevin chains, and write them as two arrays: x, which is (n, d), or (n, C, H, W)
 for images; and cluster, (n,).
@@ -172,6 +181,7 @@ def build_parser() -> ArgumentParser:
         ("resume", _resume, "continue a training that was interrupted"),
         ("evaluate", _evaluate, "measure a trained model on its own data, or on other data"),
         ("predict", _predict, "cluster and score points"),
+        ("impute", _impute, "fill in the missing values of a table"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
         ("explore", _explore, "look at a trained model in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
@@ -389,6 +399,22 @@ def _predict() -> ArgumentParser:
         help="for tables: write why each row is unusual, what each column contributes in nats, and "
         "what would be typical",
     )
+    return parser
+
+
+def _impute() -> ArgumentParser:
+    parser = _subparser(_IMPUTE)
+    _run_folder(parser)
+    parser.add_argument("data", type=str, help="table with the columns of the training")
+    _source_options(parser, *TABLE_OPTIONS)
+    _output(parser, "file to write (.csv or .parquet)", "filled.csv")
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="draw the values instead of writing the most likely ones; several files with a --seed "
+        "each show what the missing values leave open (multiple imputation)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     return parser
 
 

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Generator, Tensor, float64, from_numpy, nn
+from torch import Generator, Tensor, nn
 
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
@@ -50,15 +50,13 @@ from gedi.evaluation.reasons import of_columns
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.sampling.imputation import impute
-from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check, learns_density
+from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
 from gedi.settings.presets import NEUTRAL
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
-from gedi.training.threads import own_state
 from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
@@ -394,11 +392,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         if len(self.input_shape_) > 1:
             raise DataError("X: expected rows of numbers, but this model is of images")
-        if not learns_density(self.settings_):
-            raise DataError(
-                "missing values are filled in by the density of the model, but this model has "
-                "learned none: train with w_gen above 0"
-            )
         points = flatten(self._with_names(self._points(X)))[0]
         is_frame = isinstance(points, pd.DataFrame)
         if is_frame:
@@ -415,7 +408,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             rows = self._encoded(pd.DataFrame(points).set_axis(names, axis=1), keep_missing=True)
         filled: Any
         std: Any
-        filled, std = self._imputed(np.asarray(rows, dtype=np.float64), draw)
+        rows = np.asarray(rows, dtype=np.float64)
+        checked_rows(np.where(np.isnan(rows), 0.0, rows), "X", names=self._feature_names)
+        generator = Generator().manual_seed(seed_of(self.random_state))
+        filled, std = self.model_.impute(rows, generator, draw=draw)
         if is_frame and self._plan is not None:
             like: Any = self.frame_
             filled, std = imputed_frame(
@@ -426,22 +422,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 pd.DataFrame(each, points.index, points.columns) for each in (filled, std)
             )
         return (filled, std) if return_std else filled
-
-    @own_state()
-    def _imputed(
-        self, rows: NDArray[np.float64], draw: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Features (n, d) with conditional means or draws, and their standard deviations."""
-        trained, missing = self.model_, np.isnan(rows)
-        checked_rows(np.where(missing, 0.0, rows), "X", names=self._feature_names)
-        generator = Generator().manual_seed(seed_of(self.random_state))
-        z = trained.scaling(rows, float64)
-        found = impute(trained.exact, trained.box, z, generator=generator)
-        values = trained.scaling.inverse(found.draw if draw else found.mean)
-        if draw and trained.visible is not None:
-            values = trained.visible(from_numpy(values)).numpy()
-        std = found.std.numpy() * trained.scaling.scale.numpy()
-        return np.where(missing, values, rows), std
 
     # --- storage
 
