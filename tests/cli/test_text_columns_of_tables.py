@@ -133,3 +133,23 @@ def test_wrong_kinds_and_networks_are_refused(changes, said):
 def test_kinds_are_for_frames():
     with pytest.raises(SettingsError, match="columns: expected a frame as X"):
         GEDI(3, columns={"a": "drop"}).fit(np.zeros((9, 2)))
+
+
+def test_the_explorer_shows_texts_next_to_values(trained):
+    pytest.importorskip("gradio", reason="the explorer needs the extra explore")
+    from gedi.explorer.desk import Desk  # noqa: PLC0415 - an extra
+    from gedi.explorer.figures import frame_of  # noqa: PLC0415
+    from gedi.explorer.uploads import points_of_text  # noqa: PLC0415
+
+    desk = Desk.open(Run.open(trained / "run"))
+    shown = frame_of(desk.population, desk.names, [0, 59])
+    assert list(shown)[:4] == ["text", "point", "cluster", "log-density"]
+    assert "minutes" in shown and not any("axis" in name for name in shown)
+    assert shown["text"].tolist() == [tickets()["body"][0], ""]
+    assert not desk.has_features and desk.figures(*_first(desk))[1] is not None
+    new = points_of_text(desk.run, "body,minutes,area,opened\nHow do I bake?,3,north,2024-01-02")
+    assert len(new.x) == 1 and list(new.texts) == ["How do I bake?"]
+
+
+def _first(desk):
+    return desk.population.dataset.x[0], desk.population.prediction_of(0)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gedi.features import TextFeatures
+if TYPE_CHECKING:
+    from gedi.features import TextFeatures
 
 __all__ = ["AXES", "Encode", "TextAxes", "network_of", "vectors_of"]
 
@@ -31,8 +32,10 @@ Encode = Callable[[str | None, Sequence[str]], NDArray[np.floating]]
 
 
 @lru_cache(maxsize=2)
-def network_of(name: str | None) -> TextFeatures:
+def network_of(name: str | None) -> "TextFeatures":
     """The network of a name; None is the default of `TextFeatures`."""
+    from gedi.features import TextFeatures  # noqa: PLC0415 - only columns of texts need it
+
     return TextFeatures(name)
 
 
