@@ -516,8 +516,9 @@ def of_features(rows: Rows) -> str:
     def middle(name: str, digits: int) -> Callable[[Rows], str]:
         return lambda own: f"{median(row[name] for row in own):.{digits}f}"
 
+    order = list(dict.fromkeys(row["data"] for row in rows))
     return grouped(
-        rows,
+        sorted(rows, key=lambda row: order.index(row["data"])),
         {"data": "data", "method": "method"},
         {
             "seeds": count,
@@ -530,6 +531,14 @@ def of_features(rows: Rows) -> str:
             ),
             "ARI": middle("ARI", 3),
             "NMI": middle("NMI", 3),
+            "noise": lambda own: (
+                f"{100 * median(row['noise'] for row in own):.0f} %" if "noise" in own[0] else ""
+            ),
+            "ARI without noise": lambda own: (
+                f"{median(row['ARI without noise'] for row in own):.3f}"
+                if "noise" in own[0]
+                else ""
+            ),
             "seconds": middle("seconds", 1),
         },
     )
@@ -1105,6 +1114,12 @@ TABLES = {
         python("how_many.py FOLDER --features --seeds 3"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER"), trust),
+    "compared_texts": Table(
+        python("groups.py FOLDER"),
+        of_features,
+        "groups",
+        lambda rows: [row for row in rows if not row["data"].startswith("cifar")],
+    ),
     "mixed": Table(python("mixed.py FOLDER"), mixed, select=of_kind("mixed")),
     "few_texts": Table(python("mixed.py FOLDER"), few_texts, "mixed", of_kind("few")),
     "strays": Table(python("strays.py FOLDER"), strays),

@@ -106,8 +106,7 @@ def frame_of(population: Population, names: ClusterNames, places: Sequence[int])
         about = {"text": [shortened(text) for text in texts[index]], **about}
     if population.dataset.are_features:
         return pd.DataFrame(about)
-    features, plan = population.feature_names, population.dataset.columns
-    kept = list(range(len(features))) if plan is None else plan.plain_features
+    features, kept = population.feature_names, population.shown_features
     values = pd.DataFrame(population.dataset.x[index][:, kept])
     shown = values.map(lambda value: float(f"{value:.{_DIGITS}g}"))
     shown = shown.set_axis(_distinct([features[j] for j in kept]), axis=1)
@@ -143,10 +142,11 @@ def density_figure(population: Population, log_density: float) -> Figure:
 
 def features_figure(population: Population, x: Floats) -> Figure:
     """The values of a row, in standard deviations from the mean."""
-    figure, ax = axes(height=max(1.6, 0.24 * min(len(x), 20) + 0.8))
+    shown = np.array(population.shown_features, np.int64)
+    figure, ax = axes(height=max(1.6, 0.24 * min(len(shown), 20) + 0.8))
     data = population.dataset.x
     z = (np.asarray(x, dtype=np.float64) - data.mean(0)) / np.maximum(data.std(0), 1e-12)
-    most = np.argsort(-np.abs(z), kind="stable")[:20][::-1]
+    most = shown[np.argsort(-np.abs(z[shown]), kind="stable")[:20][::-1]]
     names = [plot.short_name(population.feature_names[j]) for j in most]
     ax.barh(np.arange(len(most)), z[most], color=plot.OKABE_ITO[0])
     ax.set_yticks(np.arange(len(most)), names)

@@ -81,6 +81,12 @@ class Population:
             f"feature {j + 1}" for j in range(self.dataset.x.shape[1])
         ]
 
+    @property
+    def shown_features(self) -> list[int]:
+        """The places of the features whose values say something, which axes of texts do not."""
+        plan = self.dataset.columns
+        return list(range(self.dataset.x.shape[1])) if plan is None else plan.plain_features
+
     @cached_property
     def scores(self) -> Floats:
         """How typical the points are, (n,); see `TrainedModel.outlier_scores`."""
