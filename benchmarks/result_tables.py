@@ -520,8 +520,9 @@ def of_features(rows: Rows) -> str:
     def middle(name: str, digits: int) -> Callable[[Rows], str]:
         return lambda own: f"{median(row[name] for row in own):.{digits}f}"
 
+    order = list(dict.fromkeys(row["data"] for row in rows))
     return grouped(
-        rows,
+        sorted(rows, key=lambda row: order.index(row["data"])),
         {"data": "data", "method": "method"},
         {
             "seeds": count,
@@ -534,6 +535,14 @@ def of_features(rows: Rows) -> str:
             ),
             "ARI": middle("ARI", 3),
             "NMI": middle("NMI", 3),
+            "noise": lambda own: (
+                f"{100 * median(row['noise'] for row in own):.0f} %" if "noise" in own[0] else ""
+            ),
+            "ARI without noise": lambda own: (
+                f"{median(row['ARI without noise'] for row in own):.3f}"
+                if "noise" in own[0]
+                else ""
+            ),
             "seconds": middle("seconds", 1),
         },
     )
@@ -552,6 +561,25 @@ def how_many_features(rows: Rows) -> str:
     )
 
 
+def mixed(rows: Rows) -> str:
+    """A column of texts, by what it becomes, next to other columns."""
+
+    def beside(name: str) -> Callable[[Rows], str]:
+        return lambda own: figure("ARI")([row for row in own if row["beside"] == name])
+
+    return grouped(
+        rows,
+        {"the vectors become": "texts as"},
+        {
+            "seeds": lambda own: str(len({row["seed"] for row in own})),
+            "texts alone": beside("nothing"),
+            "and informative columns": beside("informative"),
+            "and uninformative columns": beside("uninformative"),
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.1f}",
+        },
+    )
+
+
 def trust(rows: Rows) -> str:
     """The agreement of neighbours in data with and without groups."""
     columns = ("accuracy", "ARI", "found", "without groups", "excess", "gap")
@@ -563,6 +591,16 @@ def trust(rows: Rows) -> str:
         rows,
         {"data": "data", "kind": "points"},
         {"clusters": lambda own: str(own[0]["c"]), **{name: shown(name) for name in columns}},
+    )
+
+
+def few_texts(rows: Rows) -> str:
+    """Axes of few texts: a line for each number of texts."""
+    axes = {k: f"{k} axes" for k in rows[0]["ARI"]}
+    return listed(
+        rows,
+        {"texts": "{n}", "subjects": "{c}"}
+        | {title: lambda row, k=k: f"{row['ARI'][k]:.2f}" for k, title in axes.items()},  # type: ignore[misc]
     )
 
 
@@ -1133,6 +1171,14 @@ TABLES = {
         python("how_many.py FOLDER --features --seeds 3"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER"), trust),
+    "compared_texts": Table(
+        python("groups.py FOLDER"),
+        of_features,
+        "groups",
+        lambda rows: [row for row in rows if not row["data"].startswith("cifar")],
+    ),
+    "mixed": Table(python("mixed.py FOLDER"), mixed, select=of_kind("mixed")),
+    "few_texts": Table(python("mixed.py FOLDER"), few_texts, "mixed", of_kind("few")),
     "strays": Table(python("strays.py FOLDER"), strays),
     "embeddings": Table(python("embeddings.py"), embeddings),
     "labels": Table(None, labels),

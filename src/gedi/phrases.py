@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["listed", "number", "percent", "sentence_list"]
+__all__ = ["listed", "number", "percent", "sentence_list", "shortened"]
 
 
 def percent(share: float) -> str:
@@ -40,6 +40,12 @@ def listed(clusters: NDArray[np.integer[Any]], limit: int = 8) -> str:
     if len(clusters) > limit:
         names.append(f"{len(clusters) - limit} more")
     return f"{noun} {sentence_list(names)}"
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """A text in one line, of so many letters at most."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def sentence_list(names: Iterable[str]) -> str:

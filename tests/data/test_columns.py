@@ -52,7 +52,7 @@ def test_each_column_gets_what_its_values_ask_for():
         "sex: category (f, m)",
         "paid: flag (no is 0, yes is 1)",
         "when: date (read as year-month-day, days since 1970-01-01)",
-        "remark: left out (free text; to use it, add --text remark)",
+        "remark: left out (free text; to use it, add --columns remark=text)",
         "gap: number, 2 features (10 missing, filled with the median 2)",
         "empty: left out (every value is missing)",
     ]

@@ -91,7 +91,7 @@ def test_options_that_do_not_apply_are_refused(photographs, tmp_path):
     with pytest.raises(DataError, match="the network of --features sets the size"):
         Source(str(photographs), features=NETWORK, image_size=8).read()
     pd.DataFrame({"a": [1.0, 2.0]}).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(DataError, match=r"give the column of texts \(--text\)"):
+    with pytest.raises(DataError, match=r"give the column of texts \(--text NAME, or"):
         Source(str(tmp_path / "a.csv"), features="auto").read()
     (tmp_path / "a.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match="leave out --drop"):

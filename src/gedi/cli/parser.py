@@ -74,7 +74,8 @@ the first lines of the output say what was done with each column, and --columns 
 
 Texts (a column of a table, --text, or the lines of a .txt file) and images with --features are
 first turned into vectors by a pretrained network. This needs an extra: pip install 'gedi[text]' or
-'gedi[vision]'. The vectors are kept in the run folder.
+'gedi[vision]'. The vectors are kept in the run folder. --text takes the texts alone; with
+--columns NAME=text they become some columns among the other ones of the table.
 
 Labels are never used for training. If there are labels, the report compares the clusters with them.
 Settings can be read from a YAML file (--config), and options override them; --print-config prints
@@ -125,6 +126,15 @@ not sure). These are left out for models of streamed images, and of fewer than 6
 The columns of a table are found by their names, and read as in the training. Tables (but .json and
 .xlsx) and .npy files may be larger than memory. Run the same command again to continue after an
 interruption.
+"""
+
+_IMPUTE = """\
+Fill in the missing values of a table from the density of a model that was trained on such a table,
+given the values that are there. Numbers and dates get their conditional mean, rounded where the
+training has whole numbers or days alone; categories and flags get the most probable value. Behind
+each column with missing values follows NAME_error: the standard deviation, in days for dates, and
+for categories and flags the probability of another value; 0 where the value is known. The other
+columns are written as they are; numbers in text become plain numbers.
 """
 
 _SAMPLE = """\
@@ -179,6 +189,7 @@ def build_parser() -> ArgumentParser:
         ("resume", _resume, "continue a training that was interrupted"),
         ("evaluate", _evaluate, "measure a trained model on its own data, or on other data"),
         ("predict", _predict, "cluster and score points"),
+        ("impute", _impute, "fill in the missing values of a table"),
         ("sample", _sample, "draw points from p(x), or from one cluster"),
         ("explore", _explore, "look at a trained model in a browser"),
         ("export", _export, "write a trained model as an ONNX file"),
@@ -397,6 +408,22 @@ def _predict() -> ArgumentParser:
         help="for tables: write why each row is unusual, what each column contributes in nats, and "
         "what would be typical",
     )
+    return parser
+
+
+def _impute() -> ArgumentParser:
+    parser = _subparser(_IMPUTE)
+    _run_folder(parser)
+    parser.add_argument("data", type=str, help="table with the columns of the training")
+    _source_options(parser, *TABLE_OPTIONS)
+    _output(parser, "file to write (.csv or .parquet)", "filled.csv")
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="draw the values instead of writing the most likely ones; several files with a --seed "
+        "each show what the missing values leave open (multiple imputation)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     return parser
 
 

@@ -15,6 +15,7 @@ from gedi.data.inverse import inverse, same_type
 from gedi.errors import SettingsError
 from gedi.evaluation.duplicates import most_similar
 from gedi.files import beside
+from gedi.printable import printable
 from gedi.runs import Run
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def run(options: Namespace) -> int:
                 arrays: dict[str, Any] = {"x": x.reshape(shape), "cluster": clusters}
                 np.savez(stream, **arrays, **_nearest(folder, x))
     print(f"{options.n} samples written to {options.out}")
+    if suffix != ".npz" and folder.columns is not None and folder.columns.texts:
+        names = ", ".join(folder.columns.texts)
+        print(printable(f"The samples have no texts: {names} is left out."))
     if folder.source.has_features:
         print(
             "A sample of this model is a vector of features, neither a text nor a picture: "

@@ -5,11 +5,13 @@
     date       days since 1970-01-01; times of the day in hours
     category   one column of 0 and 1 for each level, rare ones together in "other"; of two levels
                one column
+    text       free text, only where asked for: leading principal axes of the vectors of a network,
+               see `gedi.data.text_columns`
     drop       left out: empty columns, row indices, text that differs in nearly every row
 
-A missing number, flag or date is filled with the median of the training, and a missing category
-with the most frequent one. Where 5 % or more are missing, a column of 0 and 1 says which, and
-"missing" is a level of a category.
+A missing number, flag or date is filled with the median of the training, a missing category with
+the most frequent one, and a missing text with the mean of all texts. Where 5 % or more are missing,
+a column of 0 and 1 says which, and "missing" is a level of a category.
 """
 
 import datetime
@@ -18,7 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -40,6 +42,7 @@ from gedi.data.cells import (
     texts_of,
 )
 from gedi.data.file_errors import listed
+from gedi.data.text_columns import Encode, TextAxes, vectors_of
 from gedi.data.values import Values, checked_rows
 from gedi.errors import DataError
 
@@ -66,7 +69,7 @@ __all__ = [
     "value_in_row",
 ]
 
-KINDS = ("number", "flag", "date", "category", "drop")
+KINDS = ("number", "flag", "date", "category", "text", "drop")
 
 _MOST_LEVELS = 20
 _RARE = 0.01  # of the rows, and at least two rows: levels with fewer are pooled
@@ -108,14 +111,14 @@ FILES = Advice(
     "or read the column otherwise with --columns NAME=category or NAME=drop",
     "leave it out with --drop, encode it as numbers, or pass it with --label if it is the label",
     "give another kind with --columns",
-    "; to use it, add --text NAME",
+    "; to use it, add --columns NAME=text",
 )
 FRAMES = Advice(
     "or make it a category with X.astype({'NAME': 'category'}), or leave it out with "
     "X.drop(columns='NAME')",
     "leave it out with X.drop(columns='NAME'), or encode it as numbers",
     "give another type",
-    "; to use it, fit a list of texts",
+    "; to use it, set columns={'NAME': 'text'}",
 )
 
 
@@ -135,6 +138,7 @@ class Column:
         mark_missing: whether a further column says which values are missing; of a category, whether
             it is a level.
         note: how the column was read, in words.
+        axes: of a column of texts.
     """
 
     name: str
@@ -147,6 +151,7 @@ class Column:
     fill: float | None = None
     mark_missing: bool = False
     note: str = ""
+    axes: TextAxes | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -158,8 +163,10 @@ class Column:
             if self.pooled:
                 found.append(f"{self.name}={pooled_name(self)}")
             return tuple(found if len(found) > 2 else found[1:])
-        unit = {"date": " (hours)" if _is_time(self.form) else " (days)"}.get(self.kind, "")
         missing = (f"{self.name} is missing",) if self.mark_missing else ()
+        if self.axes is not None:
+            return (*(f"{self.name} axis {j + 1}" for j in range(self.axes.n)), *missing)
+        unit = {"date": " (hours)" if _is_time(self.form) else " (days)"}.get(self.kind, "")
         return (f"{self.name}{unit}", *missing)
 
     def __str__(self) -> str:
@@ -199,6 +206,22 @@ class ColumnPlan:
         """The columns that are not left out."""
         return tuple(column for column in self.columns if column.kind != "drop")
 
+    @property
+    def plain_features(self) -> list[int]:
+        """The places of the features that are no axes of texts."""
+        kinds = [column.kind for column in self.used for _ in column.features]
+        return [place for place, kind in enumerate(kinds) if kind != "text"]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of the columns of texts."""
+        return tuple(column.name for column in self.columns if column.kind == "text")
+
+    def row_texts(self, frame: "pd.DataFrame") -> list[str]:
+        """The texts of each row, those of several columns one after the other, (n,)."""
+        columns = [frame[name].astype(object).fillna("").map(str) for name in self.texts]
+        return [" | ".join(filter(None, row)) for row in zip(*columns, strict=True)]
+
     def __str__(self) -> str:
         """A line for each column that is not simply a number."""
         return "\n".join(
@@ -232,6 +255,7 @@ class ColumnPlan:
         filled: "Counter[str] | None" = None,
         texts: Mapping[str, Any] | None = None,
         keep_missing: bool = False,
+        encode: Encode = vectors_of,
     ) -> NDArray[np.float64]:
         """The features of some rows, (n, d).
 
@@ -244,6 +268,7 @@ class ColumnPlan:
             texts: columns of text, if `text_of` has been called for them.
             keep_missing: whether features of missing values are NaN, and the features that say
                 which values are missing are 0.
+            encode: makes vectors of the values of columns of texts.
 
         Raises:
             DataError: a column is missing, or holds values that are not of its kind, with the row.
@@ -262,10 +287,14 @@ class ColumnPlan:
             mark = (decimals or {}).get(column.name, column.decimal) or "."
             series = plain(frame[column.name])
             text = text_of(series) if texts is None else texts.get(column.name)
-            values = _values(where, column, series, text, mark=mark, first_row=first_row or 0)
+            values: Any
+            if column.axes is not None:
+                values = _places(where, column, series, text, encode)
+            else:
+                values = _values(where, column, series, text, mark=mark, first_row=first_row or 0)
             if filled is not None:
                 is_level = not isinstance(values, np.ndarray)
-                missing = values == MISSING if is_level else np.isnan(values)
+                missing = values == MISSING if is_level else _gaps(values)
                 filled[column.name] += int(missing.sum())
             for feature in _missing(column, values) if keep_missing else _features(column, values):
                 out[:, at] = feature
@@ -289,6 +318,8 @@ def learn_columns(
     separator: str = ",",
     decimal: str | None = None,
     advice: Advice = FILES,
+    network: str | None = None,
+    encode: Encode = vectors_of,
 ) -> tuple[ColumnPlan, NDArray[np.float64]]:
     """Choose what is done with each column, and do it.
 
@@ -299,6 +330,8 @@ def learn_columns(
         separator: between the fields of the file, which tells how decimals are usually marked.
         decimal: the mark of decimals in text, `.` or `,`; None: from the values.
         advice: for errors.
+        network: the name of the network of columns of texts; None is the default.
+        encode: makes vectors of the values of columns of texts.
 
     Returns:
         The plan, and the features (n, d).
@@ -307,6 +340,7 @@ def learn_columns(
         DataError: a column mixes numbers with other values, with the row; or no column is left.
     """
     kinds = kinds or {}
+    encode = cache(encode)  # the same texts are encoded once, here and below
     require_columns(where, frame.columns, list(kinds), "column")
     columns = {str(name): plain(column) for name, column in frame.items()}
     texts = {name: text_of(column) for name, column in columns.items()}
@@ -331,6 +365,8 @@ def learn_columns(
             place=place,
             advice=advice.of(name),
         )
+        if kinds.get(name) != "text"
+        else _axes_of(where, name, column, text=texts.get(name), network=network, encode=encode)
         for place, (name, column) in enumerate(columns.items())
     ]
     plan = ColumnPlan(tuple(found))
@@ -339,7 +375,7 @@ def learn_columns(
             f"{where} has no feature columns: it holds {listed(map(str, frame.columns))}"
             + (f" ({'; '.join(map(str, found))})" if found else "")
         )
-    return plan, plan.apply(frame, where, decimals=decimals, texts=texts)
+    return plan, plan.apply(frame, where, decimals=decimals, texts=texts, encode=encode)
 
 
 # Learning
@@ -391,6 +427,30 @@ def _learned(
     return Column(
         **_facts(found)
         | {"fill": fill, "mark_missing": share >= _OFTEN_MISSING, "note": "; ".join(notes)}
+    )
+
+
+def _axes_of(
+    where: str,
+    name: str,
+    column: "pd.Series",
+    *,
+    text: Any,
+    network: str | None,
+    encode: Encode,
+) -> Column:
+    """A column of texts, with the principal axes of their vectors."""
+    present, there = _texts(where, name, column, text)
+    if not present:
+        return Column(name, "drop", note="every value is missing")
+    n_missing = len(there) - len(present)
+    axes, share = TextAxes.learn(network, encode(network, present))
+    notes = [f"{axes.n} principal axes of vectors of {axes.width}, {share:.0%} of their variance"]
+    if n_missing:
+        notes.append(f"{n_missing} missing, filled with the mean of all texts")
+    often = n_missing >= _OFTEN_MISSING * len(there)
+    return Column(
+        name, "text", mark_missing=often and n_missing > 0, note="; ".join(notes), axes=axes
     )
 
 
@@ -585,6 +645,44 @@ def _values(
     return values
 
 
+def _texts(
+    where: str, name: str, column: "pd.Series", text: Any
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """The texts of a column that are not missing, and a mask of their rows, (n,)."""
+    if text is None and column.isna().all():
+        return (), np.zeros(len(column), dtype=bool)
+    if text is None:
+        raise DataError(
+            f"{where}: column {name!r} cannot be read as text: it holds "
+            f"{value_in_row(column, int(column.notna().argmax()))}: give it another kind"
+        )
+    found = texts_of(text)
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    return tuple(found.drop_null().to_pylist()), there
+
+
+def _places(
+    where: str, column: Column, series: "pd.Series", text: Any, encode: Encode
+) -> NDArray[np.float64]:
+    """The places of texts along the axes of their column, (n, k); NaN where they are missing."""
+    assert column.axes is not None
+    present, there = _texts(where, column.name, series, text)
+    values = np.full((len(there), column.axes.n), np.nan)
+    if present:
+        try:
+            values[there] = column.axes.apply(encode(column.axes.network, present))
+        except ValueError as error:
+            raise DataError(
+                f"{where}: column {column.name!r}: the network of the training has changed: {error}"
+            ) from error
+    return values
+
+
+def _gaps(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values of a column, (n,) or (n, k), are missing, (n,)."""
+    return np.asarray(np.isnan(values.reshape(len(values), -1)[:, 0]))
+
+
 def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> NDArray[np.float64]:
     """Typed values as numbers."""
     if _is_dated(series):
@@ -645,8 +743,11 @@ def _features(
         for place in level_places(column):
             yield (found == place).astype(np.float64)
         return
-    missing = np.isnan(values)
-    yield values if column.fill is None else np.where(missing, column.fill, values)
+    missing = _gaps(values)
+    if column.axes is not None:
+        yield from np.where(missing, 0.0, values.T)
+    else:
+        yield values if column.fill is None else np.where(missing, column.fill, values)
     if column.mark_missing:
         yield missing.astype(np.float64)
 
@@ -672,7 +773,7 @@ def _missing(
     """The features (n,) of the values of a column, NaN where they are missing."""
     marks = column.mark_missing
     if isinstance(values, np.ndarray):
-        yield values
+        yield from values.reshape(len(values), -1).T
         if marks:
             yield np.zeros(len(values))
         return
@@ -802,13 +903,17 @@ def _column_of(content: Any) -> Column:
         ValueError: it is something else.
     """
     kinds = {"percent": bool, "pooled": bool, "mark_missing": bool, "note": str}
+    if isinstance(content, dict):
+        content = {"axes": None} | content  # which earlier versions do not have
     if not isinstance(content, dict) or content.keys() != {each.name for each in fields(Column)}:
         raise ValueError("columns: expected the facts of each column")
+    axes = None if content["axes"] is None else TextAxes.of_json(content["axes"])
     levels, fill, form = (content[name] for name in ("levels", "fill", "form"))
     right = (
         isinstance(content["name"], str)
         and content["kind"] in KINDS
         and all(isinstance(content[name], kind) for name, kind in kinds.items())
+        and (content["kind"] == "text") == (axes is not None)
         and content["decimal"] in (None, ".", ",")
         and isinstance(levels, list)
         and all(isinstance(level, str) for level in levels)
@@ -817,7 +922,7 @@ def _column_of(content: Any) -> Column:
     )
     if not right:
         raise ValueError(f"columns: cannot be read: {str(content)[:100]}")
-    return Column(**content | {"levels": tuple(levels)})
+    return Column(**content | {"levels": tuple(levels), "axes": axes})
 
 
 # Errors, and numbers alone

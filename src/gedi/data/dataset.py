@@ -45,8 +45,8 @@ class Dataset:
             elsewhere.
         columns: what was done with each column of a table; None if the rows come from elsewhere.
         notes: on how the data were read, in words.
-        texts: the text that each row is the features of, (n,); None if the rows are no features of
-            texts.
+        texts: the text that each row is the features of, (n,), or that is in its columns of texts;
+            None without texts.
         pictures: a small copy of the photograph that each row is the features of, bytes
             (n, 3, H, W); None if the rows are no features of photographs.
     """
@@ -96,8 +96,8 @@ class Dataset:
 
     @property
     def are_features(self) -> bool:
-        """Whether the rows are features of texts or photographs by a pretrained network."""
-        return self.texts is not None or self.pictures is not None
+        """Whether the rows are features of texts or photographs, and not those of a table."""
+        return self.columns is None and (self.texts is not None or self.pictures is not None)
 
 
 class _RowNumbers(Sequence[str]):

@@ -55,7 +55,7 @@ def same_type(column: "pd.Series") -> "pd.Series":
 
 
 def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":
-    """The values of the columns that are used, of rows of features (n, d).
+    """The values of the columns that are used, except texts, of rows of features (n, d).
 
     Categories and flags get the most likely of their values, dates in text are written as in the
     training, and values that are marked as missing are missing. Rounded are only dates, to
@@ -68,6 +68,7 @@ def inverse(plan: ColumnPlan, x: NDArray[np.floating]) -> "pd.DataFrame":
     found = {
         column.name: _values(column, x[:, places_])
         for column, places_ in zip(plan.used, places(plan).values(), strict=True)
+        if column.axes is None
     }
     return pd.DataFrame(found, index=pd.RangeIndex(len(x)))
 

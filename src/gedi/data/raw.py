@@ -30,6 +30,7 @@ from gedi.data.images.streaming import Watch
 from gedi.data.labels import label_column
 from gedi.data.raw_texts import column_parts, line_parts
 from gedi.data.tables import TableOptions, column_names, read_table, table_files
+from gedi.data.text_columns import Encode, network_of, vectors_of
 from gedi.data.texts import Texts, open_texts, write_texts
 from gedi.errors import DataError
 from gedi.features import ImageFeatures, TextFeatures
@@ -37,7 +38,7 @@ from gedi.features.store import FEATURES, PICTURES, FeatureStore
 from gedi.features.weights import hash_of_files
 from gedi.untrusted.pixels import planes_of
 
-__all__ = ["AUTO", "FeatureCache", "read_photographs", "read_texts"]
+__all__ = ["AUTO", "FeatureCache", "kept_vectors", "read_photographs", "read_texts"]
 
 AUTO = "auto"
 _SIDE = 64  # pixels of a small picture
@@ -57,6 +58,26 @@ class FeatureCache:
     folder: Path | None = None
     others: tuple[Path, ...] = ()
     watch: Watch | None = None
+
+
+def kept_vectors(cache: FeatureCache) -> Encode:
+    """What makes vectors of columns of texts, and keeps them.
+
+    Args:
+        cache: where they are kept.
+    """
+
+    def encode(name: str | None, texts: Sequence[str]) -> NDArray[np.floating]:
+        if cache.folder is None:
+            return vectors_of(name, texts)
+        network, content = network_of(name), hashlib.sha256()
+        for text in texts:
+            data = text.encode(errors="surrogatepass")
+            content.update(f"{len(data)} ".encode() + data)
+        store = _store(cache, network.key(content.hexdigest()))
+        return _text_features(network, Texts.of(texts), store, cache.watch)
+
+    return encode
 
 
 def read_texts(

@@ -63,7 +63,8 @@ class Source:
     )
     columns: tuple[str, ...] = _option(
         "kinds of columns of a table, as NAME=KIND, such as zip=category: number, flag, date, "
-        "category or drop; by default chosen from the values",
+        "category, text (free text, by its meaning, together with the other columns) or drop; by "
+        "default chosen from the values",
         (),
     )
     no_header: bool = _option("the first line of a table holds values, not names", False)
@@ -79,7 +80,8 @@ class Source:
         None,
     )
     text: str | None = _option(
-        "column of texts, which are clustered by their meaning; a .txt file holds a text a line",
+        "column of texts, which are clustered by their meaning alone; a .txt file holds a text a "
+        "line; --columns NAME=text takes the other columns, too",
         None,
     )
     features: str | None = _option(
@@ -191,15 +193,22 @@ class Source:
 
     @property
     def has_features(self) -> bool:
-        """Whether texts or images are turned into vectors by a network."""
-        return self.features is not None or self.holds_texts
+        """Whether the points are vectors of texts or images by a network, and nothing else."""
+        return not self._has_text_columns and (self.features is not None or self.holds_texts)
+
+    @property
+    def _has_text_columns(self) -> bool:
+        """Whether the data are a table with a column of texts among others."""
+        return self.text is None and "text" in self.kinds.values()
 
     @property
     def holds_texts(self) -> bool:
         """Whether the data are texts: a column of a table, or lines."""
         from gedi.data.raw_texts import holds_texts
 
-        return holds_texts(self.data, self.text, features=self.features, encoding=self.encoding)
+        return not self._has_text_columns and holds_texts(
+            self.data, self.text, features=self.features, encoding=self.encoding
+        )
 
     def read(
         self,
@@ -264,7 +273,7 @@ class Source:
                 watch=watch,
             )
         else:
-            dataset = self._read_file(files, features, plan)
+            dataset = self._read_file(files, features, plan, cache)
         if len(dataset.x) < min_rows:
             raise DataError(f"{source}: expected at least {min_rows} rows, got {len(dataset.x)}")
         return dataset
@@ -276,6 +285,11 @@ class Source:
 
         of_values = ("streaming", "drop", "columns", "decimal")
         if self.text is not None:
+            if self.columns:
+                raise DataError(
+                    f"--text {self.text} takes this column alone, but --columns was given, too: "
+                    f"write --columns {self.text}=text instead to use the other columns as well"
+                )
             self._refuse_raw(*of_values)
         elif self.holds_texts:  # one a line
             self._refuse_raw(*of_values, "no_header", "skip_footer")
@@ -308,7 +322,7 @@ class Source:
         else:
             raise DataError(
                 f"{self.data}: --features is for texts and images: for a table give the column of "
-                "texts (--text)"
+                "texts (--text NAME, or --columns NAME=text to use the other columns, too)"
             )
         if len(dataset.x) < min_rows:
             raise DataError(f"{self.data}: expected at least {min_rows} rows, got {len(dataset.x)}")
@@ -325,11 +339,13 @@ class Source:
         files: "Sequence[Path]",
         features: Sequence[str] | None,
         plan: "ColumnPlan | None",
+        cache: "FeatureCache | None",
     ) -> "Dataset":
         from gedi.data.arrays import archives, load_archives, load_npy, load_npz
         from gedi.data.built_in import known_names
         from gedi.data.contents import ADVICE
         from gedi.data.file_errors import SUFFIXES, existing_file
+        from gedi.data.raw import AUTO, FeatureCache, kept_vectors
         from gedi.data.tables import load_tables
         from gedi.untrusted.packed import PACKED
 
@@ -343,6 +359,8 @@ class Source:
                 kinds=self.kinds,
                 options=self.table_options,
                 plan=plan,
+                network=None if self.features == AUTO else self.features,
+                encode=kept_vectors(cache or FeatureCache()),
             )
         if found := archives(self.data):
             return load_archives(found, self.data, self.label)
@@ -469,14 +487,15 @@ def load(
         features: take these columns of a table, in this order, and ignore all others; new data
             for a trained model may then have a label column, or its columns in another order.
         drop: leave out these columns of a table.
-        columns: the kinds of some columns of a table, by name: number, flag, date, category or
-            drop.
+        columns: the kinds of some columns of a table, by name: number, flag, date, category,
+            text or drop.
         no_header: the first line of a table holds values, not names.
         skip_footer: the number of lines to leave out at the end of a table.
         encoding: of a file of text; by default found in the file.
         decimal: the mark of decimals in a table of text, `.` or `,`; by default found in the file.
         text: the column of texts of a table; a .txt file that is no table holds a text a line. The
-            points are then features of the texts.
+            points are then features of the texts alone; with `columns={"NAME": "text"}` the texts
+            become some columns among the others.
         network: what turns texts or images into features, see `gedi.TextFeatures` and
             `gedi.ImageFeatures`; "auto" for the default.
         n_points: the number of points of a toy set; plug-ins get it too, and the seed and split.

@@ -48,7 +48,9 @@ from gedi.data.file_errors import (
 from gedi.data.images import tables_among
 from gedi.data.labels import label_column
 from gedi.data.remote import local_path
+from gedi.data.text_columns import Encode, vectors_of
 from gedi.data.text_files import Frames, form_of, holds_quotes, table_start, text_rows
+from gedi.data.texts import Texts
 from gedi.errors import DataError
 from gedi.installed import version_of
 from gedi.untrusted import RefusedError, check_room, json_of, refuse_special
@@ -162,6 +164,8 @@ def load_tables(
     kinds: Mapping[str, str],
     options: TableOptions,
     plan: ColumnPlan | None = None,
+    network: str | None = None,
+    encode: Encode = vectors_of,
 ) -> Dataset:
     """The points of a table in one or more files.
 
@@ -173,6 +177,8 @@ def load_tables(
         kinds: the kinds of some columns; see `gedi.data.columns.KINDS`.
         options: how files of text are read.
         plan: what a training did with its columns; None: it is learned from the rows.
+        network: the name of the network of columns of texts; None is the default.
+        encode: makes vectors of the values of columns of texts.
 
     Raises:
         DataError: a file is damaged, lacks a column, or has values that nothing can be done with.
@@ -206,13 +212,18 @@ def load_tables(
             kinds={name: kind for name, kind in kinds.items() if kind != "drop"},
             separator=separator,
             decimal=options.decimal,
+            network=network,
+            encode=encode,
         )
     else:  # each file may mark its decimals in its own way
         ends = np.cumsum(sizes)
         x = np.concatenate(
             [
                 plan.apply(
-                    frame.iloc[end - n : end], str(file), decimals=decimals_of(file, plan, options)
+                    frame.iloc[end - n : end],
+                    str(file),
+                    decimals=decimals_of(file, plan, options),
+                    encode=encode,
                 )
                 for file, n, end in zip(files, sizes, ends, strict=True)
             ]
@@ -220,7 +231,14 @@ def load_tables(
     codes, class_names = (None, ()) if given is None else label_column(path, given)
     name = path.name.partition(".")[0] if len(files) == 1 else Path(source).stem
     return Dataset(
-        name, x, codes, class_names, plan.features, columns=plan, notes=tuple(dict.fromkeys(notes))
+        name,
+        x,
+        codes,
+        class_names,
+        plan.features,
+        columns=plan,
+        notes=tuple(dict.fromkeys(notes)),
+        texts=Texts.of(plan.row_texts(frame)) if plan.texts else None,
     )
 
 

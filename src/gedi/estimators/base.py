@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Generator, Tensor, float64, from_numpy, nn
+from torch import Generator, Tensor, nn
 
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset, has_distinct_rows
@@ -37,6 +37,8 @@ from gedi.estimators.inputs import (
     flatten,
     functions_of,
     image_shape_of,
+    kinds_of,
+    network_name,
     refuse_local_functions,
     seed_of,
     split_views,
@@ -48,15 +50,13 @@ from gedi.evaluation.reasons import of_columns
 from gedi.evaluation.symptoms import settled
 from gedi.export import Agreement, export
 from gedi.methods import Method
-from gedi.sampling.imputation import impute
-from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check, learns_density
+from gedi.settings import EncoderSettings, Range, Settings, ViewSettings, check
 from gedi.settings.presets import NEUTRAL
 from gedi.training.custom import Custom
 from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
-from gedi.training.threads import own_state
 from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
@@ -116,6 +116,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         features: what turns raw things into points, for texts and photographs: "auto", the name of
             a network, or a transformer such as `gedi.TextFeatures` or `gedi.ImageFeatures`. None:
             that for texts if X is a list of texts, otherwise X holds points.
+        columns: what is done with some columns of a frame, by name: "number", "flag", "date",
+            "category", "text" or "drop"; see `gedi.data.columns`. "text" is for free text, which
+            counts like a few columns among the others, by its meaning; `features` then names the
+            network. None: chosen from the values.
         verbose: 1 shows the progress.
         callbacks: a function, or several, that are called with each new row of the history, a
             dict; one that returns true ends the training.
@@ -166,6 +170,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     random_state: Any = None
     device: Any = "auto"
     features: Any = None
+    columns: Mapping[str, str] | None = None
     verbose: int = 0
     callbacks: (
         Callable[[Record], bool | None] | Sequence[Callable[[Record], bool | None]] | None
@@ -289,7 +294,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Args:
             X: points (n, d). A data frame gives data frames, with what all features of a column
-                contribute, and with typical values in the column's own type.
+                contribute, and with typical values in the column's own type, except for texts.
 
         Raises:
             DataError: for images.
@@ -306,7 +311,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         sums: Any = of_columns(explanation, plan)[0].set_axis(X.index, axis=0)
         known: Any = framed(explanation.typical, {**like, "library": "pandas"}, plan)
         return OutlierExplanation(
-            sums.set_axis(known.columns, axis=1), known.set_axis(X.index, axis=0)
+            sums.rename(columns={str(name): name for name in like["names"]}),
+            known.set_axis(X.index, axis=0),
         )
 
     def predict_confidence(self, X: Any, *, alpha: float = 0.05) -> NDArray[np.float64]:  # noqa: N803
@@ -388,11 +394,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         if len(self.input_shape_) > 1:
             raise DataError("X: expected rows of numbers, but this model is of images")
-        if not learns_density(self.settings_):
-            raise DataError(
-                "missing values are filled in by the density of the model, but this model has "
-                "learned none: train with w_gen above 0"
-            )
         points = flatten(self._with_names(self._points(X)))[0]
         is_frame = isinstance(points, pd.DataFrame)
         if is_frame:
@@ -409,7 +410,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             rows = self._encoded(pd.DataFrame(points).set_axis(names, axis=1), keep_missing=True)
         filled: Any
         std: Any
-        filled, std = self._imputed(np.asarray(rows, dtype=np.float64), draw)
+        rows = np.asarray(rows, dtype=np.float64)
+        checked_rows(np.where(np.isnan(rows), 0.0, rows), "X", names=self._feature_names)
+        generator = Generator().manual_seed(seed_of(self.random_state))
+        filled, std = self.model_.impute(rows, generator, draw=draw)
         if is_frame and self._plan is not None:
             like: Any = self.frame_
             filled, std = imputed_frame(
@@ -420,22 +424,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 pd.DataFrame(each, points.index, points.columns) for each in (filled, std)
             )
         return (filled, std) if return_std else filled
-
-    @own_state()
-    def _imputed(
-        self, rows: NDArray[np.float64], draw: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Features (n, d) with conditional means or draws, and their standard deviations."""
-        trained, missing = self.model_, np.isnan(rows)
-        checked_rows(np.where(missing, 0.0, rows), "X", names=self._feature_names)
-        generator = Generator().manual_seed(seed_of(self.random_state))
-        z = trained.scaling(rows, float64)
-        found = impute(trained.exact, trained.box, z, generator=generator)
-        values = trained.scaling.inverse(found.draw if draw else found.mean)
-        if draw and trained.visible is not None:
-            values = trained.visible(from_numpy(values)).numpy()
-        std = found.std.numpy() * trained.scaling.scale.numpy()
-        return np.where(missing, values, rows), std
 
     # --- storage
 
@@ -585,7 +573,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             reset: whether the transformer is chosen anew, as in a fit.
         """
         if reset or not hasattr(self, "features_"):
-            found = transformer_of(self.features, x)
+            has_texts = "text" in kinds_of(self.columns).values()  # among other columns
+            found = None if has_texts else transformer_of(self.features, x)
             if hasattr(self, "features_"):
                 del self.features_
             if found is None:
@@ -604,6 +593,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if isinstance(rows, pd.DataFrame):
             rows = self._learned(rows)
             return rows, (rows.shape[1],)
+        if self.columns:
+            raise SettingsError("columns: expected a frame as X, whose columns have these names")
         self.columns_ = None
         # 32 bits are enough for the bytes of images.
         wide = _FLOATS if shape is None else _FLOATS[::-1]
@@ -614,13 +605,19 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """The features of the rows of a frame to fit, (n, d)."""
         if self._goes_on():
             return self._encoded(self._named(frame))
-        plan, values = learn_features(frame)
+        kinds = kinds_of(self.columns)
+        network = network_name(self.features) if "text" in kinds.values() else None
+        plan, values = learn_features(frame, kinds, network)
         validate_data(self, frame, skip_check_array=True)
         rows: NDArray[np.floating] = check_array(
             values, dtype=_FLOATS, ensure_min_samples=2, estimator=self
         )
         self.columns_ = plan
-        dropped = [f"{each.name} ({each.note})" for each in plan.columns if each.kind == "drop"]
+        dropped = [
+            f"{each.name} ({each.note})"
+            for each in plan.columns
+            if each.kind == "drop" and kinds.get(each.name) != "drop"
+        ]
         if dropped:
             warnings.warn(
                 f"columns of X are left out: {', '.join(dropped)}", UserWarning, stacklevel=4

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from gedi.data.dataset import Dataset
 from gedi.errors import DataError, SettingsError
 from gedi.estimators.base import BaseGEDI
+from gedi.estimators.frames import as_points
 from gedi.estimators.inputs import (
     image_shape_of,
     kept_pairs,
@@ -61,7 +62,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             (c,).
         overlaps_: with `like`, how well each cluster matches the one before, from 0 to 1: the
             number of points in both as a share of those in either, (c,).
-        words_: if X is a list of texts, the words typical of each cluster, (c,).
+        words_: if X is a list of texts or has columns of texts, the words typical of each cluster,
+            (c,).
         drift_: after a later call of `partial_fit`, how the new points differ from earlier ones, a
             `gedi.evaluation.drift.Drift`, which prints as sentences.
         n_samples_seen_: after `partial_fit`, the number of points in all calls.
@@ -212,10 +214,12 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
 
     def _keep_words(self, x: Any) -> None:
         """Set `words_` if these are texts with the clusters `labels_`."""
-        texts = texts_of(x)
+        texts = texts_of(x) if hasattr(self, "features_") else None
+        if self.columns_ is not None and self.columns_.texts:
+            texts = self.columns_.row_texts(as_points(x))
         if hasattr(self, "words_"):  # of an earlier fit
             del self.words_
-        if texts is not None and hasattr(self, "features_"):
+        if texts is not None:
             self.words_ = typical_words(list(texts), self.labels_, self.model_.n_clusters)
 
     def _keep_number(self, fit: Fit) -> None:

@@ -78,8 +78,17 @@ def as_points(x: Any) -> Any:
     return x
 
 
-def learn_features(frame: "pd.DataFrame") -> tuple[ColumnPlan, NDArray[np.floating]]:
+def learn_features(
+    frame: "pd.DataFrame",
+    kinds: Mapping[str, str] | None = None,
+    network: str | None = None,
+) -> tuple[ColumnPlan, NDArray[np.floating]]:
     """What is done with each column of a frame, and the features of its rows, (n, d).
+
+    Args:
+        frame: as `as_points` returns it.
+        kinds: those of some columns, by name; see `gedi.data.columns.KINDS`.
+        network: the name of the network of columns of texts; None is the default.
 
     Raises:
         DataError: for columns that nothing can be done with.
@@ -89,7 +98,7 @@ def learn_features(frame: "pd.DataFrame") -> tuple[ColumnPlan, NDArray[np.floati
     if len(frame) == 0:
         raise DataError("X: expected at least one row, got a frame without rows")
     named = frame.set_axis(list(map(str, frame.columns)), axis=1)
-    plan, x = learn_columns(named, "X", advice=FRAMES)
+    plan, x = learn_columns(named, "X", kinds=kinds, advice=FRAMES, network=network)
     return plan, _narrowed(frame, x)
 
 
@@ -149,8 +158,8 @@ def frame_of(x: Any) -> dict[str, Any] | None:
 def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPlan) -> Any:
     """A frame of points, in the library and with the types of columns of another one.
 
-    Whole numbers are rounded and truth values are true from 0.5 on. Columns that the plan leaves
-    out are absent.
+    Whole numbers are rounded and truth values are true from 0.5 on. Columns of texts and those
+    that the plan leaves out are absent.
 
     Args:
         values: features, (n, d).
@@ -163,7 +172,7 @@ def framed(values: NDArray[np.floating], like: Mapping[str, Any], plan: ColumnPl
         raise ValueError(f"expected names and types of {len(plan.columns)} columns")
     at = {column.name: place for place, column in enumerate(plan.columns)}
     columns = [_typed(column, kinds[at[str(name)]]) for name, column in found.items()]
-    frame = pd.concat(columns, axis=1)
+    frame = pd.concat(columns, axis=1) if columns else found
     frame.columns = pd.Index([names[at[str(name)]] for name in found.columns])
     levels = {
         str(name): list(frame[name].cat.categories)
@@ -193,7 +202,9 @@ def imputed_frame(
         plan: of the columns.
     """
     filled, errors = filled.copy(), {}
-    for column, at in zip(plan.used, places(plan).values(), strict=True):
+    known = [column for column in plan.used if column.axes is None]  # nothing writes texts
+    for column in known:
+        at = places(plan)[column.name]
         part = filled[:, at]
         if column.kind == "category":
             if column.pooled:  # not a value
@@ -207,7 +218,7 @@ def imputed_frame(
         errors[column.name] = np.where(missing[:, at].any(1), wrong, 0.0)
     values = framed(filled, {**like, "library": "pandas"}, plan)
     out = frame.copy(deep=False)
-    for place, column in enumerate(plan.used):
+    for place, column in enumerate(known):
         name, at = values.columns[place], places(plan)[column.name]
         gaps = missing[:, at].any(1)
         new = values[name].set_axis(frame.index)

@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
 from gedi import plugins
+from gedi.data.columns import KINDS
 from gedi.errors import DataError, SettingsError
 from gedi.estimators.frames import as_points
 from gedi.features import ImageFeatures, TextFeatures
@@ -29,6 +30,8 @@ __all__ = [
     "image_shape_of",
     "kept_pairs",
     "kept_rows",
+    "kinds_of",
+    "network_name",
     "pairs_of",
     "reference_of",
     "refuse_local_functions",
@@ -85,6 +88,37 @@ def transformer_of(features: Any, x: Any) -> Any:
         )
     # Those of a pretrained network learn nothing, and a copy would load it again.
     return features if isinstance(features, (TextFeatures, ImageFeatures)) else clone(features)
+
+
+def kinds_of(columns: Any) -> dict[str, str]:
+    """The kinds of columns that the user gave, by name.
+
+    Raises:
+        SettingsError: if they are no dictionary of known kinds.
+    """
+    if columns is None:
+        return {}
+    if not isinstance(columns, Mapping) or not set(map(str, columns.values())) <= set(KINDS):
+        raise SettingsError(
+            f"columns: expected a dictionary from names to {', '.join(KINDS)}, got {columns!r}"
+        )
+    return {str(name): str(kind) for name, kind in columns.items()}
+
+
+def network_name(features: Any) -> str | None:
+    """The name of the network of columns of texts; None is the default.
+
+    Raises:
+        SettingsError: if `features` is something else.
+    """
+    if features is None or features == "auto":
+        return None
+    if isinstance(features, (str, Path)):
+        return str(features)
+    raise SettingsError(
+        "features: expected auto, or the name of a network, with columns of texts; "
+        f"got {features!r}"
+    )
 
 
 def flatten(x: Any) -> tuple[Any, tuple[int, ...] | None]:

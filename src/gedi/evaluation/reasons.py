@@ -39,7 +39,8 @@ def reasons(
         x: points in the user's units, (n, d).
         explanation: that of the points.
         names: one name for each feature.
-        plan: of the columns of a table, whose own values are then named, such as dates.
+        plan: of the columns of a table, whose own values are then named, such as dates; those of
+            texts have none.
 
     Returns:
         For each point, names of columns and texts such as "1680 (typical 750, +1.2 nats)".
@@ -49,10 +50,15 @@ def reasons(
     if plan is not None:
         sums, usual = of_columns(explanation, plan)
         contributions, names = sums.to_numpy(), list(sums.columns)
-        values, typical = (each.to_numpy(object) for each in (inverse(plan, x), usual))
+        values, typical = (
+            each.reindex(columns=names).to_numpy(object) for each in (inverse(plan, x), usual)
+        )
+    texts = () if plan is None else plan.texts
     most = np.argsort(-contributions, axis=1, kind="stable")[:, :_MOST]
 
     def text(i: int, j: int) -> str:
+        if names[j] in texts:
+            return f"unlike other texts ({contributions[i, j]:+.1f} nats)"
         value, usual = _written(values[i, j]), _written(typical[i, j])
         return f"{value} (typical {usual}, {contributions[i, j]:+.1f} nats)"
 

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gedi import plot
-from gedi.explorer.population import Population, short_text
+from gedi.explorer.population import Population
+from gedi.phrases import shortened
 from gedi.runs.names import ClusterNames
 
 __all__ = [
@@ -96,16 +97,19 @@ def frame_of(population: Population, names: ClusterNames, places: Sequence[int])
     texts = population.dataset.texts
     if texts is not None:
         about["point"] = [f"row {population.rows[place]}" for place in index]
-        return pd.DataFrame({"text": [short_text(text) for text in texts[index]], **about})
-    values = pd.DataFrame(population.dataset.x[index])
+        about = {"text": [shortened(text) for text in texts[index]], **about}
+    if population.dataset.are_features:
+        return pd.DataFrame(about)
+    features, kept = population.feature_names, population.shown_features
+    values = pd.DataFrame(population.dataset.x[index][:, kept])
     shown = values.map(lambda value: float(f"{value:.{_DIGITS}g}"))
-    shown = shown.set_axis(_distinct(population.feature_names), axis=1)
+    shown = shown.set_axis(_distinct([features[j] for j in kept]), axis=1)
     return pd.concat([pd.DataFrame(about), shown], axis=1)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Column names made distinct from each other and from the first three columns."""
-    taken = {"point", "cluster", "log-density"}
+    """Column names made distinct from each other and from the first columns."""
+    taken = {"text", "point", "cluster", "log-density"}
     found = []
     for name in map(str, names):
         text, number = name, 2
@@ -132,10 +136,11 @@ def density_figure(population: Population, log_density: float) -> Figure:
 
 def features_figure(population: Population, x: Floats) -> Figure:
     """The values of a row, in standard deviations from the mean."""
-    figure, ax = axes(height=max(1.6, 0.24 * min(len(x), 20) + 0.8))
+    shown = np.array(population.shown_features, np.int64)
+    figure, ax = axes(height=max(1.6, 0.24 * min(len(shown), 20) + 0.8))
     data = population.dataset.x
     z = (np.asarray(x, dtype=np.float64) - data.mean(0)) / np.maximum(data.std(0), 1e-12)
-    most = np.argsort(-np.abs(z), kind="stable")[:20][::-1]
+    most = shown[np.argsort(-np.abs(z[shown]), kind="stable")[:20][::-1]]
     names = [plot.short_name(population.feature_names[j]) for j in most]
     ax.barh(np.arange(len(most)), z[most], color=plot.OKABE_ITO[0])
     ax.set_yticks(np.arange(len(most)), names)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gedi.data.dataset import Dataset
+from gedi.phrases import shortened
 from gedi.runs import Run
 from gedi.training.trained import Prediction, TrainedModel
 
-__all__ = ["ORDERS", "Order", "Population", "Standing", "short_text"]
+__all__ = ["ORDERS", "Order", "Population", "Standing"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -19,14 +20,7 @@ Integers = NDArray[np.int64]
 Order = Literal["most typical", "least typical", "least certain", "in row order"]
 ORDERS: tuple[Order, ...] = ("most typical", "least typical", "least certain", "in row order")
 
-_LONGEST = 300  # letters of a text
 _USUAL = 0.05  # a point is typical if at least this share of the points is more unusual
-
-
-def short_text(text: str) -> str:
-    """A text in one line, without what exceeds 300 letters."""
-    words = " ".join(text.split())
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
 
 
 class Standing(NamedTuple):
@@ -86,6 +80,12 @@ class Population:
         return list(self.dataset.feature_names) or [
             f"feature {j + 1}" for j in range(self.dataset.x.shape[1])
         ]
+
+    @property
+    def shown_features(self) -> list[int]:
+        """The places of the features whose values say something, which axes of texts do not."""
+        plan = self.dataset.columns
+        return list(range(self.dataset.x.shape[1])) if plan is None else plan.plain_features
 
     @cached_property
     def scores(self) -> Floats:
@@ -150,7 +150,7 @@ class Population:
             name = f"{name} ({self.dataset.class_names[labels[place]]})"
         if self.dataset.texts is None:
             return name
-        return f"{name}: {short_text(self.dataset.texts[place])}"
+        return f"{name}: {shortened(self.dataset.texts[place])}"
 
     def _matches(self, search: str) -> NDArray[np.bool_]:
         first, dash, last = search.partition("-")

@@ -11,8 +11,8 @@ from gedi.data.images import holds_images
 from gedi.errors import GediError
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import gallery_of, tiles
-from gedi.explorer.population import short_text
 from gedi.explorer.uploads import kinds_of, points_of_files, points_of_text, points_of_texts
+from gedi.phrases import shortened
 
 __all__ = ["uploads_panel"]
 
@@ -73,7 +73,7 @@ def verdict_frame(desk: Desk, dataset: Dataset) -> pd.DataFrame:
     standings = [desk.population.standing(float(score)) for score in trained.outlier_scores(x)]
     points = [f"{number}" for number in range(1, len(standings) + 1)]
     if dataset.texts is not None:
-        points = [short_text(text) for text in dataset.texts[:_SHOWN]]
+        points = [shortened(text) for text in dataset.texts[:_SHOWN]]
     grouped = desk.names.probabilities(found.probabilities)
     frame = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gedi import phrases
 from gedi.data.dataset import Dataset
 from gedi.data.inverse import date_places
 from gedi.deadline import Deadline
@@ -88,6 +89,7 @@ class ReportContent:
         value_range: (lowest, highest) value of a pixel; by default the data's own range.
         feature_names: one name for each feature; may be empty for images.
         dates: the features that are days since 1970-01-01, and the names of their columns.
+        shown: the features whose values say something, which axes of texts do not; None for all.
         log_density_function: points (m, 2) -> nats (m,), for two-dimensional data.
         posterior_function: points (m, 2) -> probabilities (m, c), for two-dimensional data.
         low: lower corner of the box to draw, shape (2,); by default around data and samples.
@@ -165,6 +167,7 @@ class ReportContent:
     max_iter: int | None = None
     reading: Sequence[str] = ()
     dates: Mapping[int, str] = field(default_factory=dict)
+    shown: Sequence[int] | None = None
     titles: Sequence[str] = ()
     pictures: NDArray[np.uint8] | None = None
     words: Sequence[Sequence[str]] = ()
@@ -178,6 +181,7 @@ class ReportContent:
 
 
 _UNUSUAL = 10  # rows that are shown
+_LONGEST = 140  # letters of a text in one of them
 _UNUSUAL_IMAGES = 24
 _TRIED = 256  # rows by which the time for others is estimated
 _LOOKING = 0.3  # share of the time to look for them
@@ -248,6 +252,7 @@ def report_content(
         image_shape=dataset.image_shape,
         value_range=dataset.value_range,
         feature_names=dataset.feature_names,
+        shown=None if dataset.columns is None else dataset.columns.plain_features,
         dates={} if dataset.columns is None else date_places(dataset.columns),
         log_density_function=_log_density(trained) if plane else None,
         posterior_function=_posterior(trained) if plane else None,
@@ -368,23 +373,37 @@ def _unusual(
     """The least typical of the rows that are compared, ten or 24 images, by their scores, (m,)."""
     if trained.outliers is None:
         return None
-    d = dataset.x.shape[1]
     most = _UNUSUAL if dataset.image_shape is None else _UNUSUAL_IMAGES
     least = np.argsort(scores, kind="stable")[:most]
     rows = seen[least]
-    x, scores = dataset.x[rows], scores[least]
+    scores = scores[least]
     within = trained.outlier_p_values(scores, prediction.clusters[rows])
-    names = dataset.feature_names or [f"feature {j}" for j in range(d)]
     return Unusual(
         rows=rows,
         scores=scores,
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),
-        reasons=[]
-        if dataset.are_features or not trained.explains_outliers
-        else reasons(x, trained.explain_outliers(x), names, dataset.columns),
+        reasons=_reasons(trained, dataset, rows),
         n_compared=len(seen),
     )
+
+
+def _reasons(
+    trained: TrainedModel, dataset: Dataset, rows: Integers
+) -> list[list[tuple[str, str]]]:
+    """Why rows of a table are unusual, after their texts if they have some; else nothing."""
+    if dataset.are_features or not trained.explains_outliers:
+        return []
+    x = dataset.x[rows]
+    names = dataset.feature_names or [f"feature {j}" for j in range(x.shape[1])]
+    found = reasons(x, trained.explain_outliers(x), names, dataset.columns)
+    if dataset.texts is None:
+        return found
+    texts = dataset.texts[rows]
+    return [
+        [("text", phrases.shortened(text, _LONGEST)), *own]
+        for text, own in zip(texts, found, strict=True)
+    ]
 
 
 def _log_density(trained: TrainedModel) -> Any:

@@ -61,7 +61,7 @@ def feature_rows(content: ReportContent) -> list[FeatureRow]:
             effect=phrases.percent(float(effect[j])),
             means=[_heat(means[k, j]) for k in shown],
         )
-        for j in _order(effect)[:_MOST_ROWS]
+        for j in _order(content, effect)[:_MOST_ROWS]
     ]
 
 
@@ -89,7 +89,7 @@ def feature_pictures(content: ReportContent) -> list[Picture]:
             recolored=False,
         )
 
-    return [boxes(int(j)) for j in _order(effect)[:_MOST_PICTURES] if effect[j] > 0]
+    return [boxes(int(j)) for j in _order(content, effect)[:_MOST_PICTURES] if effect[j] > 0]
 
 
 def signatures(content: ReportContent) -> list[list[str]]:
@@ -112,7 +112,7 @@ def signatures(content: ReportContent) -> list[list[str]]:
         found.append(
             [
                 f"{_side(d[j] > 0, j in content.dates)} {names[j]} ({d[j]:+.1f} sd)"
-                for j in _order(np.abs(d))[:_MOST_WORDS]
+                for j in _order(content, np.abs(d))[:_MOST_WORDS]
                 if abs(d[j]) >= _CLEAR
             ]
         )
@@ -135,9 +135,10 @@ def _side(above: bool, of_dates: bool) -> str:
     return "high" if above else "low"
 
 
-def _order(effect: Floats) -> Integers:
-    """Features in descending order of their effect."""
-    return np.argsort(-effect, kind="stable")
+def _order(content: ReportContent, effect: Floats) -> Integers:
+    """The features that are shown, in descending order of their effect."""
+    order = np.argsort(-effect, kind="stable")
+    return order if content.shown is None else order[np.isin(order, content.shown)]
 
 
 def _standardised_means(content: ReportContent, center: Floats, scale: Floats) -> Floats:

@@ -140,9 +140,7 @@ def unusual_members(content: ReportContent) -> tuple[list[Member], Picture | Non
 
 
 def _member(content: ReportContent, row: int, *, borderline: bool = False) -> Member:
-    text = content.titles[int(row)]
-    words = " ".join(text.split())
-    short = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+    short = phrases.shortened(content.titles[int(row)], _LONGEST)
     remark = ""
     if borderline and content.runner_up is not None:
         share = phrases.percent(float(content.confidence[row]))

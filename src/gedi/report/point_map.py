@@ -19,6 +19,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from gedi import phrases
 from gedi.data.dataset import Dataset, Values
 from gedi.evaluation.layout import in_the_plane, layout
 from gedi.report.html import render
@@ -137,7 +138,7 @@ def point_map(
         "y": whole[:, 1].tolist(),
         "k": own.tolist(),
         "groups": groups,
-        "texts": [_short(title) for title in points.titles],
+        "texts": [phrases.shortened(title, _MOST_LETTERS) for title in points.titles],
         # Unknown scores are sorted to the end.
         "ring": np.argsort(points.scores, kind="stable")[:n_rings].tolist(),
         "sprite": None if points.pictures is None else _sprite(points.pictures, points.pictured),
@@ -155,11 +156,6 @@ def point_map(
 def map_page(title: str, points: PointMap) -> str:
     """A page that holds nothing but a map."""
     return render("map_page.html.j2", {"title": title, "map": points})
-
-
-def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= _MOST_LETTERS else f"{words[: _MOST_LETTERS - 1]}…"
 
 
 def _evenly(n: int, most: int) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from gedi.model.smoothing import Smoothing
 from gedi.model.visible import VisibleValues
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.sampling import Energy, Move, evaluate
+from gedi.sampling.imputation import impute
 from gedi.training.threads import own_state
 
 __all__ = ["FARTHEST", "OutlierExplanation", "Prediction", "TrainedModel", "confidence"]
@@ -301,6 +302,32 @@ class TrainedModel:
 
     @own_state()
     @torch.no_grad()
+    @own_state()
+    def impute(
+        self, rows: NDArray[np.float64], generator: Generator, *, draw: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points with their missing values filled in, and standard deviations; (n, d) each.
+
+        Args:
+            rows: points (n, d) in the user's units, NaN where missing.
+            generator: draws from the conditional law, on the CPU.
+            draw: whether to draw values, which obey what is visible, instead of conditional means.
+
+        Raises:
+            DataError: without a learned density, or for more than 512 features.
+        """
+        if self.normalizer is None:
+            raise DataError(
+                "missing values are filled in by the density of the model, but this model has "
+                "learned none: train with w_gen above 0"
+            )
+        found = impute(self.exact, self.box, self.scaling(rows, torch.float64), generator=generator)
+        values = self.scaling.inverse(found.draw if draw else found.mean)
+        if draw and self.visible is not None:
+            values = self.visible(torch.from_numpy(values)).numpy()
+        std = found.std.numpy() * self.scaling.scale.numpy()
+        return np.where(np.isnan(rows), values, rows), std
+
     def embed(self, x: ArrayLike) -> NDArray[np.float64]:
         """The encoder's output for points (n, d) in the user's units, (n, e).
 
