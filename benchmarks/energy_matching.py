@@ -275,6 +275,9 @@ VARIANTS: dict[str, tuple[str, Callable[[Session], TrainedModel]]] = {
 }
 
 
+OTHERS = "other test images"
+
+
 # Cells
 
 
@@ -306,6 +309,15 @@ def feature_net(folder: Path, train: Dataset) -> FeatureNet:
         train.image_shape,
         generator=Generator().manual_seed(0),
     )
+
+
+def between_images(test: Dataset, net: FeatureNet) -> dict[str, Any]:
+    """The distances of test images from others, which samples cannot be expected to beat."""
+    images = as_bytes(test.x[: 2 * N], (0.0, 255.0))
+    return {
+        name: generation_report(images[:n], images[-n:], net, Generator().manual_seed(0))
+        for name, n in (("generation", N), ("from the base", N_NOISE))
+    }
 
 
 def samples_from_base(trained: TrainedModel, generator: Generator) -> Any:
@@ -350,6 +362,8 @@ def main() -> None:
     torch.set_num_threads(1)
     train, test = (gedi.load(str(options.data), split=split) for split in ("train", "test"))
     net = feature_net(options.folder, train)
+    if missing("energy_matching", variant=OTHERS):
+        write("energy_matching", {"variant": OTHERS} | between_images(test, net) | provenance())
     for seed in options.seed:
         for variant in options.variant:
             key = {"variant": variant, "seed": seed, "minutes": options.minutes}
