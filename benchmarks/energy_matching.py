@@ -35,6 +35,7 @@ from torch import Generator, Tensor, nn
 import gedi
 from common import missing, provenance, write
 from gedi.data.dataset import Dataset
+from gedi.deadline import Deadline
 from gedi.evaluation.features import FeatureNet, cached_feature_net
 from gedi.evaluation.generation import generation_report
 from gedi.evaluation.measures import (
@@ -158,6 +159,14 @@ class Both(nn.Module):
         return torch.cat([self.clusters(x), self.density(x)], -1)
 
 
+class Joined(ResidualClassifier):
+    """A classifier with a residual that sees points as they are."""
+
+    def encoder_input(self, x: Tensor) -> Tensor:
+        """The points themselves."""
+        return x
+
+
 class Density(nn.Module):
     """The convolutions of the small encoder, with weights that keep the scale of activations."""
 
@@ -187,17 +196,15 @@ def second_network(session: Session, clustered: float = 0.65, matched: float = 0
     seconds, g = session.settings.max_time, Generator().manual_seed(session.settings.seed)
     assert seconds is not None
     began = time.process_time() - session.state.seconds
-    session.parts = replace(
-        session.parts,
-        algorithm=replace(
-            session.parts.algorithm, weights=session.parts.algorithm.weights._replace(gen=0.0)
-        ),
+    algorithm = session.parts.algorithm
+    algorithm = replace(
+        algorithm, weights=algorithm.weights._replace(gen=0.0), max_time=clustered * seconds
     )
-    session.deadline = replace(session.deadline, at=session.deadline.at - (1 - clustered) * seconds)
+    session.parts, session.deadline = replace(session.parts, algorithm=algorithm), Deadline()
     session.train()
     trained = session.result().trained
     base, data, noise = trained.model.base, session.parts.data, session.settings.data_noise
-    smoothing, rows = trained.smoothing, session.parts.algorithm.rows
+    smoothing, rows = trained.smoothing, algorithm.rows
     assert rows is not None
     network = nn.Sequential(Density(g), nn.Linear(256, 1))
     for value in network[1].parameters():
@@ -247,15 +254,15 @@ def joined(
     """One model of both networks, f_y = log p(y|x) + r(x) + b(x)."""
     known, generator = trained.model, Generator().manual_seed(0)
     density, last = network
-    model = ResidualClassifier(
+    model = Joined(
         Both(known.encoder, density), known.n_clusters, base=known.base, generator=generator
     )
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.weight[:256, :-1] = known.head.weight
         model.head.weight[256:, -1] = last.weight[0]
-        model.head.bias[:-1] = known.head.bias
-        model.head.bias[-1] = last.bias[0]
+        model.head.bias[..., :-1] = known.head.bias
+        model.head.bias[..., -1] = last.bias[0]
     model.eval().requires_grad_(False)
     z = session.parts.held_out.double()
     shape = session.plan.data.image_shape
