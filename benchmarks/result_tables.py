@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from common import read
 from gedi.experiments.comparisons import METHODS, Cell, TableName, comparison_table
 from gedi.experiments.grounding import RULE_METHODS, RuleCell, rule_table
-from gedi.experiments.markdown import count, figure, grouped, groups, listed, table
+from gedi.experiments.markdown import count, figure, grouped, groups, listed, spread, table
 from gedi.experiments.tasks import TASKS
 from growth import COUNTED, MEASURES, OVER_ITERATIONS, slope
 
@@ -639,6 +639,36 @@ def stabilisers(rows: Rows) -> str:
     )
 
 
+def energy_matching(rows: Rows) -> str:
+    """Starts of GEN for images, in equal processor time."""
+
+    def over_foils(score: str, of: Callable[[list[float]], float]) -> Callable[[Rows], str]:
+        def text(own: Rows) -> str:
+            found = [of([*row["AUROC"][score].values()]) for row in own if "AUROC" in row]
+            return spread(found)
+
+        return text
+
+    return grouped(
+        rows,
+        {"variant": "variant"},
+        {
+            "seeds": lambda own: str(len({row["seed"] for row in own if "seed" in row}) or "-"),
+            "NMI": figure("clustering", "NMI"),
+            "FID": figure("generation", "FID", digits=1),
+            "precision": figure("generation", "precision", digits=2),
+            "recall": figure("generation", "recall", digits=2),
+            "FID from the base": figure("from the base", "FID", digits=1),
+            "AUROC log p, mean": over_foils("log density", fmean),
+            "least": over_foils("log density", min),
+            "AUROC outlier score, mean": over_foils("outlier score", fmean),
+            "least ": over_foils("outlier score", min),
+            "iterations": figure("iterations", digits=0),
+            "processor seconds": figure("processor seconds", digits=0),
+        },
+    )
+
+
 def symbols(rows: Rows) -> str:
     """Symbol grounding, and the accuracy of samples."""
     tasks, methods = list(TASKS), list(RULE_METHODS)
@@ -1187,6 +1217,7 @@ TABLES = {
     "normalizer": Table(python("normalizer.py"), normalizer),
     "images": Table(None, images),
     "stabilisers": Table(python("stabilisers.py --data DATA"), stabilisers),
+    "energy_matching": Table(python("energy_matching.py DATA FOLDER"), energy_matching),
     "symbols": Table("gedi reproduce addition --data mnist", symbols),
     "older_rows": Table(None, older_rows, "symbols"),
     "rules": Table(python("rules.py"), rules),
