@@ -83,8 +83,8 @@ def paired(starts: Tensor, ends: Tensor) -> Tensor:
 
 def draw_flow(starts: Tensor, ends: Tensor, noise: float, generator: Generator) -> Flow:
     """Points of the flow (n, d), half of them at t = 1, for the others t is uniform."""
-    xi = torch.randn(ends.shape, generator=generator)
-    t = (2 * torch.rand(len(ends), 1, generator=generator)).clamp_max(1)
+    xi = torch.randn(ends.shape, generator=generator, dtype=ends.dtype)
+    t = (2 * torch.rand(len(ends), 1, generator=generator, dtype=ends.dtype)).clamp_max(1)
     x = torch.lerp(paired(starts, ends), ends + noise * xi, t)
     back = x - ends
     slope = math.sqrt(ends.shape[-1]) / noise

@@ -650,7 +650,7 @@ def energy_matching(rows: Rows) -> str:
         return text
 
     return grouped(
-        rows,
+        sorted(rows, key=lambda row: "seed" not in row),
         {"variant": "variant"},
         {
             "seeds": lambda own: str(len({row["seed"] for row in own if "seed" in row}) or "-"),
@@ -660,9 +660,9 @@ def energy_matching(rows: Rows) -> str:
             "recall": figure("generation", "recall", digits=2),
             "FID from the base": figure("from the base", "FID", digits=1),
             "AUROC log p, mean": over_foils("log density", fmean),
-            "least": over_foils("log density", min),
+            "AUROC log p, least": over_foils("log density", min),
             "AUROC outlier score, mean": over_foils("outlier score", fmean),
-            "least ": over_foils("outlier score", min),
+            "AUROC outlier score, least": over_foils("outlier score", min),
             "iterations": figure("iterations", digits=0),
             "processor seconds": figure("processor seconds", digits=0),
         },
