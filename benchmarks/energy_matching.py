@@ -14,8 +14,8 @@ the lines of a batch are short. On a line the energy should fall towards its end
 
 where ξ ~ N(0, I) and s is the noise in the data. The slope √d / s is that of the density of noisy
 data at its usual distance s √d from the data, so for t = 1 this is denoising score matching.
-Source: Balcerak et al., NeurIPS 2025, https://arxiv.org/abs/2504.10612. With s = 0 and slopes as
-long as the lines it is their first phase.
+In the source, the lines lead to data without noise and slopes are as long as the lines: Balcerak et
+al., NeurIPS 2025, https://arxiv.org/abs/2504.10612.
 """
 
 import argparse
