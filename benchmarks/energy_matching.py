@@ -133,7 +133,7 @@ def shared_head(session: Session, until: float = 0.7) -> TrainedModel:
         weight_average(state.average, state.model, algorithm.average_decay)
         state.iteration += 1
     state.average.load_state_dict(state.model.state_dict())
-    state.buffer.positions = settled(state.model.energy, state.sampler, state.buffer.chains, g)
+    state.buffer.positions = settled(state.model.energy, state.sampler, state.buffer.positions, g)
     state.seconds = time.process_time() - began
     session.controller.guard.begin(state)
     return plain(session)
