@@ -1198,7 +1198,7 @@ TABLES = {
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
     "how_many_features": Table(
-        python("how_many.py FOLDER --features --seeds 3"), how_many_features
+        python("how_many.py FOLDER --features --seeds 2"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER"), trust),
     "compared_texts": Table(
