@@ -14,7 +14,7 @@ from gedi.training.algorithm import TrainingState
 __all__ = ["Candidate", "choose", "most_shared", "reason_for_choice", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
-_CLEARLY = 0.01  # of modularity, by which a start from the pool has to be ahead
+_CLEARLY = 0.02  # of modularity, by which a start from the pool has to be ahead
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
     Its modularity plus the log-likelihood of the evidence is the largest. Gaps do not compare here,
     because each restart has its own prior. The last, if it started from the pool, may have clusters
     of very unequal size, to which modularity is less sensitive: it has to be ahead of all others
-    by 0.01.
+    by 0.02.
 
     Args:
         candidates: all restarts, with their modularity.
