@@ -88,6 +88,7 @@ def test_commands_are_understood() -> None:
     shown = [
         (page.name, arguments)
         for page in [ROOT / "README.md", *PAGES]
+        if page.name != "operating.md"  # its test runs them all, with the files that they read
         for arguments in commands(page)
     ]
     assert len(shown) > 40
