@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 
-.PHONY: help env demo test test-slow stress release-check fuzz lint types check docs clean
+.PHONY: help env demo test test-slow stress release-check release-model fuzz lint types check docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ release-check: $(READY)  ## build wheel and sdist, install each into an empty en
 		env/bin/python -c "import gedi; gedi.GEDI") || exit 1; done
 	rm -rf dist/env dist/run
 	@echo "release-check: wheel and sdist install into empty environments, and train"
+
+release-model: $(READY)  ## store small models of this version, which later versions must read
+	$(BIN)/python tests/release_models.py
 
 fuzz: $(READY)  ## damaged files, strange settings and arrays for minutes, until something crashes
 	GEDI_FUZZ=20 $(BIN)/pytest tests/test_any_input.py

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 TEMPLATE = Path(__file__).with_name("results_page.md")
 PAGES = (
     *("method.md", "reliability.md", "performance.md", "streaming.md", "growth.md", "scaling.md"),
-    *("comparison.md", "growing.md", "jobs/texts.md"),
+    *("comparison.md", "growing.md", "operating.md", "jobs/texts.md"),
 )
 
 

@@ -950,6 +950,28 @@ def load(rows: Rows) -> str:
     )
 
 
+def costs(rows: Rows) -> str:
+    """Whole commands."""
+
+    def megabytes(name: str) -> Callable[[Row], str]:
+        return lambda row: f"{row['bytes'][name] / 1e6:,.1f}"
+
+    return listed(
+        sorted(rows, key=lambda row: (row["rows"], row["columns"])),
+        {
+            "rows": "{rows:,} x {columns}",
+            "table, MB": megabytes("table"),
+            "train, seconds": "{train[seconds]:,.0f}",
+            "train, MiB": "{train[MiB]:,.0f}",
+            "predict, seconds": "{predict[seconds]:,.0f}",
+            "predict, MiB": "{predict[MiB]:,.0f}",
+            "model, MB": megabytes("model"),
+            "checkpoints, MB": megabytes("checkpoints"),
+            "whole run, MB": megabytes("run"),
+        },
+    )
+
+
 def memory(rows: Rows) -> str:
     """Predicted peaks of memory."""
 
@@ -1233,6 +1255,7 @@ TABLES = {
     "kills": Table(python("kills.py"), kills),
     "threads": Table(python("threads.py"), threads),
     "load": Table(python("load.py"), load),
+    "costs": Table(python("costs.py"), costs),
     "memory": Table(python("memory.py"), memory),
     "fuzz": Table(python("fuzz.py --seconds 10 --seed 1 --store"), fuzz),
     "streaming": Table(python("streaming.py"), streaming),

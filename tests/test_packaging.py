@@ -59,6 +59,7 @@ def test_the_sdist_holds_what_it_takes_to_test_it_and_nothing_of_a_workplace(bui
     assert {
         *("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"),
         *("pyproject.toml", "constraints.txt", "tests/conftest.py", "docs/method.md"),
+        f"tests/releases/{gedi.__version__}/run/run.json",
     } <= names
     top = {name.split("/")[0] for name in names}
     assert top <= {

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import nn
 
+import gedi
 from gedi.data.columns import ColumnPlan
 from gedi.errors import RunError
 from gedi.estimators.frames import framed
@@ -27,7 +28,7 @@ from gedi.methods import Method
 from gedi.plugins import Group, plugins_of, refuse_missing
 from gedi.settings import Settings, from_dict
 from gedi.training.storage import load_trained, plugins_used, save_trained
-from gedi.untrusted import json_of, readable, refuse_special
+from gedi.untrusted import check_format, json_of, readable, refuse_special
 
 __all__ = ["load_estimator", "save_estimator"]
 
@@ -46,6 +47,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
         raise RunError(f"{path}: exists and is not a saved estimator, so it is not overwritten")
     config = {
         "format": _FORMAT,
+        "version": gedi.__version__,
         "class": type(estimator).__name__,
         "params": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
         "settings": asdict(estimator.settings_),
@@ -137,8 +139,7 @@ def _check_config(
     encoder: nn.Module | None,
     method: Method | None,
 ) -> None:
-    if config["format"] != _FORMAT:
-        raise RunError(f"{path}: has format {config['format']}, but this version reads {_FORMAT}")
+    check_format(config, _FORMAT)
     if config["class"] != kind.__name__:
         raise RunError(
             f"{path}: holds a {config['class']}, not a {kind.__name__}: use {config['class']}.load"

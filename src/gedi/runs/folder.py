@@ -1,6 +1,6 @@
 """The run folder: settings, metrics, weights, a checkpoint and a report.
 
-    run.json           the data, and the format of the folder
+    run.json           the data, the format of the folder, and the version that wrote it
     settings.yaml      every setting, resolved; an input for `gedi train --config`
     metrics.csv        the history; also under tensorboard/
     like.safetensors   predictions of the earlier run, if cluster numbers are kept (--like)
@@ -32,6 +32,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+import gedi
 from gedi.data.built_in import is_plugged
 from gedi.data.columns import ColumnPlan
 from gedi.data.dataset import Dataset
@@ -59,6 +60,7 @@ from gedi.training.reference_files import load_reference, save_reference
 from gedi.training.storage import load_trained, plugins_used, save_trained
 from gedi.training.trained import TrainedModel
 from gedi.untrusted import (
+    check_format,
     check_room,
     check_within,
     json_object,
@@ -188,6 +190,7 @@ class Run:
             "run.json",
             {
                 "format": _FORMAT,
+                "version": gedi.__version__,
                 "source": asdict(source.absolute()),
                 "n_features": run.n_features,
                 "feature_names": list(run.feature_names),
@@ -602,8 +605,7 @@ def _facts(content: Any) -> dict[str, Any]:
     Raises:
         ValueError: if it is not what `Run.create` writes.
     """
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError(f"expected a JSON object of format {_FORMAT}")
+    check_format(content, _FORMAT)
     source, d = Source.of_json(content.get("source")), content.get("n_features")
     names, shape = content.get("feature_names"), content.get("image_shape")
     if type(d) is not int or d < 1:

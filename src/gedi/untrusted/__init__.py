@@ -13,12 +13,13 @@ from gedi.untrusted.limits import (
     most_bytes,
     refuse_special,
 )
-from gedi.untrusted.text import DAMAGED, json_object, json_of, readable, yaml_of
+from gedi.untrusted.text import DAMAGED, check_format, json_object, json_of, readable, yaml_of
 
 __all__ = [
     "DAMAGED",
     "MOST_COLUMNS",
     "RefusedError",
+    "check_format",
     "check_room",
     "check_within",
     "json_object",

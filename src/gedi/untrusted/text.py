@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError
 
+import gedi
 from gedi.errors import PluginError, RunError
 from gedi.untrusted.limits import RefusedError, check_room, refuse_special
 
-__all__ = ["DAMAGED", "json_object", "json_of", "readable", "yaml_of"]
+__all__ = ["DAMAGED", "check_format", "json_object", "json_of", "readable", "yaml_of"]
 
 _MOST_YAML = 2**18  # bytes; PyYAML reads about as many in a second
 _JSON_BYTES = 32  # that Python takes for a byte of JSON, at worst: empty lists in a list
@@ -51,6 +52,27 @@ def json_object(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("expected a JSON object")
         return content
+
+
+def check_format(content: Any, expected: int) -> None:
+    """Check that a file is in the format that this version reads.
+
+    Args:
+        content: of the file, with the number of its format, and the version that wrote it.
+        expected: the number that this version reads.
+
+    Raises:
+        ValueError: if it has none or another one; it names the version that wrote the file.
+    """
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
+        raise ValueError(f"expected a JSON object of format {expected}")
+    found, version = content["format"], content.get("version")
+    if found != expected:
+        writer = f"gedi {version}" if isinstance(version, str) else "another version of gedi"
+        raise ValueError(
+            f"has format {found}, written by {writer}, but gedi {gedi.__version__} reads format "
+            f"{expected}: read it with {writer}, or train again"
+        )
 
 
 @contextmanager
