@@ -1,0 +1,377 @@
+"""Random scenarios for hours: `gedi` killed, in a full folder, beside others, or much asked.
+
+    python benchmarks/soak.py [--hours 6] [--seed 0] [--only NAME ...] [--check]
+
+Each scenario starts `gedi` as processes of their own in a temporary folder. Afterwards no process
+that it started may be left, and no temporary file of gedi. All scenarios take turns in a random
+order; each gives one row, which is stored at once. The exit code is 1 if something was wrong.
+"""
+
+import argparse
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.request
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import provenance, write
+from kills import killed_until_ended
+from load import table
+
+LONGEST = 300.0  # seconds that a process may take
+SOON = 15.0  # seconds in which a process ends after SIGINT, and its children after it
+FLAT = 16.0  # MiB by which the memory of a server may grow over all rounds
+ROUNDS, CLIENTS = 6, 4
+
+WAYS: tuple[list[str], ...] = (
+    [],
+    ["--weights.gen", "0"],
+    ["--sampler.kind", "langevin"],
+    ["--sampler.kind", "langevin", "--restarts.n", "3", "--restarts.iterations", "10"],
+)
+
+
+@dataclass
+class Ended:
+    """How a process ended: its exit code, None if it was killed, and what it printed."""
+
+    code: int | None
+    out: str
+    errors: str
+
+
+@dataclass
+class Scene:
+    """The folder, random numbers and processes of one scenario, and what was wrong with them.
+
+    Attributes:
+        folder: what the processes write is here, their temporary files included.
+        model: a finished run, for scenarios that train nothing.
+        MiB: the largest peak of memory of a process.
+    """
+
+    folder: Path
+    rng: np.random.Generator
+    model: Path
+    wrong: list[str] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
+    MiB: float = 0.0
+
+    def expect(self, holds: bool, trouble: str) -> None:
+        """Note a trouble if something does not hold."""
+        if not holds:
+            self.wrong.append(trouble)
+
+    def start(
+        self, *arguments: str | Path, most_bytes: int | None = None
+    ) -> "subprocess.Popen[str]":
+        """Start `gedi` with one thread; no file that it writes may be longer than `most_bytes`."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        places = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gedi", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env={**os.environ, **places, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        if most_bytes is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+        self.processes.append(process.pid)
+        threading.Thread(target=self._watch, args=(process.pid,), daemon=True).start()
+        return process
+
+    def end(
+        self, process: "subprocess.Popen[str]", *codes: int, after: float | None = None
+    ) -> Ended:
+        """Wait until a process ends, with one of some exit codes; or kill it after some seconds."""
+        try:
+            out, errors = process.communicate(timeout=LONGEST if after is None else after)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, errors = process.communicate()
+            self.expect(after is not None, f"{process.args}: did not end")
+            return Ended(None, out, errors)
+        shown = f"{' '.join(process.args[3:4])} ended with {process.returncode}: {errors[-400:]}"  # type: ignore[index]
+        is_well = process.returncode in codes and "Traceback" not in errors
+        self.expect(is_well, shown)
+        return Ended(process.returncode, out, errors)
+
+    def gedi(self, *arguments: str | Path) -> Ended:
+        """Run a command, which should succeed."""
+        return self.end(self.start(*arguments), 0)
+
+    def run(self, arguments: list[str], *, after: float | None = None) -> int | None:
+        """Run a command, killed after so many seconds; its exit code, None if killed."""
+        return self.end(self.start(*arguments), 0, after=after).code
+
+    def left(self) -> int:
+        """Number of processes that are left in the sessions of all commands; they are killed."""
+        deadline = time.monotonic() + SOON
+        while (left := list(members(self.processes))) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        return len(left)
+
+    def files_left(self) -> list[str]:
+        """Temporary files: those of files that were not finished, and all others."""
+        unfinished = [*self.folder.rglob(".*.partial"), *self.folder.rglob(".*.parts")]
+        return sorted(file.name for file in (*unfinished, *(self.folder / "tmp").iterdir()))
+
+    def _watch(self, pid: int) -> None:
+        while peak := mebibytes(pid, "VmHWM"):
+            self.MiB = max(self.MiB, peak)
+            time.sleep(0.1)
+
+
+def mebibytes(pid: int, name: str) -> float:
+    """Memory of a process in MiB, by its name in /proc; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    found = dict(line.split(":", 1) for line in lines)
+    return int(found[name].split()[0]) / 1024 if name in found else 0.0
+
+
+def members(sessions: Iterable[int]) -> Iterable[int]:
+    """The living processes of some sessions (Linux)."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(session) in sessions and state != "Z":
+            yield int(stat.parent.name)
+
+
+# Scenarios: each returns what happened, in a few words.
+
+
+def killed(scene: Scene) -> str:
+    """A training is killed at random moments and resumed until it ends; then it predicts."""
+    train, out = training(scene), scene.folder / "run"
+    found = killed_until_ended(
+        train, out, 20.0, int(scene.rng.integers(1, 4)), scene.rng, scene.run
+    )
+    scene.gedi("predict", out, train[1], "--out", "clusters.csv")
+    return f"{found.kills} kills, {found.within_files} during a write"
+
+
+def side_by_side(scene: Scene) -> str:
+    """Two trainings into one folder: one is refused, the other ends well."""
+    train = [*training(scene), "--out", "run"]
+    first = scene.start(*train)
+    time.sleep(scene.rng.uniform(0, 5))
+    second = scene.start(*train)
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda process: scene.end(process, 0, 2), (first, second)))
+    ended, refused = sorted(both, key=lambda one: one.code or 0)
+    scene.expect((ended.code, refused.code) == (0, 2), f"ended with {[one.code for one in both]}")
+    reasons = ("another process is training in this folder", "already exists")
+    which = [reason for reason in reasons if reason in refused.errors]
+    scene.expect(bool(which), f"refused without a reason: {refused.errors[-400:]}")
+    scene.gedi("predict", "run", train[1], "--out", "clusters.csv")
+    return f"one refused: {' '.join(which)}"
+
+
+def full_disk(scene: Scene) -> str:
+    """No file may become longer than a random limit; once there is room, the training goes on."""
+    train, out = training(scene), scene.folder / "run"
+    most = int(2 ** scene.rng.uniform(8, 19))
+    first = scene.end(scene.start(*train, "--out", out, most_bytes=most), 0, 2)
+    if first.code == 0:
+        what = "the training ended"
+    else:
+        scene.expect("make room" in first.errors, f"refused without advice: {first.errors[-400:]}")
+        what = "resumed" if (out / "settings.yaml").exists() else "trained again"
+        killed_until_ended(train, out, 0.0, 0, scene.rng, run=scene.run)
+    scene.gedi("predict", out, train[1], "--out", "clusters.csv")
+    return f"{most} bytes a file: {what}"
+
+
+def growing_file(scene: Scene) -> str:
+    """A file that grows while it is read: refused, or rows as of the file when it is complete."""
+    file = scene.folder / "growing.csv"
+    frame = pd.DataFrame(table(int(scene.rng.integers(1000)), 60_000, 3), columns=list("abc"))
+    text = frame.to_csv(index=False)
+    size = len(text) // 3
+    file.write_text(text[:size], encoding="utf-8")
+    first = scene.start("predict", scene.model, file, "--out", "first.csv")
+    until = time.monotonic() + scene.rng.uniform(2, 15)
+    while first.poll() is None and size < len(text) and time.monotonic() < until:
+        more = int(scene.rng.integers(1, 4000))  # ends within a row, and within a number
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(text[size : size + more])
+        size += more
+        time.sleep(0.02)
+    ended = scene.end(first, 0, 2)
+    file.write_text(text, encoding="utf-8")
+    scene.gedi("predict", scene.model, file, "--out", "whole.csv")
+    whole = (scene.folder / "whole.csv").read_text().splitlines()
+    scene.expect(len(whole) == 60_001, f"{len(whole) - 1} of 60,000 rows predicted")
+    if ended.code == 0:
+        rows = (scene.folder / "first.csv").read_text().splitlines()
+        scene.expect(rows == whole[: len(rows)], "torn rows in the output")
+        return f"{len(rows) - 1} rows predicted"
+    scene.expect(not (scene.folder / "first.csv").exists(), "refused, but there is an output")
+    return f"refused: {ended.errors.strip().splitlines()[-1].rpartition(': ')[0][-80:]}"
+
+
+def explorer(scene: Scene) -> str:
+    """Several clients ask the explorer at once; it stays as large, and ends at Ctrl-C."""
+    port = free_port()
+    server = scene.start("explore", scene.model, "--no-browser", "--port", str(port))
+    address, sizes = f"http://127.0.0.1:{port}/", []
+    deadline = threading.Timer(LONGEST, server.kill)
+    deadline.start()
+    assert server.stdout is not None
+    while (line := server.stdout.readline()) and "http" not in line:
+        pass
+    deadline.cancel()
+    scene.expect(bool(line), "the explorer gave no address")
+    if line:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            for _ in range(ROUNDS):
+                pages = [address, f"{address}config"] * (2 * CLIENTS)
+                scene.expect(all(pool.map(is_served, pages)), "a page was not served")
+                sizes.append(mebibytes(server.pid, "VmRSS"))
+        grown = max(sizes) - sizes[1]  # the first round fills caches
+        scene.expect(grown < FLAT, f"memory grew from round to round: {sizes} MiB")
+        server.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    scene.end(server, 0)
+    seconds = time.monotonic() - asked
+    scene.expect(seconds < SOON, f"{seconds:.0f} s from SIGINT to its end")
+    try:
+        free_port(port)
+    except OSError:
+        scene.wrong.append(f"port {port} is still taken")
+    return f"{CLIENTS} clients, ended after {seconds:.1f} s"
+
+
+SCENARIOS: dict[str, Callable[[Scene], str]] = {
+    "a training killed and resumed": killed,
+    "two trainings into one folder": side_by_side,
+    "a training on a full disk": full_disk,
+    "a file that grows while it is read": growing_file,
+    "an explorer with several clients": explorer,
+}
+
+
+def is_served(address: str) -> bool:
+    """Whether a page answers, asked without a proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=60) as answer:
+        return answer.status == 200 and len(answer.read()) > 0
+
+
+def free_port(port: int = 0) -> int:
+    """A port that nothing listens on: the given one, or any.
+
+    Raises:
+        OSError: something listens on the given one.
+    """
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", port))
+        return int(one.getsockname()[1])
+
+
+def training(scene: Scene) -> list[str]:
+    """A command that trains on a random small table, with random settings."""
+    rng, n = scene.rng, int(scene.rng.integers(40, 600))
+    x = table(int(rng.integers(1000)), n, int(rng.integers(1, 7)))
+    frame = pd.DataFrame(x, columns=[f"x{j}" for j in range(x.shape[1])])
+    others = {
+        "category": rng.choice(["red", "green", "blue"], n),
+        "flag": rng.choice([True, False], n),
+        "date": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D"),
+        "gaps": np.where(rng.random(n) < 0.1, np.nan, x[:, 0]),
+    }
+    for name in rng.choice(list(others), int(rng.integers(0, 3)), replace=False):
+        frame[str(name)] = others[str(name)]
+    file = scene.folder / f"table.{rng.choice(['csv', 'parquet'])}"
+    frame.to_csv(file, index=False) if file.suffix == ".csv" else frame.to_parquet(file)
+    settings = {
+        "--n-clusters": ["2", "3", "auto"],
+        "--max-iter": ["10", "30", "100"],
+        "--batch-size": ["16", "64", "256"],
+        "--prior": ["uniform", "learned"],
+        "--seed": ["0", "1", "2"],
+    }
+    drawn = [word for name, some in settings.items() for word in (name, str(rng.choice(some)))]
+    way = WAYS[int(rng.integers(len(WAYS)))]
+    return ["train", str(file), *drawn, *way, "--checkpoint-every", "0"]
+
+
+def played(name: str, folder: Path, model: Path, seeds: list[int]) -> dict[str, object]:
+    """Run a scenario in a folder, and return its row."""
+    scene = Scene(folder, np.random.default_rng(seeds), model)
+    began, outcome = time.monotonic(), "not ended"
+    try:
+        outcome = SCENARIOS[name](scene)
+    except (Exception, SystemExit):
+        scene.wrong.append(traceback.format_exc(limit=-2))
+    seconds = time.monotonic() - began
+    left, files = scene.left(), scene.files_left()
+    scene.expect(not left, f"{left} processes are left")
+    scene.expect(not files, f"temporary files are left: {files}")
+    return {
+        "scenario": name,
+        "seed": seeds,
+        "seconds": round(seconds, 1),
+        "outcome": outcome,
+        "wrong": scene.wrong,
+        "left": left,
+        "MiB": round(scene.MiB, 1),
+        **provenance(),
+    }
+
+
+def main() -> None:
+    """Play scenarios until the time is over."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=6.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--check", action="store_true", help="store nothing")
+    options = parser.parse_args()
+    rng, number, n_wrong = np.random.default_rng(options.seed), 0, 0
+    with tempfile.TemporaryDirectory() as root:
+        model = Path(root, "model")
+        ready = Scene(Path(root), rng, model)
+        pd.DataFrame(table(0, 400, 3), columns=list("abc")).to_csv(Path(root, "t.csv"), index=False)
+        ready.gedi("train", "t.csv", "--n-clusters", "3", "--max-iter", "20", "--out", model)
+        end = time.monotonic() + 3600 * options.hours
+        while time.monotonic() < end:
+            for name in rng.permutation(options.only):
+                with tempfile.TemporaryDirectory(dir=root) as folder:
+                    row = played(str(name), Path(folder), model, [options.seed, number])
+                number, n_wrong = number + 1, n_wrong + bool(row["wrong"])
+                print(row, flush=True) if options.check else write("soak", row)
+                if time.monotonic() >= end:
+                    break
+    print(f"{number} scenarios, something was wrong in {n_wrong}")
+    sys.exit(1 if n_wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
