@@ -9,6 +9,7 @@ order; each gives one row, which is stored at once. The exit code is 1 if someth
 
 import argparse
 import os
+import re
 import resource
 import signal
 import socket
@@ -18,11 +19,15 @@ import tempfile
 import threading
 import time
 import traceback
-import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pandas as pd
@@ -42,14 +47,17 @@ WAYS: tuple[list[str], ...] = (
     ["--sampler.kind", "langevin"],
     ["--sampler.kind", "langevin", "--restarts.n", "3", "--restarts.iterations", "10"],
 )
+SETTINGS = {
+    **{"--n-clusters": ["2", "3", "auto"], "--max-iter": ["10", "30", "100"]},
+    **{"--batch-size": ["16", "64", "256"], "--prior": ["uniform", "learned"]},
+    "--seed": ["0", "1", "2"],
+}
 
 
-@dataclass
-class Ended:
-    """How a process ended: its exit code, None if it was killed, and what it printed."""
+class Ended(NamedTuple):
+    """How a process ended: its exit code, None if it was killed, and its messages."""
 
     code: int | None
-    out: str
     errors: str
 
 
@@ -75,13 +83,10 @@ class Scene:
         if not holds:
             self.wrong.append(trouble)
 
-    def start(
-        self, *arguments: str | Path, most_bytes: int | None = None
-    ) -> "subprocess.Popen[str]":
-        """Start `gedi` with one thread; no file that it writes may be longer than `most_bytes`."""
-        temporary = self.folder / "tmp"
-        temporary.mkdir(exist_ok=True)
-        places = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(self.folder / "cache")}
+    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+        """Start `gedi` with one thread."""
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        places = {"TMPDIR": str(self.folder / "tmp"), "XDG_CACHE_HOME": str(self.folder / "cache")}
         process = subprocess.Popen(
             [sys.executable, "-m", "gedi", *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -91,40 +96,30 @@ class Scene:
             env={**os.environ, **places, "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
-        if most_bytes is not None:
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
         self.processes.append(process.pid)
         threading.Thread(target=self._watch, args=(process.pid,), daemon=True).start()
         return process
 
-    def end(
-        self, process: "subprocess.Popen[str]", *codes: int, after: float | None = None
-    ) -> Ended:
+    def end(self, process: "subprocess.Popen[str]", *codes: int, after: float = LONGEST) -> Ended:
         """Wait until a process ends, with one of some exit codes; or kill it after some seconds."""
         try:
-            out, errors = process.communicate(timeout=LONGEST if after is None else after)
+            errors = process.communicate(timeout=after)[1]
         except subprocess.TimeoutExpired:
             process.kill()
-            out, errors = process.communicate()
-            self.expect(after is not None, f"{process.args}: did not end")
-            return Ended(None, out, errors)
-        shown = f"{' '.join(process.args[3:4])} ended with {process.returncode}: {errors[-400:]}"  # type: ignore[index]
+            self.expect(after < LONGEST, f"{process.args} did not end")
+            return Ended(None, process.communicate()[1])
         is_well = process.returncode in codes and "Traceback" not in errors
-        self.expect(is_well, shown)
-        return Ended(process.returncode, out, errors)
+        self.expect(is_well, f"{process.args} ended with {process.returncode}: {errors[-400:]}")
+        return Ended(process.returncode, errors)
 
-    def gedi(self, *arguments: str | Path) -> Ended:
-        """Run a command, which should succeed."""
-        return self.end(self.start(*arguments), 0)
-
-    def run(self, arguments: list[str], *, after: float | None = None) -> int | None:
+    def run(self, arguments: Sequence[str | Path], *, after: float | None = None) -> int | None:
         """Run a command, killed after so many seconds; its exit code, None if killed."""
-        return self.end(self.start(*arguments), 0, after=after).code
+        return self.end(self.start(*arguments), 0, after=after or LONGEST).code
 
     def left(self) -> int:
         """Number of processes that are left in the sessions of all commands; they are killed."""
         deadline = time.monotonic() + SOON
-        while (left := list(members(self.processes))) and time.monotonic() < deadline:
+        while (left := members(self.processes)) and time.monotonic() < deadline:
             time.sleep(0.1)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
@@ -132,8 +127,9 @@ class Scene:
 
     def files_left(self) -> list[str]:
         """Temporary files: those of files that were not finished, and all others."""
-        unfinished = [*self.folder.rglob(".*.partial"), *self.folder.rglob(".*.parts")]
-        return sorted(file.name for file in (*unfinished, *(self.folder / "tmp").iterdir()))
+        folders = (self.folder.rglob(".*.partial"), self.folder.rglob(".*.parts"))
+        files = (file for file in (self.folder / "tmp").rglob("*") if file.is_file())
+        return sorted(file.name for file in chain(*folders, files))
 
     def _watch(self, pid: int) -> None:
         while peak := mebibytes(pid, "VmHWM"):
@@ -144,22 +140,21 @@ class Scene:
 def mebibytes(pid: int, name: str) -> float:
     """Memory of a process in MiB, by its name in /proc; 0 if it has ended."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        found = re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return 0.0
-    found = dict(line.split(":", 1) for line in lines)
-    return int(found[name].split()[0]) / 1024 if name in found else 0.0
+    return int(found[1]) / 1024 if found else 0.0
 
 
-def members(sessions: Iterable[int]) -> Iterable[int]:
+def members(sessions: Sequence[int]) -> list[int]:
     """The living processes of some sessions (Linux)."""
+    found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(OSError):  # it has ended meanwhile
             state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(session) in sessions and state != "Z":
-            yield int(stat.parent.name)
+            if int(session) in sessions and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
 # Scenarios: each returns what happened, in a few words.
@@ -169,9 +164,9 @@ def killed(scene: Scene) -> str:
     """A training is killed at random moments and resumed until it ends; then it predicts."""
     train, out = training(scene), scene.folder / "run"
     found = killed_until_ended(
-        train, out, 20.0, int(scene.rng.integers(1, 4)), scene.rng, scene.run
+        train, out, 20.0, int(scene.rng.integers(1, 4)), scene.rng, run=scene.run
     )
-    scene.gedi("predict", out, train[1], "--out", "clusters.csv")
+    scene.run(["predict", out, train[1], "--out", "clusters.csv"])
     return f"{found.kills} kills, {found.within_files} during a write"
 
 
@@ -188,7 +183,7 @@ def side_by_side(scene: Scene) -> str:
     reasons = ("another process is training in this folder", "already exists")
     which = [reason for reason in reasons if reason in refused.errors]
     scene.expect(bool(which), f"refused without a reason: {refused.errors[-400:]}")
-    scene.gedi("predict", "run", train[1], "--out", "clusters.csv")
+    scene.run(["predict", "run", train[1], "--out", "clusters.csv"])
     return f"one refused: {' '.join(which)}"
 
 
@@ -196,14 +191,16 @@ def full_disk(scene: Scene) -> str:
     """No file may become longer than a random limit; once there is room, the training goes on."""
     train, out = training(scene), scene.folder / "run"
     most = int(2 ** scene.rng.uniform(8, 19))
-    first = scene.end(scene.start(*train, "--out", out, most_bytes=most), 0, 2)
+    process = scene.start(*train, "--out", out)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+    first = scene.end(process, 0, 2)
     if first.code == 0:
         what = "the training ended"
     else:
         scene.expect("make room" in first.errors, f"refused without advice: {first.errors[-400:]}")
         what = "resumed" if (out / "settings.yaml").exists() else "trained again"
         killed_until_ended(train, out, 0.0, 0, scene.rng, run=scene.run)
-    scene.gedi("predict", out, train[1], "--out", "clusters.csv")
+    scene.run(["predict", out, train[1], "--out", "clusters.csv"])
     return f"{most} bytes a file: {what}"
 
 
@@ -224,47 +221,43 @@ def growing_file(scene: Scene) -> str:
         time.sleep(0.02)
     ended = scene.end(first, 0, 2)
     file.write_text(text, encoding="utf-8")
-    scene.gedi("predict", scene.model, file, "--out", "whole.csv")
-    whole = (scene.folder / "whole.csv").read_text().splitlines()
-    scene.expect(len(whole) == 60_001, f"{len(whole) - 1} of 60,000 rows predicted")
+    scene.run(["predict", scene.model, file, "--out", "whole.csv"])
+    whole = pd.read_csv(scene.folder / "whole.csv")
+    scene.expect(len(whole) == len(frame), f"{len(whole)} of {len(frame)} rows predicted")
     if ended.code == 0:
-        rows = (scene.folder / "first.csv").read_text().splitlines()
-        scene.expect(rows == whole[: len(rows)], "torn rows in the output")
-        return f"{len(rows) - 1} rows predicted"
+        rows = pd.read_csv(scene.folder / "first.csv")
+        same = np.isclose(rows, whole[: len(rows)], rtol=1e-4, atol=1e-4).all(1)
+        scene.expect(bool(same.all()), f"torn rows in the output: {np.flatnonzero(~same)}")
+        return f"{len(rows)} rows predicted"
     scene.expect(not (scene.folder / "first.csv").exists(), "refused, but there is an output")
-    return f"refused: {ended.errors.strip().splitlines()[-1].rpartition(': ')[0][-80:]}"
+    return f"refused: {ended.errors.strip().rpartition(file.name)[2]}"
 
 
 def explorer(scene: Scene) -> str:
     """Several clients ask the explorer at once; it stays as large, and ends at Ctrl-C."""
-    port = free_port()
-    server = scene.start("explore", scene.model, "--no-browser", "--port", str(port))
-    address, sizes = f"http://127.0.0.1:{port}/", []
-    deadline = threading.Timer(LONGEST, server.kill)
-    deadline.start()
+    server = scene.start("explore", scene.model, "--no-browser")
     assert server.stdout is not None
-    while (line := server.stdout.readline()) and "http" not in line:
-        pass
-    deadline.cancel()
-    scene.expect(bool(line), "the explorer gave no address")
-    if line:
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            for _ in range(ROUNDS):
-                pages = [address, f"{address}config"] * (2 * CLIENTS)
-                scene.expect(all(pool.map(is_served, pages)), "a page was not served")
-                sizes.append(mebibytes(server.pid, "VmRSS"))
-        grown = max(sizes) - sizes[1]  # the first round fills caches
-        scene.expect(grown < FLAT, f"memory grew from round to round: {sizes} MiB")
-        server.send_signal(signal.SIGINT)
+    timer = threading.Timer(LONGEST, server.kill)
+    timer.start()
+    said = next((line for line in server.stdout if line.startswith("http")), "no address")
+    timer.cancel()
+    address, sizes = said.split()[0], []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            pages = [address, f"{address}config"] * (2 * CLIENTS)
+            scene.expect(all(pool.map(is_served, pages)), "a page was not served")
+            sizes.append(mebibytes(server.pid, "VmRSS"))
+    grown = max(sizes) - sizes[1]  # the first round fills caches
+    scene.expect(grown < FLAT, f"memory grew from round to round: {sizes} MiB")
+    server.send_signal(signal.SIGINT)
     asked = time.monotonic()
     scene.end(server, 0)
     seconds = time.monotonic() - asked
     scene.expect(seconds < SOON, f"{seconds:.0f} s from SIGINT to its end")
-    try:
-        free_port(port)
-    except OSError:
-        scene.wrong.append(f"port {port} is still taken")
-    return f"{CLIENTS} clients, ended after {seconds:.1f} s"
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", urlsplit(address).port))  # refused if something still listens
+    return f"{CLIENTS} clients, {grown:+.1f} MiB, ended after {seconds:.1f} s"
 
 
 SCENARIOS: dict[str, Callable[[Scene], str]] = {
@@ -278,21 +271,8 @@ SCENARIOS: dict[str, Callable[[Scene], str]] = {
 
 def is_served(address: str) -> bool:
     """Whether a page answers, asked without a proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(address, timeout=60) as answer:
+    with build_opener(ProxyHandler({})).open(address, timeout=60) as answer:
         return answer.status == 200 and len(answer.read()) > 0
-
-
-def free_port(port: int = 0) -> int:
-    """A port that nothing listens on: the given one, or any.
-
-    Raises:
-        OSError: something listens on the given one.
-    """
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", port))
-        return int(one.getsockname()[1])
 
 
 def training(scene: Scene) -> list[str]:
@@ -310,14 +290,7 @@ def training(scene: Scene) -> list[str]:
         frame[str(name)] = others[str(name)]
     file = scene.folder / f"table.{rng.choice(['csv', 'parquet'])}"
     frame.to_csv(file, index=False) if file.suffix == ".csv" else frame.to_parquet(file)
-    settings = {
-        "--n-clusters": ["2", "3", "auto"],
-        "--max-iter": ["10", "30", "100"],
-        "--batch-size": ["16", "64", "256"],
-        "--prior": ["uniform", "learned"],
-        "--seed": ["0", "1", "2"],
-    }
-    drawn = [word for name, some in settings.items() for word in (name, str(rng.choice(some)))]
+    drawn = [word for name, some in SETTINGS.items() for word in (name, str(rng.choice(some)))]
     way = WAYS[int(rng.integers(len(WAYS)))]
     return ["train", str(file), *drawn, *way, "--checkpoint-every", "0"]
 
@@ -330,20 +303,12 @@ def played(name: str, folder: Path, model: Path, seeds: list[int]) -> dict[str, 
         outcome = SCENARIOS[name](scene)
     except (Exception, SystemExit):
         scene.wrong.append(traceback.format_exc(limit=-2))
-    seconds = time.monotonic() - began
+    row = {"scenario": name, "seed": seeds, "seconds": round(time.monotonic() - began, 1)}
     left, files = scene.left(), scene.files_left()
     scene.expect(not left, f"{left} processes are left")
     scene.expect(not files, f"temporary files are left: {files}")
-    return {
-        "scenario": name,
-        "seed": seeds,
-        "seconds": round(seconds, 1),
-        "outcome": outcome,
-        "wrong": scene.wrong,
-        "left": left,
-        "MiB": round(scene.MiB, 1),
-        **provenance(),
-    }
+    row |= {"outcome": outcome, "wrong": scene.wrong, "left": left, "MiB": round(scene.MiB, 1)}
+    return row | provenance()
 
 
 def main() -> None:
@@ -359,7 +324,7 @@ def main() -> None:
         model = Path(root, "model")
         ready = Scene(Path(root), rng, model)
         pd.DataFrame(table(0, 400, 3), columns=list("abc")).to_csv(Path(root, "t.csv"), index=False)
-        ready.gedi("train", "t.csv", "--n-clusters", "3", "--max-iter", "20", "--out", model)
+        ready.run(["train", "t.csv", "--n-clusters", "3", "--max-iter", "20", "--out", model])
         end = time.monotonic() + 3600 * options.hours
         while time.monotonic() < end:
             for name in rng.permutation(options.only):
