@@ -25,7 +25,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
@@ -52,13 +51,6 @@ SETTINGS = {
     **{"--batch-size": ["16", "64", "256"], "--prior": ["uniform", "learned"]},
     "--seed": ["0", "1", "2"],
 }
-
-
-class Ended(NamedTuple):
-    """How a process ended: its exit code, None if it was killed, and its messages."""
-
-    code: int | None
-    errors: str
 
 
 @dataclass
@@ -100,21 +92,23 @@ class Scene:
         threading.Thread(target=self._watch, args=(process.pid,), daemon=True).start()
         return process
 
-    def end(self, process: "subprocess.Popen[str]", *codes: int, after: float = LONGEST) -> Ended:
+    def end(
+        self, process: "subprocess.Popen[str]", *codes: int, after: float = LONGEST
+    ) -> tuple[int | None, str]:
         """Wait until a process ends, with one of some exit codes; or kill it after some seconds."""
         try:
             errors = process.communicate(timeout=after)[1]
         except subprocess.TimeoutExpired:
             process.kill()
             self.expect(after < LONGEST, f"{process.args} did not end")
-            return Ended(None, process.communicate()[1])
+            return None, process.communicate()[1]
         is_well = process.returncode in codes and "Traceback" not in errors
         self.expect(is_well, f"{process.args} ended with {process.returncode}: {errors[-400:]}")
-        return Ended(process.returncode, errors)
+        return process.returncode, errors
 
     def run(self, arguments: Sequence[str | Path], *, after: float | None = None) -> int | None:
         """Run a command, killed after so many seconds; its exit code, None if killed."""
-        return self.end(self.start(*arguments), 0, after=after or LONGEST).code
+        return self.end(self.start(*arguments), 0, after=after or LONGEST)[0]
 
     def left(self) -> int:
         """Number of processes that are left in the sessions of all commands; they are killed."""
@@ -178,11 +172,11 @@ def side_by_side(scene: Scene) -> str:
     second = scene.start(*train)
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda process: scene.end(process, 0, 2), (first, second)))
-    ended, refused = sorted(both, key=lambda one: one.code or 0)
-    scene.expect((ended.code, refused.code) == (0, 2), f"ended with {[one.code for one in both]}")
+    refused = [errors for code, errors in both if code == 2]
+    scene.expect(len(refused) == 1, f"{len(refused)} of two trainings refused")
     reasons = ("another process is training in this folder", "already exists")
-    which = [reason for reason in reasons if reason in refused.errors]
-    scene.expect(bool(which), f"refused without a reason: {refused.errors[-400:]}")
+    which = [reason for reason in reasons if reason in "".join(refused)]
+    scene.expect(bool(which), f"refused without a reason: {refused}")
     scene.run(["predict", "run", train[1], "--out", "clusters.csv"])
     return f"one refused: {' '.join(which)}"
 
@@ -193,11 +187,10 @@ def full_disk(scene: Scene) -> str:
     most = int(2 ** scene.rng.uniform(8, 19))
     process = scene.start(*train, "--out", out)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
-    first = scene.end(process, 0, 2)
-    if first.code == 0:
-        what = "the training ended"
-    else:
-        scene.expect("make room" in first.errors, f"refused without advice: {first.errors[-400:]}")
+    code, errors = scene.end(process, 0, 2)
+    what = "ended at once"
+    if code != 0:
+        scene.expect("make room" in errors, f"refused without advice: {errors[-400:]}")
         what = "resumed" if (out / "settings.yaml").exists() else "trained again"
         killed_until_ended(train, out, 0.0, 0, scene.rng, run=scene.run)
     scene.run(["predict", out, train[1], "--out", "clusters.csv"])
@@ -213,24 +206,26 @@ def growing_file(scene: Scene) -> str:
     file.write_text(text[:size], encoding="utf-8")
     first = scene.start("predict", scene.model, file, "--out", "first.csv")
     until = time.monotonic() + scene.rng.uniform(2, 15)
-    while first.poll() is None and size < len(text) and time.monotonic() < until:
-        more = int(scene.rng.integers(1, 4000))  # ends within a row, and within a number
-        with file.open("a", encoding="utf-8") as stream:
+    with file.open("a", encoding="utf-8") as stream:
+        while first.poll() is None and time.monotonic() < until:
+            more = int(scene.rng.integers(1, 1000))  # ends within a row, and within a number
             stream.write(text[size : size + more])
-        size += more
-        time.sleep(0.02)
-    ended = scene.end(first, 0, 2)
+            stream.flush()
+            size += more
+            time.sleep(0.01)
+        stream.write(text[size : text.find("\n", size) + 1])  # a writer ends its last row
+    code, errors = scene.end(first, 0, 2)
     file.write_text(text, encoding="utf-8")
     scene.run(["predict", scene.model, file, "--out", "whole.csv"])
     whole = pd.read_csv(scene.folder / "whole.csv")
     scene.expect(len(whole) == len(frame), f"{len(whole)} of {len(frame)} rows predicted")
-    if ended.code == 0:
+    if code == 0:
         rows = pd.read_csv(scene.folder / "first.csv")
         same = np.isclose(rows, whole[: len(rows)], rtol=1e-4, atol=1e-4).all(1)
         scene.expect(bool(same.all()), f"torn rows in the output: {np.flatnonzero(~same)}")
         return f"{len(rows)} rows predicted"
     scene.expect(not (scene.folder / "first.csv").exists(), "refused, but there is an output")
-    return f"refused: {ended.errors.strip().rpartition(file.name)[2]}"
+    return f"refused: {errors.strip().rpartition(file.name)[2]}"
 
 
 def explorer(scene: Scene) -> str:
