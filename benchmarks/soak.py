@@ -95,13 +95,22 @@ class Scene:
     def end(
         self, process: "subprocess.Popen[str]", *codes: int, after: float = LONGEST
     ) -> tuple[int | None, str]:
-        """Wait until a process ends, with one of some exit codes; or kill it after some seconds."""
+        """Wait until a process ends, with one of some exit codes; or kill it after some seconds.
+
+        Returns:
+            The exit code, None if it was killed, and the messages.
+
+        Raises:
+            TimeoutError: it did not end in `LONGEST` seconds.
+        """
         try:
             errors = process.communicate(timeout=after)[1]
         except subprocess.TimeoutExpired:
             process.kill()
-            self.expect(after < LONGEST, f"{process.args} did not end")
-            return None, process.communicate()[1]
+            errors = process.communicate()[1]
+            if after == LONGEST:
+                raise TimeoutError(f"{process.args} did not end: {errors[-400:]}") from None
+            return None, errors
         is_well = process.returncode in codes and "Traceback" not in errors
         self.expect(is_well, f"{process.args} ended with {process.returncode}: {errors[-400:]}")
         return process.returncode, errors
@@ -205,7 +214,7 @@ def growing_file(scene: Scene) -> str:
     size = len(text) // 3
     file.write_text(text[:size], encoding="utf-8")
     first = scene.start("predict", scene.model, file, "--out", "first.csv")
-    until = time.monotonic() + scene.rng.uniform(2, 15)
+    until = time.monotonic() + scene.rng.uniform(5, 40)
     with file.open("a", encoding="utf-8") as stream:
         while first.poll() is None and time.monotonic() < until:
             more = int(scene.rng.integers(1, 1000))  # ends within a row, and within a number
