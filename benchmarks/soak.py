@@ -95,10 +95,7 @@ class Scene:
     def end(
         self, process: "subprocess.Popen[str]", *codes: int, after: float = LONGEST
     ) -> tuple[int | None, str]:
-        """Wait until a process ends, with one of some exit codes; or kill it after some seconds.
-
-        Returns:
-            The exit code, None if it was killed, and the messages.
+        """The exit code (None if it was killed after so many seconds) and messages of a process.
 
         Raises:
             TimeoutError: it did not end in `LONGEST` seconds.
@@ -179,8 +176,7 @@ def side_by_side(scene: Scene) -> str:
     first = scene.start(*train)
     time.sleep(scene.rng.uniform(0, 5))
     second = scene.start(*train)
-    with ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda process: scene.end(process, 0, 2), (first, second)))
+    both = [scene.end(process, 0, 2) for process in (first, second)]
     refused = [errors for code, errors in both if code == 2]
     scene.expect(len(refused) == 1, f"{len(refused)} of two trainings refused")
     reasons = ("another process is training in this folder", "already exists")
@@ -299,20 +295,19 @@ def training(scene: Scene) -> list[str]:
     return ["train", str(file), *drawn, *way, "--checkpoint-every", "0"]
 
 
-def played(name: str, folder: Path, model: Path, seeds: list[int]) -> dict[str, object]:
-    """Run a scenario in a folder, and return its row."""
-    scene = Scene(folder, np.random.default_rng(seeds), model)
+def played(name: str, scene: Scene) -> dict[str, object]:
+    """Run a scenario, and return what is stored of it."""
     began, outcome = time.monotonic(), "not ended"
     try:
         outcome = SCENARIOS[name](scene)
     except (Exception, SystemExit):
         scene.wrong.append(traceback.format_exc(limit=-2))
-    row = {"scenario": name, "seed": seeds, "seconds": round(time.monotonic() - began, 1)}
+    seconds = round(time.monotonic() - began, 1)
     left, files = scene.left(), scene.files_left()
     scene.expect(not left, f"{left} processes are left")
     scene.expect(not files, f"temporary files are left: {files}")
-    row |= {"outcome": outcome, "wrong": scene.wrong, "left": left, "MiB": round(scene.MiB, 1)}
-    return row | provenance()
+    row = {"scenario": name, "seconds": seconds, "outcome": outcome, "wrong": scene.wrong}
+    return row | {"left": left, "MiB": round(scene.MiB, 1)}
 
 
 def main() -> None:
@@ -333,8 +328,10 @@ def main() -> None:
         while time.monotonic() < end:
             for name in rng.permutation(options.only):
                 with tempfile.TemporaryDirectory(dir=root) as folder:
-                    row = played(str(name), Path(folder), model, [options.seed, number])
-                number, n_wrong = number + 1, n_wrong + bool(row["wrong"])
+                    seeds = [options.seed, number]
+                    scene = Scene(Path(folder), np.random.default_rng(seeds), model)
+                    row = played(str(name), scene) | {"seed": seeds, **provenance()}
+                number, n_wrong = number + 1, n_wrong + bool(scene.wrong)
                 print(row, flush=True) if options.check else write("soak", row)
                 if time.monotonic() >= end:
                     break
