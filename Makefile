@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 
-.PHONY: help env demo test test-slow stress release-check release-model fuzz lint types check docs clean
+.PHONY: help env demo test test-slow stress soak release-check release-model fuzz lint types check docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ test-slow: $(READY)  ## run the long tests as well
 stress: $(READY)  ## the long checks of docs/reliability.md (an hour and more)
 	cd benchmarks && for check in stress "stress --cost" kills threads load memory; do \
 		set -- $$check; ../$(BIN)/python $$1.py $${2:-} || exit 1; done
+	$(BIN)/python benchmarks/render.py
+
+soak: $(READY)  ## random kills, full disks and crowds, for hours (HOURS=6)
+	cd benchmarks && ../$(BIN)/python soak.py --hours $(or $(HOURS),6)
 	$(BIN)/python benchmarks/render.py
 
 release-check: $(READY)  ## build wheel and sdist, install each into an empty environment, and train (minutes)

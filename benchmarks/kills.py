@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,13 @@ def run_alone(arguments: list[str], *, after: float | None = None) -> int | None
 
 
 def killed_until_ended(
-    train: list[str], folder: Path, whole: float, most: int, rng: np.random.Generator
+    train: list[str],
+    folder: Path,
+    whole: float,
+    most: int,
+    rng: np.random.Generator,
+    *,
+    run: Callable[..., int | None] = run_alone,
 ) -> Killed:
     """Train into a folder with kills at moments up to `whole` seconds, at most so many."""
     killed = Killed()
@@ -93,13 +100,15 @@ def killed_until_ended(
         if not begun and folder.exists():
             arguments.append("--overwrite")
         after = None if killed.kills >= most else float(rng.uniform(0, whole))
-        code = run_alone([*arguments, *_EVERY], after=after)
+        code = run([*arguments, *_EVERY], after=after)
         if code == 0:
             return killed
         if code is not None:
             raise SystemExit(f"{' '.join(arguments)} ended with {code}")
         killed.kills += 1
         killed.within_files += any(folder.rglob(".*.partial")) if folder.exists() else 0
+        if (folder / "result.json").exists():  # the last file: it was killed after its work
+            return killed
 
 
 def difference(one: Path, other: Path) -> list[str]:

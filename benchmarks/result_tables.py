@@ -907,6 +907,23 @@ kills = by_row(
 )
 
 
+def soak(rows: Rows) -> str:
+    """Scenarios of processes that were killed, starved, or much asked, and how long they took."""
+    text = grouped(
+        rows,
+        {"scenario": "scenario"},
+        {
+            "times": count,
+            "ended well": share(lambda row: not row["wrong"]),
+            "processes left": lambda group: str(sum(row["left"] for row in group)),
+            "seconds each": lambda group: f"{fmean(row['seconds'] for row in group):.0f}",
+            "largest memory (MiB)": lambda group: f"{max(row['MiB'] for row in group):,.0f}",
+        },
+    )
+    minutes = sum(row["seconds"] for row in rows) / 60
+    return f"{text}\nThe {len(rows)} scenarios took {minutes:,.0f} minutes in all.\n"
+
+
 def threads(rows: Rows) -> str:
     """Trainings with one and two threads."""
     apart = "largest difference of weights"
@@ -1253,6 +1270,7 @@ TABLES = {
     "stress": Table(python("stress.py"), stress),
     "guard_cost": Table(python("stress.py --cost"), guard_cost, select=lambda rows: rows[-1:]),
     "kills": Table(python("kills.py"), kills),
+    "soak": Table(python("soak.py"), soak),
     "threads": Table(python("threads.py"), threads),
     "load": Table(python("load.py"), load),
     "costs": Table(python("costs.py"), costs),

@@ -1,5 +1,7 @@
 """Files are whole or as they were."""
 
+import errno
+
 import pytest
 
 from gedi.files import beside
@@ -25,3 +27,9 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path, error):
         partial.write_text("half")
         raise error
     assert target.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+def test_errors_of_the_system_name_the_file(tmp_path):
+    target = tmp_path / "a.txt"
+    with pytest.raises(OSError, match=r"a\.txt"), beside(target):
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -25,7 +25,8 @@ def beside(target: Path) -> Iterator[Path]:
     """A path to write to, which becomes the target when all went well.
 
     What was written reaches the disk before it gets its name, so that not even a power failure
-    leaves half a file under it. If anything goes wrong, the target stays as it was.
+    leaves half a file under it. If anything goes wrong, the target stays as it was, and errors of
+    the system name it.
     """
     path = target.with_name(partial_name(target.name))
     try:
@@ -33,5 +34,9 @@ def beside(target: Path) -> Iterator[Path]:
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.replace(target)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # of a write to an open file
+            error.filename = str(target)
+        raise
     finally:
         path.unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 """Checkpoints: the last few stay, damage is found, and nothing that is read runs."""
 
+import errno
 import os
 import pickle
+import resource
 import zipfile
 
 import pytest
@@ -96,15 +98,16 @@ def test_when_all_are_torn_all_are_told(checkpoints):
     assert all(str(file) in str(told.value) for file in checkpoints.files())
 
 
-def test_what_cannot_be_written_leaves_the_others(checkpoints, monkeypatch):
-    def full(state, file):
-        file.write_bytes(b"half")
-        raise RuntimeError("PytorchStreamWriter failed writing file")
-
+def test_what_cannot_be_written_leaves_the_others(checkpoints):
     before = checkpoints.files()
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="failed writing"):
-        checkpoints.save(2_000_000, state(0))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as told:
+            checkpoints.save(2_000_000, state(0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told.value.errno == errno.EFBIG
     assert checkpoints.files() == before == sorted(checkpoints.folder.iterdir())
     assert newest(checkpoints) == (1_000_000, [])
 

@@ -194,6 +194,18 @@ def test_mistakes_leave_nothing_behind(trained, table):
     assert listing() == ["t.parquet"]
 
 
+def test_a_file_that_grows_meanwhile_is_refused(trained, table):
+    table.to_csv("t.csv", index=False)
+
+    def grow(share):
+        with Path("t.csv").open("a") as stream:
+            stream.write("0.5,1.2")  # of 1.25, for example
+
+    with pytest.raises(DataError, match=r"t\.csv has changed while it was read"):
+        predict_to_file(trained, open_rows("t.csv", NAMES), Path("out.csv"), grow)
+    assert listing() == ["t.csv", "t.parquet"]
+
+
 def test_a_full_disk_keeps_what_is_there(trained, table, monkeypatch):
     rows, target = open_rows("t.parquet", NAMES), Path("out.csv")
     to_csv, written = pd.DataFrame.to_csv, []

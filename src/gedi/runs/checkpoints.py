@@ -55,11 +55,13 @@ class Checkpoints:
             partial_name("*")
         ):  # by a training that was killed while it wrote
             left.unlink()
-        with beside(self.folder / f"{iteration:09}.pt") as partial:
+        with beside(self.folder / f"{iteration:09}.pt") as partial, partial.open("wb") as file:
             try:
-                torch.save(state, partial)
-            except RuntimeError as error:  # raised by PyTorch on a full disk
-                raise OSError(" ".join(str(error).split())) from error
+                torch.save(state, file)
+            except RuntimeError as error:  # by which PyTorch hides that of the system
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
         for old in self.files()[: -self.keep]:
             old.unlink()
 

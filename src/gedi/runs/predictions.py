@@ -75,14 +75,15 @@ def predict_to_file(
         The number of points.
 
     Raises:
-        DataError: if points cannot be read or are not valid, or the model has no outlier energy to
-            explain; no file is left behind.
+        DataError: if points cannot be read or are not valid, files of them change meanwhile, or the
+            model has no outlier energy to explain; no file is left behind.
         RunError: if the table cannot be written; its parts are kept, to continue.
     """
     parts = PartFiles(target)
     if isinstance(points, Dataset):  # the parts may be of other points
         parts.discard()
     try:
+        marks = None if isinstance(points, Dataset) else points.marks()
         n_done = parts.begin(_key(trained, points, target, [*names], [*explained]))
         first_row = n_done * trained.part_rows
         blocks = _blocks(points, first_row, watch)
@@ -99,6 +100,11 @@ def predict_to_file(
             parts.add(n, partial(_write, frame, target, header=first_row == 0))
             first_row += n
         n_rows = parts.n_rows
+        if not isinstance(points, Dataset) and points.marks() != marks:
+            raise DataError(
+                f"{points.source} has changed while it was read: run the same command again when "
+                "nothing writes to it any more"
+            )
         parts.finish(_join_csv if _is_csv(target) else _join_parquet)
     except DataError:
         parts.discard()
