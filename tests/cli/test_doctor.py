@@ -85,6 +85,13 @@ ILL = {
 }
 
 
+MANY_FEATURES = {  # how far apart four groups are
+    "far apart": (0.8, set()),
+    "touching": (0.25, {"touching clusters"}),
+    "none": (0.0, {"no groups"}),
+}
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Two heaps of points, tight ones, and one with a small one beside it."""
@@ -114,8 +121,24 @@ def test_symptoms_made_on_purpose(data, tmp_path, capsys, name):
     assert "\\" not in said
 
 
+@pytest.mark.parametrize("name", MANY_FEATURES)
+def test_symptoms_of_many_features_made_on_purpose(tmp_path, capsys, name):
+    apart, ills = MANY_FEATURES[name]
+    rng = np.random.default_rng(0)
+    centres = apart * rng.normal(size=(4, 120))
+    np.save(tmp_path / "x.npy", centres[np.arange(400) % 4] + rng.normal(size=(400, 120)))
+    out = str(tmp_path / "run")
+    assert main(["train", str(tmp_path / "x.npy"), "--n-clusters", "4", "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["doctor", out]) == 0
+    said = capsys.readouterr().out
+    told = set(re.findall(r"^- (.*)$", said, re.MULTILINE))
+    assert told & {"touching clusters", "no groups"} == ills, said
+
+
 def test_every_symptom_has_been_made_on_purpose():
-    assert set.union(*(ills for *_, ills in ILL.values())) == set(get_args(Name))
+    made = [ills for *_, ills in (*ILL.values(), *MANY_FEATURES.values())]
+    assert set.union(*made) == set(get_args(Name))
 
 
 def test_a_training_in_good_health_has_none(data, tmp_path, capsys):

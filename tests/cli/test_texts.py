@@ -124,7 +124,7 @@ def test_what_is_wrong_is_said_in_one_line(trained, capsys):
     tickets = str(trained / "tickets.csv")
     for arguments, message in (
         (["train", tickets, "--text", "subjects"], "has no column 'subjects' of texts"),
-        (["train", tickets, "--features", "auto"], "give the column of texts (--text)"),
+        (["train", tickets, "--features", "auto"], "give the column of texts (--text NAME"),
     ):
         assert main([*arguments, *TINY, "--out", str(trained / "runs" / "none")]) == 2
         assert message in capsys.readouterr().err

@@ -27,8 +27,9 @@ def server(tmp_path, monkeypatch):
             (tmp_path / repo_id).mkdir(parents=True, exist_ok=True)
             return f"hub/{repo_id}"
 
-        def upload_folder(self, *, repo_id, folder_path):
-            shutil.copytree(folder_path, tmp_path / repo_id, dirs_exist_ok=True)
+        def upload_folder(self, *, repo_id, folder_path, ignore_patterns):
+            ignored = shutil.ignore_patterns(*ignore_patterns)
+            shutil.copytree(folder_path, tmp_path / repo_id, dirs_exist_ok=True, ignore=ignored)
 
     def snapshot_download(repo_id, *, revision, token, allow_patterns):
         kept = tmp_path / "cache"

@@ -42,7 +42,7 @@ def run(session, tmp_path):
 
 
 def test_a_sound_run(run, capsys):
-    assert diagnose(run) == ("GEDI", 200, "max_iter", [])
+    assert diagnose(run)[:4] == ("GEDI", 200, "max_iter", [])
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
     assert "GEDI, 200 iterations; ended, because all iterations were done" in said

@@ -680,7 +680,7 @@ def _places(
 
 def _gaps(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which values of a column, (n,) or (n, k), are missing, (n,)."""
-    return np.asarray(np.isnan(values.reshape(len(values), -1)[:, 0]))
+    return np.asarray(np.isnan(values if values.ndim == 1 else values[:, 0]))
 
 
 def _typed(where: str, column: Column, series: "pd.Series", first_row: int) -> NDArray[np.float64]:
@@ -773,7 +773,7 @@ def _missing(
     """The features (n,) of the values of a column, NaN where they are missing."""
     marks = column.mark_missing
     if isinstance(values, np.ndarray):
-        yield from values.reshape(len(values), -1).T
+        yield from np.atleast_2d(values.T)
         if marks:
             yield np.zeros(len(values))
         return

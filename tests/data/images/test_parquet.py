@@ -107,7 +107,7 @@ def test_shards_that_do_not_fit():
     with pytest.raises(DataError, match=r"a/1\.parquet has no column 'x', as a/0"):
         load("a")
     Path("a/1.parquet").write_bytes(b"garbage")
-    with pytest.raises(DataError, match=r"a/1\.parquet is not read: it is no \.parquet file"):
+    with pytest.raises(DataError, match=r"a/1\.parquet is not read: it is not a \.parquet file"):
         load("a")
 
 
