@@ -1239,7 +1239,7 @@ TABLES = {
     "how_many_features": Table(
         python("how_many.py FOLDER --features --seeds 2"), how_many_features
     ),
-    "trust": Table(python("trust.py FOLDER"), trust),
+    "trust": Table(python("trust.py FOLDER --points 3000"), trust),
     "compared_texts": Table(
         python("groups.py FOLDER"),
         of_features,
