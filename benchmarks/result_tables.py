@@ -589,7 +589,7 @@ def trust(rows: Rows) -> str:
 
     return grouped(
         rows,
-        {"data": "data", "kind": "points"},
+        {"data": "data", "points": "kind"},
         {"clusters": lambda own: str(own[0]["c"]), **{name: shown(name) for name in columns}},
     )
 
