@@ -1,9 +1,12 @@
 """Trainings with an exact likelihood, as the defaults choose for many features."""
 
 import numpy as np
+import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from gedi.data.dataset import Dataset
+from gedi.errors import SettingsError
+from gedi.settings import Settings
 from gedi.training.session import fit
 
 
@@ -23,3 +26,8 @@ def test_clusters_of_very_unequal_size_are_found_from_the_pool():
     assert found.chosen == len(found.candidates) - 1
     # No other head found them: they split the largest cluster.
     assert max(c.modularity for c in found.candidates[:-1]) < found.candidates[-1].modularity - 0.02
+
+
+def test_settings_in_the_place_of_the_number_of_clusters_are_refused():
+    with pytest.raises(SettingsError, match="expected a number or 'auto', got Settings; give"):
+        fit(np.zeros((10, 2)), Settings())

@@ -34,6 +34,7 @@ from gedi.distributed import (
     n_processes,
     rank,
 )
+from gedi.errors import SettingsError
 from gedi.model import (
     EnergyClassifier,
     LinearClassifier,
@@ -161,7 +162,14 @@ def fit(
         DataError: if the data cannot be used for a training.
         SettingsError: if settings contradict each other or the data.
     """
-    chosen = replace(settings or Settings(), n_clusters=n_clusters)
+    if n_clusters != "auto" and not isinstance(n_clusters, (int, np.integer)):
+        raise SettingsError(
+            f"n_clusters: expected a number or 'auto', got {type(n_clusters).__name__}; give "
+            "settings as settings=..."
+        )
+    chosen = replace(
+        settings or Settings(), n_clusters="auto" if n_clusters == "auto" else int(n_clusters)
+    )
     if isinstance(x, Dataset):
         return start(x, chosen, custom=custom).run(hooks)
     array = np.asarray(x)
