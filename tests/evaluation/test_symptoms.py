@@ -156,7 +156,7 @@ CASES = {
     ),
     "no groups": (
         "no groups",
-        {"collapse_gap": 2.0, "cohesion": Cohesion(0.3, 0.25)},
+        {"collapse_gap": 0.01, "cohesion": Cohesion(0.3, 0.25)},  # a small gap does not excuse it
         "is 0.300, and 0.250 in a cloud of points without groups",
         "--features",
     ),

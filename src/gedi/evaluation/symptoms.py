@@ -226,10 +226,12 @@ def _has_settled(signs: Signs) -> bool:
 def _of_gap(signs: Signs) -> Iterator[Symptom]:
     """What the collapse gap says, and which of its two parts is to blame."""
     gap = signs.collapse_gap
-    if gap is None or gap <= GOOD_GAP or signs.method not in _CLUSTERING:
+    if gap is None or signs.method not in _CLUSTERING:
         return
     if signs.cohesion is not None and not math.isnan(gap):
         yield from _of_cohesion(signs.cohesion, signs.prior)
+        return
+    if gap <= GOOD_GAP:
         return
     look = "gap, inv and prior in metrics.csv; the clusters marked as uncertain in report.html"
     if math.isnan(gap):
