@@ -101,7 +101,9 @@ def test_inputs_that_cannot_be_filled_in_are_refused(run, tmp_path, capsys):
         assert main(["impute", str(folder), *more]) == 2
         return capsys.readouterr().err
 
-    assert "expected a table with the columns of" in refused(run, "moons")
+    assert "there is no file 'moons'" in refused(run, "moons")
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    assert "expected a table with the columns of" in refused(run, str(tmp_path / "x.npy"))
     people().drop(columns="town").to_csv(tmp_path / "less.csv", index=False)
     assert "has no column 'town'" in refused(run, str(tmp_path / "less.csv"))
     file = str(tmp_path / "less.csv")

@@ -11,6 +11,7 @@ from torch import Generator
 
 from gedi.cli.output_files import check_target
 from gedi.data.columns import ColumnPlan
+from gedi.data.file_errors import existing_file
 from gedi.data.inverse import places, same_type
 from gedi.data.source import TABLE_OPTIONS
 from gedi.data.tables import TableOptions, decimals_of, read_table, table_files
@@ -36,6 +37,7 @@ def run(options: Namespace) -> int:
     plan = _plan(folder)
     files = table_files(options.data)
     if not files:
+        existing_file(options.data)
         raise DataError(f"{options.data}: expected a table with the columns of {folder.path}")
     inputs = [options.data, *map(str, files)]
     target = check_target(options.out, _SUFFIXES, overwrite=options.overwrite, inputs=inputs)
