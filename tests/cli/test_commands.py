@@ -81,6 +81,9 @@ def test_train_leaves_a_complete_run_folder(trained):
     }
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     assert "because all iterations were done" in out and "NMI" in out
+    verdict = Run.open(folder).result()["verdict"]
+    assert verdict["level"] in ("good", "fair", "bad")
+    assert f"{verdict['title']}. {verdict['text']}" in out
     assert err.startswith("table: 200 x 2, 2 clusters by GEDI") and len(err.splitlines()) == 2
 
 

@@ -92,10 +92,11 @@ def train_and_report(
         if drift is not None:
             run.save_drift(str(drift))
         # Last, as a run with a result is not resumed.
-        _write_result(run, fit, findings, drift)
+        judged = report.verdict_of(content)
+        _write_result(run, fit, findings, drift, judged)
     except OSError as error:
         raise _unwritable(run, error) from error
-    print_summary(fit, findings, report.verdict_of(content), run.path, names)
+    print_summary(fit, findings, judged, run.path, names)
     for line in changes:
         print(printable(line))
     return 0
@@ -298,11 +299,14 @@ def _next_steps(run: Run) -> list[str]:
     ]
 
 
-def _write_result(run: Run, fit: Fit, findings: Findings, drift: Drift | None) -> None:
+def _write_result(
+    run: Run, fit: Fit, findings: Findings, drift: Drift | None, judged: report.Verdict
+) -> None:
     normalizer = fit.trained.normalizer
     run.save_result(
         {
             "ended": fit.ended,
+            "verdict": {"level": judged.level, "title": judged.title, "text": judged.text},
             "iterations": fit.iterations,
             "seconds": round(fit.seconds, 2),
             "collapse_gap": findings.collapse_gap,
