@@ -42,7 +42,7 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
     1. Candidates with a cluster of fewer than max(5, n / 200) rows are left out, because such
        clusters are outliers. If all have one, those with the largest smallest cluster stay.
     2. If as many Gaussians as clusters describe held-out rows best (`gaussian_kind`), the mixture
-       of that kind with the greatest likelihood is chosen, except with more than 100 columns.
+       of that kind with the greatest likelihood is chosen, except with 100 columns or more.
     3. Otherwise the candidate with the greatest consensus / (0.02 + crossing)^½ is chosen.
 
     Args:
@@ -54,7 +54,7 @@ def choose(z: NDArray[np.float64], candidates: Sequence[Candidate], seed: int) -
     smallest = _smallest(candidates)
     allowed = smallest >= min(least_rows(len(z)), smallest.max())
     # Diagonal Gaussians alone, which is what wide tables get, say little.
-    kind = gaussian_kind(z, n_clusters, seed) if z.shape[1] <= WIDE else None
+    kind = gaussian_kind(z, n_clusters, seed) if z.shape[1] < WIDE else None
     mixtures = [c for c, a in zip(candidates, allowed, strict=True) if a and c.kind == kind]
     if kind is not None and mixtures:
         return max(mixtures, key=lambda c: fitted(z, c.labels, kind, 10)[0].log_density(z).mean())

@@ -7,7 +7,7 @@ from gedi.units import share_unit
 
 __all__ = ["WIDE", "clipped", "comparable", "standardised"]
 
-WIDE = 100  # columns above which distances and covariances are too uninformative for most methods
+WIDE = 100  # columns from which distances and covariances are too uninformative for most methods
 
 REACH = 20.0
 SENTINELS, REPEATED = 2, 3  # distinct far values of a column, at most; rows with them, at least

@@ -67,9 +67,9 @@ class Mixture:
 def kinds(n_rows: int, n_columns: int, n_components: int) -> tuple[Kind, ...]:
     """The kinds of covariances to try.
 
-    Above 100 columns only diagonal ones, and full ones only with d + 3 rows for each component.
+    From 100 columns on only diagonal ones, and full ones only with d + 3 rows for each component.
     """
-    if n_columns > WIDE:
+    if n_columns >= WIDE:
         return DIAGONAL
     enough = n_components * (n_columns + 3) <= n_rows
     return get_args(Kind) if enough else ("tied", *DIAGONAL)

@@ -46,7 +46,7 @@ class Pool:
     Distances, neighbours, trees and eigenvectors are computed once, so a further number of
     clusters costs a fraction of the first.
 
-    With more than 100 columns the candidates are k-means, Ward, normalised cuts and mixtures of
+    From 100 columns on the candidates are k-means, Ward, normalised cuts and mixtures of
     diagonal Gaussians.
 
     Args:
@@ -62,7 +62,7 @@ class Pool:
 
     def __init__(self, z: NDArray[np.float64], most: int, seed: int) -> None:
         self.z, self._seed = z, seed
-        wide = z.shape[1] > WIDE
+        wide = z.shape[1] >= WIDE
         # A product of matrices is faster, but inexact for nearly equal rows.
         distance = euclidean_distances(z) if wide else squareform(pdist(z))
         distances, self.neighbours = nearest(z, max(SPECTRAL + PEAKS))
