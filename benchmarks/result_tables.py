@@ -1034,7 +1034,9 @@ def fuzz(rows: Rows) -> str:
 STREAMED = {
     "read": "pyarrow alone, all rows once",
     "stream": "all rows once, mixed, scaled, in batches of 256",
+    "two streams": "the same by two processes at once, seconds of the slower",
     "train": "training on the stream",
+    "train by two": "training on the stream by two processes",
     "train in memory": "training on one shard in memory",
     "datasets": "`datasets`: all rows once, buffer of 10,000, Arrow batches of 256",
 }

@@ -8,27 +8,31 @@ disk. Each figure is of a process of its own, whose peak memory Linux tells (`Vm
 those of the processor, as other work shares the machine.
 
 Ways: `read`, pyarrow alone, once through all; `stream`, all rows once as shuffled, scaled batches;
-`train`, a fixed number of iterations; `train in memory`, the same on one shard; and the shuffled
+`two streams`, the same by two processes at once, of which each takes its share; `train`, a fixed number of iterations; `train by two`, the same by the command with two processes, in seconds
+of wall time; `train in memory`, the same on one shard; and the shuffled
 stream of Hugging Face `datasets` on one shard, whose batches stay tables of Arrow.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from common import missing, provenance, write
 
 ROWS, FEATURES, GROUP, CLUSTERS = 1_000_000, 20, 65_536, 5
-WAYS = ("read", "stream", "train", "train in memory", "datasets")
+WAYS = ("read", "stream", "two streams", "train", "train by two", "train in memory", "datasets")
 
 SCRIPT = """
 import json, sys, time
@@ -39,7 +43,7 @@ from gedi.training.session import start
 from gedi.settings import Settings
 from gedi.data.shards import load_stream
 
-way, folder = sys.argv[1:]
+way, folder, rank, world_size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 settings = Settings(n_clusters=5, max_iter=300, device="cpu", evaluate_every=100)
 set_up = time.process_time()
 
@@ -51,14 +55,15 @@ if way == "read":
         with open_parquet(file) as table:
             for batch in table.iter_batches(13_107, use_threads=False):
                 n += batch.num_rows
-elif way == "stream":
+elif way in ("stream", "two streams"):
     from gedi.model.scaling import Scaling
     from gedi.data.stream import Stream
     import torch
 
     data = load_stream(folder)
-    stream = Stream(data.shards, Scaling.standardise(data.x), torch.device("cpu"), seed=0)
-    start, n = time.process_time(), data.n_rows // 256 * 256
+    scaling, place = Scaling.standardise(data.x), {"rank": rank, "world_size": world_size}
+    stream = Stream(data.shards, scaling, torch.device("cpu"), seed=0, **place)
+    start, n = time.process_time(), data.n_rows // world_size // 256 * 256
     for _ in range(n // 256):
         stream.draw((256,))
 elif way == "datasets":
@@ -124,17 +129,53 @@ def make_shard(path: Path) -> None:
             writer.write_table(pa.table(list(rows.T), schema=schema))
 
 
+def commanded(folder: Path) -> dict[str, Any]:
+    """The rows, seconds and MiB of a training by two processes."""
+    with tempfile.TemporaryDirectory() as out:
+        run = Path(out) / "run"
+        options = ("--streaming", "--n-clusters", "5", "--devices", "2", "--max-iter", "300")
+        command = [sys.executable, "-m", "gedi", "train", str(folder), *options, "--out", str(run)]
+        begun = time.perf_counter()
+        subprocess.run(
+            [*command, "--device", "cpu"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        whole = time.perf_counter() - begun
+        result = json.loads((run / "result.json").read_text())
+        settings = yaml.safe_load((run / "settings.yaml").read_text())
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return {
+        "rows": result["iterations"] * settings["batch_size"],
+        "seconds": result["seconds"],
+        "set-up": round(whole - result["seconds"], 2),
+        "MiB": round(largest, 2),
+    }
+
+
 def measured(way: str, folder: Path) -> dict[str, Any]:
-    """Rows, seconds, and MiB at the peak."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, way, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    """Rows, seconds, and MiB at the peak; of two processes those of the slower and the larger."""
+    if way == "train by two":
+        return commanded(folder)
+    n = 2 if way == "two streams" else 1
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, way, str(folder), str(rank), str(n)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(n)
+    ]
+    found: list[dict[str, Any]] = []
+    for process in running:
+        out, _ = process.communicate()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, way)
+        found.append(json.loads(out.splitlines()[-1]))
+    most = {name: max(each[name] for each in found) for name in found[0]}
+    return {**most, "rows": sum(each["rows"] for each in found)}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pyarrow.parquet import ParquetFile
 
 from gedi.data.columns import not_numeric, numeric_rows, require_columns
 from gedi.data.dataset import Dataset, Values
-from gedi.data.file_errors import reading, refused
+from gedi.data.file_errors import read_each, reading, refused
 from gedi.data.images import holds_images
 from gedi.data.labels import label_column
 from gedi.data.remote import local_path
@@ -35,6 +35,7 @@ _KIND = "parquet"
 _BUFFER_VALUES = 2**24  # of rows that are mixed, 64 MiB in float32
 _AT_ONCE = 16  # row groups that are read in turns
 _OPEN_BYTES = 2**28  # for all open groups
+_BLOCK_VALUES = 2**18  # of a group that are read at once, 2 MiB
 _PAGES_BYTES = 9 * 2**18  # of an open column: a page, a dictionary, and both unpacked
 _SMALL_GROUP = 2**12  # rows; neighbours with fewer count as one, or opening them would take longer
 _SAMPLED = 20_000  # rows
@@ -377,14 +378,35 @@ def _bounds(
 def _blocks(path: Path, group: Group, features: Sequence[str]) -> Iterator[Values]:
     """All features of a group, some rows at a time."""
     row = group.first_row
-    for part in read_parts(path, features, range(group.first, group.stop), row):
-        yield numeric_rows(path, part.frame, first_row=part.first_row)
-        row += len(part.frame)
+    n_rows = max(1, _BLOCK_VALUES // len(features))
+    chosen = list(range(group.first, group.stop))
+    with reading(path, _KIND):
+        table = open_parquet(path)
+    with table:
+        batches = table.iter_batches(n_rows, chosen, list(features), use_threads=False)
+        for batch in read_each(batches, path, _KIND):
+            x = _plain_rows(batch)
+            yield numeric_rows(path, batch.to_pandas(), first_row=row) if x is None else x
+            row += len(batch)
     if row != group.first_row + group.n_rows:
         raise DataError(
             f"{path} claims {group.n_rows} rows from row {group.first_row} on, but holds "
             f"{row - group.first_row}: write it again"
         )
+
+
+def _plain_rows(batch: "pa.RecordBatch") -> Values | None:
+    """The numbers of a batch, (n, d), without the detour of a data frame, which takes as long.
+
+    None if they need more care: a type that numpy does not have, or values that are not finite.
+    """
+    plain = all(types.is_integer(kind) or types.is_floating(kind) for kind in batch.schema.types)
+    if not plain or any(column.null_count for column in batch.columns):
+        return None
+    x = np.empty((len(batch), batch.num_columns))
+    for place, column in enumerate(batch.columns):
+        x[:, place] = column.to_numpy(zero_copy_only=False)
+    return x if np.isfinite(x).all() else None
 
 
 def _sample(shards: Shards, label: str | None, seed: int) -> tuple[Values, pd.Series | None]:
