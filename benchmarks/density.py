@@ -9,7 +9,8 @@ Nats per point, in the units of the standardised training data: every model gets
 standardised points, so all densities are of the same thing. Columns that are constant in the
 training part are dropped. A density of repeated values has no bound, so columns of whole numbers
 get uniform noise from [0, 1), and other columns of few values, or with a value that a tenth of the
-points share, get noise as wide as the median step between their values. Rivals choose by a fifth of the training part, then fit all of it.
+points share, get noise as wide as the median step between their values. Rivals choose by a fifth
+of the training part, then fit all of it.
 """
 
 import argparse

@@ -8,9 +8,10 @@ disk. Each figure is of a process of its own, whose peak memory Linux tells (`Vm
 those of the processor, as other work shares the machine.
 
 Ways: `read`, pyarrow alone, once through all; `stream`, all rows once as shuffled, scaled batches;
-`two streams`, the same by two processes at once, of which each takes its share; `train`, a fixed number of iterations; `train by two`, the same by the command with two processes, in seconds
-of wall time; `train in memory`, the same on one shard; and the shuffled
-stream of Hugging Face `datasets` on one shard, whose batches stay tables of Arrow.
+`two streams`, the same by two processes at once, of which each takes its share; `train`, a fixed
+number of iterations; `train by two`, the same by the command with two processes, in seconds of wall
+time; `train in memory`, the same on one shard; and the shuffled stream of Hugging Face `datasets`
+on one shard, whose batches stay tables of Arrow.
 """
 
 import argparse
