@@ -13,7 +13,7 @@ from gedi.cli import main
 PAGE = DOCS / "growing.md"
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?")
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("short_reports")]
 
 
 def same(shown: str, printed: str) -> bool:
