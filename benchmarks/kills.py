@@ -25,9 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 
+import gedi.cli.resume
+import gedi.cli.train
 from common import provenance, write
-from gedi.cli import main as gedi
 from gedi.runs.checkpoints import Checkpoints
+from gedi.training.processes import load_libraries
 
 __all__ = ["CASES", "Killed", "difference", "killed_until_ended", "run_alone"]
 
@@ -73,7 +75,7 @@ def run_alone(arguments: list[str], *, after: float | None = None) -> int | None
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
-            code = gedi(arguments)
+            code = gedi.cli.main(arguments)
         finally:
             os._exit(code)
     if after is not None:
@@ -161,10 +163,13 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="store nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    load_libraries("cpu", 1)
     rng = np.random.default_rng(options.seed)
     differing = 0
     for place, (name, own) in enumerate(CASES.items()):
         share = options.kills // len(CASES) + (place < options.kills % len(CASES))
+        if not share:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             data = make_table(root / "table.csv")

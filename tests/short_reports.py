@@ -22,4 +22,5 @@ def with_few_moves():
     with pytest.MonkeyPatch.context() as patch:
         few = functools.partialmethod(TrainedModel.sample, n_steps=2)
         patch.setattr(TrainedModel, "sample", few)
+        patch.setattr("gedi.report.findings._LANGEVIN_STEPS", 2)
         yield

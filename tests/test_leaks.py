@@ -69,7 +69,7 @@ def growth(folder, iterations, leak=0):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow(tmp_path):
-    assert growth(tmp_path, 1500) < 4 * _MIB
+    assert growth(tmp_path, 1000) < 4 * _MIB
 
 
 @pytest.mark.slow
@@ -82,4 +82,4 @@ def test_memory_does_not_grow_over_many_iterations(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_leak_would_be_seen(tmp_path):
     # A megabyte with each record: less can hide in memory that checkpoints gave back.
-    assert growth(tmp_path, 1500, leak=1_000_000) > 4 * _MIB
+    assert growth(tmp_path, 1000, leak=1_000_000) > 4 * _MIB

@@ -3,25 +3,35 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 import threads
 
+OTHER = """
+import sys
+from pathlib import Path
+from threads import trained
+
+folder = Path(sys.argv[1])
+trained("moons", 1, 20, folder / "again")
+trained("moons", 2, 20, folder / "two")
+"""
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The same training here, and in other processes with one thread and with two."""
+    """The same training here, and in another process with one thread and with two."""
     folder = tmp_path_factory.mktemp("threads")
     threads.trained("moons", 1, 20, folder / "one")
-    command = [sys.executable, threads.__file__, "--iterations", "20", "--one", "moons"]
-    for name, number in (("again", "1"), ("two", "2")):
-        subprocess.run(
-            [*command, number, str(folder / name)],
-            check=True,
-            env={**os.environ, "OMP_NUM_THREADS": number, "OMP_WAIT_POLICY": "passive"},
-        )
+    subprocess.run(
+        [sys.executable, "-c", OTHER, str(folder)],
+        check=True,
+        cwd=Path(threads.__file__).parent,
+        env={**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"},
+    )
     return [torch.load(folder / name, weights_only=True) for name in ("one", "again", "two")]
 
 

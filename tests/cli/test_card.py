@@ -13,6 +13,8 @@ from gedi.cli import main
 from gedi.runs.names import ClusterNames
 from small_trainings import heaps
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 PEOPLE = [f"Ada {number} Byron-{number}" for number in range(200)]
 SMALL = ["--max-iter", "5", "--restarts.n", "1", "--encoder.hidden", "[8]", "--n-clusters", "2"]
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
+from processes import said_by
 from small_images import write
 
 pytestmark = pytest.mark.usefixtures("short_reports")
@@ -36,17 +36,6 @@ def write_images(folder, n=40, seed=0, size=8, colour=False):
         pixels = pixels.T if i % 2 else pixels
         Image.fromarray(np.repeat(pixels[..., None], 3, 2) if colour else pixels).save(path)
     return str(folder)
-
-
-def gedi(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "gedi", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +74,18 @@ def figures(run, tmp_path, *arguments):
     return json.loads(out.read_text())
 
 
-def test_all_measures_in_one_process(run, others, folder, tmp_path):
+def test_all_measures_at_once(run, others, folder, tmp_path, monkeypatch):
     pytest.importorskip("torchmetrics")
+    monkeypatch.setenv("COLUMNS", "200")
     out, net = tmp_path / "r.json", tmp_path / "net"
     net.mkdir()
     noise = write_images(folder / "noise", n=10, seed=2)
     measures = ("ood", "embedding", "generation", "clustering")
-    found = gedi(
+    said, err = said_by(
         *("evaluate", run, "--data", others, "--measure", *measures, "--against"),
         *(f"mine={noise}", others, "--features", str(net), "--n-steps", "2", "--out", str(out)),
     )
-    assert found.returncode == 0, found.stderr
-    assert found.stderr == ""
+    assert err == ""
     content = json.loads(out.read_text())
     assert content["points"] == 24 and content["data"] == others and content["seed"] == 0
     by_measure = content["measures"]
@@ -107,10 +96,10 @@ def test_all_measures_in_one_process(run, others, folder, tmp_path):
     assert by_measure["generation"]["n"] == 24 and by_measure["generation"]["rounds"] == 2
     assert by_measure["generation"]["FID"] > 0
     assert by_measure["clustering"]["NMI"] >= 0
-    assert "trained now" in found.stdout and str(net / "features.safetensors") in found.stdout
+    assert "trained now" in said and str(net / "features.safetensors") in said
     accuracy = by_measure["generation"]["feature network accuracy"]
-    assert f"classifies {accuracy:.1%} of these images" in found.stdout
-    assert "mine" in found.stdout and "scored on 24 others" in found.stdout
+    assert f"classifies {accuracy:.1%} of these images" in said
+    assert "mine" in said and "scored on 24 others" in said
     assert [path.name for path in net.iterdir()] == ["features.safetensors"]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["r.json"]
 
@@ -207,9 +196,10 @@ def test_runs_without_labels_density_or_images(tmp_path, capsys, images):
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"))
     frame.to_csv(tmp_path / "t.csv", index=False)
     rows = str(Path(images, "rows"))
-    assert main(["train", rows, *SHORT, "--out", bare, "--batch-size", "8"]) == 0
-    assert main(["train", str(tmp_path / "t.csv"), *SHORT, "--out", table]) == 0
-    assert main(["train", images, *SHORT, "--weights.gen", "0", "--out", no_gen]) == 0
+    short = [*SHORT, "--max-iter", "3"]
+    assert main(["train", rows, *short, "--out", bare, "--batch-size", "8"]) == 0
+    assert main(["train", str(tmp_path / "t.csv"), *short, "--out", table]) == 0
+    assert main(["train", images, *short, "--weights.gen", "0", "--out", no_gen]) == 0
     generation = ["--measure", "generation"]
     assert "no labels to train a feature" in refused(["evaluate", bare, *generation], capsys)
     assert "these data are vectors" in refused(["evaluate", table, *generation], capsys)

@@ -20,6 +20,8 @@ from small_trainings import SMALL, heaps
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the extra export")
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

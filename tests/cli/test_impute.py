@@ -7,6 +7,8 @@ import pytest
 import small_texts
 from gedi.cli import main
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 N = 200
 
 

@@ -13,7 +13,7 @@ from gedi.runs import Run
 pytestmark = pytest.mark.usefixtures("short_reports")
 
 SHORT = [
-    *("--restarts.n", "1", "--encoder.hidden", "[16]", "--batch-size", "32", "--max-iter", "200"),
+    *("--restarts.n", "1", "--encoder.hidden", "[16]", "--batch-size", "32", "--max-iter", "100"),
     *("--evaluate-every", "50", "--device", "cpu", "--learning-rate", "1e-2"),
 ]
 MIDDLES = np.array([[0, 0], [8, 0], [0, 8]])

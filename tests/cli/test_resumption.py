@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,20 @@ def table(tmp_path_factory):
     return kills.make_table(tmp_path_factory.mktemp("data") / "table.csv")
 
 
+@pytest.fixture(scope="module")
+def train(table):
+    """The arguments of a training with a checkpoint after each of its iterations."""
+    return ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
+
+
+@pytest.fixture(scope="module")
+def whole(train, tmp_path_factory):
+    """The run folder of that training, which was never stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert main([*train, "--out", str(folder)]) == 0
+    return folder
+
+
 def iterations(folder):
     with (folder / "metrics.csv").open() as stream:
         return [int(row["iteration"]) for row in csv.DictReader(stream)]
@@ -46,11 +61,12 @@ KILLS = "import kills, short_reports as short\n" + (
 )
 
 
-def test_killed_trainings_end_with_the_same_bits():
+@pytest.mark.parametrize("number", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_killed_trainings_end_with_the_same_bits(number):
     folders = [Path(module.__file__).parent for module in (kills, short_reports)]
     paths = [*map(str, folders), str(Path(gedi.__file__).parents[1])]
     done = subprocess.run(
-        [sys.executable, "-c", KILLS, "--check", "--kills", "4", "--seed", "3"],
+        [sys.executable, "-c", KILLS, "--check", "--kills", str(number), "--seed", "3"],
         capture_output=True,
         text=True,
         check=False,
@@ -58,7 +74,7 @@ def test_killed_trainings_end_with_the_same_bits():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert sum(row["kills"] for row in rows) == 4
+    assert sum(row["kills"] for row in rows) == number
     assert all(row["differences"] == [] for row in rows)
 
 
@@ -66,7 +82,7 @@ def test_killed_trainings_end_with_the_same_bits():
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
-    arguments = ["train", table, *SMALL, "--max-iter", "1000", "--patience", "1000"]
+    arguments = ["train", table, *SMALL, "--max-iter", "400", "--patience", "1000"]
     whole, broken = tmp_path / "whole", tmp_path / "broken run"
     process = start(*arguments, "--out", str(broken))
     try:
@@ -77,14 +93,15 @@ def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, 
         process.kill()
     assert process.returncode == 130, err
     assert f"gedi resume '{broken}'" in err and Checkpoints(broken / "checkpoints").files()
-    assert max(iterations(broken)) < 1000
+    assert max(iterations(broken)) < 400
     assert main(["resume", str(broken)]) == 0
     assert main([*arguments, "--out", str(whole)]) == 0
     assert kills.difference(whole, broken) == []
-    assert iterations(broken) == list(range(10, 1001, 10))
+    assert iterations(broken) == list(range(10, 401, 10))
 
 
-def test_an_iteration_that_takes_too_long_is_not_waited_for():
+def test_an_iteration_that_takes_too_long_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("gedi.cli.signals._PATIENCE", 0.5)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), stoppable(np.inf) as is_asked:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -106,9 +123,8 @@ def test_an_iteration_that_ends_in_time_is_not_cut():
 
 
 def test_what_is_cut_within_an_iteration_goes_on_from_the_last_checkpoint(
-    table, tmp_path, monkeypatch, capsys
+    train, whole, tmp_path, monkeypatch, capsys
 ):
-    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
     step = Session.advance
 
     def cut(session, until=None):
@@ -120,18 +136,14 @@ def test_what_is_cut_within_an_iteration_goes_on_from_the_last_checkpoint(
 
     with monkeypatch.context() as patched:
         patched.setattr(Session, "advance", cut)
-        assert main([*arguments, "--out", str(tmp_path / "cut")]) == 130
+        assert main([*train, "--out", str(tmp_path / "cut")]) == 130
     assert "the last checkpoint is kept" in capsys.readouterr().err
     assert main(["resume", str(tmp_path / "cut")]) == 0
-    assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
-    assert kills.difference(tmp_path / "whole", tmp_path / "cut") == []
+    assert kills.difference(whole, tmp_path / "cut") == []
 
 
-def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(table, tmp_path, capsys):
-    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
-    whole, torn = tmp_path / "whole", tmp_path / "torn"
-    for folder in (whole, torn):
-        assert main([*arguments, "--out", str(folder)]) == 0
+def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(whole, tmp_path, capsys):
+    torn = shutil.copytree(whole, tmp_path / "torn")
     (torn / "result.json").unlink()  # as if killed before it was written
     last = Checkpoints(torn / "checkpoints").files()[-1]
     last.write_bytes(last.read_bytes()[:-1])
@@ -147,33 +159,32 @@ def test_a_torn_checkpoint_is_told_and_the_one_before_it_used(table, tmp_path, c
     assert "is damaged" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_training_is_refused(table, tmp_path, capsys):
-    one, other = tmp_path / "one", tmp_path / "other"
-    assert main(["train", table, *SMALL, "--max-iter", "10", "--out", str(one)]) == 0
+def test_a_checkpoint_of_another_training_is_refused(table, whole, tmp_path, capsys):
+    one, other = shutil.copytree(whole, tmp_path / "one"), tmp_path / "other"
     wider = [*SMALL, "--encoder.hidden", "[8]"]
     assert main(["train", table, *wider, "--max-iter", "10", "--out", str(other)]) == 0
     (one / "result.json").unlink()
+    for file in Checkpoints(one / "checkpoints").files():
+        file.unlink()
     file = Checkpoints(other / "checkpoints").files()[-1]
     (one / "checkpoints" / file.name).write_bytes(file.read_bytes())
     assert main(["resume", str(one)]) == 2
     assert "does not fit the settings" in capsys.readouterr().err
 
 
-def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(table, tmp_path):
-    arguments = ["train", table, *SMALL, "--max-iter", "40", "--checkpoint-every", "0"]
-    whole, full = tmp_path / "whole", tmp_path / "full"
+def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(train, whole, tmp_path):
+    full = tmp_path / "full"
 
     def limit():  # what a process gets at the end of a disk, for files above this size
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    process = start(*arguments, "--out", str(full), preexec_fn=limit)
+    process = start(*train, "--out", str(full), preexec_fn=limit)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2 and "Traceback" not in err, err
     assert err.count("the checkpoint cannot be written") == 1 and "make room" in err
     assert not list(full.rglob(".*.partial"))
     assert iterations(full) == [10, 20, 30, 40]
     assert main(["resume", str(full)]) == 0
-    assert main([*arguments, "--out", str(whole)]) == 0
     assert kills.difference(whole, full) == []
 
 

@@ -11,6 +11,8 @@ from gedi.errors import SettingsError
 from gedi.evaluation.clustering import ari
 from gedi.runs import Run
 
+pytestmark = pytest.mark.usefixtures("short_reports")
+
 SPEED = ["--n-clusters", "3", "--max-iter", "10", "--device", "cpu"]
 
 

@@ -17,6 +17,7 @@ from gedi.explorer.overview import cards  # noqa: E402
 from gedi.explorer.uploads import points_of_texts  # noqa: E402
 from gedi.explorer.uploads_panel import verdict_frame  # noqa: E402
 from gedi.runs import Run  # noqa: E402
+from short_reports import with_few_moves, without_charts  # noqa: E402
 
 HOSTILE = "<script>document.title='ran'</script><img src=x onerror=alert(1)> bake the bread"
 
@@ -29,7 +30,9 @@ def desk(tmp_path_factory):
     pd.DataFrame({"body": found}).to_csv(folder / "tickets.csv", index=False)
     command = ["train", str(folder / "tickets.csv"), "--text", "body", "--n-clusters", "3"]
     command += ["--features", small_texts.text_model(), "--max-iter", "20", "--device", "cpu"]
-    assert main([*command, "--encoder.hidden", "[16]", "--out", str(folder / "run")]) == 0
+    command += ["--restarts.n", "1", "--encoder.hidden", "[16]", "--out", str(folder / "run")]
+    with without_charts(), with_few_moves():
+        assert main(command) == 0
     return Desk.open(Run.open(folder / "run"))
 
 

@@ -33,7 +33,18 @@ def fit(labelled):
     return start(labelled, SMALL).run()
 
 
-def test_clusters_are_compared_with_labels_only_if_there_are_labels(fit, labelled):
+@pytest.fixture(scope="module")
+def found(fit, labelled):
+    return find(fit.trained, labelled, fit.settings)
+
+
+@pytest.fixture
+def shortly(monkeypatch):
+    """Samples after one round of moves, for what does not depend on them."""
+    monkeypatch.setattr("gedi.report.findings._LANGEVIN_STEPS", 1)
+
+
+def test_clusters_are_compared_with_labels_only_if_there_are_labels(fit, labelled, shortly):
     with_labels = find(fit.trained, labelled, fit.settings)
     assert with_labels.metrics["accuracy"] > 0.95
     assert with_labels.metrics["NMI"] > 0.7
@@ -42,19 +53,18 @@ def test_clusters_are_compared_with_labels_only_if_there_are_labels(fit, labelle
     assert without.collapse_gap == with_labels.collapse_gap
 
 
-def test_sizes_and_energies_are_those_of_the_data(fit, labelled):
-    found = find(fit.trained, labelled, fit.settings)
+def test_sizes_and_energies_are_those_of_the_data(found, labelled):
     assert found.sizes.sum() == len(labelled.x)
     np.testing.assert_array_equal(found.sizes, np.bincount(found.prediction.clusters, minlength=2))
     assert found.energies["noise"].mean() > found.energies["data"].mean()
     assert found.collapse_gap >= 0
 
 
-def test_a_rule_is_compared_with_the_observed_outcomes(fit, labelled):
+def test_a_rule_is_compared_with_the_observed_outcomes(fit, found, labelled, shortly):
     """Outcomes say whether the members of a pair are in the same cluster; half are wrong."""
     names = {"a": range(2), "b": range(2), "same": [False, True]}
     rule = Rule(lambda a, b, same: (a == b) == same, names)
-    clusters = find(fit.trained, labelled, fit.settings).prediction.clusters
+    clusters = found.prediction.clusters
     pairs = np.arange(len(clusters)).reshape(-1, 2)[:40]
     same = clusters[pairs[:, 0]] == clusters[pairs[:, 1]]
     same[:20] ^= True
@@ -92,20 +102,18 @@ def test_images_have_scores_of_outliers_and_chains_from_noise(images, gen):
     assert content.outliers is found.outliers and content.walk is found.walk
 
 
-def test_vectors_have_no_foils(fit, labelled):
-    found = find(fit.trained, labelled, fit.settings)
+def test_vectors_have_no_foils(found):
     assert found.outliers is None and found.walk is None
 
 
-def test_regret_is_measured_where_the_truth_is_known():
+def test_regret_is_measured_where_the_truth_is_known(shortly):
     moons = load("moons", n_points=300)
     fit = start(moons, replace(SMALL, max_iter=20)).run()
     found = find(fit.trained, moons, fit.settings)
     assert found.metrics["regret"] > 0.1  # hardly trained
 
 
-def test_confusion_has_its_matches_on_the_diagonal(fit, labelled):
-    found = find(fit.trained, labelled, fit.settings)
+def test_confusion_has_its_matches_on_the_diagonal(fit, found, labelled):
     content = report_content(fit, found, labelled, ["gedi evaluate x"])
     matrix, names = content.confusion
     assert names == ("left", "right", "none")
@@ -115,8 +123,7 @@ def test_confusion_has_its_matches_on_the_diagonal(fit, labelled):
     assert sorted(content.confusion_clusters) == [0, 1]
 
 
-def test_a_report_of_the_plane_can_draw_it(fit, labelled):
-    found = find(fit.trained, labelled, fit.settings)
+def test_a_report_of_the_plane_can_draw_it(fit, found, labelled):
     content = report_content(fit, found, labelled, [])
     x = labelled.x[:7]
     assert content.log_density_function(x).shape == (7,)
@@ -127,7 +134,7 @@ def test_a_report_of_the_plane_can_draw_it(fit, labelled):
 
 
 @pytest.mark.parametrize("kind", ["base", "langevin"])
-def test_moons_that_were_stopped_early_are_unfinished_first(kind):
+def test_moons_that_were_stopped_early_are_unfinished_first(kind, shortly):
     moons = load("moons", n_points=300)
     settings = replace(SMALL, max_iter=2000, sampler=replace(SMALL.sampler, kind=kind))
     session = start(moons, settings)
@@ -138,7 +145,7 @@ def test_moons_that_were_stopped_early_are_unfinished_first(kind):
     assert "10 of at most 2,000 iterations" in verdict.text.replace("\u202f", ",")
 
 
-def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained_on():
+def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained_on(shortly):
     moons = load("moons", n_points=300)
     session = start(moons, replace(SMALL, max_iter=20, sampler=replace(SMALL.sampler, kind="base")))
     fit = session.run()
@@ -170,8 +177,7 @@ def test_without_time_a_report_looks_at_less():
     assert report_content(fit, whole, table, []).unusual.n_compared == 400
 
 
-def test_samples_and_densities_are_compared_with_the_data(fit, labelled):
-    found = find(fit.trained, labelled, fit.settings)
+def test_samples_and_densities_are_compared_with_the_data(fit, found, labelled):
     assert found.apart < 0.3
     moved = replace(labelled, x=labelled.x + 200)
     assert find(fit.trained, moved, fit.settings).apart > 0.5

@@ -105,7 +105,7 @@ def test_alone_nothing_is_started_or_wrapped():
     assert crew.children == [] and crew.parent is None
     model = torch.nn.Linear(2, 2)
     wrapped, _ = set_up(crew.fabric, model, torch.optim.Adam(model.parameters()), torch.ones(1, 2))
-    assert wrapped._forward_module is model
+    assert wrapped is model
     assert all(parameter.grad is None for parameter in model.parameters())
 
 

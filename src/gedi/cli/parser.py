@@ -174,31 +174,16 @@ eval "$(gedi completion bash)". This needs an extra: pip install 'gedi[completio
 """
 
 
-def build_parser() -> ArgumentParser:
-    """Build the parser with all subcommands."""
+def build_parser(*names: str) -> ArgumentParser:
+    """Build the parser with all subcommands, or only with some, which takes less time."""
     parser = ArgumentParser(
         prog="gedi", description=_DESCRIPTION, version=gedi.__version__, exit_on_error=False
     )
     parser.formatter_class = _formatter()
     commands = parser.add_subcommands(dest="command")
-    for name, build, summary in (
-        ("train", _train, "train a model and write a run folder with a report"),
-        ("update", _update, "train a run again with new rows, and show what has changed"),
-        ("sweep", _sweep, "compare numbers of clusters, and suggest one"),
-        ("profile", _profile, "show where the time of a training goes"),
-        ("resume", _resume, "continue a training that was interrupted"),
-        ("evaluate", _evaluate, "measure a trained model on its own data, or on other data"),
-        ("predict", _predict, "cluster and score points"),
-        ("impute", _impute, "fill in the missing values of a table"),
-        ("sample", _sample, "draw points from p(x), or from one cluster"),
-        ("explore", _explore, "look at a trained model in a browser"),
-        ("export", _export, "write a trained model as an ONNX file"),
-        ("card", _card, "write a model card, README.md, for a trained model"),
-        ("reproduce", _reproduce, "compare methods, in the tables of the paper"),
-        ("doctor", _doctor, "show what is installed, or what is wrong with a run"),
-        ("completion", _completion, "print a script that completes commands in a shell"),
-    ):
-        commands.add_subcommand(name, _with_dashes(build()), help=summary)
+    for name, (build, summary) in _COMMANDS.items():
+        if not names or name in names:
+            commands.add_subcommand(name, _with_dashes(build()), help=summary)
     return parser
 
 
@@ -209,15 +194,15 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
         SettingsError: if a command or option does not exist, or a value is not valid.
     """
     typed = sys.argv[1:] if arguments is None else list(arguments)
-    parser = build_parser()
     if not typed:
-        parser.print_help(sys.stderr)
+        build_parser().print_help(sys.stderr)
         raise SettingsError("expected a command, such as: gedi train table.csv --n-clusters 5")
     try:
-        options = parser.parse_args(typed)
+        options = build_parser(*_COMMANDS.keys() & typed[:1]).parse_args(typed)
     except ArgumentError as error:
-        assert parser._subcommands_action is not None
-        commands = parser._subcommands_action._name_parser_map
+        subcommands = build_parser()._subcommands_action
+        assert subcommands is not None
+        commands = subcommands._name_parser_map
         known = {name: set(each._option_string_actions) for name, each in commands.items()}
         message = with_suggestion(str(error), typed, known)
         raise SettingsError(f"{message}; `gedi COMMAND --help` lists the options") from error
@@ -736,3 +721,22 @@ def _with_dashes(parser: ArgumentParser) -> ArgumentParser:
                 ]
                 parser._option_string_actions[dashed] = action
     return parser
+
+
+_COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], str]] = {
+    "train": (_train, "train a model and write a run folder with a report"),
+    "update": (_update, "train a run again with new rows, and show what has changed"),
+    "sweep": (_sweep, "compare numbers of clusters, and suggest one"),
+    "profile": (_profile, "show where the time of a training goes"),
+    "resume": (_resume, "continue a training that was interrupted"),
+    "evaluate": (_evaluate, "measure a trained model on its own data, or on other data"),
+    "predict": (_predict, "cluster and score points"),
+    "impute": (_impute, "fill in the missing values of a table"),
+    "sample": (_sample, "draw points from p(x), or from one cluster"),
+    "explore": (_explore, "look at a trained model in a browser"),
+    "export": (_export, "write a trained model as an ONNX file"),
+    "card": (_card, "write a model card, README.md, for a trained model"),
+    "reproduce": (_reproduce, "compare methods, in the tables of the paper"),
+    "doctor": (_doctor, "show what is installed, or what is wrong with a run"),
+    "completion": (_completion, "print a script that completes commands in a shell"),
+}

@@ -1,5 +1,6 @@
 """Self-contained HTML pages, rendered from templates that escape all content."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def render(template: str, content: Mapping[str, object]) -> str:
     return _environment().get_template(template).render(content)
 
 
+@functools.cache  # which keeps the templates that it has compiled
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -23,12 +23,9 @@ from gedi.objective import Terms, Weights, log_marginal
 from gedi.sampling import BaseDraws, Energy, Move, ReplayBuffer
 from gedi.training.analytic import analytic_energy
 from gedi.training.cuda_graphs import OneAhead, Replayed
-from gedi.training.processes import set_up
+from gedi.training.processes import Runtime, set_up
 from gedi.training.schedule import Schedule
 from gedi.views import View
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 __all__ = ["Algorithm", "TrainingState", "train"]
 
@@ -184,7 +181,7 @@ class Algorithm:
 
 
 def train(
-    fabric: "Fabric",
+    fabric: Runtime,
     state: TrainingState,
     data: Tensor | Points | Stream,
     algorithm: Algorithm,
@@ -195,7 +192,7 @@ def train(
     """Maximise the bound: Algorithm 1 of Sansone & Manhaeve (TMLR 2025).
 
     Args:
-        fabric: the device, the precision and the processes.
+        fabric: Fabric, or what is in its place where one process trains on the CPU.
         state: the state to start from; it is advanced in place.
         data: all points, (n, d), on the fabric's device, or a stream of them.
         algorithm: the fixed ingredients.
@@ -270,7 +267,7 @@ def _ascend(
     *,
     needs_chains: bool,
     observed: Observed | None,
-    fabric: "Fabric",
+    fabric: Runtime,
     model: Callable[[Tensor], Tensor],
     optimizer: Any,
     energy: Energy,

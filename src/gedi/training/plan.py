@@ -253,7 +253,9 @@ def plan(
     kind = _sampler_kind(settings, method, shape, custom)
     encoder = _encoder(settings, method, shape, custom, sampler=kind)
     deadline = Deadline.after(settings.max_time, begun)
-    n_clusters, found = _number(dataset, settings, custom, encoder.components, deadline)
+    n_clusters, found = _number(
+        dataset, settings, custom, encoder.components, deadline, n_processes=devices * nodes
+    )
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
@@ -305,7 +307,13 @@ def plan(
 
 
 def _number(
-    dataset: Dataset, settings: Settings, custom: Custom, n_axes: int, deadline: Deadline
+    dataset: Dataset,
+    settings: Settings,
+    custom: Custom,
+    n_axes: int,
+    deadline: Deadline,
+    *,
+    n_processes: int,
 ) -> tuple[int, FoundNumber | None]:
     """The number of clusters, and how it was found unless it is known."""
     known = _known_number(dataset, settings, custom)
@@ -313,7 +321,7 @@ def _number(
         return known, None
     _check_number_can_be_found(dataset, custom)
     if deadline.is_set:
-        load_libraries()
+        load_libraries(settings.device, n_processes)
     search = deadline.share(_SEARCH)
     found = find_number(dataset.x, settings.seed, n_axes=n_axes, deadline=search)
     return found.number.n_clusters, found

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +28,32 @@ from gedi.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Crew", "launched", "load_libraries", "set_up"]
+__all__ = ["Crew", "OneProcess", "Runtime", "launched", "load_libraries", "set_up"]
 
 _log = logging.getLogger("gedi.training.processes")
 
 _LONGEST = timedelta(minutes=10)  # the longest wait for another process, which may be reading data
 _LOOK = 0.5  # seconds between checks of the others
 _GRACE = 3.0  # seconds within which failed communication raises its error
+
+
+class OneProcess:
+    """One process on the CPU, for which Fabric, whose import takes seconds, is not needed."""
+
+    device = torch.device("cpu")
+
+    def setup(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Return them as they are."""
+        return model, optimizer
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of a loss."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
+Runtime: TypeAlias = "Fabric | OneProcess"
 
 
 @dataclass
@@ -50,7 +69,7 @@ class Crew:
         over: set when this process is about to exit, so that the thread that watches ends before.
     """
 
-    fabric: "Fabric"
+    fabric: Runtime
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     parent: int | None = None
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -149,7 +168,8 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             number of processes.
         RunError: if the processes do not find each other.
     """
-    # The import takes a second, which is not needed to use a trained model.
+    if _needs_no_fabric(accelerator, devices * nodes):
+        return Crew(OneProcess())
     from lightning_fabric import Fabric  # noqa: PLC0415
 
     if devices * nodes == 1:
@@ -193,17 +213,26 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
     return crew
 
 
-def load_libraries() -> None:
+def _needs_no_fabric(accelerator: str, n: int) -> bool:
+    return n == 1 and (accelerator == "cpu" or not torch.accelerator.is_available())
+
+
+def load_libraries(accelerator: Literal["auto", "cpu", "cuda"], n: int) -> None:
     """Import what trainings need, so that what is left of a limit of time is known before them.
 
     It takes a second or two, once in a process.
+
+    Args:
+        accelerator: the device.
+        n: the number of processes.
     """
-    import lightning_fabric  # noqa: F401, PLC0415
+    if not _needs_no_fabric(accelerator, n):
+        import lightning_fabric  # noqa: F401, PLC0415
     import torch._dynamo  # noqa: F401, PLC0415
 
 
 def set_up(
-    fabric: "Fabric", model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
+    fabric: Runtime, model: nn.Module, optimizer: torch.optim.Optimizer, example: Tensor
 ) -> tuple[Any, Any]:
     """The model and the optimizer wrapped by Fabric, so that gradients are means over processes.
 
