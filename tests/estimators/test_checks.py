@@ -6,14 +6,11 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from documents import KNOWN
 from gedi import GEDI, GEDIClassifier
 
 
 @pytest.fixture(autouse=True)
-def short_trainings_may_stop_early(monkeypatch):
-    # No check looks at log Z, which takes half of the time of a training with chains.
-    monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
+def short_trainings_may_stop_early(known_normalizer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
