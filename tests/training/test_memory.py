@@ -71,7 +71,7 @@ def test_what_grows_with_what():
 
 
 CASES = {
-    "toy": {"n": 5000, "d": 2, "settings": {"n_clusters": 2}},
+    "toy": {"n": 2000, "d": 2, "settings": {"n_clusters": 2}},
     "side by side": {
         "n": 4000,
         "d": 40,
@@ -83,7 +83,7 @@ CASES = {
             "restarts": {"n": 8},
         },
     },
-    "draws of the base": {"n": 3000, "d": 40, "settings": {"n_clusters": 5}},
+    "draws of the base": {"n": 1500, "d": 40, "settings": {"n_clusters": 5, "restarts": {"n": 1}}},
     "images": {
         "n": 1000,
         "d": 784,
