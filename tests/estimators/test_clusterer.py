@@ -361,8 +361,9 @@ def test_search_by_gap_is_not_fooled_by_weak_views():
 # Kinds of input
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((8, 8), np.uint8), ((1, 8, 8), np.uint8), ((1, 8, 8), np.float64)]
+)
 def test_images(shape, dtype):
     images = DIGITS.astype(dtype).reshape(-1, *shape)
     model = quick(max_iter=5).fit(images)
@@ -489,17 +490,16 @@ def test_no_gen_has_no_normaliser():
 @pytest.mark.parametrize(
     "odd",
     [
-        X.astype(np.float16),
-        np.asfortranarray(X),
-        np.repeat(X, 2, axis=1)[:, ::2],
-        X.tolist(),
-        np.c_[X, np.full(300, 7.0)],
-        1e30 * X,
-        1e-30 * X,
-        X + 1e9,
-        np.round(10 * X).astype(int),
+        pytest.param(X.astype(np.float16), id="half"),
+        pytest.param(np.asfortranarray(X), id="fortran", marks=pytest.mark.slow),
+        pytest.param(np.repeat(X, 2, axis=1)[:, ::2], id="strided"),
+        pytest.param(X.tolist(), id="list", marks=pytest.mark.slow),
+        pytest.param(np.c_[X, np.full(300, 7.0)], id="constant"),
+        pytest.param(1e30 * X, id="huge"),
+        pytest.param(1e-30 * X, id="tiny"),
+        pytest.param(X + 1e9, id="offset"),
+        pytest.param(np.round(10 * X).astype(int), id="whole"),
     ],
-    ids=["half", "fortran", "strided", "list", "constant", "huge", "tiny", "offset", "whole"],
 )
 def test_unusual_numbers_give_the_same_clusters(odd):
     model = quick(max_iter=50).fit(odd)

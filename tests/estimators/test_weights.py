@@ -25,7 +25,6 @@ def quick(kind="base", **changes):
     chosen = {
         "n_clusters": 2,
         "max_iter": 100,
-        "encoder": (32,),
         "n_restarts": 1,
         "prior": "learned",
     }

@@ -98,7 +98,7 @@ def test_stray_rows_and_copies_form_no_cluster(trained):
     assert carried.n_clusters == 3
 
 
-@pytest.mark.parametrize("times", [5, 10])
+@pytest.mark.parametrize("times", [pytest.param(5, marks=pytest.mark.slow), 10])
 def test_a_cluster_that_grew_is_not_new(times):
     old = rows([200, 200, 200 // times, 0], 0)
     before = fit(old, 3, settings=SHORT).trained

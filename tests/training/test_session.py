@@ -140,7 +140,7 @@ def test_one_seed_gives_the_same_bits(settings, whole):
 
 
 @pytest.mark.parametrize("settings", [SMALL, GROUP], ids=["one", "group"])
-@pytest.mark.parametrize("at", [7, 25, 40])
+@pytest.mark.parametrize("at", [pytest.param(7, marks=pytest.mark.slow), 25, 40])
 def test_a_saved_session_goes_on_with_the_same_bits(settings, at, whole):
     unbroken, expected = whole(settings)
     broken = session(settings)
@@ -193,7 +193,7 @@ def test_a_training_gone_astray_comes_back_and_says_so(settings):
     assert accuracy(fit.trained.predict(x).clusters, labels) == 1
 
 
-@pytest.mark.parametrize("at", [22, 27, 35])
+@pytest.mark.parametrize("at", [22, 27, pytest.param(35, marks=pytest.mark.slow)])
 def test_a_training_gone_astray_goes_on_with_the_same_bits(at, whole):
     unbroken, _ = whole(GROUP, astray_at=23)
     paused = session(GROUP)
@@ -462,7 +462,7 @@ def test_vera_finds_two_heaps_and_leaves_chains_that_move():
 
 
 @pytest.mark.parametrize("settings", [VERA, VERA_GROUP], ids=["one", "group"])
-@pytest.mark.parametrize("at", [7, 40])
+@pytest.mark.parametrize("at", [pytest.param(7, marks=pytest.mark.slow), 40])
 def test_a_saved_session_with_vera_goes_on_with_the_same_bits(settings, at, whole):
     unbroken, expected = whole(settings)
     broken = session(settings)
@@ -529,7 +529,7 @@ def test_a_stream_trains_as_data_in_memory_do(shards):
     assert accuracy(fit.trained.predict(x).clusters, labels) > 0.98
 
 
-@pytest.mark.parametrize("at", [3, 14, 29])
+@pytest.mark.parametrize("at", [3, pytest.param(14, marks=pytest.mark.slow), 29])
 def test_a_streamed_training_goes_on_with_the_same_bits(shards, at):
     settings = replace(SMALL, max_iter=30, restarts=RestartSettings(n=2, iterations=12))
     whole = start(shards, settings)
