@@ -11,7 +11,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import pytest
 import torch
 
-from documents import quick  # noqa: F401 - a fixture
+from documents import KNOWN, quick  # noqa: F401 - a fixture
 from short_reports import with_few_moves, without_charts
 
 torch.set_num_threads(1)
@@ -50,6 +50,12 @@ def short_reports(no_charts):
     """No charts, and samples after a few moves, for tests that look at neither."""
     with with_few_moves():
         yield
+
+
+@pytest.fixture
+def known_normalizer(monkeypatch):
+    """Trainings with chains take log Z for known, for tests that do not look at it."""
+    monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
 
 
 @pytest.fixture

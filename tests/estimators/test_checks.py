@@ -4,16 +4,18 @@ import warnings
 
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from documents import KNOWN
-from gedi import GEDI, GEDIClassifier
+from gedi import GEDI, GEDIClassifier, Settings
+from gedi.settings import SamplerSettings
+
+CHAINS = Settings(sampler=SamplerSettings(kind="langevin"))  # which begin at once
+# The first trains for 1000 iterations: `test_weights` looks at the weights of classes, too.
+LONG = ("check_class_weight_classifiers", "check_estimator_sparse_matrix")
 
 
 @pytest.fixture(autouse=True)
-def short_trainings_may_stop_early(monkeypatch):
-    # No check looks at log Z, which takes half of the time of a training with chains.
-    monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
+def short_trainings_may_stop_early(known_normalizer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
@@ -32,12 +34,32 @@ def expected_failures(estimator):
     return failures
 
 
-@parametrize_with_checks(
-    [
-        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1),
+def checks():
+    """Pairs of an estimator and a check."""
+    for estimator in (
+        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1, settings=CHAINS),
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
-    ],
-    expected_failed_checks=expected_failures,
+    ):
+        failures = expected_failures(estimator)
+        for pair in estimator_checks_generator(
+            estimator, expected_failed_checks=failures, mark="xfail"
+        ):
+            long = hasattr(pair[1], "func") and pair[1].func.__name__ in LONG
+            yield pytest.param(*pair, marks=pytest.mark.slow) if long else pair
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(checks()),
+    ids=lambda each: getattr(each, "func", type(each)).__name__,
 )
 def test_scikit_learn_compatible(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [GEDI(4, max_iter=20, encoder=(16,), n_restarts=1)], expected_failed_checks=expected_failures
+)
+def test_scikit_learn_compatible_by_default(estimator, check):
     check(estimator)

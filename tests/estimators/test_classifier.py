@@ -86,11 +86,12 @@ def test_labels_that_are_refused(y, message):
 # Training
 
 
+@pytest.mark.usefixtures("known_normalizer")
 @pytest.mark.parametrize("names", [np.array(["x", "y", "z"], "U2"), np.array([7, 5, 6])])
 def test_a_few_labels_name_the_clusters(names):
     y = names[Y]
     unknown = -1 if y.dtype.kind == "i" else "-1"
-    model = quick(max_iter=300).fit(X, few(y, unknown=unknown))
+    model = quick(max_iter=150).fit(X, few(y, unknown=unknown))
     assert model.classes_.tolist() == sorted(names.tolist())
     assert model.score(X, y) > 0.95
     assert np.array_equal(model.labels_, model.predict(X))
@@ -106,16 +107,18 @@ def test_unlabelled_points_help():
     assert model.score(x, y) > alone + 0.1
 
 
+@pytest.mark.usefixtures("known_normalizer")
 def test_labels_without_weight_only_name_the_clusters():
     y = few(Y)
-    taught, untaught = (quick(w_evidence=w, max_iter=100).fit(X, y) for w in (1.0, 0.0))
+    taught, untaught = (quick(w_evidence=w, max_iter=50).fit(X, y) for w in (1.0, 0.0))
     assert taught.history_["evidence"][-1] > untaught.history_["evidence"][-1]
 
 
+@pytest.mark.usefixtures("known_normalizer")
 def test_two_classes_coded_as_minus_one_and_one():
     two = Y < 2
     y = np.where(Y[two] == 0, -1, 1)
-    model = quick(max_iter=200).fit(X[two], y)
+    model = quick(max_iter=100).fit(X[two], y)
     assert model.classes_.tolist() == [-1, 1]
     assert model.score(X[two], y) > 0.95
     decision = model.decision_function(X[two])
@@ -123,6 +126,7 @@ def test_two_classes_coded_as_minus_one_and_one():
     assert np.array_equal(np.where(decision > 0, 1, -1), model.predict(X[two]))
 
 
+@pytest.mark.usefixtures("known_normalizer")
 def test_the_prior_follows_the_labels_unless_given():
     y = few(Y)
     y[np.flatnonzero(Y == 0)] = 0
@@ -134,15 +138,16 @@ def test_the_prior_follows_the_labels_unless_given():
 
 
 def test_it_scores_and_finds_outliers_as_well():
-    model = quick(max_iter=300).fit(X, few(Y))
+    model = quick().fit(X, few(Y))
     assert model.score(X, Y) > 0.95
     assert model.score_samples(X).mean() > model.score_samples(X + 30).mean() + 10
     assert np.mean(model.predict_outliers(X) == -1) == pytest.approx(0.05, abs=0.01)
     assert (model.predict_outliers(X + 100) == -1).all()
 
 
+@pytest.mark.usefixtures("known_normalizer")
 def test_warm_start_keeps_the_classes():
-    model = quick(warm_start=True).fit(X, few(Y))
+    model = quick(warm_start=True, max_iter=10).fit(X, few(Y))
     model.fit(X, few(Y, 6))
     with pytest.raises(ValueError, match=r"expected the classes \[0, 1, 2\].*got \[0, 1\]"):
         model.fit(X[Y < 2], Y[Y < 2])
@@ -152,6 +157,7 @@ def test_warm_start_keeps_the_classes():
 # Calibration
 
 
+@pytest.mark.usefixtures("known_normalizer")
 def test_probabilities_follow_the_temperature():
     model = quick(max_iter=30).fit(X, few(Y))
     logits = model.model_.logits(X).numpy()

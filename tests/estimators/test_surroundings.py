@@ -44,7 +44,9 @@ def same(usual):
     return all(np.array_equal(a, b) for a, b in zip(used(kind), expected, strict=True))
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize(
+    "context", [pytest.param(torch.no_grad, marks=pytest.mark.slow), torch.inference_mode]
+)
 def test_without_gradients_of_the_caller(usual, context):
     with context():
         assert same(usual)

@@ -22,7 +22,12 @@ HEAVY = np.where(SIDE == 1, 9.0, 1.0)
 
 def quick(kind="base", **changes):
     settings = Settings(sampler=SamplerSettings(kind=kind))
-    chosen = {"n_clusters": 2, "max_iter": 100, "n_restarts": 1, "prior": "learned"}
+    chosen = {
+        "n_clusters": 2,
+        "max_iter": 100,
+        "n_restarts": 1,
+        "prior": "learned",
+    }
     return GEDI(**{**chosen, "settings": settings, "random_state": 0, **changes})
 
 
@@ -93,7 +98,7 @@ def test_heavier_labels_win_where_labels_contradict_each_other():
     y = np.r_[SIDE, 1 - SIDE]
     for right in (0, 1):
         weights = np.where(np.arange(4 * N) // (2 * N) == right, 9.0, 1.0)
-        model = GEDIClassifier(max_iter=60, n_restarts=1, random_state=0, w_gen=0)
+        model = GEDIClassifier(max_iter=60, encoder=(32,), n_restarts=1, random_state=0, w_gen=0)
         assert model.fit(both, y, sample_weight=weights).score(both, y, weights) > 0.85
 
 
@@ -101,7 +106,9 @@ def test_class_weights_shift_the_boundary(tmp_path):
     x, y = make_blobs([270, 30], centers=[[0.0], [2.0]], random_state=0)
     found = {}
     for weight in (None, "balanced", {0: 1.0, 1: 9.0}):
-        model = GEDIClassifier(class_weight=weight, max_iter=100, n_restarts=1, random_state=0)
+        model = GEDIClassifier(
+            class_weight=weight, max_iter=100, encoder=(32,), n_restarts=1, random_state=0
+        )
         found[str(weight)] = np.mean(model.fit(x, y).predict(x) == 1)
     assert found["balanced"] > found["None"] + 0.03
     assert found["balanced"] == pytest.approx(found["{0: 1.0, 1: 9.0}"], abs=0.03)

@@ -75,7 +75,7 @@ def heaps_of_three(n=300):
 @pytest.mark.parametrize(
     ("weights", "n"),
     [
-        (WeightSettings(), 1),
+        pytest.param(WeightSettings(), 1, marks=pytest.mark.slow),
         (WeightSettings(), 3),
         (WeightSettings(gen=0.0, inv=0.0, prior=0.0), 1),
     ],

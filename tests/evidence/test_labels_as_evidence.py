@@ -43,7 +43,7 @@ def test_log_likelihood_is_that_of_the_classes_drawn():
     )
 
 
-@pytest.mark.parametrize("restarts", [1, 3])
+@pytest.mark.parametrize("restarts", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_few_labels_name_the_clusters(restarts):
     x, labels = heaps()
     for swap in (False, True):  # whatever the names are, not by luck

@@ -199,7 +199,12 @@ def draws(name, n, rng):
 
 @pytest.mark.parametrize(
     ("name", "n", "alpha"),
-    [("wine", 120, 0.05), ("normal", 150, 0.05), ("normal", 12, 0.16), ("heavy", 12, 0.16)],
+    [
+        ("wine", 120, 0.05),
+        pytest.param("normal", 150, 0.05, marks=pytest.mark.slow),
+        pytest.param("normal", 12, 0.16, marks=pytest.mark.slow),
+        ("heavy", 12, 0.16),
+    ],
 )
 def test_false_alarms_are_as_rare_as_promised(name, n, alpha):
     rng, trials, alarms = np.random.default_rng(0), 150, 0

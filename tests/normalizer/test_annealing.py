@@ -184,12 +184,22 @@ def test_start_is_a_density():
     box = cube(2, -3.0, 3.0)
     base = annealing.GaussianBase.fit(anchors, 0.2)
     start = annealing._Start(anchors, 0.1, base, box)
-    assert float(grid_log_normalizer(start.energy, box.low, box.high)) == pytest.approx(0, abs=1e-4)
+    assert float(grid_log_normalizer(start, box.low, box.high)) == pytest.approx(0, abs=1e-4)
     drawn = start.draw(40_000, seeded())
     near = Box(torch.full((2,), 0.2), torch.full((2,), 0.6))
-    expected = math.exp(float(grid_log_normalizer(start.energy, near.low, near.high)))
+    expected = math.exp(float(grid_log_normalizer(start, near.low, near.high)))
     # Standard error 0.0025.
     assert float(near.contains(drawn).float().mean()) == pytest.approx(expected, abs=0.008)
+
+
+def test_the_gradient_of_the_start_is_its_slope():
+    anchors = normal(30, 4).double()
+    base = annealing.GaussianBase.fit(anchors, 0.2)
+    start = annealing._Start(anchors, 0.5, base, cube(4))
+    x = torch.cat([anchors[:5] + 0.1, 3 * anchors[:5], 20 + anchors[:1]])
+    gradient, step = start.with_gradient(x)[1], 1e-5 * torch.eye(4).double()
+    slopes = [(start(x + h) - start(x - h)) / 2e-5 for h in step]
+    torch.testing.assert_close(gradient, torch.stack(slopes, 1), atol=1e-7, rtol=1e-7)
 
 
 def test_the_share_of_the_start_in_the_box():
@@ -199,7 +209,7 @@ def test_the_share_of_the_start_in_the_box():
     x, share, variance = start.draw_inside(1000, seeded())
     assert len(x) == 1000 and bool(start.box.contains(x).all())
     low, high = start.box
-    expected = math.exp(float(grid_log_normalizer(start.energy, low, high)))
+    expected = math.exp(float(grid_log_normalizer(start, low, high)))
     assert abs(share / expected - 1) < 4 * math.sqrt(variance)
 
 

@@ -101,7 +101,7 @@ def test_numbers_are_compared_while_there_is_time(monkeypatch):
     assert f"the time was up when {len(found.scores)} numbers" in str(found)
 
 
-@pytest.mark.parametrize("n_groups", [3, 17])
+@pytest.mark.parametrize("n_groups", [pytest.param(3, marks=pytest.mark.slow), 17])
 def test_groups_along_principal_axes_are_counted_by_modularity(n_groups):
     rng = np.random.default_rng(0)
     y = rng.integers(n_groups, size=900)

@@ -90,7 +90,7 @@ def test_langevin_with_jumps_has_the_law_of_a_gaussian_for_any_anchors():
     assert 0.01 < float(move.moves[1].acceptance) < 0.9
 
 
-@pytest.mark.parametrize("factor", [0.8, 1.2])
+@pytest.mark.parametrize("factor", [0.8, pytest.param(1.2, marks=pytest.mark.slow)])
 def test_the_check_sees_a_noise_that_is_wrong_by_a_fifth(factor):
     noise = factor * math.sqrt(2 * 0.01)
     draws = draw(Langevin(0.01, 20, noise=noise), gaussian(), BAD_START, 600, 100)

@@ -70,12 +70,12 @@ def test_it_goes_on_with_the_same_bits():
     data = Dataset("heaps", heaps(120)[0])
     short = replace(BASE, max_iter=30, evaluate_every=10, encoder=EncoderSettings(hidden=[16]))
     whole = start(data, short)
-    whole.run()
+    whole.train()
     broken = start(data, short)
     broken.train([StopWhen(lambda: broken.state.iteration == 13)])
     resumed = start(data, short)
     resumed.load_state_dict(broken.state_dict())
-    resumed.run()
+    resumed.train()
     assert same(whole.state_dict(), resumed.state_dict())
 
 

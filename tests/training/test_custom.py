@@ -30,7 +30,7 @@ def test_any_module_is_an_encoder(restarts):
     module = nn.Sequential(nn.Linear(2, 16), nn.LayerNorm(16), nn.SiLU(), nn.Linear(16, 8))
     before = [value.clone() for value in module.parameters()]
     settings = replace(
-        SMALL, max_iter=200, restarts=replace(SMALL.restarts, n=restarts, iterations=50)
+        SMALL, max_iter=100, restarts=replace(SMALL.restarts, n=restarts, iterations=30)
     )
     fit, accuracy = run(settings, encoder=module)
     assert accuracy > 0.98
@@ -43,7 +43,7 @@ def test_own_views_alone_suffice():
     def jitter(x):
         return x + 5 * torch.randn_like(x)
 
-    _, accuracy = run(replace(SMALL, max_iter=200, views=NO_VIEWS), views=(jitter,))
+    _, accuracy = run(replace(SMALL, max_iter=100, views=NO_VIEWS), views=(jitter,))
     assert accuracy > 0.98
     with pytest.raises(SettingsError, match="views"):
         run(replace(SMALL, views=NO_VIEWS))

@@ -23,11 +23,12 @@ def rows(sizes, seed):
 
 
 OLD = rows([200, 200, 200, 0], 0)
+SHORT = Settings(max_iter=60)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit(OLD, 3).trained
+    return fit(OLD, 3, settings=SHORT).trained
 
 
 def test_rows_like_those_of_the_training_bring_no_cluster_and_no_drift(trained):
@@ -45,7 +46,8 @@ def test_a_new_and_a_vanishing_cluster_on_a_model_that_forgets_nothing(trained, 
     assert carried.n_clusters == 4 and batch.unusual > 0.15 and batch.p_value < 1e-4
     assert carried.shares.sum() == pytest.approx(1) and carried.shares[3] > 0.04
     custom = Custom(carried=carried, like=recall(trained, x, seed=0))
-    now = start(Dataset("x", x), Settings(n_clusters=4), custom=custom).run()
+    settings = Settings(n_clusters=4, max_iter=60)
+    now = start(Dataset("x", x), settings, custom=custom).run()
     assert now.numbering is not None and now.numbering.former.tolist() == [0, 1, 2, -1]
     same = now.trained.predict(OLD).clusters == trained.predict(OLD).clusters
     assert same.mean() > 0.99
@@ -96,10 +98,10 @@ def test_stray_rows_and_copies_form_no_cluster(trained):
     assert carried.n_clusters == 3
 
 
-@pytest.mark.parametrize("times", [5, 10])
+@pytest.mark.parametrize("times", [pytest.param(5, marks=pytest.mark.slow), 10])
 def test_a_cluster_that_grew_is_not_new(times):
     old = rows([200, 200, 200 // times, 0], 0)
-    before = fit(old, 3).trained
+    before = fit(old, 3, settings=SHORT).trained
     x = np.concatenate([old, rows([200, 200, 200, 0], 1)])
     assert carry(before, x, len(old), seed=0).n_clusters == 3
 

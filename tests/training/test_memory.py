@@ -71,7 +71,7 @@ def test_what_grows_with_what():
 
 
 CASES = {
-    "toy": {"n": 5000, "d": 2, "settings": {"n_clusters": 2}},
+    "toy": {"n": 2000, "d": 2, "settings": {"n_clusters": 2}},
     "side by side": {
         "n": 4000,
         "d": 40,
@@ -93,13 +93,13 @@ CASES = {
 }
 
 
-SLOW = ("images", "side by side")
+SLOW = ("images", "side by side", "draws of the base")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     "name",
-    ["toy", "draws of the base", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+    ["toy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
 )
 def test_trainings_take_what_is_predicted(name):
     check(benchmark.measured(CASES[name]))

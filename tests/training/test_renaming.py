@@ -127,7 +127,7 @@ def test_the_prior_counts():
 def test_training_gets_over_names_that_were_exchanged():
     """A start whose clusters are right and names wrong ends with right names; without it, not."""
     data, groups = heaps()
-    first = start(data, settings(max_iter=300), custom=Custom(groups=groups)).run().trained
+    first = start(data, settings(max_iter=200), custom=Custom(groups=groups)).run().trained
     assert np.mean(first.predict(data.x).clusters == data.labels) > 0.99
     with torch.no_grad():
         for parameter in (first.model.head.weight, first.model.head.bias):

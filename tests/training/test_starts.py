@@ -19,6 +19,8 @@ from gedi.training.session import start
 from gedi.training.starts import fit_codes, kmeans_codes
 from small_trainings import SMALL, blobs, heaps
 
+pytestmark = pytest.mark.usefixtures("known_normalizer")
+
 SIZES = [300, 150, 50]
 X, Y = make_blobs(SIZES, n_features=5, cluster_std=1.5, random_state=1)
 UNEQUAL = Dataset("unequal", X.astype(np.float32))
@@ -95,18 +97,19 @@ def test_learned_priors_start_from_kmeans_and_others_do_not():
 
 
 def test_a_learned_prior_survives_a_pause():
-    straight = start(UNEQUAL, LEARNED)
-    straight.run()
-    paused = start(UNEQUAL, LEARNED)
-    paused.run([StopWhen(lambda: paused.state.iteration == 90)])
-    resumed = start(UNEQUAL, LEARNED)
+    settings = replace(LEARNED, max_iter=100)
+    straight = start(UNEQUAL, settings)
+    straight.train()
+    paused = start(UNEQUAL, settings)
+    paused.train([StopWhen(lambda: paused.state.iteration == 90)])
+    resumed = start(UNEQUAL, settings)
     resumed.load_state_dict(paused.state_dict())
-    resumed.run()
+    resumed.train()
     assert torch.equal(resumed.state.log_prior, straight.state.log_prior)
 
 
 def test_a_learned_prior_goes_on_with_its_model():
-    first = start(UNEQUAL, LEARNED).run().trained
+    first = start(UNEQUAL, replace(LEARNED, max_iter=100)).run().trained
     again = start(UNEQUAL, LEARNED, custom=Custom(previous=first))
     assert torch.equal(again.state.log_prior, first.log_prior)
 

@@ -30,12 +30,13 @@ from torch import Generator, Tensor
 from gedi.model.base import GaussianBase
 from gedi.model.box import Box
 from gedi.normalizer.estimate import LogNormalizer
-from gedi.sampling import AnchoredJump, Chains, Energy, Langevin, evaluate
+from gedi.sampling import AnchoredJump, Chains, Energy, Langevin, WithGradient, evaluate
 
 __all__ = ["annealed_log_normalizer"]
 
 _UNIFORM_SHARE = 0.1  # of q; see _Start
 _STEP_ESS = 0.995  # smallest conditional effective sample size of a step of β, as a share of n
+_LEAST = -80.0  # its exp is still a normal number in float32: denormal numbers are slow
 _STEPS = 2  # Langevin steps at each temperature
 _TARGET_ACCEPTANCE = 0.6
 _TUNING = 25  # steps under q that tune ε before the first temperature; they need no energies
@@ -110,7 +111,7 @@ def _anneal(
     weights = _Weights(n_chains, x.device)
     beta = 0.0
     for left in range(n_temperatures - 1, -1, -1):
-        here, there = evaluate(start.energy, x), evaluate(energy, x)
+        here, there = evaluate(start, x), evaluate(energy, x)
         slope = (here.energy.double() - there.energy.double()).nan_to_num(
             nan=-math.inf, posinf=math.inf, neginf=-math.inf
         )
@@ -119,7 +120,7 @@ def _anneal(
         beta += step
         if beta >= 1 or not weights.are_finite:
             break
-        chains = _between(here, there, beta)
+        chains = _Between.mixed(here, there, beta)
         if weights.are_uneven:
             index = weights.resample(generator)
             chains = Chains(*(part[index] for part in chains))
@@ -130,7 +131,7 @@ def _anneal(
     return LogNormalizer(math.log(share) + weights.log_mean, error, weights.ess, "annealing")
 
 
-class _Start:
+class _Start(WithGradient):
     """The density q: 0.45 kernel density of the anchors + 0.45 Gaussian + 0.1 uniform in the box.
 
     The kernel density has the modes of the data but fails in many dimensions, where the Gaussian
@@ -157,14 +158,21 @@ class _Start:
             for share, norm in zip((half, half, _UNIFORM_SHARE), norms, strict=True)
         ]
 
-    def energy(self, x: Tensor) -> Tensor:
-        """The energy -log q(x) in nats of points in the box, (n, d) -> (n,)."""
+    def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The energy -log q(x) in nats of points in the box, (n, d) -> (n,), and its gradient."""
         z = x - self.middle
-        squares = self.squares + z.square().sum(-1, keepdim=True) - 2 * z @ self.centred.T
-        kernels = (squares * (-0.5 / self.bandwidth**2)).logsumexp(-1)
+        precision = self.bandwidth**-2
+        logs = torch.addmm(-0.5 * precision * self.squares, z, precision * self.centred.T)
+        most = logs.amax(-1, keepdim=True)
+        near = logs.sub_(most).clamp_min_(_LEAST).exp_()
+        total = near.sum(-1, keepdim=True)
+        kernels = (total.log() + most).squeeze(-1) - 0.5 * precision * z.square().sum(-1)
         parts = (kernels, self.base(x), torch.zeros_like(kernels))
-        summed = torch.stack([p + c for p, c in zip(parts, self.offsets, strict=True)])
-        return -summed.logsumexp(0)
+        logs = torch.stack([p + c for p, c in zip(parts, self.offsets, strict=True)])
+        by_kernels, by_base, _ = logs.softmax(0)[..., None]
+        gradient = by_kernels * precision * (z - near @ self.centred / total)
+        gradient += by_base * self.base.precision(x - self.base.mean)
+        return -logs.logsumexp(0), gradient
 
     def draw(self, n: int, generator: Generator) -> Tensor:
         """Draw points (n, d) from q; some may lie outside the box."""
@@ -205,6 +213,27 @@ class _Start:
         return torch.cat(kept)[:n], share, (1 - share) / inside
 
 
+class _Between(WithGradient):
+    """The energy of f_β, from those for β = 0 and β = 1."""
+
+    def __init__(self, start: _Start, energy: Energy, beta: float) -> None:
+        self.start, self.energy, self.beta = start, energy, beta
+
+    def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The energies, (n, d) -> (n,), and their gradients (n, d)."""
+        chains = self.mixed(evaluate(self.start, x), evaluate(self.energy, x), self.beta)
+        return chains.energy, chains.gradient
+
+    @staticmethod
+    def mixed(here: Chains, there: Chains, beta: float) -> Chains:
+        """Chains under f_β, from their energies and gradients for β = 0 and β = 1."""
+        return Chains(
+            here.x,
+            (1 - beta) * here.energy + beta * there.energy,
+            (1 - beta) * here.gradient + beta * there.gradient,
+        )
+
+
 class _Moves:
     """The moves of the chains at a temperature; the step size is adapted to the acceptance."""
 
@@ -223,17 +252,14 @@ class _Moves:
 
     def tuned(self, x: Tensor, generator: Generator) -> Tensor:
         """Adapt the step size under q, which preserves the distribution of the points (n, d)."""
-        chains = evaluate(self.start.energy, x)
+        chains = evaluate(self.start, x)
         for _ in range(_TUNING):
-            chains = self._walk(self.start.energy, chains, 0.4, generator)
+            chains = self._walk(self.start, chains, 0.4, generator)
         return chains.x
 
     def step(self, energy: Energy, beta: float, chains: Chains, generator: Generator) -> Tensor:
         """Positions (n, d) after a round of moves under f_β."""
-
-        def between(x: Tensor) -> Tensor:
-            return beta * energy(x) + (1 - beta) * self.start.energy(x)
-
+        between = _Between(self.start, energy, beta)
         for _ in range(_STEPS):
             chains = self._walk(between, chains, 0.1, generator)
         return self.jump.step(between, chains, generator).x
@@ -307,15 +333,6 @@ class _Weights:
         self.log = torch.zeros_like(self.log)
         self.founders = self.founders[index]
         return index
-
-
-def _between(here: Chains, there: Chains, beta: float) -> Chains:
-    """Chains under f_β, from their energies and gradients for β = 0 and β = 1."""
-    return Chains(
-        here.x,
-        (1 - beta) * here.energy + beta * there.energy,
-        (1 - beta) * here.gradient + beta * there.gradient,
-    )
 
 
 def _check(anchors: Tensor, bandwidth: float, box: Box, n_chains: int, n_temperatures: int) -> None:
