@@ -48,7 +48,7 @@ def fitted(data: Data, limit: float, way: str) -> dict[str, Any]:
     """The seconds of `fit`, and what it found."""
     x, y, c = data
     torch.set_num_threads(1)
-    load_libraries()
+    load_libraries("cpu", 1)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = GEDI(c if way == "fit" else "auto", max_time=limit, random_state=0)

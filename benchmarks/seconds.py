@@ -79,7 +79,7 @@ def measure(name: str, seed: int) -> dict[str, Any]:
     """The row of one cell."""
     x, y, c = DATA[name]()
     torch.set_num_threads(1)
-    load_libraries()  # that a first training would import
+    load_libraries("cpu", 1)  # that a first training would import
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         units = unit()
