@@ -208,30 +208,41 @@ def calibration(rows: Rows) -> str:
     )
 
 
-DENSITIES = ("GEDI", "GEDI, langevin", "Gaussian mixture", "neural spline flow")
-
-
 def density(rows: Rows) -> str:
-    """Held-out log-density against other models."""
+    """Held-out log-density, and how much lower that of other models is on the same split."""
 
-    def of(method: str, column: Callable[[Rows], str]) -> Callable[[Rows], str]:
+    def values(group: Rows, method: str) -> dict[int, float]:
+        return {row["seed"]: row["log-density"] for row in group if row["method"] == method}
+
+    def of(column: Callable[[Rows], str], method: str = "GEDI") -> Callable[[Rows], str]:
         return lambda group: column([row for row in group if row["method"] == method])
+
+    def lower(method: str) -> Callable[[Rows], str]:
+        def difference(group: Rows) -> str:
+            ours, others = values(group, "GEDI"), values(group, method)
+            found = [ours[seed] - others[seed] for seed in ours.keys() & others.keys()]
+            return f"{median(found):+.2f} ({len(found)})" if found else "-"
+
+        return difference
 
     def fitted(group: Rows) -> str:
         return " / ".join(f"{n} x {d}" for n, d in sorted({(row["n"], row["d"]) for row in group}))
 
     trusted = share(lambda row: row["trusted"])
     return grouped(
-        paired(rows, "data"),
+        rows,
         {"data": "data"},
         {
             "points fitted": fitted,
-            "seeds": lambda group: str(len({row["seed"] for row in group})),
-            **{method: of(method, figure("log-density")) for method in DENSITIES},
-            "GEDI, fitted points": of("GEDI", figure("log-density, training part")),
-            "error of log Z": of("GEDI", figure("log Z error", digits=2)),
-            "trusted": of("GEDI", lambda ours: trusted(ours) if ours else "-"),
-            "outside": of("GEDI", figure("outside", digits=2)),
+            "GEDI": of(figure("log-density")),
+            "Gaussian mixture": of(figure("log-density"), "Gaussian mixture"),
+            "GEDI less mixture (splits)": lower("Gaussian mixture"),
+            "less spline flow (splits)": lower("neural spline flow"),
+            "less GEDI by chains (splits)": lower("GEDI, langevin"),
+            "GEDI, fitted points": of(figure("log-density, training part")),
+            "error of log Z": of(figure("log Z error", digits=2)),
+            "trusted": of(trusted),
+            "outside": of(figure("outside", digits=2)),
         },
     )
 
@@ -401,6 +412,25 @@ def seconds(rows: Rows) -> str:
             "NMI": each(lambda row: row["GEDI"]["NMI"], 3),
             "k-means, NMI": each(lambda row: row["k-means"]["NMI"], 3),
         },
+    )
+
+
+LIMITED = {"fit": "`fit`", "auto": "`fit`, number found", "command": "command"}
+
+
+def limits(rows: Rows) -> str:
+    """Seconds of trainings with a limit, and how good their clusters are."""
+
+    def of(way: str, words: Callable[[Row], str]) -> Callable[[Rows], str]:
+        return lambda group: next((words(row) for row in group if row["way"] == way), "-")
+
+    def took(row: Row) -> str:
+        return f"{row['seconds']:.1f}{'' if row['in time'] else ' (late)'}, {row['NMI']:.2f}"
+
+    return grouped(
+        rows,
+        {"data": "data", "limit": "limit"},
+        {f"{name}: seconds, NMI": of(way, took) for way, name in LIMITED.items()},
     )
 
 
@@ -1234,6 +1264,7 @@ TABLES = {
     "compared_clusters": Table(
         python("clustering.py FOLDER"), clusters_by_method, "clustering", measured_here
     ),
+    "limits": Table(python("limits.py --images FOLDER"), limits),
     "compared_seconds": Table(python("seconds.py"), seconds, "seconds"),
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
