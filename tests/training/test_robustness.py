@@ -149,7 +149,13 @@ CASES = {
     "blobs of 95, 4 and 1 %": Case(*blobs(1140, 48, 12, d=2)),
     "a line": line(),
 }
-ALIKE = ("one row at 1e6", "one percent of rows at 1e6", "99999 in a column")
+ALIKE = (
+    "one row at 1e3",
+    "one row at 1e6",
+    "one percent of rows at 1e6",
+    "99999 in a column",
+    "blobs of 60, 30 and 10 %",
+)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +183,8 @@ def sampled(fitted):
 
     def of(name):
         if name not in samples:
-            samples[name] = fitted(name).sample(200)[0]
+            n = 60 if CASES[name].x.shape[1] > 50 else 200
+            samples[name] = fitted(name).sample(n)[0]
         return samples[name]
 
     return of
