@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from gedi import GEDI, GEDIClassifier, Settings
 from gedi.settings import SamplerSettings
 
-CHAINS = Settings(sampler=SamplerSettings(kind="langevin"))  # which begin at once
+CHAINS = Settings(sampler=SamplerSettings(kind="langevin"))
 # The first trains for 1000 iterations: `test_weights` looks at the weights of classes, too.
 LONG = ("check_class_weight_classifiers", "check_estimator_sparse_matrix")
 
@@ -37,7 +37,7 @@ def expected_failures(estimator):
 def checks():
     """Pairs of an estimator and a check."""
     for estimator in (
-        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1, settings=CHAINS),
+        GEDI(4, max_iter=20, encoder=(16,), n_restarts=1),
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
     ):
         failures = expected_failures(estimator)
@@ -59,7 +59,8 @@ def test_scikit_learn_compatible(estimator, check):
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [GEDI(4, max_iter=20, encoder=(16,), n_restarts=1)], expected_failed_checks=expected_failures
+    [GEDI(4, max_iter=20, encoder=(16,), n_restarts=1, settings=CHAINS)],
+    expected_failed_checks=expected_failures,
 )
-def test_scikit_learn_compatible_by_default(estimator, check):
+def test_chains_are_compatible(estimator, check):
     check(estimator)
