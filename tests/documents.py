@@ -41,6 +41,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gedi, name, fast, raising=False)
     # Where most of the time of so short a training would go.
     monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
+    monkeypatch.setattr("gedi.model.mixture._MOST", 2)
+    monkeypatch.setattr("gedi.model.mixture._STARTS", 1)
     sample = functools.partialmethod(TrainedModel.sample, n_steps=2)
     monkeypatch.setattr(TrainedModel, "sample", sample)
     fit = gedi.fit

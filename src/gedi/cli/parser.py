@@ -1,5 +1,6 @@
 """The options of all subcommands. Nothing here imports torch, so that `--help` is fast."""
 
+import functools
 import sys
 from argparse import SUPPRESS, Action, ArgumentError
 from collections.abc import Callable, Mapping, Sequence
@@ -200,16 +201,21 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
     try:
         options = build_parser(*_COMMANDS.keys() & typed[:1]).parse_args(typed)
     except ArgumentError as error:
-        subcommands = build_parser()._subcommands_action
-        assert subcommands is not None
-        commands = subcommands._name_parser_map
-        known = {name: set(each._option_string_actions) for name, each in commands.items()}
-        message = with_suggestion(str(error), typed, known)
+        message = with_suggestion(str(error), typed, _options())
         raise SettingsError(f"{message}; `gedi COMMAND --help` lists the options") from error
     name = options.command
     module = import_module(f"gedi.cli.{name}")
     command: Command = module.run
     return command, options[name]
+
+
+@functools.cache
+def _options() -> dict[str, set[str]]:
+    """The options of each subcommand."""
+    subcommands = build_parser()._subcommands_action
+    assert subcommands is not None
+    parsers = subcommands._name_parser_map
+    return {name: set(parser._option_string_actions) for name, parser in parsers.items()}
 
 
 class _ConfigFile(ActionConfigFile):
