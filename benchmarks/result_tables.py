@@ -548,6 +548,43 @@ def of_features(rows: Rows) -> str:
     )
 
 
+def tune_features(rows: Rows) -> str:
+    """Accuracy by set of methods that tune the network of the features, next to the start."""
+
+    def mean(own: Rows, of: Callable[[Row], float]) -> float:
+        return fmean(fmean(map(of, some)) for some in groups(own, "data").values())
+
+    def at_the_end(row: Row) -> float:
+        last: float = row.get("accuracy at the end") or row["accuracy by epoch"][-1]
+        return last
+
+    def accuracy(data: str) -> Callable[[Rows], str]:
+        return lambda own: f"{fmean(row['accuracy'] for row in own if row['data'] == data):.3f}"
+
+    def end(own: Rows) -> str:
+        is_tuned = {"accuracy at the end", "accuracy by epoch"} & own[0].keys()
+        return f"{mean(own, at_the_end):.3f}" if is_tuned else ""
+
+    def epochs(own: Rows) -> str:
+        if "epoch" not in own[0]:
+            return ""
+        lasts = {len(row["accuracy by epoch"]) - 1 for row in own}
+        return f"{', '.join(str(row['epoch']) for row in own)} of {max(lasts)} at most"
+
+    return grouped(
+        rows,
+        {"method": "method"},
+        {
+            "seeds": lambda own: str(len({row["seed"] for row in own})),
+            **{data: accuracy(data) for (data,) in groups(rows, "data")},
+            "mean": lambda own: f"{mean(own, lambda row: row['accuracy']):.3f}",
+            "mean, last epoch": end,
+            "epochs chosen": epochs,
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.0f}",
+        },
+    )
+
+
 def how_many_features(rows: Rows) -> str:
     """The numbers of clusters that rules find from features of texts and photographs."""
     return grouped(
@@ -1236,6 +1273,7 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "tune_features": Table(python("tune_features.py FOLDER"), tune_features),
     "how_many_features": Table(
         python("how_many.py FOLDER --features --seeds 2"), how_many_features
     ),
