@@ -550,35 +550,40 @@ def of_features(rows: Rows) -> str:
 
 def tune_features(rows: Rows) -> str:
     """Accuracy by set of methods that tune the network of the features, next to the start."""
+    sets = [data for (data,) in groups(rows, "data")]
 
-    def mean(own: Rows, of: Callable[[Row], float]) -> float:
-        return fmean(fmean(map(of, some)) for some in groups(own, "data").values())
-
-    def at_the_end(row: Row) -> float:
-        last: float = row.get("accuracy at the end") or row["accuracy by epoch"][-1]
-        return last
+    def mean(own: Rows, of: Callable[[Row], float]) -> str:
+        by_set = groups(own, "data").values()
+        return f"{fmean(fmean(map(of, some)) for some in by_set):.3f}" if len(by_set) == 3 else ""
 
     def accuracy(data: str) -> Callable[[Rows], str]:
-        return lambda own: f"{fmean(row['accuracy'] for row in own if row['data'] == data):.3f}"
+        def shown(own: Rows) -> str:
+            some = [row["accuracy"] for row in own if row["data"] == data]
+            return f"{fmean(some):.3f}" if some else ""
 
-    def end(own: Rows) -> str:
-        is_tuned = {"accuracy at the end", "accuracy by epoch"} & own[0].keys()
-        return f"{mean(own, at_the_end):.3f}" if is_tuned else ""
+        return shown
+
+    def at_the_end(own: Rows) -> str:
+        """The mean after the last epoch, whether it was chosen or not."""
+        if "accuracy by epoch" in own[0]:
+            return mean(own, lambda row: float(row["accuracy by epoch"][-1]))
+        is_there = "accuracy at the end" in own[0]
+        return mean(own, lambda row: float(row["accuracy at the end"])) if is_there else ""
 
     def epochs(own: Rows) -> str:
-        if "epoch" not in own[0]:
-            return ""
-        lasts = {len(row["accuracy by epoch"]) - 1 for row in own}
-        return f"{', '.join(str(row['epoch']) for row in own)} of {max(lasts)} at most"
+        return ", ".join(
+            f"{row['epoch']} of {len(row['accuracy by epoch']) - 1}"
+            for row in own
+            if "epoch" in row
+        )
 
     return grouped(
-        rows,
+        paired(rows, "data"),
         {"method": "method"},
         {
-            "seeds": lambda own: str(len({row["seed"] for row in own})),
-            **{data: accuracy(data) for (data,) in groups(rows, "data")},
-            "mean": lambda own: f"{mean(own, lambda row: row['accuracy']):.3f}",
-            "mean, last epoch": end,
+            **{data: accuracy(data) for data in sets},
+            "mean": lambda own: mean(own, lambda row: row["accuracy"]),
+            "mean, last epoch": at_the_end,
             "epochs chosen": epochs,
             "seconds": lambda own: f"{median(row['seconds'] for row in own):.0f}",
         },

@@ -7,8 +7,9 @@ What is fixed before anything is tried:
 
 Data: FOLDER/texts/NAME.parquet (columns `text` and `label`) of stackoverflow, search_snippets and
 biomedical, the same 5,000 random texts of each for all methods and seeds, features of
-all-MiniLM-L6-v2, and the true number of clusters. Labels only measure, except in the diagnosis: they
-choose no epoch and no setting. One thread, and no further epoch after two minutes of processor time.
+all-MiniLM-L6-v2, and the true number of clusters. Labels only measure, except in the diagnosis:
+they choose no epoch and no setting. One thread, and no further epoch after two minutes of
+processor time.
 
 KMeans, best of 10      on the features as they are
 GEDI                    on the features as they are, by its defaults: the start of what follows
