@@ -1278,7 +1278,9 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
-    "tune_features": Table(python("tune_features.py FOLDER"), tune_features),
+    "tune_features": Table(
+        python("tune_features.py FOLDER --text-model FOLDER --seeds 1"), tune_features
+    ),
     "how_many_features": Table(
         python("how_many.py FOLDER --features --seeds 2"), how_many_features
     ),
