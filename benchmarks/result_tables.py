@@ -578,6 +578,48 @@ def of_features(rows: Rows) -> str:
     )
 
 
+def tune_features(rows: Rows) -> str:
+    """Accuracy by set of methods that tune the network of the features, next to the start."""
+    sets = [data for (data,) in groups(rows, "data")]
+
+    def mean(own: Rows, of: Callable[[Row], float]) -> str:
+        by_set = groups(own, "data").values()
+        return f"{fmean(fmean(map(of, some)) for some in by_set):.3f}" if len(by_set) == 3 else ""
+
+    def accuracy(data: str) -> Callable[[Rows], str]:
+        def shown(own: Rows) -> str:
+            some = [row["accuracy"] for row in own if row["data"] == data]
+            return f"{fmean(some):.3f}" if some else ""
+
+        return shown
+
+    def at_the_end(own: Rows) -> str:
+        """The mean after the last epoch, whether it was chosen or not."""
+        if "accuracy by epoch" in own[0]:
+            return mean(own, lambda row: float(row["accuracy by epoch"][-1]))
+        is_there = "accuracy at the end" in own[0]
+        return mean(own, lambda row: float(row["accuracy at the end"])) if is_there else ""
+
+    def epochs(own: Rows) -> str:
+        return ", ".join(
+            f"{row['epoch']} of {len(row['accuracy by epoch']) - 1}"
+            for row in own
+            if "epoch" in row
+        )
+
+    return grouped(
+        paired(rows, "data"),
+        {"method": "method"},
+        {
+            **{data: accuracy(data) for data in sets},
+            "mean": lambda own: mean(own, lambda row: row["accuracy"]),
+            "mean, last epoch": at_the_end,
+            "epochs chosen": epochs,
+            "seconds": lambda own: f"{median(row['seconds'] for row in own):.0f}",
+        },
+    )
+
+
 def how_many_features(rows: Rows) -> str:
     """The numbers of clusters that rules find from features of texts and photographs."""
     return grouped(
@@ -1269,6 +1311,9 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "tune_features": Table(
+        python("tune_features.py FOLDER --text-model FOLDER --seeds 1"), tune_features
+    ),
     "how_many_features": Table(
         python("how_many.py FOLDER --features --seeds 2"), how_many_features
     ),
