@@ -16,7 +16,6 @@ GEDI                    on the features as they are, by its defaults: the start 
 head alone              the control: GEDI's affine head goes on by INV and PRIOR, network as it is
 last block              the last block of the network goes on along with the head
 last block, dropout     the same; a second pass with dropout is one more view, as in SimCSE
-adapters                low-rank adapters of all layers of all blocks go on along with the head
 last block, true pairs  a diagnosis, not a method: labels leave out the pairs that cross classes
 ..., GEDI               GEDI by its defaults, on the features that the tuning before it gave
 
@@ -63,9 +62,8 @@ AXES, NEIGHBOURS = 100, 20  # as GEDI finds neighbours
 EPOCHS, PATIENCE, SECONDS = 6, 2, 120.0
 PAIRS, WARM_UP = 128, 20  # pairs of texts in a batch, and iterations of rising rates
 HELD_OUT = 0.1
-RATES = {"head": 1e-3, "block": 1e-4, "adapters": 5e-4}
-RANK = 8
-TUNED = ("head alone", "last block", "last block, dropout", "last block, true pairs", "adapters")
+RATES = {"head": 1e-3, "block": 1e-4}
+TUNED = ("head alone", "last block", "last block, dropout", "last block, true pairs")
 AGAIN = ", GEDI"
 METHODS = (
     "KMeans, best of 10",
@@ -76,20 +74,6 @@ METHODS = (
 
 Codes = NDArray[np.int64]
 Features = NDArray[np.float32]
-
-
-class Adapter(nn.Module):
-    """A linear layer W that stays as it is, plus a product of two thin matrices that is learned."""
-
-    def __init__(self, layer: nn.Linear, rank: int) -> None:
-        super().__init__()
-        self.layer = layer
-        self.down = nn.Parameter(torch.randn(rank, layer.in_features) / layer.in_features**0.5)
-        self.up = nn.Parameter(torch.zeros(layer.out_features, rank))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W x + U D x."""
-        return cast(Tensor, self.layer(x)) + (x @ self.down.T) @ self.up.T
 
 
 @dataclass
@@ -180,17 +164,17 @@ class Texts:
         self.c = int(self.y.max()) + 1
         library = SentenceTransformer(str(model), device="cpu", local_files_only=True).eval()
         self.bert = cast(Any, library[0]).auto_model
-        self.first, self.last, self.x = self._computed(library, [items[row] for row in rows])
+        self.last, self.x = self._computed(library, [items[row] for row in rows])
         centred = self.x - self.x.mean(0)
         axes = np.linalg.svd(centred, full_matrices=False)[2][:AXES]
         self.pairs = mutual(nearest((centred @ axes.T).astype(np.float64), NEIGHBOURS)[1])
 
-    def _computed(self, library: Any, items: list[str]) -> tuple[Tokens, Tokens, Features]:
-        """Activations before the first and before the last block, and the features."""
+    def _computed(self, library: Any, items: list[str]) -> tuple[Tokens, Features]:
+        """Activations before the last block, and the features."""
         order = np.argsort([len(item) for item in items])
-        kept: dict[int, list[Tensor]] = {0: [], len(self.bert.encoder.layer) - 1: []}
+        last = len(self.bert.encoder.layer) - 1
         lengths = torch.zeros(len(items), dtype=torch.long)
-        parts: dict[int, list[Tensor]] = {}
+        parts: dict[int, Tensor] = {}
         features = np.empty((len(items), self.bert.config.hidden_size), np.float32)
         for chunk in np.array_split(order, -(-len(items) // 64)):
             read = library.tokenizer(
@@ -205,14 +189,11 @@ class Texts:
             mask = read["attention_mask"].bool()
             for k, (row, there) in enumerate(zip(chunk, mask, strict=True)):
                 lengths[row] = int(there.sum())
-                parts[int(row)] = [found.hidden_states[i][k, there].half() for i in kept]
+                parts[int(row)] = found.hidden_states[last][k, there].half()
                 mean = functional.normalize(found.last_hidden_state[k, there].mean(0), dim=-1)
                 features[row] = mean.numpy()
-        first, last = (
-            Tokens(torch.cat([parts[row][i] for row in range(len(items))]).clone(), lengths)
-            for i in range(len(kept))
-        )
-        return first, last, features
+        values = torch.cat([parts[row] for row in range(len(items))])
+        return Tokens(values, lengths), features
 
 
 def gedi(x: Features, c: int, seed: int) -> GEDI:
@@ -246,9 +227,9 @@ def tune(texts: Texts, method: str, found: GEDI, seed: int) -> Tuned:
     tokens, blocks = part_of(texts, method)
     network = Network(blocks, affine(found, texts.x))
     chosen = [p for p in network.blocks.parameters() if p.requires_grad]
-    rate = RATES["adapters" if method == "adapters" else "block"]
     groups = [{"params": [network.weight, network.bias], "lr": RATES["head"]}]
-    optimizer = torch.optim.Adam(groups + ([{"params": chosen, "lr": rate}] if chosen else []))
+    tuned = [{"params": chosen, "lr": RATES["block"]}] if chosen else []
+    optimizer = torch.optim.Adam(groups + tuned)
     warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARM_UP, 1.0, WARM_UP)
     log_prior = torch.from_numpy(found.predict_proba(texts.x).mean(0)).float().log()
     pairs = texts.pairs
@@ -314,16 +295,7 @@ def part_of(texts: Texts, method: str) -> tuple[Tokens, list[nn.Module]]:
     """The activations from which a method starts, and copies of the blocks that it changes."""
     if method == "head alone":
         return texts.last, []
-    if method != "adapters":
-        return texts.last, [copy.deepcopy(texts.bert.encoder.layer[-1])]
-    blocks = copy.deepcopy(list(texts.bert.encoder.layer))
-    for layer in blocks:
-        layer.requires_grad_(requires_grad=False)
-        for parent in list(layer.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, nn.Linear):
-                    setattr(parent, name, Adapter(child, RANK))
-    return texts.first, blocks
+    return texts.last, [copy.deepcopy(texts.bert.encoder.layer[-1])]
 
 
 def partners(pairs: Codes, n: int) -> Callable[[Codes, np.random.Generator], Codes]:
