@@ -73,6 +73,29 @@ def test_samples_come_with_the_most_similar_texts(trained, tmp_path, capsys, no_
         assert found["nearest"].tolist() == given[found["nearest_row"]].tolist()
 
 
+def test_a_decoder_turns_samples_into_texts(trained, tmp_path, monkeypatch, capsys, no_network):
+    (tmp_path / "my_decoder.py").write_text(
+        "def longest(x):\n"
+        "    return [f'axis {row.argmax()}' for row in x]\n\n\n"
+        "def one(x):\n"
+        "    return 'a text'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    out, run = tmp_path / "samples.npz", str(trained / "runs" / "first")
+    command = ["sample", run, "-n", "3", "--n-steps", "2", "--out", str(out), "--decoder"]
+    assert main([*command, "my_decoder:longest"]) == 0
+    with np.load(out) as found:
+        assert found["decoded"].tolist() == [f"axis {row.argmax()}" for row in found["x"]]
+    capsys.readouterr()
+    for name, words in (
+        ("my_decoder:one", "expected a text or an array of numbers for each of 3 rows"),
+        ("my_decoder:none", "cannot be imported"),
+        ("my_decoder", "expected package.module:function"),
+    ):
+        assert main([*command, name, "--overwrite"]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_new_texts_may_come_from_another_kind_of_file(trained, tmp_path):
     (tmp_path / "new.txt").write_text("How do I roast the potatoes?\nHow do I win the league?\n")
     out = tmp_path / "groups.parquet"

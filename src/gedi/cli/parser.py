@@ -140,7 +140,8 @@ columns are written as they are; numbers in text become plain numbers.
 
 _SAMPLE = """\
 Draw points with Langevin chains, and write them as two arrays: x, which is (n, d), or (n, C, H, W)
-for images; and cluster, (n,).
+for images; and cluster, (n,). For texts and photographs, x holds features; nearest_row and nearest
+say which row of the data is most similar.
 """
 
 _EXPLORE = """\
@@ -441,6 +442,12 @@ def _sample() -> ArgumentParser:
         help="remove the noise that training adds to images",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
+    parser.add_argument(
+        "--decoder",
+        type=str | None,
+        help="package.module:function that turns features (n, d) into n texts or arrays, stored as "
+        "`decoded`; for models of texts and photographs",
+    )
     return parser
 
 

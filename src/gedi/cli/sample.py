@@ -14,6 +14,7 @@ from gedi.data.columns import ColumnPlan
 from gedi.data.inverse import inverse, same_type
 from gedi.errors import SettingsError
 from gedi.evaluation.duplicates import most_similar
+from gedi.features.decoder import Decoder, load_decoder
 from gedi.files import beside
 from gedi.printable import printable
 from gedi.runs import Run
@@ -32,6 +33,7 @@ def run(options: Namespace) -> int:
             f"got {options.n} and {options.n_steps}"
         )
     folder = Run.open(Path(options.folder))
+    decode = _decoder(folder, options.decoder)
     suffixes = (".npz",) if folder.columns is None else (".npz", ".csv", ".parquet")
     target = check_target(options.out, suffixes, overwrite=options.overwrite)
     with beside(target) as out:
@@ -55,6 +57,8 @@ def run(options: Namespace) -> int:
             shape = (options.n, *(folder.image_shape or (folder.n_features,)))
             with out.open("wb") as stream:
                 arrays: dict[str, Any] = {"x": x.reshape(shape), "cluster": clusters}
+                if decode is not None:
+                    arrays["decoded"] = decode(x.astype(np.float32))
                 np.savez(stream, **arrays, **_nearest(folder, x))
     print(f"{options.n} samples written to {options.out}")
     if suffix != ".npz" and folder.columns is not None and folder.columns.texts:
@@ -63,9 +67,22 @@ def run(options: Namespace) -> int:
     if folder.source.has_features:
         print(
             "A sample of this model is a vector of features, neither a text nor a picture: "
-            "nearest_row and nearest hold the most similar row of the data."
+            "nearest_row and nearest hold the most similar row of the data"
+            f"{'.' if decode is None else ', and decoded what the decoder made of it.'}"
         )
     return 0
+
+
+def _decoder(folder: Run, name: str | None) -> Decoder | None:
+    """What turns samples back into texts or pictures, for runs on features."""
+    if name is None:
+        return None
+    if not folder.source.has_features:
+        raise SettingsError(
+            "--decoder: this model does not learn from features, so there is nothing to decode: "
+            "its samples are in the units of its data"
+        )
+    return load_decoder(name)
 
 
 def _nearest(folder: Run, x: NDArray[np.float64]) -> dict[str, Any]:

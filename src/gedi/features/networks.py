@@ -8,7 +8,6 @@ package.module:name    a function marked as `feature_network`, which returns a t
 """
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from gedi.errors import GediError, SettingsError
+from gedi.features.entry_points import imported, is_entry_point
 from gedi.features.weights import folder_of, hash_of_files, quiet, required
 from gedi.printable import reason
 
@@ -77,7 +77,7 @@ def load_network(name: str, device: str) -> VisionNetwork:
         return _of_module(*_efficientnet_lite(), device)
     if name.lower().endswith(".onnx"):
         return _of_onnx(_existing(name))
-    if _is_entry_point(name):
+    if is_entry_point(name):
         return _of_module(*_called(name), device)
     return _of_transformers(name, device)
 
@@ -88,7 +88,7 @@ def identity_of(name: str, network: VisionNetwork) -> str:
         return name
     if name.lower().endswith(".onnx"):
         return f"onnx {hash_of_files([_existing(name)])}"
-    if _is_entry_point(name):
+    if is_entry_point(name):
         # The code may change with its weights in place: a fixed picture shows that.
         ramp = np.linspace(0, 255, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
         found = network.apply(network.prepare(Image.fromarray(ramp))[None])
@@ -96,13 +96,6 @@ def identity_of(name: str, network: VisionNetwork) -> str:
     folder = folder_of(name, option="features")
     files = [file for kind in ("json", "safetensors") for file in folder.rglob(f"*.{kind}")]
     return f"transformers {hash_of_files(files, folder)}"
-
-
-def _is_entry_point(name: str) -> bool:
-    module, colon, function = name.partition(":")
-    return bool(colon) and all(
-        part.isidentifier() for part in (*module.split("."), *function.split("."))
-    )
 
 
 def _existing(name: str) -> Path:
@@ -114,16 +107,7 @@ def _existing(name: str) -> Path:
 
 def _called(name: str) -> tuple[Any, Callable[[Image.Image], Any]]:
     """The module and the preprocessing that a marked function returns."""
-    home, _, attribute = name.partition(":")
-    try:
-        function: Any = import_module(home)
-        for part in attribute.split("."):
-            function = getattr(function, part)
-    except (ImportError, AttributeError) as error:
-        raise GediError(
-            f"features: {name} cannot be imported ({reason(error)}): expected "
-            "package.module:function of an installed package"
-        ) from error
+    function = imported(name, "features")
     if not getattr(function, _MARK, False):
         raise GediError(
             f"features: {name} is not marked as a feature network, so it is not called: write "
