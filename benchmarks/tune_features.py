@@ -39,7 +39,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import lightning_fabric  # noqa: F401 - loaded before the time counts, as GEDI loads it
 import numpy as np
 import torch
 from numpy.typing import NDArray
