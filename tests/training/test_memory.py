@@ -23,7 +23,7 @@ from gedi.settings import (
     WeightSettings,
 )
 from gedi.training.custom import Custom
-from gedi.training.memory import LIBRARIES, Memory, fits, peak_memory
+from gedi.training.memory import _LOADED_BY_FABRIC, LIBRARIES, Memory, fits, peak_memory
 from gedi.training.plan import plan
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
@@ -232,10 +232,12 @@ def test_a_stream_is_counted_by_its_sample_and_its_buffer(tmp_path):
 
 def test_processes_of_one_machine_share_its_memory():
     half = replace(SMALL, batch_size=32)
-    one = needed(half)
+    one = needed(half) + _LOADED_BY_FABRIC  # which a single process on the CPU does not need
     alone = one + DATA.x.nbytes + LIBRARIES  # what another process takes
     check_fit(SMALL, DATA, devices=2, free=with_room(one + alone))
     with pytest.raises(SettingsError, match=r", and its other processes 0\.\d\d GiB, but"):
         check_fit(SMALL, DATA, devices=2, free=with_room(one + alone - 1))
     # Those of other machines do not.
     check_fit(SMALL, DATA, nodes=2, free=with_room(one))
+    with pytest.raises(SettingsError):
+        check_fit(SMALL, DATA, nodes=2, free=with_room(one - 1))

@@ -25,6 +25,7 @@ from gedi.training.ingredients import (
     stock_size,
 )
 from gedi.training.plan import Plan
+from gedi.training.processes import needs_fabric
 from gedi.training.starts import CODED
 from gedi.views.build import REFERENCES
 
@@ -32,7 +33,8 @@ __all__ = ["LIBRARIES", "Memory", "fits", "peak_memory"]
 
 LIBRARIES = 480 * 2**20  # torch for CPUs and the other imports; other builds take more
 
-_LOADED = 175 * 2**20  # loaded by libraries at their first use, including Fabric's
+_LOADED = 110 * 2**20  # loaded by libraries at their first use
+_LOADED_BY_FABRIC = 65 * 2**20
 _LOADED_FOR_VIEWS = 60 * 2**20  # loaded by kornia
 _NUMBER = 4
 _EXACT = 8
@@ -155,6 +157,8 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     )
     anchors = _NUMBER * d * min(n, settings.sampler.n_anchors)
     loaded = _LOADED + (_LOADED_FOR_VIEWS if is_image else 0)
+    if needs_fabric(settings.device, plan.n_processes):
+        loaded += _LOADED_BY_FABRIC
     unseen = _NUMBER * d * n_held_out_images(n, d) if is_image and not data.is_stream else 0
     held = {
         "libraries": libraries + loaded,

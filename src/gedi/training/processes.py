@@ -28,7 +28,7 @@ from gedi.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Crew", "OneProcess", "Runtime", "launched", "load_libraries", "set_up"]
+__all__ = ["Crew", "OneProcess", "Runtime", "launched", "load_libraries", "needs_fabric", "set_up"]
 
 _log = logging.getLogger("gedi.training.processes")
 
@@ -168,7 +168,7 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
             number of processes.
         RunError: if the processes do not find each other.
     """
-    if _needs_no_fabric(accelerator, devices * nodes):
+    if not needs_fabric(accelerator, devices * nodes):
         return Crew(OneProcess())
     from lightning_fabric import Fabric  # noqa: PLC0415
 
@@ -213,8 +213,9 @@ def launched(accelerator: Literal["auto", "cpu", "cuda"], devices: int, nodes: i
     return crew
 
 
-def _needs_no_fabric(accelerator: str, n: int) -> bool:
-    return n == 1 and (accelerator == "cpu" or not torch.accelerator.is_available())
+def needs_fabric(accelerator: str, n: int) -> bool:
+    """Whether n processes on a device need Fabric: all but a single one on the CPU do."""
+    return n > 1 or (accelerator != "cpu" and torch.accelerator.is_available())
 
 
 def load_libraries(accelerator: Literal["auto", "cpu", "cuda"], n: int) -> None:
@@ -226,7 +227,7 @@ def load_libraries(accelerator: Literal["auto", "cpu", "cuda"], n: int) -> None:
         accelerator: the device.
         n: the number of processes.
     """
-    if not _needs_no_fabric(accelerator, n):
+    if needs_fabric(accelerator, n):
         import lightning_fabric  # noqa: F401, PLC0415
     import torch._dynamo  # noqa: F401, PLC0415
 
