@@ -25,9 +25,10 @@ def test_the_first_screen_runs() -> None:
     names: dict[str, object] = {}
     for block in python_blocks(README)[:-1]:
         exec(block, names)
-    assert names["model"].labels_.shape == (200,)
-    assert names["new_images"].shape == (64, 8, 8)
-    assert 2 <= len(names["unusual"]) <= 20  # p-values up to .05 of 200
+    assert names["model"].n_clusters_ == 3 and names["model"].labels_.shape == (178,)
+    assert names["new_wines"].shape == (64, 13)
+    assert 2 <= len(names["unusual"]) <= 20  # p-values up to .05 of 178
+    assert names["reasons"].shape == (len(names["unusual"]), 13)
     assert names["classifier"].predict_proba(names["images"]).shape == (200, 10)
     assert names["symbols"].labels_.shape == (100, 2)
 
