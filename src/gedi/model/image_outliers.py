@@ -22,7 +22,7 @@ Shape = tuple[int, int, int]
 _LEAST = 1e-4  # square, in scaled units, that is added to mean squares before the logarithm
 _FLAT = 1e-30  # the least norm of a gradient
 _COARSEST = 4  # pixels on the shorter side of the coarsest scale
-_PART = 2**19  # values at a time, as gradients need the activations of all layers
+_PART = 2**16  # values at a time, as gradients need the activations of all layers
 _MOST_IMAGES = 256  # at a time
 
 

@@ -94,7 +94,7 @@ _DRAWS, _FEWEST_DRAWS = 20_000, 2000  # of the base, for log Z
 _DRAWN = 2**25  # values of these draws, with more features than usual
 _FEWEST = 500  # points of the report, if there is no time for more
 _FEWEST_IMAGES = 200  # with which others are compared, if there is no time for more
-_PART = 500  # points at a time
+_PART, _IMAGES = 500, 50  # points at a time, and images in double precision
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
 
@@ -545,7 +545,7 @@ class Session:
         exact = copy.deepcopy(model).double().requires_grad_(False)
         generator = Generator().manual_seed(self.settings.seed)
         outliers, places = ImageOutlierEnergy.of_images(exact, z, shape, generator)
-        parts = torch.split(z[places], _PART)
+        parts = torch.split(z[places], _IMAGES)
         with torch.no_grad():
             outliers.clusters = torch.cat([exact.posterior(part).argmax(-1) for part in parts])
         return outliers
