@@ -138,7 +138,7 @@ def _note(console: Console, text: str) -> None:
 
 
 def print_findings(findings: Findings, verdict: Verdict, names: Sequence[str] = ()) -> None:
-    """Print the verdict, the clusters, the gap, and everything else measured."""
+    """Print the verdict, the clusters, the number it rests on, and everything else measured."""
     console = Console(highlight=False)
     console.print(f"{verdict.title}. {verdict.text}", markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -152,7 +152,10 @@ def print_findings(findings: Findings, verdict: Verdict, names: Sequence[str] = 
         console.print(groups)
     else:
         table.add_row("clusters", ", ".join(f"{share:.1%}" for share in shares))
-    table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats")
+    if findings.cohesion is None:
+        table.add_row("collapse gap", f"{findings.collapse_gap:.3f} nats")
+    else:
+        table.add_row(verdict.trust.name, verdict.trust.value)
     for name, value in findings.metrics.items():
         table.add_row(name, f"{value:.4f}")
     for name, energies in findings.energies.items():
