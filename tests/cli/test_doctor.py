@@ -121,7 +121,9 @@ def test_symptoms_made_on_purpose(data, tmp_path, capsys, name):
     assert "\\" not in said
 
 
-@pytest.mark.parametrize("name", MANY_FEATURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param("far apart", marks=pytest.mark.slow), "touching", "none"]
+)
 def test_symptoms_of_many_features_made_on_purpose(tmp_path, capsys, name):
     apart, ills = MANY_FEATURES[name]
     rng = np.random.default_rng(0)

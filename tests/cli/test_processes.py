@@ -53,8 +53,9 @@ def test_two_processes_leave_one_run_folder(tmp_path):
     assert Run.open(run).load_model().chains.shape == (64, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("killed", ["other", pytest.param("first", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("killed", ["other", "first"])
 def test_a_process_that_dies_ends_the_training_and_it_goes_on_with_one(tmp_path, killed):
     run = tmp_path / "run"
     process = start(
