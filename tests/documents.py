@@ -36,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, small_mixtures: None) -> None:
     """The same code on fewer points, for fewer iterations."""
     for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
         kind = getattr(gedi, name)
-        fast = functools.partial(kind, max_iter=12, n_restarts=1, encoder=(16,))
+        fast = functools.partial(kind, max_iter=6, n_restarts=1, encoder=(16,))
         fast.load = kind.load  # type: ignore[attr-defined]
         monkeypatch.setattr(gedi, name, fast, raising=False)
     # Where most of the time of so short a training would go.

@@ -23,6 +23,8 @@ from gedi.settings import from_dict
 from gedi.training.plan import plan
 from small_trainings import SMALL, heaps
 
+pytestmark = pytest.mark.usefixtures("small_mixtures")
+
 TIMES = int(os.environ.get("GEDI_FUZZ", "1"))
 
 

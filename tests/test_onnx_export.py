@@ -23,7 +23,10 @@ from small_trainings import SMALL, heaps
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the extra export")
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 IMAGES = np.random.default_rng(0).integers(256, size=(40, 1, 16, 16), dtype=np.uint8)
 

@@ -145,7 +145,7 @@ def test_every_symptom_has_been_made_on_purpose():
 
 def test_a_training_in_good_health_has_none(data, tmp_path, capsys):
     out = str(tmp_path / "run")
-    well = ["--n-clusters", "2", "--max-iter", "300", "--learning-rate", "1e-2"]
+    well = ["--n-clusters", "2", "--max-iter", "200", "--learning-rate", "1e-2"]
     assert main(["train", str(data / "heaps.npy"), *SMALL, *well, "--out", out]) == 0
     capsys.readouterr()
     assert main(["doctor", out]) == 0

@@ -109,7 +109,7 @@ def test_unlabelled_points_help():
     x, y = make_moons(400, noise=0.06, random_state=0)
     partly = few(y, 2)
     alone = LogisticRegression().fit(x[partly >= 0], y[partly >= 0]).score(x, y)
-    model = quick(encoder=(64, 64), max_iter=400, n_restarts=2).fit(x, partly)
+    model = quick(encoder=(64, 64), max_iter=250, n_restarts=2).fit(x, partly)
     assert model.score(x, y) > alone + 0.1
 
 

@@ -69,7 +69,7 @@ def test_held_out_points_of_a_small_table_are_likelier_with_it():
 
     def held_out(noise):
         encoder = replace(SMALL.encoder, hidden=[64, 64], base=True)
-        settings = replace(SMALL, max_iter=500, encoder=encoder, data_noise=noise)
+        settings = replace(SMALL, max_iter=300, encoder=encoder, data_noise=noise)
         return start(Dataset("x", train), settings).run().trained.predict(test).log_density.mean()
 
     assert held_out(None) > held_out(0.0) + 1
