@@ -122,7 +122,9 @@ def test_no_density_where_its_constant_is_not_trusted(moons, tmp_path):
     assert "log_normalizer" not in facts(tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("method", ["swav", pytest.param("barlow-twins", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.slow) for m in ("swav", "barlow-twins")]
+)
 def test_rivals(method, tmp_path):
     x = heaps(100, 3)[0]
     trained = fit(x, 2, settings=replace(SMALL, method=method, max_iter=3)).trained

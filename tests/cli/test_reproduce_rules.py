@@ -30,7 +30,7 @@ def digits(tmp_path_factory):
 def short(tmp_path_factory):
     """Iterations, as time on a busy machine decides nothing."""
     file = tmp_path_factory.mktemp("settings") / "short.yaml"
-    file.write_text("max_iter: 40\n")
+    file.write_text("max_iter: 60\n")
     return file
 
 

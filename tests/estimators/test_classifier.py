@@ -22,7 +22,7 @@ X, Y = make_blobs(300, n_features=3, centers=3, cluster_std=1.0, random_state=3)
 
 def quick(**changes):
     return GEDIClassifier(
-        **{"max_iter": 150, "encoder": (16,), "n_restarts": 2, "random_state": 0, **changes}
+        **{"max_iter": 150, "encoder": (16,), "n_restarts": 1, "random_state": 0, **changes}
     )
 
 

@@ -141,7 +141,7 @@ def digits():
 def test_noise_is_farther_than_real_images(digits):
     x, y = digits
     net = train_feature_net(
-        x[:900], y[:900], (1, 8, 8), n_epochs=3, batch_size=64, generator=seeded()
+        x[:900], y[:900], (1, 8, 8), n_epochs=6, batch_size=64, generator=seeded()
     )
     real, held_out = x[:500], x[900:1400]
     noise = torch.randint(256, held_out.shape, generator=seeded())

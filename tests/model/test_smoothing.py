@@ -64,12 +64,13 @@ def test_noise_does_not_depend_on_units():
     assert noise[0] == pytest.approx(noise[1], rel=0.05)
 
 
+@pytest.mark.slow
 def test_held_out_points_of_a_small_table_are_likelier_with_it():
     train, test = table(60, 6), table(500, 6, seed=1)
 
     def held_out(noise):
         encoder = replace(SMALL.encoder, hidden=[64, 64], base=True)
-        settings = replace(SMALL, max_iter=300, encoder=encoder, data_noise=noise)
+        settings = replace(SMALL, max_iter=500, encoder=encoder, data_noise=noise)
         return start(Dataset("x", train), settings).run().trained.predict(test).log_density.mean()
 
     assert held_out(None) > held_out(0.0) + 1
