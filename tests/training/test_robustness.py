@@ -241,7 +241,7 @@ def test_the_log_density_is_that_of_a_mixture_of_the_usual_rows(fitted, name):
 
 
 @pytest.mark.parametrize(
-    "name", named(lambda case: case in (CASES["flags"], CASES["flags and one far row"]))
+    "name", [pytest.param("flags", marks=pytest.mark.slow), "flags and one far row"]
 )
 def test_flags_stay_flags(sampled, name):
     samples = sampled(name)
