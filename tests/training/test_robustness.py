@@ -156,7 +156,6 @@ ALIKE = (
     "one percent of rows at 1e3",
     "99999 in a column",
     "a line",
-    "100 one-hot columns",
     "flags",
     "float16",
     "blobs of 60, 30 and 10 %",
