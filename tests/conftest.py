@@ -13,6 +13,7 @@ import torch
 
 from documents import KNOWN, quick  # noqa: F401 - a fixture
 from short_reports import with_few_moves, without_charts
+from small_mixtures import with_small_mixtures
 
 torch.set_num_threads(1)
 
@@ -49,6 +50,13 @@ def no_charts():
 def short_reports(no_charts):
     """No charts, and samples after a few moves, for tests that look at neither."""
     with with_few_moves():
+        yield
+
+
+@pytest.fixture(scope="module")
+def small_mixtures():
+    """Densities and starts chosen among few, for tests that look at the quality of neither."""
+    with with_small_mixtures():
         yield
 
 

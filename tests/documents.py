@@ -32,17 +32,15 @@ def commands(file: Path) -> list[list[str]]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, small_mixtures: None) -> None:
     """The same code on fewer points, for fewer iterations."""
     for name in ("GEDI", "GEDIClassifier", "GEDISymbols"):
         kind = getattr(gedi, name)
-        fast = functools.partial(kind, max_iter=12, n_restarts=1, encoder=(16,))
+        fast = functools.partial(kind, max_iter=6, n_restarts=1, encoder=(16,))
         fast.load = kind.load  # type: ignore[attr-defined]
         monkeypatch.setattr(gedi, name, fast, raising=False)
     # Where most of the time of so short a training would go.
     monkeypatch.setattr("gedi.training.session.annealed_log_normalizer", lambda *_, **__: KNOWN)
-    monkeypatch.setattr("gedi.model.mixture._MOST", 2)
-    monkeypatch.setattr("gedi.model.mixture._STARTS", 1)
     sample = functools.partialmethod(TrainedModel.sample, n_steps=2)
     monkeypatch.setattr(TrainedModel, "sample", sample)
     fit = gedi.fit

@@ -23,6 +23,8 @@ from gedi.settings import from_dict
 from gedi.training.plan import plan
 from small_trainings import SMALL, heaps
 
+pytestmark = pytest.mark.usefixtures("small_mixtures")
+
 TIMES = int(os.environ.get("GEDI_FUZZ", "1"))
 
 
@@ -64,7 +66,7 @@ def trees(default):
     return st.fixed_dictionaries({}, optional=known)
 
 
-@examples(150)
+@examples(60)
 @given(st.one_of(trees(asdict(Settings())), VALUES))
 def test_any_tree_gives_settings_or_one_error(tree):
     try:
@@ -158,7 +160,7 @@ WORDS = st.sampled_from(
 )
 
 
-@examples(60)
+@examples(20)
 @given(st.lists(WORDS | st.text(max_size=4), max_size=6))
 def test_any_command_line_is_understood_or_refused(words):
     try:

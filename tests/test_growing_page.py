@@ -32,6 +32,7 @@ def test_lines_are_the_same_but_for_rounding():
     assert not same(line, "16.2% are new (p = 7.4e-06).")
 
 
+@pytest.mark.slow
 def test_the_update_prints_what_the_page_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(python_blocks(PAGE)[0], {})

@@ -23,7 +23,10 @@ from small_trainings import SMALL, heaps
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra export")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the extra export")
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 IMAGES = np.random.default_rng(0).integers(256, size=(40, 1, 16, 16), dtype=np.uint8)
 
@@ -119,7 +122,9 @@ def test_no_density_where_its_constant_is_not_trusted(moons, tmp_path):
     assert "log_normalizer" not in facts(tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("method", ["swav", pytest.param("barlow-twins", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.slow) for m in ("swav", "barlow-twins")]
+)
 def test_rivals(method, tmp_path):
     x = heaps(100, 3)[0]
     trained = fit(x, 2, settings=replace(SMALL, method=method, max_iter=3)).trained

@@ -17,7 +17,7 @@ def run(line):
     """The exit code of a line of shell; `gedi` runs in this process, and trains shortly."""
     command, _, _ = line.partition(" #")
     if command.startswith("gedi "):
-        short = ["--max-iter", "30"] if command.startswith("gedi train ") else []
+        short = ["--max-iter", "10"] if command.startswith("gedi train ") else []
         return main([*command.split()[1:], *short])
     return subprocess.run(["bash", "-c", command], check=False).returncode
 

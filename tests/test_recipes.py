@@ -93,6 +93,7 @@ def test_a_batch_is_scored_without_gedi_and_torch(expected, place):
     assert float(done.stdout) < 0.01
 
 
+@pytest.mark.slow
 def test_categories_and_missing_values_pass_through_the_scorer(place):
     from scorer import Scorer  # noqa: PLC0415
 

@@ -20,6 +20,8 @@ trained("moons", 1, 20, folder / "again")
 trained("moons", 2, 20, folder / "two")
 """
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gedi.cli import main
 from gedi.runs import Run
-from processes import said_by, start
+from processes import said_by
 
 pytestmark = pytest.mark.usefixtures("short_reports")
 
@@ -39,11 +39,9 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(table, tmp_path_factory):
-    """A run folder made by a process of its own, and what that said."""
+    """A run folder, and what was said when it was made."""
     folder = tmp_path_factory.mktemp("runs") / "labelled"
-    process = start("train", table, "--label", "kind", *SHORT, "--out", str(folder))
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    out, err = said_by("train", table, "--label", "kind", *SHORT, "--out", folder)
     return folder, out, err
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("short_reports")
 
 SHORT = [
     *("--n-clusters", "2", "--restarts.n", "1", "--encoder.hidden", "[16]", "--device", "cpu"),
-    *("--batch-size", "32", "--evaluate-every", "10", "--max-iter", "30"),
+    *("--batch-size", "32", "--evaluate-every", "10", "--max-iter", "10"),
 ]
 
 

@@ -89,6 +89,7 @@ def wine(tmp_path_factory):
     return run, table
 
 
+@pytest.mark.slow
 def test_a_real_table_is_scored_as_by_predict(wine, tmp_path, capsys):
     run, table = wine
     far = table.iloc[[0]].assign(alcohol=99.0, colour="never seen")

@@ -30,12 +30,11 @@ def iterations(folder):
 
 def test_two_processes_leave_one_run_folder(tmp_path):
     run = tmp_path / "run"
-    process = start(
-        "train", "moons", *SMALL, "--devices", "2", "--max-iter", "30", "--out", str(run)
-    )
+    short = ["--n-points", "200", "--restarts.n", "1", "--max-iter", "30"]
+    process = start("train", "moons", *SMALL, "--devices", "2", *short, "--out", str(run))
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert err.startswith("moons: 400 x 2") and len(err.splitlines()) == 2
+    assert err.startswith("moons: 200 x 2") and len(err.splitlines()) == 2
     assert out.count("Training ended after 30 iterations") == 1
     names = {path.name for path in run.iterdir()}
     assert names == {
@@ -53,8 +52,9 @@ def test_two_processes_leave_one_run_folder(tmp_path):
     assert Run.open(run).load_model().chains.shape == (64, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("killed", ["other", pytest.param("first", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("killed", ["other", "first"])
 def test_a_process_that_dies_ends_the_training_and_it_goes_on_with_one(tmp_path, killed):
     run = tmp_path / "run"
     process = start(

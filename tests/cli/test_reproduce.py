@@ -83,6 +83,7 @@ def test_generation_is_measured_where_there_is_a_density(filled, capsys):
     assert (out / "features-stripes.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_training_that_was_stopped_goes_on_to_the_same_end(filled, tmp_path, capsys):
     out, told, printed = filled
     told = list(told)

@@ -82,7 +82,7 @@ def test_killed_trainings_end_with_the_same_bits(number):
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, tmp_path, number):
-    arguments = ["train", table, *SMALL, "--max-iter", "400", "--patience", "1000"]
+    arguments = ["train", table, *SMALL, "--max-iter", "200", "--patience", "1000"]
     whole, broken = tmp_path / "whole", tmp_path / "broken run"
     process = start(*arguments, "--out", str(broken))
     try:
@@ -93,11 +93,11 @@ def test_a_training_asked_to_stop_does_so_and_goes_on_with_the_same_bits(table, 
         process.kill()
     assert process.returncode == 130, err
     assert f"gedi resume '{broken}'" in err and Checkpoints(broken / "checkpoints").files()
-    assert max(iterations(broken)) < 400
+    assert max(iterations(broken)) < 200
     assert main(["resume", str(broken)]) == 0
     assert main([*arguments, "--out", str(whole)]) == 0
     assert kills.difference(whole, broken) == []
-    assert iterations(broken) == list(range(10, 401, 10))
+    assert iterations(broken) == list(range(10, 201, 10))
 
 
 def test_an_iteration_that_takes_too_long_is_not_waited_for(monkeypatch):
@@ -172,6 +172,7 @@ def test_a_checkpoint_of_another_training_is_refused(table, whole, tmp_path, cap
     assert "does not fit the settings" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(train, whole, tmp_path):
     full = tmp_path / "full"
 

@@ -134,6 +134,7 @@ def test_given_names_survive_another_training_which_computes_no_features(trained
     assert own.samefile(first / "features" / own.parent.name / own.name)  # without a copy
 
 
+@pytest.mark.slow
 def test_a_sweep_over_texts_takes_over_their_features(trained, no_network):
     out = trained / "runs" / "sweep"
     command = ["sweep", str(trained / "tickets.csv"), "--text", "body", "--n-parts", "2"]

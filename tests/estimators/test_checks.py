@@ -12,10 +12,34 @@ from gedi.settings import SamplerSettings
 CHAINS = Settings(sampler=SamplerSettings(kind="langevin"))
 # The first trains for 1000 iterations: `test_weights` looks at the weights of classes, too.
 LONG = ("check_class_weight_classifiers", "check_estimator_sparse_matrix")
+# What the classifier has from the class that it shares with `GEDI`.
+SHARED = (
+    "check_array_api_input",
+    "check_dict_unchanged",
+    "check_dtype_object",
+    "check_estimator_sparse_array",
+    "check_estimators_dtypes",
+    "check_estimators_fit_returns_self",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_predict1d",
+    "check_fit_check_is_fitted",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_n_features_in",
+    "check_pipeline_consistency",
+    "check_positive_only_tag_during_fit",
+    "check_readonly_memmap_input",
+    "check_transformer_data_not_an_array",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
+)
 
 
 @pytest.fixture(autouse=True)
-def short_trainings_may_stop_early(known_normalizer):
+def short_trainings_may_stop_early(known_normalizer, small_mixtures, monkeypatch):
+    monkeypatch.setattr("gedi.training.starts._POOL_STEPS", 100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
@@ -41,11 +65,15 @@ def checks():
         GEDIClassifier(max_iter=40, encoder=(32,), n_restarts=1, learning_rate=0.02),
     ):
         failures = expected_failures(estimator)
-        for pair in estimator_checks_generator(
+        # A check that is expected to fail says little for the time that it takes.
+        slow = {*LONG, *failures, *(() if isinstance(estimator, GEDI) else SHARED)}
+        for case in estimator_checks_generator(
             estimator, expected_failed_checks=failures, mark="xfail"
         ):
-            long = hasattr(pair[1], "func") and pair[1].func.__name__ in LONG
-            yield pytest.param(*pair, marks=pytest.mark.slow) if long else pair
+            values, marks = (case.values, case.marks) if hasattr(case, "marks") else (case, ())
+            check = getattr(values[1], "func", values[1])
+            long = [pytest.mark.slow] if check.__name__ in slow else []
+            yield pytest.param(*values, marks=[*marks, *long])
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,17 @@ from sklearn.linear_model import LogisticRegression
 from gedi import GEDIClassifier
 from gedi.estimators.classifier import encode_labels
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 X, Y = make_blobs(300, n_features=3, centers=3, cluster_std=1.0, random_state=3)
 
 
 def quick(**changes):
     return GEDIClassifier(
-        **{"max_iter": 150, "encoder": (16,), "n_restarts": 2, "random_state": 0, **changes}
+        **{"max_iter": 150, "encoder": (16,), "n_restarts": 1, "random_state": 0, **changes}
     )
 
 
@@ -87,7 +90,10 @@ def test_labels_that_are_refused(y, message):
 
 
 @pytest.mark.usefixtures("known_normalizer")
-@pytest.mark.parametrize("names", [np.array(["x", "y", "z"], "U2"), np.array([7, 5, 6])])
+@pytest.mark.parametrize(
+    "names",
+    [np.array(["x", "y", "z"], "U2"), pytest.param(np.array([7, 5, 6]), marks=pytest.mark.slow)],
+)
 def test_a_few_labels_name_the_clusters(names):
     y = names[Y]
     unknown = -1 if y.dtype.kind == "i" else "-1"
@@ -103,7 +109,7 @@ def test_unlabelled_points_help():
     x, y = make_moons(400, noise=0.06, random_state=0)
     partly = few(y, 2)
     alone = LogisticRegression().fit(x[partly >= 0], y[partly >= 0]).score(x, y)
-    model = quick(encoder=(64, 64), max_iter=400, n_restarts=2).fit(x, partly)
+    model = quick(encoder=(64, 64), max_iter=250, n_restarts=2).fit(x, partly)
     assert model.score(x, y) > alone + 0.1
 
 

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from gedi import GEDI, ClusterSweep, SettingsError
 from small_trainings import ring
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("small_mixtures")]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,10 @@ from gedi.errors import DataError, RunError
 from gedi.settings import SamplerSettings, ViewSettings
 from gedi.settings.presets import NEUTRAL, preset
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 X, Y = make_blobs(300, n_features=3, centers=3, cluster_std=1.0, random_state=3)
 NEW = X + 0.1
@@ -230,6 +233,7 @@ def test_random_state_fixes_every_bit():
     assert state.fit(X).n_iter_ == 5
 
 
+@pytest.mark.slow
 def test_y_is_ignored():
     a, b = quick(max_iter=5).fit(X), quick(max_iter=5).fit(X, Y)
     assert np.array_equal(a.score_samples(X), b.score_samples(X))
@@ -247,8 +251,8 @@ def test_an_unfinished_training_says_so():
 
 
 def test_max_time_ends_the_training():
-    model = quick(max_iter=10**6, max_time=2.0).fit(X)
-    assert model.history_["seconds"][-1] < 2 and model.n_iter_ > 5
+    model = quick(max_iter=10**6, max_time=1.0).fit(X)
+    assert model.history_["seconds"][-1] < 1 and model.n_iter_ > 5
 
 
 @pytest.mark.slow
@@ -340,11 +344,12 @@ def test_categories_and_missing_values_by_scikit_learns_own_transformers():
 
 
 def test_search_by_density():
-    search = GridSearchCV(quick(max_iter=5), {"w_inv": [0.5, 1.0]}, cv=2).fit(X)
+    search = GridSearchCV(quick(max_iter=2), {"w_inv": [0.5, 1.0]}, cv=2).fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.best_estimator_.predict(X).shape == (300,)
 
 
+@pytest.mark.slow
 def test_search_by_gap_is_not_fooled_by_weak_views():
     """A training with weak views has a small gap under them, but not under fixed views."""
     overlapping, _ = make_blobs(400, centers=1, n_features=2, random_state=0)
@@ -492,13 +497,13 @@ def test_no_gen_has_no_normaliser():
     [
         pytest.param(X.astype(np.float16), id="half"),
         pytest.param(np.asfortranarray(X), id="fortran", marks=pytest.mark.slow),
-        pytest.param(np.repeat(X, 2, axis=1)[:, ::2], id="strided"),
+        pytest.param(np.repeat(X, 2, axis=1)[:, ::2], id="strided", marks=pytest.mark.slow),
         pytest.param(X.tolist(), id="list", marks=pytest.mark.slow),
         pytest.param(np.c_[X, np.full(300, 7.0)], id="constant"),
         pytest.param(1e30 * X, id="huge"),
-        pytest.param(1e-30 * X, id="tiny"),
+        pytest.param(1e-30 * X, id="tiny", marks=pytest.mark.slow),
         pytest.param(X + 1e9, id="offset"),
-        pytest.param(np.round(10 * X).astype(int), id="whole"),
+        pytest.param(np.round(10 * X).astype(int), id="whole", marks=pytest.mark.slow),
     ],
 )
 def test_unusual_numbers_give_the_same_clusters(odd):

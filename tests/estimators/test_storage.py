@@ -13,7 +13,10 @@ from torch import nn
 
 from gedi import GEDI, GEDIClassifier, Settings
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 X, Y = make_blobs(120, n_features=3, centers=2, random_state=3)
 
@@ -38,8 +41,8 @@ def saved(tmp_path_factory):
     ("kind", "y"),
     [
         (GEDI, None),
-        (GEDIClassifier, Y),
-        (GEDIClassifier, np.array(["no", "yes"])[Y]),
+        pytest.param(GEDIClassifier, Y, marks=pytest.mark.slow),
+        pytest.param(GEDIClassifier, np.array(["no", "yes"])[Y], marks=pytest.mark.slow),
         (GEDIClassifier, np.array(["no", "yes"], "O")[Y]),
     ],
 )

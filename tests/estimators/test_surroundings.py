@@ -17,7 +17,10 @@ from gedi import GEDI, Settings
 from gedi.errors import SettingsError
 from gedi.settings import SamplerSettings
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 
@@ -34,7 +37,7 @@ def used(kind):
     return model.log_density(X), model.transform(X), model.sample(3)[0], model.predict_proba(X)
 
 
-@pytest.fixture(scope="module", params=["langevin", "base"])
+@pytest.fixture(scope="module", params=[pytest.param("langevin", marks=pytest.mark.slow), "base"])
 def usual(request):
     return request.param, used(request.param)
 
@@ -93,6 +96,7 @@ os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on this system")
 def test_a_forked_process_does_not_wait_for_the_threads_of_its_parent():
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}

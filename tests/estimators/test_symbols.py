@@ -22,7 +22,10 @@ from gedi import (
 )
 from gedi.evidence import groups as evidence_groups
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 VALUES = (10, 20, 30)
 SUM = Rule(

@@ -11,7 +11,10 @@ from gedi import GEDI, ClusterSweep, GEDIClassifier, GEDISymbols, Settings, sum_
 from gedi.errors import DataError
 from gedi.settings import SamplerSettings
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_mixtures"),
+]
 
 N = 150
 RNG = np.random.default_rng(0)
@@ -31,7 +34,7 @@ def quick(kind="base", **changes):
     return GEDI(**{**chosen, "settings": settings, "random_state": 0, **changes})
 
 
-@pytest.fixture(scope="module", params=["base", "langevin"])
+@pytest.fixture(scope="module", params=["base", pytest.param("langevin", marks=pytest.mark.slow)])
 def weighted(request):
     max_iter = {"base": 100, "langevin": 300}[request.param]
     return quick(request.param, max_iter=max_iter).fit(X, sample_weight=HEAVY)

@@ -12,7 +12,7 @@ def runs(tmp_path_factory):
     rows = "\n".join(f"{k % 7},{k % 5},{k % 3},{'ab'[k % 2]}" for k in range(60))
     table = folder / "table.csv"
     table.write_text(f"height,{hostile.replace(',', ' ')},b,kind\n{rows}\n".replace('"', "'"))
-    tiny = ["--max-iter", "30", "--restarts.n", "1", "--device", "cpu", "--encoder.hidden", "[16]"]
+    tiny = ["--max-iter", "10", "--restarts.n", "1", "--device", "cpu", "--encoder.hidden", "[16]"]
     with without_charts(), with_few_moves():
         for name, data in (
             ("images", ["digits"]),

@@ -64,6 +64,7 @@ def test_noise_does_not_depend_on_units():
     assert noise[0] == pytest.approx(noise[1], rel=0.05)
 
 
+@pytest.mark.slow
 def test_held_out_points_of_a_small_table_are_likelier_with_it():
     train, test = table(60, 6), table(500, 6, seed=1)
 

@@ -116,7 +116,9 @@ def test_what_cannot_be_swept_is_refused(arguments, error, words):
 # Trainings
 
 
-@pytest.mark.parametrize(("k", "tried"), [(3, (2, 3, 4)), (5, (4, 5, 6))])
+@pytest.mark.parametrize(
+    ("k", "tried"), [(3, (2, 3, 4)), pytest.param(5, (4, 5, 6), marks=pytest.mark.slow)]
+)
 def test_the_number_of_heaps_is_found(k, tried):
     x, _ = ring(k)
     found = advise(rows_of(list(sweep(training(x), x, tried, n_parts=2))))

@@ -79,6 +79,7 @@ def test_it_goes_on_with_the_same_bits():
     assert same(whole.state_dict(), resumed.state_dict())
 
 
+@pytest.mark.slow
 def test_a_far_row_does_no_harm():
     x = np.r_[heaps(200)[0], [[1e9, -1e9]]]
     fit = gedi.fit(x, 2, settings=BASE)
@@ -129,6 +130,7 @@ def test_images_have_no_mixture():
         plan(images, ASKED)
 
 
+@pytest.mark.slow
 def test_a_long_training_ends_when_nothing_improves_on_held_out_points():
     settings = replace(BASE, max_iter=5000, evaluate_every=25)
     long = start(Dataset("moons", MOONS.astype(np.float32)), settings).run()

@@ -407,7 +407,7 @@ def test_samples_of_one_cluster_lie_there():
         assert (clusters == cluster).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", ["conv", "resnet8"])
+@pytest.mark.parametrize("kind", ["conv", pytest.param("resnet8", marks=pytest.mark.slow)])
 def test_images_of_bytes_train_convolutions(kind, tmp_path):
     x = np.random.default_rng(0).integers(0, 256, size=(40, 2 * 16 * 16), dtype=np.uint8)
     dataset = Dataset("images", x, image_shape=(2, 16, 16), value_range=(0.0, 255.0))

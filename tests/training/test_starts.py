@@ -73,7 +73,7 @@ def test_each_member_learns_its_own_codes():
     assert (said[1] == 1 - left).float().mean() > 0.99
 
 
-@pytest.mark.parametrize("kmeans", [0, 2])
+@pytest.mark.parametrize("kmeans", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_learned_shares_are_those_of_the_data(kmeans):
     settings = replace(LEARNED, restarts=replace(LEARNED.restarts, kmeans=kmeans), max_iter=600)
     fit = start(UNEQUAL, settings).run()
