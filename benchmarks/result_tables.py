@@ -403,12 +403,13 @@ def seconds(rows: Rows) -> str:
 
     return grouped(
         rows,
-        {"data": "data"},
+        {"data": "data", "machine": "machine"},
         {
             "seeds": count,
             "seconds": each(lambda row: row["GEDI"]["seconds"]),
             "units": each(lambda row: row["GEDI"]["seconds"] / row["unit"]),
             "k-means, seconds": each(lambda row: row["k-means"]["seconds"]),
+            "times k-means": each(lambda row: row["GEDI"]["seconds"] / row["k-means"]["seconds"]),
             "NMI": each(lambda row: row["GEDI"]["NMI"], 3),
             "k-means, NMI": each(lambda row: row["k-means"]["NMI"], 3),
         },

@@ -11,7 +11,7 @@ from gedi.data.dataset import Dataset
 from gedi.data.source import load
 from gedi.deadline import Deadline
 from gedi.evidence.groups import Groups
-from gedi.report import verdict_of
+from gedi.report import verdict_of, write
 from gedi.report.content import report_content
 from gedi.report.findings import find, sampling_rounds
 from gedi.rules import Rule
@@ -163,7 +163,7 @@ def test_the_density_is_compared_with_the_base_on_points_that_it_was_not_trained
     assert of_all.held_out is None
 
 
-def test_without_time_a_report_looks_at_less():
+def test_without_time_a_report_looks_at_less_and_has_no_charts(tmp_path):
     table = Dataset("table", np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32))
     fit = start(table, replace(SMALL, max_iter=20)).run()
     whole, hasty = (
@@ -174,7 +174,15 @@ def test_without_time_a_report_looks_at_less():
     assert hasty.samples.shape == whole.samples.shape and np.isfinite(hasty.samples).all()
     content = report_content(fit, hasty, table, [], deadline=Deadline(0.0))
     assert content.unusual.n_compared == 256
-    assert report_content(fit, whole, table, []).unusual.n_compared == 400
+    full = report_content(fit, whole, table, [])
+    assert full.unusual.n_compared == 400
+    pages = []
+    for each in (content, full):
+        write(tmp_path / "report.html", each)
+        pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+    left_out = "left out, because the time was up"
+    assert "data:image/png" not in pages[0] and left_out in pages[0]
+    assert "data:image/png" in pages[1] and left_out not in pages[1]
 
 
 def test_samples_and_densities_are_compared_with_the_data(fit, found, labelled):

@@ -119,6 +119,7 @@ class ReportContent:
         words: for texts, the words typical of each cluster, (c,).
         runner_up: the second most probable cluster of each point, (n,).
         on_map: the points on a map.
+        brief: whether charts and the map are left out, as the time is up.
     """
 
     title: str
@@ -173,6 +174,7 @@ class ReportContent:
     words: Sequence[Sequence[str]] = ()
     runner_up: Integers | None = None
     on_map: MapPoints | None = None
+    brief: bool = False
     number: str | None = None
     agreement: float | None = None
     drift: Sequence[str] = ()
@@ -214,9 +216,10 @@ def report_content(
         next_steps: command lines to show.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         values: the value of each cluster under a rule, (c,); empty if there is none.
-        deadline: when it is near, unusual rows are looked for among fewer rows.
+        deadline: when it is near, unusual rows are looked for among fewer rows; when it has
+            passed, the report is brief.
     """
-    prediction = findings.prediction
+    prediction, brief = findings.prediction, deadline.passed
     n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
@@ -263,7 +266,8 @@ def report_content(
         confusion_clusters=order,
         outliers=findings.outliers,
         unusual=_unusual(trained, dataset, prediction, seen, scores[seen]),
-        on_map=map_points(trained, dataset, prediction, scores),
+        on_map=None if brief else map_points(trained, dataset, prediction, scores),
+        brief=brief,
         walk=findings.walk,
         walk_rounds=findings.walk_rounds,
         named=named,

@@ -41,6 +41,7 @@ def _context(content: ReportContent) -> dict[str, object]:
     is_plane = not is_image and content.x.shape[1] == 2
     is_raw = bool(content.titles)
     is_table = not (is_image or is_plane or is_raw)
+    has_charts = not content.brief
     unusual, unusual_picture = unusual_members(content) if is_raw else ([], None)
     return {
         "title": content.title,
@@ -56,8 +57,8 @@ def _context(content: ReportContent) -> dict[str, object]:
         "metrics": metric_cards(content.metrics),
         "next_steps": content.next_steps,
         "cluster_rows": rows,
-        "cluster_pictures": cluster_pictures(content),
-        "plane": plane_pictures(content) if is_plane else [],
+        "cluster_pictures": cluster_pictures(content) if has_charts else [],
+        "plane": plane_pictures(content) if is_plane and has_charts else [],
         "galleries": galleries(content, rows) if is_image else [],
         "n_clusters": content.n_clusters,
         "noun": "Symbol" if content.named else "Cluster",
@@ -66,7 +67,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "unlikely_images": unlikely_images(content) if is_image else None,
         "feature_clusters": largest_clusters(content, rows) if is_table else [],
         "feature_rows": feature_rows(content) if is_table else [],
-        "feature_pictures": feature_pictures(content) if is_table else [],
+        "feature_pictures": feature_pictures(content) if is_table and has_charts else [],
         "unlikely_rows": [] if is_raw or is_image else unlikely_rows(content),
         "unlikely_of": None if content.unusual is None else content.unusual.n_compared,
         "map": None
@@ -82,7 +83,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "unusual": unusual,
         "unusual_picture": unusual_picture,
         "has_pictures": content.pictures is not None,
-        "training": training_pictures(content),
+        "training": training_pictures(content) if has_charts else [],
         "stopped": content.stopped,
         "reading": content.reading,
         "restart_columns": restart_columns(content.restarts),

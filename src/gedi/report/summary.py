@@ -143,6 +143,8 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     if content.agreement is not None:
         words = agreement_words(content.agreement, found=content.number is not None)
         found.append(("other seeds", words))
+    if content.brief:
+        found.append(("charts and map", "left out, because the time was up"))
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),

@@ -16,7 +16,7 @@ from gedi.data.points import Points, affordable
 from gedi.data.shards import StreamedDataset
 from gedi.data.stream import Stream
 from gedi.data.values import value_range_of
-from gedi.deadline import Deadline
+from gedi.deadline import Deadline, growing
 from gedi.distributed import from_first, n_processes, own_seed, rank, share_of
 from gedi.errors import DataError
 from gedi.evidence import Labels
@@ -79,6 +79,7 @@ _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
 _FEWEST_HELD_OUT = 12  # images; p-values from fewer would give too many false alarms
 _HELD_OUT_VALUES = 2**25  # in held-out images, 128 MiB
 _NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
+_LEAST_NEIGHBOURED = 2_000  # if there is no time for more
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
 _POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
 _CHOOSING = 0.25  # share of the remaining max_time for the base, and for the partition
@@ -193,7 +194,8 @@ def build_ingredients(
     rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
     pairs = None
     if rows is not None and settings.views.neighbours > 0:
-        pairs = _mutual_neighbours(data, rows, axes, settings.views.neighbours)
+        limit = deadline.share(_CHOOSING)
+        pairs = _mutual_neighbours(data, rows, axes, settings.views.neighbours, limit)
     view = together(_views(plan, data, order, scaling, custom, pairs=pairs))
     if settings.restarts.pool and previous is None:
         drawing = Generator().manual_seed(settings.seed)
@@ -523,7 +525,9 @@ def _views(
     return views
 
 
-def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int) -> Tensor:
+def _mutual_neighbours(
+    data: Points, rows: Tensor, axes: PrincipalAxes | None, k: int, deadline: Deadline
+) -> Tensor:
     """Places of points that are among the k nearest of each other along the axes, (m, 2).
 
     Args:
@@ -531,12 +535,13 @@ def _mutual_neighbours(data: Points, rows: Tensor, axes: PrincipalAxes | None, k
         rows: places of the points among which neighbours are searched.
         axes: the axes; None is all features.
         k: the number of neighbours.
+        deadline: when it is near, neighbours are searched among fewer points.
     """
     seen = _within(data[rows], True)
-    along = seen if axes is None else (seen - axes.centre) @ axes.axes
-    _, index = nearest(along.cpu().numpy(), k)
-    pairs = torch.from_numpy(mutual(index)).long().to(rows.device)
-    return rows[pairs]
+    along = (seen if axes is None else (seen - axes.centre) @ axes.axes).cpu().numpy()
+    for m in growing(len(rows), _LEAST_NEIGHBOURED, deadline):
+        pairs = mutual(nearest(along[:m], k)[1])
+    return rows[_of_all(torch.from_numpy(pairs), deadline).long().to(rows.device)]
 
 
 def _within(x: Tensor, exact: bool) -> Tensor:
