@@ -45,7 +45,6 @@ def test_without_time_neighbours_are_searched_among_fewer_points(monkeypatch):
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32))
     points = Points(x.numpy(), Scaling.standardise(x.numpy()), torch.device("cpu"))
     rows = torch.randperm(300, generator=torch.Generator().manual_seed(0))
-    limits = (0.0, math.inf)
     few, all_ = (
         ingredients._mutual_neighbours(points, rows, None, 5, Deadline(at))
         for at in (0.0, math.inf)
