@@ -172,7 +172,6 @@ def test_a_checkpoint_of_another_training_is_refused(table, whole, tmp_path, cap
     assert "does not fit the settings" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_full_disk_costs_what_cannot_be_written_and_nothing_else(train, whole, tmp_path):
     full = tmp_path / "full"
 
