@@ -186,6 +186,7 @@ _UNUSUAL = 10  # rows that are shown
 _LONGEST = 140  # letters of a text in one of them
 _UNUSUAL_IMAGES = 24
 _TRIED = 256  # rows by which the time for others is estimated
+_CHARTS = 5.0  # seconds that charts and the map of a large table may take
 _LOOKING = 0.3  # share of the time to look for them
 _COMPARED = 5_000_000  # numbers in the rows among which they are looked for
 
@@ -216,10 +217,10 @@ def report_content(
         next_steps: command lines to show.
         named: whether a rule gave the clusters their meanings, so that cluster j is class j.
         values: the value of each cluster under a rule, (c,); empty if there is none.
-        deadline: when it is near, unusual rows are looked for among fewer rows; when it has
-            passed, the report is brief.
+        deadline: when it is near, unusual rows are looked for among fewer rows; when it is
+            too near for charts, the report is brief.
     """
-    prediction, brief = findings.prediction, deadline.passed
+    prediction, brief = findings.prediction, deadline.left < _CHARTS
     n, n_rows, plane = len(dataset.x), dataset.n_rows, dataset.x.shape[1] == 2
     trained = fit.trained
     table, order = _confusion(dataset, prediction.clusters, trained.n_clusters, named=named)
