@@ -83,7 +83,9 @@ class NumberOfClusters:
         if self.rows:
             doubts.append(f"there was time to look at {self.rows:,} rows only")
         if self.stopped:
-            doubts.append(f"the time was up when {len(self.scores)} numbers had been compared")
+            n = len(self.scores)
+            compared = "one number had" if n == 1 else f"{n} numbers had"
+            doubts.append(f"the time was up when {compared} been compared")
         if self.rivals:
             numbers = phrases.sentence_list(map(str, self.rivals))
             if len(self.rivals) > LISTED:
