@@ -180,7 +180,7 @@ def test_without_time_a_report_looks_at_less_and_has_no_charts(tmp_path):
     for each in (content, full):
         write(tmp_path / "report.html", each)
         pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
-    left_out = "left out, because the time was up"
+    left_out = "left out for lack of time"
     assert "data:image/png" not in pages[0] and left_out in pages[0]
     assert "data:image/png" in pages[1] and left_out not in pages[1]
 

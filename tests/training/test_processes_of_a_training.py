@@ -8,7 +8,7 @@ import torch
 
 from gedi.errors import RunError, SettingsError
 from gedi.training import processes as launching
-from gedi.training.processes import Crew, launched, set_up
+from gedi.training.processes import Crew, OneProcess, launched, needs_fabric, set_up
 from processes import is_gone, wait_for
 
 
@@ -28,6 +28,17 @@ def ended_with(code):
 )
 def test_trouble_with_a_child(code, told):
     assert Crew(None, started=[ended_with(code)]).trouble() == told
+
+
+ALONE = """
+import sys
+import numpy as np
+import gedi
+
+settings = gedi.Settings(max_iter=2, device="cpu")
+gedi.fit(np.random.default_rng(0).normal(size=(60, 2)), 2, settings=settings)
+print("torch" in sys.modules, "lightning_fabric" in sys.modules)
+"""
 
 
 def test_a_parent_that_is_gone():
@@ -115,3 +126,12 @@ def test_another_number_of_processes_than_torchrun_started_is_refused(monkeypatc
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=r"--devices, --nodes: .*4.*does not match.*2"):
         launched("cpu", 4, 1)
+
+
+def test_fabric_is_needed_but_by_one_process_on_the_cpu():
+    assert isinstance(launched("cpu", 1, 1).fabric, OneProcess)
+    assert not needs_fabric("cpu", 1) and needs_fabric("cpu", 2)
+    found = subprocess.run(
+        [sys.executable, "-c", ALONE], check=True, capture_output=True, text=True
+    ).stdout
+    assert found.split() == ["True", "False"]

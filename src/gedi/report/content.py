@@ -119,7 +119,7 @@ class ReportContent:
         words: for texts, the words typical of each cluster, (c,).
         runner_up: the second most probable cluster of each point, (n,).
         on_map: the points on a map.
-        brief: whether charts and the map are left out, as the time is up.
+        brief: whether charts and the map are left out for lack of time.
     """
 
     title: str

@@ -144,7 +144,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         words = agreement_words(content.agreement, found=content.number is not None)
         found.append(("other seeds", words))
     if content.brief:
-        found.append(("charts and map", "left out, because the time was up"))
+        found.append(("charts and map", "left out for lack of time"))
     return [
         ("data", content.dataset),
         ("size", f"{content.n_points:,} points, {content.n_features:,} features"),
