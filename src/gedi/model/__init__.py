@@ -1,6 +1,7 @@
 """The network: a classifier read as posterior and energy, encoders, the base density, scaling."""
 
 from gedi.model.classifier import (
+    DrawsIndependently,
     EnergyClassifier,
     ResidualClassifier,
     energy_of_logits,
@@ -13,6 +14,7 @@ from gedi.model.classifier import (
 from gedi.model.linear import LinearClassifier
 
 __all__ = [
+    "DrawsIndependently",
     "EnergyClassifier",
     "LinearClassifier",
     "ResidualClassifier",

@@ -7,6 +7,7 @@ Sansone & Manhaeve, TMLR 2025, https://arxiv.org/abs/2401.00873.
 """
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn.functional import log_softmax
 from gedi.model.encoders import MemberLinear
 
 __all__ = [
+    "DrawsIndependently",
     "EnergyClassifier",
     "ResidualClassifier",
     "energy_of_logits",
@@ -28,11 +30,23 @@ __all__ = [
 
 _FAR = 8.0  # robust standard deviations, from where on points look alike to a residual
 _PART = 500  # points at a time, so that memory does not grow with their number
+_RESAMPLED = 2048  # samples that are chosen from the same draws of the base
+_WORTH = 4  # equally weighted draws for each sample
+_DRAWS, _MOST_DRAWS = 16_384, 262_144  # at a time, and in all
 
 
 def energy_of_logits(logits: Tensor) -> Tensor:
     """The energy of logits in nats, E = -logsumexp_y f_y, (..., c) -> (...)."""
     return -torch.logsumexp(logits, -1)
+
+
+@runtime_checkable
+class DrawsIndependently(Protocol):
+    """A model of which samples can be drawn without chains."""
+
+    def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
+        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d)."""
+        ...
 
 
 class EnergyClassifier(nn.Module):
@@ -177,6 +191,38 @@ class ResidualClassifier(EnergyClassifier):
         """The logits of features without the base, (..., e) -> (..., c)."""
         outputs: Tensor = self.head(features)
         return log_softmax(outputs[..., :-1], -1) + self.gain * outputs[..., -1:]
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
+        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d).
+
+        They are chosen from draws of the base with probabilities proportional to exp(s r(x)), or
+        p(y|x) exp(s r(x)), which is known as sampling importance resampling (Rubin 1987). None is
+        chosen twice, unless too few draws have nearly all of the weight.
+        """
+        parts = [
+            self._resample(min(_RESAMPLED, n - start), generator, cluster)
+            for start in range(0, n, _RESAMPLED)
+        ]
+        return torch.cat(parts) if parts else self._draws_of_base(0, generator)
+
+    def _resample(self, n: int, generator: Generator, cluster: int | None) -> Tensor:
+        draws: list[Tensor] = []
+        log_weights: list[Tensor] = []
+        is_enough = False
+        while not is_enough and len(draws) < _MOST_DRAWS // _DRAWS:
+            draws.append(self._draws_of_base(_DRAWS, generator))
+            logits = self(draws[-1], with_base=False)
+            log_weights.append(logits.logsumexp(-1) if cluster is None else logits[..., cluster])
+            weights = torch.cat(log_weights).softmax(0)
+            # The number of equally weighted draws that these are worth (Kish 1965).
+            is_enough = float(1 / weights.square().sum()) >= _WORTH * n
+        chosen = torch.multinomial(weights, n, replacement=not is_enough, generator=generator)
+        return torch.cat(draws)[chosen]
+
+    def _draws_of_base(self, n: int, generator: Generator) -> Tensor:
+        draws: Tensor = self.base.sample((n,), generator)  # type: ignore[union-attr, operator]
+        return draws
 
 
 @torch.no_grad()

@@ -20,7 +20,8 @@ HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
         False,
     ),
     (
-        "Probability of the known labels or outcomes (geometric mean)",
+        "Probability of the known labels or outcomes, or of the clusters of the start (geometric "
+        "mean)",
         ("evidence_probability",),
         False,
     ),
@@ -34,12 +35,19 @@ HISTORY_CHARTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("Share of the chains' moves that were accepted", ("acceptance",), False),
     ("Step size of the chains, and learning rate", ("step_size", "learning_rate"), True),
 )
+OF_CHAINS = ("energy_samples", "acceptance", "step_size")
 
 
 def training_pictures(content: ReportContent) -> list[Picture]:
-    """Charts of all metrics in the history, and of the energies at the end."""
+    """Charts of all metrics in the history, and of the energies at the end.
+
+    Where no chains have moved, there are no charts of chains.
+    """
     pictures = []
+    moved = _has_values(content.history, "acceptance")
     for caption, wanted, log_scale in HISTORY_CHARTS:
+        if not moved and any(name in OF_CHAINS for name in wanted):
+            continue
         columns = [name for name in wanted if _has_values(content.history, name)]
         if columns:
             pictures.append(_history_picture(content.history, caption, columns, log_scale))

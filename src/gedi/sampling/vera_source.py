@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from gedi.adam import Adam
 from gedi.distributed import mean, means
 from gedi.model.box import Box
 from gedi.model.spectral import SpectralMatrix
@@ -75,7 +76,7 @@ class VeraSource(Move):
         self.register_buffer("high", box.high)
         self.register_buffer("centre", torch.zeros_like(box.low) if centre is None else centre)
         self.register_buffer("energy", torch.tensor(torch.nan))
-        self.optimizer = torch.optim.Adam(sampler.parameters(), lr=learning_rate, betas=_BETAS)
+        self.optimizer = Adam(sampler.parameters(), lr=learning_rate, betas=_BETAS)
 
     @property
     def acceptance(self) -> Tensor:  # type: ignore[override]
@@ -120,7 +121,8 @@ class VeraSource(Move):
 
     def get_extra_state(self) -> dict[str, Any]:
         """The state of Adam, so that a saved source can resume."""
-        return self.optimizer.state_dict()
+        state: dict[str, Any] = self.optimizer.state_dict()
+        return state
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore the state of Adam."""

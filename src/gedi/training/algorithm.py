@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves
 
+from gedi.adam import Adam
 from gedi.data.points import Points
 from gedi.data.stream import Stream
 from gedi.distributed import gathered, most, n_processes, own_seed, rank, share_of
@@ -55,7 +56,7 @@ class TrainingState:
 
     model: EnergyClassifier
     average: EnergyClassifier
-    optimizer: torch.optim.Adam
+    optimizer: Adam
     sampler: Move
     buffer: ReplayBuffer
     log_prior: Tensor

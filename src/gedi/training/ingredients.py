@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from gedi.adam import Adam
 from gedi.data.dataset import Dataset
 from gedi.data.points import Points, affordable
 from gedi.data.shards import StreamedDataset
@@ -399,9 +400,7 @@ def fresh_state(
     return TrainingState(
         model=model,
         average=copy.deepcopy(model).requires_grad_(False),
-        optimizer=torch.optim.Adam(
-            model.parameters(), lr=parts.algorithm.learning_rate, fused=True
-        ),
+        optimizer=Adam(model.parameters(), lr=parts.algorithm.learning_rate, fused=True),
         sampler=sampler,
         buffer=buffer,
         log_prior=log_prior.to(device),

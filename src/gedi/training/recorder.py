@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from gedi.sampling import AnchoredJump, Cycle, Langevin, Move
+from gedi.model import LinearClassifier
+from gedi.sampling import AnchoredJump, Cycle, Langevin
+from gedi.sampling.base_draws import BaseDraws
 from gedi.sampling.vera_source import VeraSource
 from gedi.training.algorithm import Algorithm, TrainingState
 from gedi.training.controller import Look
@@ -24,7 +26,7 @@ def record_of(
         **({} if algorithm.evidence is None else {"evidence": terms.evidence}),
         "bound": terms.bound(algorithm.weights),
         **measured,
-        **_rates(state.sampler),
+        **_rates(state),
         **({} if look.renamed is None else {"renamed": look.renamed}),
     }
     leader = int((measured["gap"] - terms.evidence).argmin()) if state.members else None
@@ -41,12 +43,15 @@ def record_of(
     }
 
 
-def _rates(sampler: Move) -> dict[str, Tensor]:
-    """The acceptance rate of each kind of move, and the step size.
+def _rates(state: TrainingState) -> dict[str, Tensor]:
+    """The acceptance rate of each kind of move, and the step size; nothing if no chains move.
 
     With VERA, also the energy of its negatives, and σ.
     """
+    sampler = state.sampler
     rates: dict[str, Tensor] = {}
+    if isinstance(sampler, BaseDraws) or isinstance(state.model, LinearClassifier):
+        return rates
     if isinstance(sampler, VeraSource):
         rates |= {"energy_vera": sampler.energy, "noise_vera": sampler.sampler.noise.detach()}
     moves = sampler.chain_moves()

@@ -11,6 +11,7 @@ import time
 import torch
 from torch import Generator, Tensor
 
+from gedi.adam import Adam
 from gedi.data.points import Points
 from gedi.distributed import most
 from gedi.model import EnergyClassifier
@@ -60,7 +61,7 @@ def match_scores(
     """
     device, shape = data.device, (*state.members, algorithm.batch_size)
     generator = Generator(device).manual_seed(seed)
-    optimizer = torch.optim.Adam(state.model.parameters(), lr=_LEARNING_RATE, fused=True)
+    optimizer = Adam(state.model.parameters(), lr=_LEARNING_RATE, fused=True)
     weights = algorithm.weights_at(state)._replace(gen=0.0)
     rows = algorithm.rows
     n = len(data) if rows is None else len(rows)

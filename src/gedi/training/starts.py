@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from gedi.adam import Adam
 from gedi.data.dataset import Values
 from gedi.data.points import Points
 from gedi.deadline import Deadline
@@ -270,7 +271,7 @@ def learn_partition(
         deadline: of the steps.
     """
     x, codes = partition.x, partition.codes
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    optimizer = Adam(model.parameters(), lr=learning_rate, fused=True)
     for step in range(_POOL_STEPS):
         if step % _LOOKS == 0 and _agreement(model, x, codes) > _LEARNED:
             break
@@ -381,7 +382,7 @@ def fit_codes(
         batch_size: the number of points per step.
         generator: draws the batches.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    optimizer = Adam(model.parameters(), lr=learning_rate, fused=True)
     for _ in range(n_steps):
         pick = torch.randint(len(x), (batch_size,), generator=generator)
         logits = model(x[pick].expand(len(codes), -1, -1))

@@ -16,7 +16,11 @@ from gedi.data.dataset import Values
 from gedi.data.rows import in_parts
 from gedi.data.values import check_points
 from gedi.errors import DataError
-from gedi.model import EnergyClassifier, LinearClassifier, energy_of_logits
+from gedi.model import (
+    DrawsIndependently,
+    EnergyClassifier,
+    energy_of_logits,
+)
 from gedi.model.box import Box
 from gedi.model.image_outliers import ImageOutlierEnergy
 from gedi.model.outlier_energy import OutlierEnergy
@@ -364,16 +368,16 @@ class TrainedModel:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
-        Chains start at the last positions of the chains of the training (weighted by p(y|x) for
-        p(x|y)) and take `n_steps` rounds of the sampler's moves; a linear network needs none, as
-        its draws are independent. Then values get what is visible in the data: whole numbers, few
-        distinct values, and the observed range of each column.
+        Where the training moved no chains, draws are independent. Otherwise chains start at the
+        last positions of the chains of the training (weighted by p(y|x) for p(x|y)) and take
+        `n_steps` rounds of the sampler's moves. Then values get what is visible in the data: whole
+        numbers, few distinct values, and the observed range of each column.
 
         Args:
             n: the number of points.
             generator: draws the starts and the moves.
             cluster: the cluster y of p(x|y); None means p(x).
-            n_steps: the number of rounds.
+            n_steps: the number of rounds of chains.
             denoise: whether to remove the noise of the training from the points, and to give them
                 values that are visible in the data.
 
@@ -385,12 +389,11 @@ class TrainedModel:
         """
         if cluster is not None and not 0 <= cluster < self.n_clusters:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
-        energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
-        z = (
-            self.model.sample(n, generator, cluster)
-            if isinstance(self.model, LinearClassifier)
-            else self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
-        )
+        if isinstance(self.model, DrawsIndependently):
+            z = self.model.sample(n, generator, cluster)
+        else:
+            energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
+            z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
         x = self.finished(z) if denoise else self.scaling.inverse(z)
         with torch.no_grad():
             clusters = self.model(self.scaling(x)).argmax(-1)
