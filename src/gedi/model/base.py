@@ -9,7 +9,7 @@ it leaves p(y|x) unchanged.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Self
 
@@ -21,6 +21,7 @@ from gedi.model.spectral import WHOLE, SpectralMatrix
 __all__ = ["GaussianBase", "NormalizedGaussian", "likeliest_shrinkage"]
 
 _CHUNK_VALUES = 2**21  # values of the data at a time, 16 MiB in float64
+_FORMED = 2048  # columns up to which products with 128 vectors take longer than the covariance
 _LEAST_SHRINKAGE = 1e-3
 _MANY = 5  # points per feature, above which a few distant points would determine the shrinkage
 
@@ -157,6 +158,7 @@ def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, SpectralMatrix]:
     Sums are taken over some rows at a time, because a float64 copy of all rows would need twice the
     memory of the data. In many dimensions the covariance matrix is not formed: only its products
     with 128 vectors are computed, so that time and memory grow with d instead of its square.
+    Rounding errors of sums in the dtype of the data are far below the sampling error.
     """
     n, d = max(sum(map(len, parts)), 1), parts[0].shape[1]
     zeros = torch.zeros(d, dtype=torch.float64, device=parts[0].device)
@@ -166,17 +168,22 @@ def _moments(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, SpectralMatrix]:
     for rows in chain.from_iterable(map(_rows, parts)):
         variances += (rows.double() - mean).square().sum(0) / n
 
+    def centred(dtype: torch.dtype) -> Iterator[Tensor]:
+        for rows in chain.from_iterable(map(_rows, parts)):
+            yield rows.to(dtype) - mean.to(dtype)
+
     def product(vectors: Tensor) -> Tensor:
         found = torch.zeros_like(vectors, dtype=mean.dtype)
-        for rows in chain.from_iterable(map(_rows, parts)):
-            centred = rows.to(vectors) - mean.to(vectors)
-            found += centred.T @ (centred @ vectors) / n
+        for rows in centred(vectors.dtype):
+            found += rows.T @ (rows @ vectors) / n
         return found
 
-    if d <= WHOLE:
-        return mean, variances, SpectralMatrix.of(product(torch.eye(d).to(mean)))
-    # Products in the dtype of the data: rounding errors are far below the sampling error.
-    return mean, variances, SpectralMatrix.leading(lambda v: product(v.to(parts[0])), variances)
+    if d > _FORMED:
+        return mean, variances, SpectralMatrix.leading(lambda v: product(v.to(parts[0])), variances)
+    covariance = torch.zeros(d, d, dtype=mean.dtype, device=mean.device)
+    for rows in centred(mean.dtype if d <= WHOLE else parts[0].dtype):
+        covariance += rows.T @ rows / n
+    return mean, variances, SpectralMatrix.of(covariance)
 
 
 def _rows(x: Tensor) -> tuple[Tensor, ...]:
