@@ -119,5 +119,12 @@ def test_importing_the_estimators_loads_little_beyond_torch():
     assert not loaded_by("from gedi import GEDI, fit, load") & heavy
 
 
+def test_training_on_a_table_loads_no_compiler():
+    code = "from gedi import GEDI\nimport numpy as np\n"
+    code += "x = np.random.default_rng(0).normal(size=(60, 3))\n"
+    code += "GEDI(2, max_iter=5, random_state=0).fit(x).sample(3)"
+    assert "torch._dynamo" not in loaded_by(code)
+
+
 def test_types_are_marked_as_there():
     assert (Path(gedi.__file__).parent / "py.typed").is_file()

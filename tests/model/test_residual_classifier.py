@@ -1,12 +1,17 @@
 """A classifier on a normalised base: energies start at the base, whatever the clusters are."""
 
+import math
+
+import pytest
 import torch
+from scipy.stats import kstest, norm, truncnorm
 from torch import Generator
 
 from gedi.model import EnergyClassifier, ResidualClassifier, renumber_head
 from gedi.model.base import GaussianBase
 from gedi.model.encoders import MLP
 from gedi.model.spectral import SpectralMatrix
+from tilted_normal import tilted
 
 
 def network(base=True, **options):
@@ -67,3 +72,40 @@ def test_the_logits_of_other_classifiers_are_without_the_base_too():
     base = GaussianBase(torch.zeros(2), SpectralMatrix.of(torch.eye(2)))
     model = EnergyClassifier(MLP(2, [8], generator=generator), 3, base=base, generator=generator)
     torch.testing.assert_close(model(X) - base(X)[:, None], model(X, with_base=False))
+
+
+def split_at_zero(slope):
+    """p(x) = N(x; slope, 1), whose clusters are x > 0 and x < 0."""
+    model = tilted(slope)
+    with torch.no_grad():
+        model.head.weight[0, :2] = torch.tensor([1e4, -1e4])
+        model.head.bias[:2] = 0
+    return model
+
+
+def drawn(model, n, cluster=None):
+    return model.sample(n, Generator().manual_seed(3), cluster)[:, 0]
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.7, 1.2])
+def test_samples_follow_the_density_and_hardly_any_is_there_twice(slope):
+    found = drawn(split_at_zero(slope), 5000)
+    assert kstest(found.numpy(), norm(slope).cdf).pvalue > 0.01
+    assert len(found.unique()) > 4950
+
+
+@pytest.mark.parametrize(("cluster", "low", "high"), [(0, 0, math.inf), (1, -math.inf, 0)])
+def test_samples_of_a_cluster_follow_its_density(cluster, low, high):
+    law = truncnorm(low - 0.7, high - 0.7, loc=0.7)
+    found = drawn(split_at_zero(0.7), 3000, cluster).numpy()
+    assert kstest(found, law.cdf).pvalue > 0.01
+
+
+def test_samples_repeat_where_few_draws_have_the_weight():
+    found = drawn(split_at_zero(4.0), 2000)
+    assert len(found.unique()) < 2000
+    assert found.mean() == pytest.approx(4.0, abs=0.5)
+
+
+def test_no_samples_are_no_rows():
+    assert split_at_zero(0.0).sample(0, Generator()).shape == (0, 1)

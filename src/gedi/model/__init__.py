@@ -1,9 +1,9 @@
 """The network: a classifier read as posterior and energy, encoders, the base density, scaling."""
 
 from gedi.model.classifier import (
-    DrawsIndependently,
     EnergyClassifier,
     ResidualClassifier,
+    SamplesDirectly,
     energy_of_logits,
     member,
     number_by_size,
@@ -14,10 +14,10 @@ from gedi.model.classifier import (
 from gedi.model.linear import LinearClassifier
 
 __all__ = [
-    "DrawsIndependently",
     "EnergyClassifier",
     "LinearClassifier",
     "ResidualClassifier",
+    "SamplesDirectly",
     "energy_of_logits",
     "member",
     "number_by_size",

@@ -16,9 +16,9 @@ from torch.nn.functional import log_softmax
 from gedi.model.encoders import MemberLinear
 
 __all__ = [
-    "DrawsIndependently",
     "EnergyClassifier",
     "ResidualClassifier",
+    "SamplesDirectly",
     "energy_of_logits",
     "member",
     "number_by_size",
@@ -41,11 +41,11 @@ def energy_of_logits(logits: Tensor) -> Tensor:
 
 
 @runtime_checkable
-class DrawsIndependently(Protocol):
+class SamplesDirectly(Protocol):
     """A model of which samples can be drawn without chains."""
 
     def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d)."""
+        """Draws of p(x), or of p(x|y) for one cluster, (n, d)."""
         ...
 
 
@@ -194,11 +194,12 @@ class ResidualClassifier(EnergyClassifier):
 
     @torch.no_grad()
     def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d).
+        """Draws of p(x), or of p(x|y) for one cluster, (n, d), without chains.
 
-        They are chosen from draws of the base with probabilities proportional to exp(s r(x)), or
-        p(y|x) exp(s r(x)), which is known as sampling importance resampling (Rubin 1987). None is
-        chosen twice, unless too few draws have nearly all of the weight.
+        They are chosen from draws of the base in proportion to exp(s r(x)), for a cluster times
+        p(y|x): sampling importance resampling (Rubin 1987), by one systematic pass (Carpenter,
+        Clifford & Fearnhead 1999), so that only a draw with more weight than a sample is there
+        twice.
         """
         parts = [
             self._resample(min(_RESAMPLED, n - start), generator, cluster)
@@ -209,16 +210,18 @@ class ResidualClassifier(EnergyClassifier):
     def _resample(self, n: int, generator: Generator, cluster: int | None) -> Tensor:
         draws: list[Tensor] = []
         log_weights: list[Tensor] = []
-        is_enough = False
-        while not is_enough and len(draws) < _MOST_DRAWS // _DRAWS:
+        worth = 0.0
+        while worth < _WORTH * n and len(draws) < _MOST_DRAWS // _DRAWS:
             draws.append(self._draws_of_base(_DRAWS, generator))
             logits = self(draws[-1], with_base=False)
             log_weights.append(logits.logsumexp(-1) if cluster is None else logits[..., cluster])
-            weights = torch.cat(log_weights).softmax(0)
+            weights = torch.cat(log_weights).double().softmax(0)
             # The number of equally weighted draws that these are worth (Kish 1965).
-            is_enough = float(1 / weights.square().sum()) >= _WORTH * n
-        chosen = torch.multinomial(weights, n, replacement=not is_enough, generator=generator)
-        return torch.cat(draws)[chosen]
+            worth = float(1 / weights.square().sum())
+        start = torch.rand((), generator=generator, dtype=torch.float64)
+        marks = (torch.arange(n) + start) / n
+        chosen = torch.searchsorted(weights.cumsum(0), marks.to(weights))
+        return torch.cat(draws)[chosen.clamp_max(len(weights) - 1)]
 
     def _draws_of_base(self, n: int, generator: Generator) -> Tensor:
         draws: Tensor = self.base.sample((n,), generator)  # type: ignore[union-attr, operator]

@@ -27,7 +27,7 @@ from gedi.evaluation.outliers import auroc, foils
 from gedi.evaluation.trajectories import trajectories_from_noise
 from gedi.evaluation.words import typical_words
 from gedi.evidence.groups import Groups, likeliest_outcomes, outcome_log_probabilities
-from gedi.model import DrawsIndependently, LinearClassifier
+from gedi.model import LinearClassifier, SamplesDirectly
 from gedi.model.kinds import is_convolutional, is_plugged
 from gedi.settings import CompleteSettings, learns_density
 from gedi.training.monitor import Monitor
@@ -139,7 +139,7 @@ def find(
     costly = is_convolutional(kind) or is_plugged(kind)
     n_samples = _COSTLY_SAMPLES if costly else _SAMPLES
     n_rounds = sampling_rounds(settings)
-    if deadline.is_set and not isinstance(trained.model, DrawsIndependently):
+    if deadline.is_set and not isinstance(trained.model, SamplesDirectly):
         n_rounds = min(n_rounds, _affordable_rounds(trained, n_samples, deadline.share(_SAMPLING)))
     noisy, sample_clusters = trained.sample(
         n_samples,

@@ -36,10 +36,10 @@ from gedi.distributed import (
 )
 from gedi.errors import SettingsError
 from gedi.model import (
-    DrawsIndependently,
     EnergyClassifier,
     LinearClassifier,
     ResidualClassifier,
+    SamplesDirectly,
     number_by_size,
 )
 from gedi.model.base import GaussianBase
@@ -518,7 +518,7 @@ class Session:
     def _chains(self, model: EnergyClassifier) -> Tensor:
         """The last positions of the chains, or draws where none have moved, on the CPU."""
         chains = self.state.buffer.positions
-        if isinstance(model, DrawsIndependently):
+        if isinstance(model, SamplesDirectly):
             generator = Generator().manual_seed(self.settings.seed)
             return model.sample(chains.shape[-2], generator)
         return chains.cpu().clone()

@@ -17,8 +17,8 @@ from gedi.data.rows import in_parts
 from gedi.data.values import check_points
 from gedi.errors import DataError
 from gedi.model import (
-    DrawsIndependently,
     EnergyClassifier,
+    SamplesDirectly,
     energy_of_logits,
 )
 from gedi.model.box import Box
@@ -368,8 +368,8 @@ class TrainedModel:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points drawn from p(x), or from p(x|y) for one cluster.
 
-        Where the training moved no chains, draws are independent. Otherwise chains start at the
-        last positions of the chains of the training (weighted by p(y|x) for p(x|y)) and take
+        Where the training moved no chains, samples are drawn without any. Otherwise chains start at
+        the last positions of the chains of the training (weighted by p(y|x) for p(x|y)) and take
         `n_steps` rounds of the sampler's moves. Then values get what is visible in the data: whole
         numbers, few distinct values, and the observed range of each column.
 
@@ -389,7 +389,7 @@ class TrainedModel:
         """
         if cluster is not None and not 0 <= cluster < self.n_clusters:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
-        if isinstance(self.model, DrawsIndependently):
+        if isinstance(self.model, SamplesDirectly):
             z = self.model.sample(n, generator, cluster)
         else:
             energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
