@@ -206,7 +206,7 @@ class OutlierEnergy(nn.Module):
         """
         n, d = x.shape
         m = reference_rows(n, d)
-        most = min(_HELD_OUT, max(_LEAST_HELD_OUT, 4 * _NUMBERS // d))
+        most = min(_HELD_OUT, max(_LEAST_HELD_OUT, _NUMBERS // (2 * d)))
         if deadline.is_set:
             share = math.sqrt(min(1.0, deadline.left / _seconds(x, m)))
             m, most = (

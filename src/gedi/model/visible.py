@@ -17,7 +17,8 @@ from gedi.model.margins import register
 
 __all__ = ["VisibleValues"]
 
-_ROWS = 20_000  # that decide which values are seen, at equal distances
+_ROWS, _LEAST_ROWS = 20_000, 1000  # that decide which values are seen, at equal distances
+_NUMBERS = 2**21  # in these rows, if they are not fewer than the least
 _DECIMALS = 4  # that all values may have, for a column to be rounded to them
 _UNSURE = 0.02  # share of a unit by which rounding errors may look like another value
 _CODES, _REPEATS = 32, 10  # distinct values of a column of codes, at most; rows a value, at least
@@ -65,7 +66,8 @@ class VisibleValues(nn.Module):
         least, most = x.min(0).astype(np.float64), x.max(0).astype(np.float64)
         if low is not None and high is not None:
             least, most = np.fmin(least, low), np.fmax(most, high)
-        some = x[:: max(1, len(x) // _ROWS)]
+        n_rows = min(_ROWS, max(_LEAST_ROWS, _NUMBERS // x.shape[1]))
+        some = x[:: max(1, len(x) // n_rows)]
         rounding = 0.0 if x.dtype == np.uint8 else float(np.finfo(str(x.dtype)).eps)
         columns = [np.unique(column) for column in some.T]
         steps = [_grid(values.astype(np.float64), len(some), rounding) for values in columns]

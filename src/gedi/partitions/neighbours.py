@@ -1,10 +1,12 @@
 """Graphs of nearby rows: nearest neighbours, spanning tree and eigenmap."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
 
 __all__ = [
     "affinity",
@@ -13,6 +15,7 @@ __all__ = [
     "modularity",
     "mutual",
     "nearest",
+    "nearest_by_products",
     "spanning_tree",
 ]
 
@@ -20,6 +23,7 @@ TREE_SEARCH = 8  # up to this many columns a k-d tree is faster than all distanc
 DENSE = 100  # up to this many rows all eigenvectors are computed
 SCALE_NEIGHBOUR = 7
 SMALLEST = 1e-12
+PART = 1024  # rows at a time, so that memory does not grow with the square of their number
 
 
 def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -38,6 +42,27 @@ def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArra
     own = index == np.arange(n)[:, None]
     own[~own.any(1), -1] = True
     return distance[~own].reshape(n, k), index[~own].reshape(n, k)
+
+
+def nearest_by_products(x: Tensor, k: int) -> NDArray[np.int64]:
+    """Indices (n, k) of the k nearest other rows in any order, for many rows and columns.
+
+    Products of matrices in the dtype of the rows and on their device take half the time of
+    `nearest`, which computes in float64; of rows at nearly the same distance either may be found.
+
+    Args:
+        x: rows (n, d).
+        k: at most n - 1 are found.
+    """
+    n, squares = len(x), x.square().sum(1)
+    k = min(k, n - 1)
+    parts = []
+    for start in range(0, n, PART):
+        own = torch.arange(start, min(start + PART, n), device=x.device)
+        distance = torch.addmm(squares, x[own], x.T, alpha=-2)  # squared, less that of the row
+        distance[torch.arange(len(own), device=x.device), own] = torch.inf
+        parts.append(distance.topk(k, largest=False, sorted=False).indices)
+    return torch.cat(parts).cpu().numpy()
 
 
 def mutual(index: NDArray[np.int64]) -> NDArray[np.int64]:

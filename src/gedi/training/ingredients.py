@@ -35,7 +35,7 @@ from gedi.model.smoothing import Smoothing
 from gedi.model.spectral import SpectralMatrix
 from gedi.model.visible import VisibleValues
 from gedi.objective import Weights
-from gedi.partitions.neighbours import mutual, nearest
+from gedi.partitions.neighbours import mutual, nearest_by_products
 from gedi.sampling import BaseDraws, Move, ReplayBuffer, likeliest_bandwidth
 from gedi.sampling.build import build_moves, build_vera
 from gedi.sampling.vera_source import VeraSource
@@ -537,9 +537,9 @@ def _mutual_neighbours(
         deadline: when it is near, neighbours are searched among fewer points.
     """
     seen = _within(data[rows], True)
-    along = (seen if axes is None else (seen - axes.centre) @ axes.axes).cpu().numpy()
+    along = seen if axes is None else (seen - axes.centre) @ axes.axes
     for m in growing(len(rows), _LEAST_NEIGHBOURED, deadline):
-        pairs = mutual(nearest(along[:m], k)[1])
+        pairs = mutual(nearest_by_products(along[:m], k))
     return rows[_of_all(torch.from_numpy(pairs), deadline).long().to(rows.device)]
 
 
