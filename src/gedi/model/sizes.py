@@ -1,8 +1,7 @@
 """The size of a network: its parameters, and the values that it stores for each point.
 
 They are counted on the network itself. A network built under `torch.device("meta")` has shapes but
-no values, so counting takes no memory, however wide its layers are. But the first operation on that
-device imports torch's compiler, which takes seconds, so small networks are counted on the CPU.
+no values, so counting takes no memory, however wide its layers are.
 """
 
 import math
@@ -17,7 +16,6 @@ from torch.nn.modules.module import register_module_forward_hook
 __all__ = ["NetworkSize", "network_size"]
 
 _POINTS = 2
-_SMALL = 10_000_000  # parameters
 
 
 class NetworkSize(NamedTuple):
@@ -42,9 +40,6 @@ def network_size(model: nn.Module, input_shape: tuple[int, ...]) -> NetworkSize:
         model: maps points (n, d) to logits (n, c); on any device, including "meta".
         input_shape: the shape of one point, (d,) or (C, H, W).
     """
-    n_parameters = sum(each.numel() for each in model.parameters())
-    if n_parameters < _SMALL and any(each.is_meta for each in model.parameters()):
-        model = model.to_empty(device="cpu")
     parameters = list(model.parameters())
     device = parameters[0].device if parameters else torch.device("cpu")
     x = torch.zeros(_POINTS, math.prod(input_shape), device=device)
@@ -53,7 +48,7 @@ def network_size(model: nn.Module, input_shape: tuple[int, ...]) -> NetworkSize:
     for known in (x, *parameters, *model.buffers()):
         kept.pop(id(known.untyped_storage()), None)
     return NetworkSize(
-        n_parameters,
+        sum(each.numel() for each in parameters),
         sum(tensor.numel() for tensor in kept.values()) // _POINTS,
         max(widest, default=0) // _POINTS,
     )

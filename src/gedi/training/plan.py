@@ -23,6 +23,7 @@ from gedi.errors import DataError, SettingsError
 from gedi.methods import BUILT_IN, Method
 from gedi.model.base import GaussianBase
 from gedi.model.build import build_model
+from gedi.model.classifier import EnergyClassifier
 from gedi.model.kinds import is_convolutional, is_plugged, plugged_module
 from gedi.model.linear import LinearClassifier
 from gedi.model.mixture import MixtureBase
@@ -60,6 +61,7 @@ _BY_HEART = 1000  # points that a network memorises
 _LEAST_NOISE = 0.01
 _CONVOLVED = 16  # pixels per side from which the default network is convolutional
 _SMALL = 50_000  # parameters below which several networks cost little more than one
+_STORED = 10_000_000  # parameters below which a network is built with storage to be measured
 _NOISE, _ADVERSARIAL, _NEIGHBOURS = 0.5, 0.18, 10  # the first two in units of the local scale
 # At twice this strength, fours and nines of MNIST share clusters, since the worst change of one is
 # the other. Neighbours in pixels mean little: with them, clusters of images stay blurred.
@@ -518,22 +520,29 @@ def _network(
 ) -> NetworkSize:
     """The size of one network.
 
-    Built-in networks are built without storage. A module of the user or of a plug-in may need
-    storage, so it is built as usual.
+    Large built-in networks are built without storage. The first operation without storage imports
+    torch's compiler, which takes seconds, so small ones are built as usual; and so is a module of
+    the user or of a plug-in, which may need storage.
     """
     module = custom.encoder
     if module is None and is_plugged(encoder.kind):
         module = plugged_module(encoder.kind, shape.input_shape, Generator())
-    with torch.device("meta" if module is None else "cpu"):
-        model = build_model(
-            encoder,
-            shape.input_shape,
-            method.projection or n_clusters,
-            module=module,
-            cosines=method.cosines,
-            residual=by_contrast,
-            generator=Generator(),
-        )
+
+    def built(device: str) -> EnergyClassifier:
+        with torch.device(device):
+            return build_model(
+                encoder,
+                shape.input_shape,
+                method.projection or n_clusters,
+                module=module,
+                cosines=method.cosines,
+                residual=by_contrast,
+                generator=Generator(),
+            )
+
+    model = built("meta" if module is None else "cpu")
+    if module is None and sum(each.numel() for each in model.parameters()) < _STORED:
+        model = built("cpu")
     return network_size(model, shape.input_shape)
 
 
