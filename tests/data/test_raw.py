@@ -131,3 +131,21 @@ def test_texts_become_vectors(tmp_path, monkeypatch):
         assert dataset.titles[3] == texts[3]
     again = load(str(tmp_path / "a.csv"), text="body", network=model)
     np.testing.assert_allclose(again.x, found[0].x, atol=1e-6)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_rows_without_a_text_are_left_out_unless_they_are_to_be_predicted(tmp_path, blank):
+    texts, subjects = small_texts.texts(6)
+    frame = pd.DataFrame({"body": [blank, *texts, blank], "subject": ["code", *subjects, "code"]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    source = Source(
+        str(tmp_path / "a.parquet"),
+        text="body",
+        label="subject",
+        features=small_texts.text_model(),
+    )
+    dataset = source.read()
+    assert list(dataset.texts) == texts and dataset.x.shape == (6, 384)
+    assert [dataset.class_names[k] for k in dataset.labels] == list(subjects)
+    assert dataset.reading == ("2 of 8 rows have no text and are left out",)
+    assert source.read(keep_blank=True).x.shape == (8, 384)

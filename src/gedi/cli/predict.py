@@ -75,6 +75,7 @@ def _points(folder: Run, options: Namespace) -> Rows | Dataset:
             table_options=table_options,
             watch=watch,
             watch_features=watch_features,
+            keep_blank=True,
         )
     note_skipped(dataset)
     return dataset

@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
 from pathlib import Path
@@ -88,8 +88,11 @@ def read_texts(
     features: str | None,
     cache: FeatureCache,
     options: TableOptions = TableOptions(),
+    keep_blank: bool = False,
 ) -> Dataset:
     """Texts of one or more files, each as a vector.
+
+    Rows without a text are left out: they all have the same vector, and would be a cluster.
 
     Args:
         source: the file, a folder of files, or a pattern.
@@ -98,6 +101,7 @@ def read_texts(
         features: what makes vectors of texts; None and "auto": the default of `TextFeatures`.
         cache: where the features are kept.
         options: how tables of text are read.
+        keep_blank: keep rows without a text, too, so that predictions have all rows.
 
     Raises:
         DataError: if a file cannot be read, or there are no texts.
@@ -132,7 +136,8 @@ def read_texts(
     codes, class_names = _labels(files, label, options)
     names = tuple(f"feature {j}" for j in range(x.shape[1]))
     name = files[0].name.partition(".")[0] if len(files) == 1 else Path(source).stem
-    return Dataset(name, _rows(x), codes, class_names, names, texts=texts)
+    dataset = Dataset(name, _rows(x), codes, class_names, names, texts=texts)
+    return dataset if keep_blank else _without_blank(dataset)
 
 
 def read_photographs(pile: Pile, *, features: str, skip_bad: bool, cache: FeatureCache) -> Dataset:
@@ -297,6 +302,16 @@ def _parts(files: Sequence[Path], text: str | None, options: TableOptions) -> It
 def _hash(files: Sequence[Path]) -> str:
     """A hash of the contents of files in their order."""
     return " ".join(hash_of_files([file]) for file in files)
+
+
+def _without_blank(dataset: Dataset) -> Dataset:
+    assert dataset.texts is not None
+    kept = np.array([bool(text.strip()) for text in dataset.texts])
+    if kept.all():
+        return dataset
+    n, blank = len(kept), int((~kept).sum())
+    note = f"{blank:,} of {n:,} rows have no text and are left out"
+    return replace(dataset.subset(kept), notes=(*dataset.notes, note))
 
 
 def _check_texts(source: str, texts: Texts) -> None:

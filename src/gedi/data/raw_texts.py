@@ -1,7 +1,7 @@
 """Raw texts in files: a column of a table of any kind, or one text a line; read in parts.
 
 .txt               a text on each line, unless it is a table; empty lines are left out
-all other tables   a column, see `gedi.data.tables`; missing values are empty texts
+all other tables   a column, see `gedi.data.tables`; a missing value is an empty text
 """
 
 import codecs

@@ -219,6 +219,7 @@ class Source:
         plan: "ColumnPlan | None" = None,
         noise: float = 0.05,
         min_rows: int = 2,
+        keep_blank: bool = False,
     ) -> "Dataset":
         """Read the data set.
 
@@ -230,6 +231,7 @@ class Source:
             plan: what a training did with the columns of its table, to do the same.
             noise: standard deviation of a toy set's noise.
             min_rows: the fewest rows that are accepted.
+            keep_blank: keep rows without a text, if the data are texts.
 
         Raises:
             DataError: the data cannot be read, or their values cannot be trained on.
@@ -242,7 +244,7 @@ class Source:
 
         source = self.data
         if self.has_features:
-            return self._read_raw(cache, min_rows)
+            return self._read_raw(cache, min_rows, keep_blank)
         if self.streaming:
             self._refuse("split", "image_size", "skip_bad")
             for name in _FOR_TABLES:
@@ -278,7 +280,7 @@ class Source:
             raise DataError(f"{source}: expected at least {min_rows} rows, got {len(dataset.x)}")
         return dataset
 
-    def _read_raw(self, cache: "FeatureCache | None", min_rows: int) -> "Dataset":
+    def _read_raw(self, cache: "FeatureCache | None", min_rows: int, keep_blank: bool) -> "Dataset":
         """Texts, or images with `features`, as vectors."""
         from gedi.data.images import holds_images, pile_of
         from gedi.data.raw import FeatureCache, read_photographs, read_texts
@@ -305,6 +307,7 @@ class Source:
                 features=self.features,
                 cache=cache,
                 options=self.table_options,
+                keep_blank=keep_blank,
             )
         elif holds_images(self.data):
             if self.image_size is not None:

@@ -437,6 +437,7 @@ class Run:
         watch: Watch | None = None,
         watch_features: Watch | None = None,
         keep: bool = True,
+        keep_blank: bool = False,
         **how: Unpack[Reading],
     ) -> Dataset:
         """Read other data with the columns, or the size of images, that the model was trained on.
@@ -447,13 +448,20 @@ class Run:
             watch: called while images are decoded.
             watch_features: see `read`.
             keep: whether features of texts or photographs are kept in the run folder.
+            keep_blank: keep rows without a text, if the data are texts.
             **how: see `Reading`.
 
         Raises:
             DataError: if they cannot be read, or have a different number of features.
         """
         dataset = self.other_data(
-            path, label, watch=watch, watch_features=watch_features, keep=keep, **how
+            path,
+            label,
+            watch=watch,
+            watch_features=watch_features,
+            keep=keep,
+            keep_blank=keep_blank,
+            **how,
         )
         self._check_features(path, dataset.x.shape[1])
         return dataset
@@ -490,6 +498,7 @@ class Run:
         watch: Watch | None = None,
         watch_features: Watch | None = None,
         keep: bool = True,
+        keep_blank: bool = False,
         **how: Unpack[Reading],
     ) -> Dataset:
         """Read data of any shape in the same way as the training data; see `new_data`.
@@ -500,7 +509,7 @@ class Run:
         source = self.other_source(path, label, **how)
         if self.source.has_features:
             cache = feature_cache(self.path, watch_features) if keep else None
-            return source.read(watch, cache=cache, min_rows=1)
+            return source.read(watch, cache=cache, min_rows=1, keep_blank=keep_blank)
         plan = self.columns if table_files(path) else None
         return source.read(watch, plan=plan, min_rows=1)
 
