@@ -12,10 +12,10 @@ from torch import Tensor
 from gedi.model.margins import FAR, location_and_scale
 from gedi.units import common_spread, share_unit
 
-__all__ = ["Scaling"]
+__all__ = ["DECIDING", "Scaling"]
 
 _CHUNK = 1024  # rows
-_DECIDING = 5_000  # rows that a robust scale is read from
+DECIDING = 5_000  # rows that a robust scale is read from
 
 
 class Scaling(NamedTuple):
@@ -63,7 +63,7 @@ class Scaling(NamedTuple):
         Args:
             x: the rows, (n, d); of many, up to 5,000 at equal distances decide.
         """
-        some = x[:: max(1, len(x) // _DECIDING)].astype(np.float64)
+        some = x[:: max(1, len(x) // DECIDING)].astype(np.float64)
         location, scale = location_and_scale(torch.from_numpy(some))
         if share_unit(some):
             location = torch.full_like(location, float(np.median(some)))

@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 __all__ = [
+    "PART",
     "affinity",
     "connected",
     "eigenmap",

@@ -62,6 +62,7 @@ from gedi.views.build import REFERENCES, build_views, together
 __all__ = [
     "MEASURED",
     "MONITORED",
+    "NEIGHBOURED",
     "REPORTED",
     "Ingredients",
     "build_ingredients",
@@ -79,7 +80,7 @@ MEASURED = 20_000  # points to which the Gaussian of the base is fitted
 _HELD_OUT, _MOST_HELD_OUT = 5, 2000  # a fifth of the points, at most 2,000
 _FEWEST_HELD_OUT = 12  # images; p-values from fewer would give too many false alarms
 _HELD_OUT_VALUES = 2**25  # in held-out images, 128 MiB
-_NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
+NEIGHBOURED = 20_000  # points among which neighbours are searched, and which a head learns from
 _LEAST_NEIGHBOURED = 2_000  # if there is no time for more
 _DECOMPOSED = 5_000  # points whose principal axes the network sees
 _POOLED = 2_000  # points of which the pool is made where a linear head then learns from all
@@ -192,7 +193,7 @@ def build_ingredients(
         axes = principal_axes(
             _within(data[some], exact), settings.encoder.components, settings.seed
         )
-    rows = order[: affordable(_NEIGHBOURED, d)] if exact else None
+    rows = order[: affordable(NEIGHBOURED, d)] if exact else None
     pairs = None
     if rows is not None and settings.views.neighbours > 0:
         limit = deadline.share(_CHOOSING)

@@ -16,10 +16,13 @@ from gedi.free_memory import Free, free_memory
 from gedi.model.kinds import is_convolutional
 from gedi.model.mixture import DRAWN, rows_looked_at
 from gedi.model.outlier_energy import reference_rows
+from gedi.model.scaling import DECIDING
 from gedi.partitions.best import SAMPLE
+from gedi.partitions.neighbours import PART
 from gedi.training.ingredients import (
     MEASURED,
     MONITORED,
+    NEIGHBOURED,
     REPORTED,
     n_held_out_images,
     stock_size,
@@ -33,7 +36,7 @@ __all__ = ["LIBRARIES", "Memory", "fits", "peak_memory"]
 
 LIBRARIES = 480 * 2**20  # torch for CPUs and the other imports; other builds take more
 
-_LOADED = 110 * 2**20  # loaded by libraries at their first use
+_LOADED = 30 * 2**20  # loaded by libraries at their first use
 _LOADED_BY_FABRIC = 65 * 2**20
 _LOADED_FOR_VIEWS = 60 * 2**20  # loaded by kornia
 _NUMBER = 4
@@ -46,14 +49,18 @@ _DRAWN, _INSIDE = 1024, 4096  # points from which annealing starts
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _CHAINS = (2048, 512)  # chains of annealing, for small networks and for large ones
 # Copies, as measured, of what the trainings without chains compute with: of rows in the fit of the
-# mixture, of draws that pass through its margins, of all draws, and of the distances of the pool.
-_OF_ROWS, _OF_DRAWN, _OF_DRAWS, _OF_DISTANCES = 20, 62, 2, 3
+# mixture, of draws that pass through its margins, and of all draws.
+_OF_ROWS, _OF_DRAWN, _OF_DRAWS = 20, 62, 2
+_OF_DISTANCES = 20  # bytes for each pair of rows of the pool
+_OF_SCALED = 6  # of the rows in float64 from which the scale is read
 _OF_PLACES = 90  # bytes a row: the orders in which rows are drawn as references for outliers
 _LOWER: Mapping[str, str] = {
     "data": "take fewer points, or images of bytes, which stay in their file (stream_above)",
     "points to watch and refer to": "take fewer features",
     "networks and chains": "lower encoder.hidden, restarts.n or sampler.buffer_size",
     "draws of the base": "take fewer features",
+    "scaling": "take fewer features",
+    "neighbours": "leave neighbours out (views.neighbours 0), or take fewer features",
     "mixture": "take fewer features",
     "places of outliers": "take fewer points",
     "pool of partitions": "take fewer features, or leave the pool out (restarts.pool false)",
@@ -182,19 +189,8 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     by_contrast = settings.sampler.kind == "base"
     phases = {}
     if by_contrast:
-        stock = stock_size(d)
-        held["draws of the base"] = _NUMBER * d * (stock + 6 * reference_rows(n, d))
-        # There are no networks yet, and no stock.
-        before = networks + _NUMBER * d * stock
-        fitted = _OF_ROWS * _EXACT * d * min(n, rows_looked_at(d))
-        phases["mixture"] = max(0, fitted - before)
-        phases["places of outliers"] = max(0, _OF_PLACES * n - before)
-        if settings.restarts.pool:
-            seen = settings.encoder.components or d
-            pool = _OF_DISTANCES * _EXACT * min(n, SAMPLE) ** 2 + 4 * _EXACT * seen * min(n, CODED)
-            phases["pool of partitions"] = max(0, pool - before)
-        drawing = _OF_DRAWN * _NUMBER * min(DRAWN, stock * d) + _OF_DRAWS * _NUMBER * stock * d
-        phases["stock of draws"] = max(0, drawing - _NUMBER * d * stock)
+        held["draws of the base"] = _NUMBER * d * (stock_size(d) + 6 * reference_rows(n, d))
+        phases = _before_contrast(plan, networks)
     iteration = max(
         _iteration(plan, members, batch, gen=settings.restarts.gen),
         _iteration(plan, 1, batch, gen=True),
@@ -208,12 +204,19 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
             + 2 * d * min(n, CODED)
         )
     choosing = 0
-    if settings.restarts.gen and members > 1:
+    exact = settings.sampler.kind == "exact"
+    if exact:
+        found = affordable(NEIGHBOURED, d)
+        searched = _NUMBER * min(n, found) * (2 * PART + 3 * d)
+        phases["neighbours"] = max(0, searched - networks)
+    elif settings.restarts.gen and members > 1:
         choosing = _ESTIMATED * (
             _NUMBER * members * (network.passing + d) + 2 * _EXACT * settings.sampler.n_anchors
         )
     if by_contrast:
         preparing = 0
+    if not is_image:
+        phases["scaling"] = max(0, _OF_SCALED * _EXACT * d * min(n, DECIDING) - networks)
     return Memory(
         held,
         {
@@ -231,6 +234,26 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
     )
 
 
+def _before_contrast(plan: Plan, networks: int) -> dict[str, int]:
+    """Bytes of the phases before networks learn from draws of the base, beyond what is held then.
+
+    There are no networks yet, and no stock of draws.
+    """
+    n, d, stock = plan.data.n_points, plan.data.n_features, stock_size(plan.data.n_features)
+    before = networks + _NUMBER * d * stock
+    drawing = _OF_DRAWN * _NUMBER * min(DRAWN, stock * d) + _OF_DRAWS * _NUMBER * stock * d
+    needed = {
+        "mixture": _OF_ROWS * _EXACT * d * min(n, rows_looked_at(d)) - before,
+        "places of outliers": _OF_PLACES * n - before,
+        "stock of draws": drawing - _NUMBER * d * stock,
+    }
+    if plan.settings.restarts.pool:
+        seen = plan.settings.encoder.components or d
+        pool = _OF_DISTANCES * min(n, SAMPLE) ** 2 + 4 * _EXACT * seen * min(n, CODED)
+        needed["pool of partitions"] = pool - before
+    return {name: max(0, size) for name, size in needed.items()}
+
+
 def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
     """Bytes of the largest part of an iteration: views, moves of chains, or gradients."""
     settings, network, d = plan.settings, plan.network, plan.data.n_features
@@ -242,7 +265,12 @@ def _iteration(plan: Plan, members: int, batch: int, *, gen: bool) -> int:
     # These are the distances to all references, and their squares.
     views = points * (2 * d + 2 * REFERENCES // 3) + d * REFERENCES
     inputs = 1 + (settings.weights.inv != 0) + plan.known_share
-    if gen:
+    if settings.sampler.kind == "exact":
+        # All networks see the same batch, and there are no negatives.
+        return _NUMBER * int(batch * inputs) * (2 * d + network.passing + members * network.kept)
+    if settings.sampler.kind == "base":
+        inputs += settings.sampler.n_draws if gen else 0
+    elif gen:
         inputs += 2 if settings.data_noise else 1
     terms = int(points * inputs) * (2 * d + network.kept + network.passing)
     return _NUMBER * max(terms, views, chains if gen else 0)
