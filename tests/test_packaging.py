@@ -115,7 +115,7 @@ def test_help_loads_neither_torch_nor_pandas():
 
 
 def test_importing_the_estimators_loads_little_beyond_torch():
-    heavy = {"lightning_fabric", "torch._dynamo", "matplotlib", "kornia", "tensorboard"}
+    heavy = {"lightning_fabric", "torch._dynamo", "matplotlib", "kornia"}
     assert not loaded_by("from gedi import GEDI, fit, load") & heavy
 
 

@@ -74,10 +74,9 @@ def test_train_leaves_a_complete_run_folder(trained):
     folder, out, err = trained
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        *("run.json", "settings.yaml", "metrics.csv", "tensorboard", "model.safetensors"),
+        *("run.json", "settings.yaml", "metrics.csv", "model.safetensors"),
         *("checkpoints", "result.json", "report.html", ".lock"),
     }
-    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     assert "because all iterations were done" in out and "NMI" in out
     verdict = Run.open(folder).result()["verdict"]
     assert verdict["level"] in ("good", "fair", "bad")

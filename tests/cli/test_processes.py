@@ -38,11 +38,10 @@ def test_two_processes_leave_one_run_folder(tmp_path):
     assert out.count("Training ended after 30 iterations") == 1
     names = {path.name for path in run.iterdir()}
     assert names == {
-        *("run.json", "settings.yaml", "metrics.csv", "tensorboard", "model.safetensors"),
+        *("run.json", "settings.yaml", "metrics.csv", "model.safetensors"),
         *(".lock", "checkpoints", "result.json", "report.html"),
     }
     assert iterations(run) == [10, 20, 30]
-    assert len(list((run / "tensorboard").iterdir())) == 1
     state, _ = Checkpoints(run / "checkpoints").load()
     assert state["state"]["buffer"]["positions"].shape == (64, 2)
     assert len(state["state"]["generator"]) == 2

@@ -90,8 +90,8 @@ def test_training_that_was_stopped_goes_on_to_the_same_end(filled, tmp_path, cap
     told[-1] = tmp_path / "runs"
     arguments = [sys.executable, "-m", "gedi", *command("clustering", *told)]
     with subprocess.Popen(arguments, **PROCESS, stderr=subprocess.DEVNULL) as process:
-        board = tmp_path / "runs" / CELL / "tensorboard"
-        while not any(board.glob("*")):  # from here on an interruption waits for its moment
+        history = tmp_path / "runs" / CELL / "metrics.csv"
+        while not history.is_file():  # from here on an interruption waits for its moment
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Metrics, TensorBoard events and checkpoints, written to the run folder during training.
+"""Metrics and checkpoints, written to the run folder during training.
 
 If the disk is full, the training continues: a warning is printed once, writing is tried again each
 time, and files that were complete before stay complete.
@@ -7,11 +7,8 @@ time, and files that were complete before stay complete.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from torch.utils.tensorboard import SummaryWriter
 
 from gedi.distributed import anywhere
 from gedi.runs import Run
@@ -24,7 +21,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 class RunWriter(Hook):
-    """Writes the progress of a session to its run folder. Use it in a `with` statement.
+    """Writes the progress of a session to its run folder.
 
     Args:
         run: the run folder.
@@ -38,28 +35,10 @@ class RunWriter(Hook):
         self.metrics_are_whole = False
         self.warned: set[str] = set()
         self.interventions = 0
-        self.board: SummaryWriter | None = None
 
     def begin(self, session: Session) -> None:
         """Start at the current iteration of a session."""
         self.interventions = len(session.controller.guard.interventions)
-        with self._warns_if_unwritable("tensorboard"):
-            self.board = SummaryWriter(
-                str(self.run.path / "tensorboard"), purge_step=session.state.iteration or None
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._warns_if_unwritable("tensorboard"):
-            if self.board is not None:
-                self.board.close()
 
     def save(self, session: Session) -> bool:
         """Write a checkpoint now. Returns whether it could be written."""
@@ -84,9 +63,6 @@ class RunWriter(Hook):
             else:
                 self.run.write_metrics(session.history)
             self.metrics_are_whole = True
-        with self._warns_if_unwritable("tensorboard"):
-            if self.board is not None:
-                _to_board(self.board, record)
         done = session.controller.guard.interventions
         for intervention in done[self.interventions :]:
             self.console.print(f"guard: {intervention}", markup=False, soft_wrap=True)
@@ -106,11 +82,3 @@ class RunWriter(Hook):
                     soft_wrap=True,
                 )
             self.warned.add(what)
-            if what == "tensorboard":
-                self.board = None
-
-
-def _to_board(board: SummaryWriter, record: Record) -> None:
-    for name, value in record.items():
-        if name not in ("iteration", "progress", "seconds"):
-            board.add_scalar(name, value, int(record["iteration"]))

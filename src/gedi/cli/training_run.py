@@ -238,7 +238,8 @@ def train_to_end(
             "the last checkpoint is kept: continue, with any number of processes, with: "
             f"gedi resume {shell_quoted(run.path)}"
         )
-    with stoppable(deadline) as is_asked, RunWriter(run, console, every) as writer:
+    writer = RunWriter(run, console, every)
+    with stoppable(deadline) as is_asked:
         writer.begin(session)
         try:
             with Progress(console) as progress:

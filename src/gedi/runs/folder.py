@@ -2,7 +2,7 @@
 
     run.json           the data, the format of the folder, and the version that wrote it
     settings.yaml      every setting, resolved; an input for `gedi train --config`
-    metrics.csv        the history; also under tensorboard/
+    metrics.csv        the history
     like.safetensors   predictions of the earlier run, if cluster numbers are kept (--like)
     checkpoints/       the last few states from which the training can continue
     model.safetensors  the trained model
@@ -73,6 +73,7 @@ from gedi.untrusted import (
 __all__ = ["Run", "feature_cache", "first_free", "is_taken"]
 
 _FORMAT = 1
+_EVENTS = "tensorboard"  # of the history, as earlier versions wrote them
 _CHECKPOINTS = "checkpoints"
 _LIKE = "like.safetensors"
 _FAILURE = "failure.txt"
@@ -695,5 +696,5 @@ def _clear(path: Path) -> None:
         (path / name).unlink(missing_ok=True)
     for file in Checkpoints(path / _CHECKPOINTS).files():
         file.unlink()
-    for events in (path / "tensorboard").glob("events.out.tfevents.*"):
+    for events in (path / _EVENTS).glob("events.out.tfevents.*"):
         events.unlink()
