@@ -409,7 +409,7 @@ def seconds(rows: Rows) -> str:
 
     return grouped(
         rows,
-        {"data": "data", "machine": "machine"},
+        {"data": "data"},
         {
             "seeds": count,
             "seconds": each(lambda row: row["GEDI"]["seconds"]),

@@ -1,7 +1,7 @@
 """Processor time of a whole fit by the defaults, next to k-means with ten starts.
 
     python benchmarks/seconds.py [--data wine moons circles mixture embeddings ...] [--seeds 3]
-        [--machine A] [--print]
+        [--print]
 
 Every cell runs in a process of its own on one thread, after the libraries are imported. Time is
 that of the whole `fit`: scaling, the choice of a partition and of a base, iterations, log Z and
@@ -101,7 +101,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=list(DATA))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--machine", default="A", help="a name for the machine, kept in the rows")
     parser.add_argument("--cell", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--print", action="store_true", help="print the rows without storing them")
     options = parser.parse_args()
@@ -110,10 +109,10 @@ def main() -> None:
         return
     for name in options.data:
         for seed in range(options.seeds):
-            if options.print or missing("seconds", data=name, seed=seed, machine=options.machine):
+            if options.print or missing("seconds", data=name, seed=seed):
                 command = [sys.executable, __file__, "--cell", name, str(seed)]
                 ran = subprocess.run(command, check=True, capture_output=True, text=True)
-                row = {**json.loads(ran.stdout.splitlines()[-1]), "machine": options.machine}
+                row = json.loads(ran.stdout.splitlines()[-1])
                 print(json.dumps(row)) if options.print else write("seconds", row)
 
 
