@@ -18,6 +18,7 @@ _MOST_ROWS = 12
 _MOST_PICTURES = 6
 _MOST_WORDS = 3
 _CLEAR = 0.5  # pooled standard deviations above which a difference is mentioned
+_NOTHING = 1e-12  # of a variance
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,22 @@ def signatures(content: ReportContent) -> list[list[str]]:
     """The features in which each cluster differs most from all others, in words.
 
     They are chosen by Cohen's d: the difference of the means inside and outside of the cluster, in
-    pooled standard deviations.
+    pooled standard deviations. For m of n points, whose mean is t standard deviations from that of
+    all points, it is
+
+        n t / (n - m) / sqrt(1 - m t² / (n - m))
     """
     names, n = _feature_names(content), len(content.x)
+    center, scale = content.x.mean(axis=0), content.x.std(axis=0)
+    means = _standardised_means(content, center, scale)
     found: list[list[str]] = []
-    for k in range(content.n_clusters):
-        inside = content.clusters == k
-        m = int(inside.sum())
+    sizes = np.bincount(content.clusters, minlength=content.n_clusters)
+    for t, m in zip(means, sizes, strict=True):
         if m in (0, n):
             found.append([])
             continue
-        within, without = content.x[inside], content.x[~inside]
-        pooled = np.sqrt((m * within.var(axis=0) + (n - m) * without.var(axis=0)) / n)
-        d = (within.mean(axis=0) - without.mean(axis=0)) / nonzero(pooled)
+        left = 1 - m * t**2 / (n - m)  # the share of the variance within the two groups
+        d = n * t / (n - m) / np.sqrt(np.where(left > _NOTHING, left, 1.0))
         found.append(
             [
                 f"{_side(d[j] > 0, j in content.dates)} {names[j]} ({d[j]:+.1f} sd)"
