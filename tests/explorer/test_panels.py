@@ -96,10 +96,20 @@ def test_names_and_merges_are_used_everywhere(desks):
 
 
 def test_chains_are_shown_while_they_run(desks):
-    seen = list(chain_positions(desks["plane"], None, 5, 0))
+    seen = list(chain_positions(desks["images"], None, 5, 0))
     assert seen[0][0] == "after 0 rounds of moves" and len(seen) == 8
-    assert all(x.shape == (5, 2) for _, x in seen)
+    assert all(x.shape == (5, 64) for _, x in seen)
     assert not np.array_equal(seen[0][1], seen[3][1])
+
+
+def test_samples_of_a_table_are_those_of_the_model(desks):
+    desk = desks["plane"]
+    ((words, x),) = chain_positions(desk, 1, 200, 0)
+    assert words.startswith("done; clusters: ") and x.shape == (200, 2)
+    found = desk.population.trained.predict(x)
+    assert np.mean(found.clusters == 1) > 0.9
+    data = desk.population.prediction
+    assert found.log_density.mean() == pytest.approx(data.log_density.mean(), abs=0.5)
 
 
 @pytest.mark.parametrize(

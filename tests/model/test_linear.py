@@ -84,7 +84,7 @@ def test_draws_have_the_masses_and_the_moments_of_the_mixture(model):
 
 def test_draws_of_one_cluster_are_gaussian(model):
     law = mixture(model).component_distribution
-    x = model.sample(40_000, Generator().manual_seed(3), cluster=2)
+    x = model.sample(40_000, Generator().manual_seed(3), clusters=[2])
     torch.testing.assert_close(x.mean(0), law.mean[2], atol=0.03, rtol=0)
     torch.testing.assert_close(x.T.cov(), law.covariance_matrix[2], atol=0.05, rtol=0.05)
 

@@ -83,8 +83,8 @@ def split_at_zero(slope):
     return model
 
 
-def drawn(model, n, cluster=None):
-    return model.sample(n, Generator().manual_seed(3), cluster)[:, 0]
+def drawn(model, n, clusters=()):
+    return model.sample(n, Generator().manual_seed(3), clusters)[:, 0]
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.7, 1.2])
@@ -94,10 +94,13 @@ def test_samples_follow_the_density_and_hardly_any_is_there_twice(slope):
     assert len(found.unique()) > 4950
 
 
-@pytest.mark.parametrize(("cluster", "low", "high"), [(0, 0, math.inf), (1, -math.inf, 0)])
-def test_samples_of_a_cluster_follow_its_density(cluster, low, high):
+@pytest.mark.parametrize(
+    ("clusters", "low", "high"),
+    [([0], 0, math.inf), ([1], -math.inf, 0), ([1, 0], -math.inf, math.inf)],
+)
+def test_samples_of_clusters_follow_their_density(clusters, low, high):
     law = truncnorm(low - 0.7, high - 0.7, loc=0.7)
-    found = drawn(split_at_zero(0.7), 3000, cluster).numpy()
+    found = drawn(split_at_zero(0.7), 3000, clusters).numpy()
     assert kstest(found, law.cdf).pvalue > 0.01
 
 

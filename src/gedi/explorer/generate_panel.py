@@ -11,6 +11,7 @@ from torch import Generator
 from gedi.evaluation.trajectories import positions_from_noise
 from gedi.explorer.desk import Desk
 from gedi.explorer.figures import frame_of, gallery_of, plane_figure, tiles, tiles_of
+from gedi.model import SamplesDirectly
 
 __all__ = ["chain_positions", "generate_panel"]
 
@@ -18,7 +19,7 @@ _ROUNDS = (0, 2, 5, 10, 20, 40, 80)
 
 
 def generate_panel(desk: Desk) -> None:
-    """Build the panel: samples of p(x) or of one cluster, from noise, round by round."""
+    """Build the panel: samples of p(x) or of one cluster; chains are shown round by round."""
     gr.Markdown("### New points of the model: choose a cluster, and draw again with another seed")
     with gr.Row():
         cluster = gr.Dropdown(
@@ -55,21 +56,26 @@ def generate_panel(desk: Desk) -> None:
 def chain_positions(
     desk: Desk, group: int | None, n: int, seed: int
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yields words and positions (n, d) of chains after some rounds, and in the end without noise.
+    """Yields words and positions (n, d) of chains after some rounds, and in the end the samples.
+
+    Of models that need no chains there are only the samples.
 
     Args:
         desk: the open run.
         group: sample from this cluster and those merged with it; None: from p(x).
-        n: number of chains.
+        n: number of samples.
         seed: seed of all random numbers.
     """
     trained = desk.population.trained
     members = [k for k, into in enumerate(desk.names.into) if into == group]
     generator = Generator().manual_seed(seed)
-    places = positions_from_noise(trained, n, _ROUNDS, generator, clusters=members)
-    for rounds in _ROUNDS:
-        yield f"after {rounds} rounds of moves", next(places)
-    end = next(places)
+    if isinstance(trained.model, SamplesDirectly):
+        end = trained.finished(trained.model.sample(n, generator, members))
+    else:
+        places = positions_from_noise(trained, n, _ROUNDS, generator, clusters=members)
+        for rounds in _ROUNDS:
+            yield f"after {rounds} rounds of moves", next(places)
+        end = next(places)
     clusters = [desk.names.of(int(k)) for k in trained.predict(end).clusters]
     yield f"done; clusters: {', '.join(clusters)}", end
 

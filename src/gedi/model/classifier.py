@@ -6,7 +6,7 @@ Energies are in nats. Source: Grathwohl et al., ICLR 2020, https://arxiv.org/abs
 Sansone & Manhaeve, TMLR 2025, https://arxiv.org/abs/2401.00873.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -44,8 +44,8 @@ def energy_of_logits(logits: Tensor) -> Tensor:
 class SamplesDirectly(Protocol):
     """A model of which samples can be drawn without chains."""
 
-    def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Draws of p(x), or of p(x|y) for one cluster, (n, d)."""
+    def sample(self, n: int, generator: Generator, clusters: Sequence[int] = ()) -> Tensor:
+        """Draws of p(x), or of p(x | y is one of some clusters), (n, d)."""
         ...
 
 
@@ -193,28 +193,28 @@ class ResidualClassifier(EnergyClassifier):
         return log_softmax(outputs[..., :-1], -1) + self.gain * outputs[..., -1:]
 
     @torch.no_grad()
-    def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Draws of p(x), or of p(x|y) for one cluster, (n, d), without chains.
+    def sample(self, n: int, generator: Generator, clusters: Sequence[int] = ()) -> Tensor:
+        """Draws of p(x), or of p(x | y is one of some clusters), (n, d), without chains.
 
-        They are chosen from draws of the base in proportion to exp(s r(x)), for a cluster times
-        p(y|x): sampling importance resampling (Rubin 1987), by one systematic pass (Carpenter,
-        Clifford & Fearnhead 1999), so that only a draw with more weight than a sample is there
-        twice.
+        They are chosen from draws of the base in proportion to exp(s r(x)), for clusters times
+        their p(y|x): sampling importance resampling (Rubin 1987), by one systematic pass
+        (Carpenter, Clifford & Fearnhead 1999), so that only a draw with more weight than a sample
+        is there twice.
         """
         parts = [
-            self._resample(min(_RESAMPLED, n - start), generator, cluster)
+            self._resample(min(_RESAMPLED, n - start), generator, clusters)
             for start in range(0, n, _RESAMPLED)
         ]
         return torch.cat(parts) if parts else self._draws_of_base(0, generator)
 
-    def _resample(self, n: int, generator: Generator, cluster: int | None) -> Tensor:
+    def _resample(self, n: int, generator: Generator, clusters: Sequence[int]) -> Tensor:
         draws: list[Tensor] = []
         log_weights: list[Tensor] = []
         worth = 0.0
         while worth < _WORTH * n and len(draws) < _MOST_DRAWS // _DRAWS:
             draws.append(self._draws_of_base(_DRAWS, generator))
             logits = self(draws[-1], with_base=False)
-            log_weights.append(logits.logsumexp(-1) if cluster is None else logits[..., cluster])
+            log_weights.append((logits[:, list(clusters)] if clusters else logits).logsumexp(-1))
             weights = torch.cat(log_weights).double().softmax(0)
             # The number of equally weighted draws that these are worth (Kish 1965).
             worth = float(1 / weights.square().sum())

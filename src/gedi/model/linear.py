@@ -5,6 +5,7 @@ Gaussians with one covariance. GEN is then the log-likelihood itself: no chains 
 are drawn, and samples are independent.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -99,14 +100,13 @@ class LinearClassifier(EnergyClassifier):
         return masses
 
     @torch.no_grad()
-    def sample(self, n: int, generator: Generator, cluster: int | None = None) -> Tensor:
-        """Independent draws of p(x), or of p(x|y) for one cluster, (n, d)."""
+    def sample(self, n: int, generator: Generator, clusters: Sequence[int] = ()) -> Tensor:
+        """Independent draws of p(x), or of p(x | y is one of some clusters), (n, d)."""
         base = cast(NormalizedGaussian, self.base)
         shares = self.log_masses()[0].softmax(-1)
-        if cluster is None:
-            codes = torch.multinomial(shares, n, replacement=True, generator=generator)
-        else:
-            codes = torch.full((n,), cluster, device=shares.device)
+        among = torch.tensor(clusters or range(self.n_clusters), device=shares.device)
+        drawn = torch.multinomial(shares[among], n, replacement=True, generator=generator)
+        codes = among[drawn]
         shifts = base.root(base.root((self._axes @ self.head.weight).T))
         draws: Tensor = base.sample((n,), generator) + shifts[codes]
         return draws

@@ -390,7 +390,7 @@ class TrainedModel:
         if cluster is not None and not 0 <= cluster < self.n_clusters:
             raise ValueError(f"expected a cluster from 0 to {self.n_clusters - 1}, got {cluster}")
         if isinstance(self.model, SamplesDirectly):
-            z = self.model.sample(n, generator, cluster)
+            z = self.model.sample(n, generator, () if cluster is None else (cluster,))
         else:
             energy = self.model.energy if cluster is None else self.model.cluster_energy(cluster)
             z = self.run_chains(energy, self._starts(n, cluster, generator), n_steps, generator)
