@@ -28,7 +28,7 @@ def generate_panel(desk: Desk) -> None:
         number = gr.Slider(2, 24, value=8, step=1, label="Samples", elem_id="n-samples")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
     draw = gr.Button("Draw samples", variant="primary", elem_id="draw")
-    status = gr.Textbox(label="Chains", interactive=False, elem_id="chains")
+    status = gr.Textbox(label="Progress", interactive=False, elem_id="chains")
     shown: gr.Gallery | gr.Plot | gr.Dataframe
     if desk.has_features:
         gr.Markdown(
