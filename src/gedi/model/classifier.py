@@ -33,6 +33,7 @@ _PART = 500  # points at a time, so that memory does not grow with their number
 _RESAMPLED = 2048  # samples that are chosen from the same draws of the base
 _WORTH = 4  # equally weighted draws for each sample
 _DRAWS, _MOST_DRAWS = 16_384, 262_144  # at a time, and in all
+_MOST_NUMBERS = 2**24  # in all draws
 
 
 def energy_of_logits(logits: Tensor) -> Tensor:
@@ -210,14 +211,15 @@ class ResidualClassifier(EnergyClassifier):
     def _resample(self, n: int, generator: Generator, clusters: Sequence[int]) -> Tensor:
         draws: list[Tensor] = []
         log_weights: list[Tensor] = []
-        worth = 0.0
-        while worth < _WORTH * n and len(draws) < _MOST_DRAWS // _DRAWS:
+        worth, most = 0.0, _MOST_DRAWS
+        while worth < _WORTH * n and len(draws) < most // _DRAWS:
             draws.append(self._draws_of_base(_DRAWS, generator))
             logits = self(draws[-1], with_base=False)
             log_weights.append((logits[:, list(clusters)] if clusters else logits).logsumexp(-1))
             weights = torch.cat(log_weights).double().softmax(0)
             # The number of equally weighted draws that these are worth (Kish 1965).
             worth = float(1 / weights.square().sum())
+            most = min(_MOST_DRAWS, _MOST_NUMBERS // draws[-1].shape[-1])
         start = torch.rand((), generator=generator, dtype=torch.float64)
         marks = (torch.arange(n) + start) / n
         chosen = torch.searchsorted(weights.cumsum(0), marks.to(weights))
