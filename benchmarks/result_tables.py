@@ -403,8 +403,8 @@ def seconds(rows: Rows) -> str:
 
     def times(own: Rows) -> str:
         pairs = [(row["GEDI"]["seconds"], row["k-means"]["seconds"]) for row in own]
-        # Hundredths of a second are not measured well enough to divide by.
-        known = [ours / theirs for ours, theirs in pairs if theirs > 0.1]
+        # Tenths of a second are not measured well enough to divide by.
+        known = [ours / theirs for ours, theirs in pairs if theirs > 1]
         return f"{median(known):.2f}" if known else "-"
 
     return grouped(

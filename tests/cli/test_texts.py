@@ -184,3 +184,15 @@ def test_a_run_on_texts_is_updated_with_new_texts(trained, tmp_path, capsys):
     assert "30 new rows: " in said and "kept, with their overlap from 0 to 1: 0 (" in said
     second = Run.open(out)
     assert len(second.read().texts) == 90 and second.result()["words"]
+
+
+def test_rows_without_a_text_are_predicted_with_little_confidence(trained, tmp_path):
+    frame = pd.read_csv(trained / "tickets.csv")
+    frame.loc[[3, 40], "body"] = [None, " "]
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    out = tmp_path / "groups.csv"
+    run, new = str(trained / "runs" / "first"), str(tmp_path / "new.csv")
+    assert main(["predict", run, new, "--out", str(out)]) == 0
+    found = pd.read_csv(out)
+    assert len(found) == 60 and found["text"].isna().sum() + (found["text"] == " ").sum() == 2
+    assert found["confidence"][[3, 40]].max() < found["confidence"].median()

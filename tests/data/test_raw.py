@@ -149,3 +149,7 @@ def test_rows_without_a_text_are_left_out_unless_they_are_to_be_predicted(tmp_pa
     assert [dataset.class_names[k] for k in dataset.labels] == list(subjects)
     assert dataset.reading == ("2 of 8 rows have no text and are left out",)
     assert source.read(keep_blank=True).x.shape == (8, 384)
+    frame["body"] = blank
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="holds no texts"):
+        source.read()

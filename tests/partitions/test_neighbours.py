@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
@@ -11,6 +12,7 @@ from gedi.partitions.neighbours import (
     modularity,
     mutual,
     nearest,
+    nearest_by_products,
     spanning_tree,
 )
 
@@ -69,6 +71,16 @@ def test_the_eigenmap_of_two_cliques_is_constant_on_each(size):
     np.testing.assert_allclose(first, np.broadcast_to(first[0], first.shape), atol=1e-6)
     np.testing.assert_allclose(second, np.broadcast_to(second[0], second.shape), atol=1e-6)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(2), atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2500, 7), (5, 4), (5, 9)])  # several parts, and all rows
+def test_products_find_the_same_neighbours(n, k):
+    x = np.random.default_rng(0).normal(size=(n, 12))
+    expected = nearest(x, k)[1]
+    for dtype in (torch.float64, torch.float32):
+        found = nearest_by_products(torch.from_numpy(x).to(dtype), k)
+        assert found.shape == expected.shape
+        assert np.mean(np.sort(found, 1) == np.sort(expected, 1)) > 0.999
 
 
 def test_mutual_neighbours_are_pairs_that_name_each_other():

@@ -573,6 +573,9 @@ def test_features_that_separate_a_cluster_are_named():
     nothing, low, _ = feature_table.signatures(content(x, clusters, np.zeros(300)))
     assert low[0].startswith("low column 2 (-") and low[0].endswith(" sd)") and len(low) == 1
     assert nothing[0].startswith("high column 2 (+")
+    inside, outside = x[clusters == 1, 2], x[clusters != 1, 2]
+    d = (inside.mean() - outside.mean()) / np.sqrt((inside.var() + 2 * outside.var()) / 3)
+    assert f"({d:+.1f} sd)" in low[0]
     alone = content(x, np.zeros(300, int), np.zeros(300))
     assert feature_table.signatures(alone) == [[]]
 
@@ -621,6 +624,21 @@ def test_charts_follow_what_the_history_has(moons):
         "gap over iterations",
         "Histograms of the energies of data, samples and noise",
     ]
+
+
+def test_charts_of_chains_are_there_only_where_chains_moved(moons):
+    chained = moons.history.assign(acceptance=0.6, step_size=0.01, energy_data=1.0)
+    chained["energy_samples"] = 2.0
+    without = chained.drop(columns=["acceptance", "step_size"])
+    shown, fewer = (
+        {picture.alt for picture in training_charts.training_pictures(replace(moons, history=each))}
+        for each in (chained, without)
+    )
+    assert shown - fewer == {
+        "energy_data and energy_samples over iterations",
+        "acceptance over iterations",
+        "step_size over iterations",
+    }
 
 
 def test_restarts_mark_the_chosen_one(moons_page):

@@ -37,6 +37,7 @@ def moons():
 
 def test_one_network_finds_the_moons_and_their_density(moons):
     assert adjusted_rand_score(LABELS, moons.trained.predict(MOONS).clusters) == 1
+    assert not {"acceptance", "step_size"} & set(moons.history[-1])  # no chain has moved
     assert moons.iterations == 200 and moons.candidates == [] and moons.interventions == []
     assert moons.collapse_gap < 0.05
     fresh, _ = make_moons(400, noise=0.05, random_state=1)

@@ -212,7 +212,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, Namespace]:
 
 
 def _imported(name: str) -> ModuleType:
-    """A module, imported without looking for garbage among what it defines: a quarter faster."""
+    """A module, imported without looking for garbage among what it defines, which takes time."""
     if name in sys.modules:
         return sys.modules[name]
     gc.disable()
@@ -447,7 +447,8 @@ def _sample() -> ArgumentParser:
         "--n-steps",
         type=int,
         default=100,
-        help="rounds of moves of each chain; more bring samples closer to the density of the model",
+        help="rounds of moves of each chain, where chains draw the samples, as for images; more "
+        "bring samples closer to the density of the model",
     )
     parser.add_argument(
         "--denoise",

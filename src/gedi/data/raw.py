@@ -137,7 +137,11 @@ def read_texts(
     names = tuple(f"feature {j}" for j in range(x.shape[1]))
     name = files[0].name.partition(".")[0] if len(files) == 1 else Path(source).stem
     dataset = Dataset(name, _rows(x), codes, class_names, names, texts=texts)
-    return dataset if keep_blank else _without_blank(dataset)
+    if keep_blank:
+        return dataset
+    dataset = _without_blank(dataset)
+    _check_texts(source, dataset.titles)
+    return dataset
 
 
 def read_photographs(pile: Pile, *, features: str, skip_bad: bool, cache: FeatureCache) -> Dataset:
@@ -314,7 +318,7 @@ def _without_blank(dataset: Dataset) -> Dataset:
     return replace(dataset.subset(kept), notes=(*dataset.notes, note))
 
 
-def _check_texts(source: str, texts: Texts) -> None:
+def _check_texts(source: str, texts: Sequence[str]) -> None:
     if len(texts) == 0:
         raise DataError(f"{source} holds no texts: add rows")
 

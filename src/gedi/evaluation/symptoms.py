@@ -451,7 +451,8 @@ def _of_comparisons(signs: Signs) -> Iterator[Symptom]:
             "samples unlike the data",
             "Samples differ from the data: in one column their distribution functions differ by "
             f"{phrases.percent(signs.apart)}.",
-            "Train longer (--max-iter), or use more steps of the chains (--sampler.n-steps).",
+            "Train longer (--max-iter), or, where chains move, use more of their steps "
+            "(--sampler.n-steps).",
             "the samples in report.html; apart in result.json",
         )
 

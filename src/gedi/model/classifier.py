@@ -206,14 +206,14 @@ class ResidualClassifier(EnergyClassifier):
             self._resample(min(_RESAMPLED, n - start), generator, clusters)
             for start in range(0, n, _RESAMPLED)
         ]
-        return torch.cat(parts) if parts else self._draws_of_base(0, generator)
+        return torch.cat(parts) if parts else self.draws_of_base(0, generator)
 
     def _resample(self, n: int, generator: Generator, clusters: Sequence[int]) -> Tensor:
         draws: list[Tensor] = []
         log_weights: list[Tensor] = []
         worth, most = 0.0, _MOST_DRAWS
         while worth < _WORTH * n and len(draws) < most // _DRAWS:
-            draws.append(self._draws_of_base(_DRAWS, generator))
+            draws.append(self.draws_of_base(_DRAWS, generator))
             logits = self(draws[-1], with_base=False)
             log_weights.append((logits[:, list(clusters)] if clusters else logits).logsumexp(-1))
             weights = torch.cat(log_weights).double().softmax(0)
@@ -225,7 +225,8 @@ class ResidualClassifier(EnergyClassifier):
         chosen = torch.searchsorted(weights.cumsum(0), marks.to(weights))
         return torch.cat(draws)[chosen.clamp_max(len(weights) - 1)]
 
-    def _draws_of_base(self, n: int, generator: Generator) -> Tensor:
+    def draws_of_base(self, n: int, generator: Generator) -> Tensor:
+        """Draws of the base, (n, d)."""
         draws: Tensor = self.base.sample((n,), generator)  # type: ignore[union-attr, operator]
         return draws
 

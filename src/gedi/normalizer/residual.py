@@ -15,9 +15,9 @@ _GAINS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 @torch.no_grad()
-def residuals_of_draws(model: EnergyClassifier, n_draws: int, generator: Generator) -> Tensor:
+def residuals_of_draws(model: ResidualClassifier, n_draws: int, generator: Generator) -> Tensor:
     """What the network adds to the base at draws of it, r = -E - log q, (n_draws,), float64."""
-    return _residual(model, model.base.sample((n_draws,), generator))  # type: ignore[union-attr, operator]
+    return _residual(model, model.draws_of_base(n_draws, generator))
 
 
 def residual_log_normalizer(residuals: Tensor) -> LogNormalizer:

@@ -48,8 +48,8 @@ def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArra
 def nearest_by_products(x: Tensor, k: int) -> NDArray[np.int64]:
     """Indices (n, k) of the k nearest other rows in any order, for many rows and columns.
 
-    Products of matrices in the dtype of the rows and on their device take half the time of
-    `nearest`, which computes in float64; of rows at nearly the same distance either may be found.
+    Products of matrices in the dtype of the rows and on their device take less time than `nearest`,
+    which computes in float64; of rows at nearly the same distance either may be found.
 
     Args:
         x: rows (n, d).

@@ -71,8 +71,7 @@ def _view(model: EnergyClassifier, monitor: Monitor, x: Tensor) -> Tensor:
 
 def _draws(model: ResidualClassifier) -> Tensor:
     generator = Generator(model.gain.device).manual_seed(0)
-    draws: Tensor = model.base.sample((_TRIED,), generator)  # type: ignore[union-attr, operator]
-    return draws
+    return model.draws_of_base(_TRIED, generator)
 
 
 def _seconds(step: Callable[[], object]) -> float:
