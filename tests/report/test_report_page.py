@@ -354,10 +354,14 @@ def test_a_cluster_that_the_prior_forbids_may_be_empty(moons):
     assert "No point is in" not in warnings_of(changed)
 
 
-@pytest.mark.parametrize(("shift", "words"), [(30, "have not reached"), (-30, "peaks where")])
-def test_samples_far_from_the_data_in_energy(moons, shift, words):
+@pytest.mark.parametrize(
+    ("shift", "acceptance", "words"),
+    [(30, 0.6, "have not reached"), (30, np.nan, "too few"), (-30, 0.6, "peaks where")],
+)
+def test_samples_far_from_the_data_in_energy(moons, shift, acceptance, words):
     energies = {**moons.energies, "samples": moons.energies["samples"] + shift}
-    assert words in warnings_of(replace(moons, energies=energies))
+    history = moons.history.assign(acceptance=acceptance)
+    assert words in warnings_of(replace(moons, energies=energies, history=history))
 
 
 def test_low_acceptance_is_judged_by_its_last_known_value(moons):

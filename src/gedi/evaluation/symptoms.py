@@ -188,7 +188,9 @@ def symptoms(signs: Signs) -> Iterator[Symptom]:
     if signs.sizes is not None and signs.prior is not None:
         yield from _of_sizes(signs.sizes, signs.prior)
     if signs.method in _DENSITY:
-        yield from _of_samples(signs.energies)
+        yield from _of_samples(
+            signs.energies, by_chains=not math.isnan(_last(signs.history, "acceptance"))
+        )
         yield from _of_flatness(signs.energies)
         yield from _of_regret(signs.regret)
         yield from _of_comparisons(signs)
@@ -381,7 +383,7 @@ def _of_sizes(sizes: Integers, prior: Floats) -> Iterator[Symptom]:
         )
 
 
-def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
+def _of_samples(energies: Mapping[str, Quartiles], *, by_chains: bool) -> Iterator[Symptom]:
     """Samples whose energies differ from those of the data: the density is not learned yet."""
     data, samples = energies.get("data"), energies.get("samples")
     if data is None or samples is None:
@@ -391,11 +393,15 @@ def _of_samples(energies: Mapping[str, Quartiles]) -> Iterator[Symptom]:
         return
     if difference > 0:
         name: Name = "samples that are noise"
-        cause = "less likely than the data, as the chains have not reached the data"
-        change = (
-            "Use more or longer steps (--sampler.n-steps, --sampler.step-size), or train longer "
-            "(--max-iter)."
-        )
+        if by_chains:
+            cause = "less likely than the data, as the chains have not reached the data"
+            change = (
+                "Use more or longer steps (--sampler.n-steps, --sampler.step-size), or train "
+                "longer (--max-iter)."
+            )
+        else:
+            cause = "less likely than the data, of which there are too few for so many features"
+            change = "Train on more rows, or on fewer features."
     else:
         name = "peaks without data"
         cause = "likelier than the data, as the density has peaks where there are no data"
