@@ -13,7 +13,7 @@ from gedi.deadline import Deadline
 from gedi.evidence.groups import Groups
 from gedi.report import verdict_of, write
 from gedi.report.content import report_content
-from gedi.report.findings import find, sampling_rounds
+from gedi.report.findings import find, rows_in_time, sampling_rounds
 from gedi.rules import Rule
 from gedi.settings import WeightSettings
 from gedi.training.hooks import StopWhen
@@ -51,6 +51,23 @@ def test_clusters_are_compared_with_labels_only_if_there_are_labels(fit, labelle
     without = find(fit.trained, replace(labelled, labels=None), fit.settings)
     assert not {"NMI", "ARI", "accuracy"} & without.metrics.keys()
     assert without.collapse_gap == with_labels.collapse_gap
+
+
+def test_without_time_a_report_is_of_some_rows_which_keep_their_numbers(fit, labelled, shortly):
+    repeated = np.resize(np.arange(len(labelled.x)), 20_000)
+    many = labelled.subset(repeated)
+    assert rows_in_time(fit.trained, many, Deadline()) is many
+    assert rows_in_time(fit.trained, many, Deadline.after(600)) is many
+    late = Deadline.after(0)
+    some = rows_in_time(fit.trained, many, late)
+    assert len(some.x) == 5000 and some.n_rows == 20_000
+    np.testing.assert_array_equal(some.x, many.x[some.numbers])
+    found = find(fit.trained, some, fit.settings, deadline=late)
+    content = report_content(fit, found, some, [], deadline=late)
+    assert found.sizes.sum() == 5000
+    assert content.dataset == "heaps, a sample of its 20,000 rows"
+    np.testing.assert_array_equal(content.unusual.numbers, some.numbers[content.unusual.rows])
+    assert content.unusual.numbers.max() > 5000
 
 
 def test_sizes_and_energies_are_those_of_the_data(found, labelled):

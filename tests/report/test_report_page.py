@@ -507,11 +507,11 @@ def test_features_are_ordered_by_how_much_clusters_differ():
 def test_the_least_typical_rows_come_with_reasons(table, tmp_path):
     reasons = [[("mean smoothness", "1.00 (typical 0.10, +7.1 nats)")], []]
     scores, p, sure = np.array([[-9.5, -4], [0.0017, 0.02], [0.03, 1]])
-    unusual = Unusual(np.array([17, 3]), scores, p, sure, reasons, 9)
+    unusual = Unusual(np.array([17, 3]), np.array([170, 30]), scores, p, sure, reasons, 9)
     changed = replace(table, unusual=unusual)
     first, second = feature_table.unlikely_rows(changed)
-    assert (first.number, first.score, first.p_value) == (17, "-9.500", "0.0017")
-    assert first.confidence == "0.030" and first.standing_out == reasons[0] and second.number == 3
+    assert (first.number, first.score, first.p_value) == (170, "-9.500", "0.0017")
+    assert first.confidence == "0.030" and first.standing_out == reasons[0] and second.number == 30
     path = tmp_path / "report.html"
     write(path, changed)
     page = path.read_text()

@@ -43,6 +43,15 @@ def test_predictions_agree_with_each_other(trained):
     assert max(np.mean(found.clusters == labels), np.mean(found.clusters != labels)) > 0.95
 
 
+def test_clusters_alone_are_those_of_predictions(trained):
+    rng = np.random.default_rng(0)
+    x = heaps()[0][rng.integers(len(heaps()[0]), size=5000)] + rng.normal(size=(5000, 2))
+    np.testing.assert_array_equal(trained.clusters(x), trained.predict(x).clusters)
+    assert trained.clusters(x).dtype == np.int64
+    with pytest.raises(DataError, match="2"):
+        trained.clusters(np.ones((3, 5)))
+
+
 def test_a_point_is_judged_alike_in_any_company(trained):
     x, _ = heaps()
     together, alone = trained.predict(x), [trained.predict(x[i : i + 1]) for i in range(20)]

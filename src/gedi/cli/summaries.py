@@ -25,6 +25,7 @@ __all__ = [
     "note_copies",
     "note_groups",
     "note_reading",
+    "note_sample",
     "note_skipped",
     "note_streamed",
     "note_useless_columns",
@@ -100,6 +101,16 @@ def note_streamed(dataset: Dataset) -> None:
             f"note: {dataset.n_rows:,} rows are streamed; scaling, noise and report use "
             f"{len(dataset.x):,} of them, chosen at random",
             file=sys.stderr,
+        )
+
+
+def note_sample(sample: Dataset, whole: Dataset, console: Console) -> None:
+    """Print that the figures are those of a sample of the rows, where they are."""
+    if len(sample.x) < len(whole.x):
+        _note(
+            console,
+            f"the time was up, so these figures and the report are those of {len(sample.x):,} of "
+            f"the {len(whole.x):,} rows, evenly spaced: gedi evaluate measures all of them",
         )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from gedi import report
 from gedi.cli.run_writer import CHECKPOINT_SECONDS, RunWriter
 from gedi.cli.signals import stoppable
-from gedi.cli.summaries import note_copies, note_useless_columns, print_summary
+from gedi.cli.summaries import note_copies, note_sample, note_useless_columns, print_summary
 from gedi.data.dataset import Dataset
 from gedi.distributed import agree, anywhere, from_first
 from gedi.errors import DivergenceError, RunError
@@ -22,7 +22,7 @@ from gedi.evaluation.symptoms import quartiles_of
 from gedi.evaluation.words import names_of_words
 from gedi.printable import printable
 from gedi.report.content import report_content
-from gedi.report.findings import Findings, find
+from gedi.report.findings import Findings, find, rows_in_time
 from gedi.runs import Run
 from gedi.runs.names import BEFORE, ClusterNames
 from gedi.training.custom import Custom
@@ -63,6 +63,9 @@ def train_and_report(
         return INTERRUPTED
     named = run.groups is not None
     groups = session.custom.groups
+    whole = dataset
+    if groups is None:  # whose rows are numbers of rows in all data
+        dataset = rows_in_time(fit.trained, whole, session.deadline)
     findings = find(
         fit.trained,
         dataset,
@@ -85,7 +88,7 @@ def train_and_report(
             values=names,
             deadline=session.deadline,
         )
-        drift = _drift(run, fit, dataset, names)
+        drift = _drift(run, fit, whole, names)
         changes = [] if drift is None else str(drift).splitlines()
         content = replace(content, number=run.number, drift=changes)
         report.write(run.path / "report.html", content)
@@ -93,10 +96,11 @@ def train_and_report(
             run.save_drift(str(drift))
         # Last, as a run with a result is not resumed.
         judged = report.verdict_of(content)
-        _write_result(run, fit, findings, drift, judged)
+        _write_result(run, fit, findings, drift, judged, n_rows=whole.n_rows)
     except OSError as error:
         raise _unwritable(run, error) from error
     print_summary(fit, findings, judged, run.path, names)
+    note_sample(dataset, whole, console)
     for line in changes:
         print(printable(line))
     return 0
@@ -301,7 +305,13 @@ def _next_steps(run: Run) -> list[str]:
 
 
 def _write_result(
-    run: Run, fit: Fit, findings: Findings, drift: Drift | None, judged: report.Verdict
+    run: Run,
+    fit: Fit,
+    findings: Findings,
+    drift: Drift | None,
+    judged: report.Verdict,
+    *,
+    n_rows: int,
 ) -> None:
     normalizer = fit.trained.normalizer
     run.save_result(
@@ -314,6 +324,7 @@ def _write_result(
             "agreement": fit.agreement,
             "cohesion": findings.cohesion,
             "normalizer": None if normalizer is None else normalizer._asdict(),
+            "n_rows": n_rows,
             "cluster_sizes": findings.sizes.tolist(),
             "metrics": findings.metrics,
             "energies": {

@@ -22,6 +22,7 @@ __all__ = [
     "without_rounding",
 ]
 
+_LOOKED_AT = 1000  # rows in which a column must go up by one before all rows are looked at
 _ROUNDING = 1e-12  # of a value in float64, after some computation
 
 
@@ -49,6 +50,8 @@ class Dataset:
             None without texts.
         pictures: a small copy of the photograph that each row is the features of, bytes
             (n, 3, H, W); None if the rows are no features of photographs.
+        numbers: of a sample, the number of each row in the data, (n,); None if these are all rows.
+        n_whole: of a sample, the number of rows in the data; None if these are all rows.
     """
 
     name: str
@@ -65,11 +68,13 @@ class Dataset:
     notes: tuple[str, ...] = ()
     texts: "Texts | None" = None
     pictures: NDArray[np.uint8] | None = None
+    numbers: NDArray[np.int64] | None = None
+    n_whole: int | None = None
 
     @property
     def n_rows(self) -> int:
         """The number of rows that are trained on."""
-        return len(self.x)
+        return len(self.x) if self.n_whole is None else self.n_whole
 
     @property
     def reading(self) -> tuple[str, ...]:
@@ -87,12 +92,19 @@ class Dataset:
             self, x=self.x[index], labels=labels, files=files, texts=texts, pictures=pictures
         )
 
+    def sample(self, n: int) -> "Dataset":
+        """At most n rows that are evenly spaced, and know their numbers."""
+        if n >= len(self.x):
+            return self
+        numbers = np.linspace(0, len(self.x) - 1, n).astype(np.int64)
+        return replace(self.subset(numbers), numbers=numbers, n_whole=self.n_rows)
+
     @property
     def titles(self) -> "Sequence[str]":
         """What each row is called: its text, its file, or its number; (n,)."""
         if self.texts is not None:
             return self.texts
-        return self.files or _RowNumbers(len(self.x))
+        return self.files or _RowNumbers(len(self.x) if self.numbers is None else self.numbers)
 
     @property
     def are_features(self) -> bool:
@@ -101,16 +113,16 @@ class Dataset:
 
 
 class _RowNumbers(Sequence[str]):
-    """Numbers of rows as texts."""
+    """Numbers of rows as texts: those up to n, or given ones (n,)."""
 
-    def __init__(self, n: int) -> None:
-        self._n = n
+    def __init__(self, numbers: int | NDArray[np.int64]) -> None:
+        self._numbers = range(numbers) if isinstance(numbers, int) else numbers
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._numbers)
 
     def __getitem__(self, index: Any) -> Any:
-        return f"row {range(self._n)[index]}"
+        return f"row {self._numbers[index]}"
 
 
 def constant_features(x: Values) -> NDArray[np.intp]:
@@ -151,5 +163,7 @@ def counting_columns(dataset: Dataset) -> list[str]:
     """Names of the columns of a table that go up by one from row to row, such as row numbers."""
     if dataset.image_shape is not None or len(dataset.x) < 10:
         return []
-    steps = np.flatnonzero((dataset.x[1:] - dataset.x[:-1] == 1).all(axis=0))
+    x = dataset.x
+    steps = np.flatnonzero((np.diff(x[:_LOOKED_AT], axis=0) == 1).all(axis=0))
+    steps = steps[(np.diff(x[:, steps], axis=0) == 1).all(axis=0)]
     return [dataset.feature_names[i] for i in steps] if dataset.feature_names else []

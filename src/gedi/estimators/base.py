@@ -57,7 +57,7 @@ from gedi.training.hooks import Hook, Record
 from gedi.training.plan import plan_views
 from gedi.training.progress import Progress
 from gedi.training.session import Fit, Session, start
-from gedi.training.trained import OutlierExplanation, Prediction, TrainedModel, confidence
+from gedi.training.trained import OutlierExplanation, TrainedModel, confidence
 
 __all__ = ["BaseGEDI"]
 
@@ -193,7 +193,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return self._names(self._prediction(X).clusters)
+        rows = self._rows(X)
+        return self._names(self.model_.clusters(rows))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """p(y|x), (n, c).
@@ -201,7 +202,10 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return self._prediction(X).probabilities
+        rows = self._rows(X)
+        logits = self.model_.logits(rows, with_base=False)
+        probabilities: NDArray[np.float64] = logits.softmax(-1).numpy()
+        return probabilities
 
     def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """The embedding of points: the features of the encoder, before the head, (n, e).
@@ -222,7 +226,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Args:
             X: points (n, d), or images as they were fitted.
         """
-        return self._prediction(X).log_density
+        rows = self._rows(X)
+        return self.model_.predict(rows).log_density
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """How typical points are, (n,): the lower, the more unusual, as in scikit-learn.
@@ -582,10 +587,6 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             self.features_ = found.fit(x)
         return self.features_.transform(x)
 
-    def _prediction(self, x: Any) -> Prediction:
-        rows = self._rows(x)
-        return self.model_.predict(rows)
-
     def _checked(self, x: Any) -> tuple[NDArray[np.floating], tuple[int, ...]]:
         """Checked points to fit, and the shape of one point; the library of a frame is kept."""
         rows, shape = flatten(self._points(x, reset=True))
@@ -682,11 +683,12 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
         settings = settings or self._settings(n_clusters, prior, strengths, names)
         fit = self._run(start(dataset, settings, custom=custom))
-        prediction = fit.trained.predict(rows)
+        clusters = fit.trained.clusters(rows)
         self._keep(fit)
         self.input_shape_ = input_shape
         if fit.trained.outliers is None:
-            self.offset_ = _quantile(prediction.log_density, share, weights)
+            scores = fit.trained.outlier_scores(rows)
+            self.offset_ = _quantile(scores, share, weights)
         else:
             self.offset_ = fit.trained.outlier_threshold(share)
         _warn(fit)
@@ -698,7 +700,7 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        return prediction.clusters
+        return clusters
 
     def _keep(self, fit: Fit) -> None:
         """Set the learned attributes of any training."""

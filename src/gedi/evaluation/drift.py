@@ -197,7 +197,7 @@ def drift_of(
         names: of the columns.
         titles: names of the clusters.
     """
-    codes = trained.predict(x).clusters
+    codes = trained.clusters(x)
     c = trained.n_clusters
     old, new = np.asarray(x[:n_before], np.float64), np.asarray(x[n_before:], np.float64)
     old_codes, new_codes = codes[:n_before], codes[n_before:]

@@ -66,7 +66,7 @@ def clustering_measures(trained: TrainedModel, test: Dataset) -> dict[str, float
         DataError: for points without labels, or that do not fit the model.
     """
     labels = _labels_of(test)
-    return agreement(labels, trained.predict(test.x).clusters)
+    return agreement(labels, trained.clusters(test.x))
 
 
 @torch.no_grad()

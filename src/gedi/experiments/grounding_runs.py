@@ -171,7 +171,7 @@ def _observed(cell: RuleCell, train: Dataset) -> _Observed:
 def _measures(cell: RuleCell, fit: Fit, observed: _Observed, test: Dataset) -> Tree:
     assert test.labels is not None  # refused before
     trained, task, groups = fit.trained, observed.task, observed.groups
-    clusters = trained.predict(test.x).clusters
+    clusters = trained.clusters(test.x)
     figures = agreement(test.labels, clusters)
     rng = np.random.default_rng(cell.seed + 1)
     most = min(_TEST_IMAGES, len(test.x)) // task.n_symbols

@@ -89,7 +89,7 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
         # The other run may use another network: it makes features of the same raw things.
         whole = other.new_data(desk.run.source.data, text=desk.run.source.text)
         rows = desk.population.rows
-        both: np.ndarray = other.load_model().predict(whole.x[rows]).clusters
+        both: np.ndarray = other.load_model().clusters(whole.x[rows])
         return both
     x = desk.population.dataset.x
     if other.n_features != x.shape[1]:
@@ -97,7 +97,7 @@ def clusters_by(desk: Desk, other: Run) -> np.ndarray:
             f"{other.path}: expected {x.shape[1]} features, the number in {desk.run.path}, "
             f"got {other.n_features}"
         )
-    found: np.ndarray = other.load_model().predict(x).clusters
+    found: np.ndarray = other.load_model().clusters(x)
     return found
 
 

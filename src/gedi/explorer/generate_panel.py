@@ -76,7 +76,7 @@ def chain_positions(
         for rounds in _ROUNDS:
             yield f"after {rounds} rounds of moves", next(places)
         end = next(places)
-    clusters = [desk.names.of(int(k)) for k in trained.predict(end).clusters]
+    clusters = [desk.names.of(int(k)) for k in trained.clusters(end)]
     yield f"done; clusters: {', '.join(clusters)}", end
 
 

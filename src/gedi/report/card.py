@@ -74,7 +74,7 @@ def _header(run: Run) -> str:
 
 
 def _data(run: Run, result: dict[str, Any]) -> Iterator[str]:
-    n = sum(map(int, result["cluster_sizes"]))
+    n = int(result.get("n_rows") or sum(result["cluster_sizes"]))
     sources = (run.source, *(() if run.growth is None else run.growth.sources))
     files = phrases.sentence_list(dict.fromkeys(_file(source.data) for source in sources))
     yield "## Data"
@@ -119,6 +119,8 @@ def _clusters(run: Run, result: dict[str, Any], trained: TrainedModel) -> Iterat
     yield "## Clusters"
     if run.number is not None:
         yield f"{_plain(run.number)}."
+    if total < int(result.get("n_rows") or 0):
+        yield f"In a sample of {total:,} {_points(run)}:"
     yield _table(("cluster", *(["name"] if names else []), "points", "share"), rows)
     if len(sizes) > _MOST_CLUSTERS:
         yield f"{len(sizes) - _MOST_CLUSTERS} more clusters are not listed."

@@ -37,6 +37,7 @@ class Unusual(NamedTuple):
 
     Attributes:
         rows: their places, (k,).
+        numbers: their numbers in the data, which differ from the places in a sample, (k,).
         scores: outlier scores in nats, (k,).
         p_values: shares of rows that are at least as unusual, (k,).
         confidence: how sure the cluster is, see `gedi.GEDI.predict_confidence`, (k,).
@@ -46,6 +47,7 @@ class Unusual(NamedTuple):
     """
 
     rows: Integers
+    numbers: Integers
     scores: Floats
     p_values: Floats
     confidence: Floats
@@ -385,6 +387,7 @@ def _unusual(
     within = trained.outlier_p_values(scores, prediction.clusters[rows])
     return Unusual(
         rows=rows,
+        numbers=rows if dataset.numbers is None else dataset.numbers[rows],
         scores=scores,
         p_values=trained.outlier_p_values(scores),
         confidence=confidence(prediction.probabilities[rows], within),

@@ -172,7 +172,7 @@ def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
     colors, unusual = hex_colors(content.n_clusters), content.unusual
     return [
         UnlikelyRow(
-            number=int(i),
+            number=int(number),
             cluster=int(content.clusters[i]),
             color=colors[content.clusters[i]],
             confidence=f"{sure:.3f}",
@@ -180,7 +180,7 @@ def unlikely_rows(content: ReportContent) -> list[UnlikelyRow]:
             p_value=f"{p:.2g}",
             standing_out=reasons,
         )
-        for i, score, p, sure, reasons in zip(*unusual[:5], strict=True)
+        for i, number, score, p, sure, reasons in zip(*unusual[:6], strict=True)
     ]
 
 

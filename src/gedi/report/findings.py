@@ -34,13 +34,17 @@ from gedi.training.monitor import Monitor
 from gedi.training.trained import Prediction, TrainedModel
 from gedi.views.build import build_views, together
 
-__all__ = ["Findings", "find", "sampling_rounds"]
+__all__ = ["Findings", "find", "rows_in_time", "sampling_rounds"]
 
 _SAMPLES = 512
 _COSTLY_SAMPLES = 100  # of convolutional networks and plug-ins, which may be slow
 _SAMPLING = 0.3  # share of the time for samples
 _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
-_POINTS = 10_000  # for the collapse gap and the foils
+_POINTS, _FEWER_POINTS = 10_000, 2000  # for the collapse gap and the foils, and in a hurry
+_HURRY = 3.0  # seconds that are left
+_PREDICTING = 0.5  # share of the time for predictions
+_FEWEST_ROWS = 5000  # with predictions, if there is no time for more
+_TRIED = 256  # rows by which the time for others is estimated
 _NEIGHBOURED = 5000  # points among which neighbours are looked for
 _PART = 500
 _SCORED = 300  # images, and foils of each kind, with scores
@@ -101,6 +105,22 @@ class Findings:
     words: list[list[str]] = field(default_factory=list)
 
 
+def rows_in_time(trained: TrainedModel, dataset: Dataset, deadline: Deadline) -> Dataset:
+    """The data set, or a sample of as many rows as can be predicted in half of the time.
+
+    Args:
+        trained: the model.
+        dataset: the data.
+        deadline: when the report should be there; without one there is time for all rows.
+    """
+    if not deadline.is_set:
+        return dataset
+    begun = time.perf_counter()
+    trained.predict(dataset.x[:_TRIED])
+    per_second = min(_TRIED, len(dataset.x)) / (time.perf_counter() - begun)
+    return dataset.sample(max(_FEWEST_ROWS, int(deadline.share(_PREDICTING).left * per_second)))
+
+
 @torch.no_grad()
 def find(
     trained: TrainedModel,
@@ -122,12 +142,13 @@ def find(
         groups: groups of these points that obey a rule, if there are any.
         held_out: points that the network was not trained on, scaled, (m, d), to compare its density
             with that of the base; None or none means points of `dataset`.
-        deadline: when it is near, samples are drawn in fewer rounds.
+        deadline: when it is near, samples are drawn in fewer rounds, and fewer points are used.
     """
     generator = Generator().manual_seed(settings.seed)
     prediction = trained.predict(dataset.x)
     n, d = dataset.x.shape
-    chosen = torch.randperm(n, generator=generator)[: affordable(_POINTS, d)].numpy()
+    n_points = affordable(_POINTS if deadline.left > _HURRY else _FEWER_POINTS, d)
+    chosen = torch.randperm(n, generator=generator)[:n_points].numpy()
     z = trained.scaling(dataset.x[chosen])
     n_anchors = settings.sampler.n_anchors
     view = together(

@@ -21,7 +21,7 @@ class EndCosts(NamedTuple):
     """Seconds that the end takes, by trials on a few points.
 
     Attributes:
-        predictions: of the predictions of all points, which there must be.
+        predictions: of the clusters of all points, which there must be.
         rest: of log Z and the measurements of the report, which can do with fewer points.
     """
 
@@ -43,7 +43,7 @@ def end_costs(
     Args:
         model: the network, on any device; of several, one will be left.
         monitor: measures the training, with at least a point.
-        n_points: the number of points that are predicted.
+        n_points: the number of points that get clusters.
         n_reported: the number of points of the report.
         n_draws: the number of draws of the base, for a residual of one.
         n_scored: the number of held-out images, whose energies need gradients.
@@ -52,6 +52,7 @@ def end_costs(
     exact = copy.deepcopy(model).cpu().double().eval()
     with torch.no_grad():
         predicted = _seconds(lambda: exact(some.cpu().double())) / len(some)
+        clustered = _seconds(lambda: exact(some.cpu().double(), with_base=False)) / len(some)
         seen = _seconds(lambda: model(some)) / len(some)
         viewed = _seconds(lambda: _view(model, monitor, some)) / len(some)
         drawn = 0.0
@@ -60,7 +61,7 @@ def end_costs(
     members = math.prod(model.head.bias.shape[:-1])
     # The report needs a view, its logits, and twice those of the points.
     rest = n_reported * (viewed + 3 * seen) + n_draws * drawn + n_scored * 2 * predicted
-    return EndCosts(n_points * predicted / members, rest / members)
+    return EndCosts(n_points * clustered / members, rest / members)
 
 
 def _view(model: EnergyClassifier, monitor: Monitor, x: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ def carry(
     old, new = (np.sort(rng.permutation(rows)[:_ROWS]) for rows in (old, new))
     rows = np.concatenate([old, new])
     points = np.asarray(x[rows])
-    codes = trained.predict(points).clusters.copy()
+    codes = trained.clusters(points)
     is_new = rows >= n_before
     groups, unknown = _appeared(trained, points, is_new, seed)
     in_group = groups >= 0

@@ -149,7 +149,7 @@ def fit(
     """Train on an array, or on a data set from `gedi.load` or `gedi.load_stream`.
 
         result = gedi.fit(x, n_clusters=3)
-        result.trained.predict(x).clusters
+        result.trained.clusters(x)
 
     Args:
         x: points, (n, d), in any units, or a data set.
@@ -581,7 +581,9 @@ class Session:
         )
 
     def _end_costs(self) -> EndCosts:
-        n_points = 0 if isinstance(self.parts.batches, Stream) else len(self.parts.data)
+        # Reports have time of their own, and can do with a sample.
+        with_clusters = not self.reports and not isinstance(self.parts.batches, Stream)
+        n_points = len(self.parts.data) if with_clusters else 0
         return end_costs(
             self.state.average,
             self.parts.monitor,

@@ -144,6 +144,26 @@ class TrainedModel:
         network = partial(self.exact, with_base=with_base)
         return self._in_parts(network, check_points(x, self.box.low.numel()))
 
+    def clusters(self, x: ArrayLike) -> NDArray[np.int64]:
+        """The most probable clusters of points (n, d) in the user's units, (n,).
+
+        They are those of `predict`, without its scores, and so without the base under the energy.
+
+        Raises:
+            DataError: for a wrong number of columns or values that are not finite.
+        """
+        return self._clusters(check_points(x, self.box.low.numel()))
+
+    @own_state()
+    @torch.no_grad()
+    def _clusters(self, points: Values) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = self._in_parts(self._cluster, points).numpy()[:, 0]
+        return found
+
+    def _cluster(self, z: Tensor) -> Tensor:
+        logits: Tensor = self.exact(z, with_base=False)
+        return logits.argmax(-1, keepdim=True)
+
     def predict(self, x: ArrayLike) -> Prediction:
         """Clusters and scores of points (n, d) in the user's units.
 
@@ -306,7 +326,6 @@ class TrainedModel:
 
     @own_state()
     @torch.no_grad()
-    @own_state()
     def impute(
         self, rows: NDArray[np.float64], generator: Generator, *, draw: bool = False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
