@@ -15,6 +15,7 @@ from gedi.evaluation.measures import (
     detection_measures,
     embedding_measures,
     generation_measures,
+    named_sets,
     outlier_sets,
     some_of,
 )
@@ -186,14 +187,10 @@ def _generation(task: _Task, network: FeatureNetwork) -> dict[str, Any]:
 
 
 def _outliers(task: _Task) -> dict[str, Values]:
-    others: dict[str, Dataset] = {}
-    for text in task.options.against or []:
-        name, path = _named(text)
-        data = task.run.other_data(path, skip_bad=task.options.skip_bad)
-        name = name or data.name
-        if name in others:
-            raise SettingsError(f"--against: two sets are called {name!r}: name them, as NAME=PATH")
-        others[name] = data
+    others = named_sets(
+        task.options.against or [],
+        lambda path: task.run.other_data(path, skip_bad=task.options.skip_bad),
+    )
     n = task.options.n_samples or _POINTS
     outliers = outlier_sets(task.dataset, others, n=n, generator=task.generator())
     if not outliers:
@@ -202,15 +199,6 @@ def _outliers(task: _Task) -> dict[str, Values]:
             "sets of outliers with --against"
         )
     return outliers
-
-
-def _named(text: str) -> tuple[str | None, str]:
-    """The name and the path in NAME=PATH; the name is None if the text is only a path."""
-    name, equals, path = text.partition("=")
-    # After a slash, the sign belongs to a path or to a name on the hub.
-    if not equals or not name or "/" in name:
-        return None, text
-    return name, path
 
 
 def _detection(task: _Task, outliers: dict[str, Values]) -> dict[str, Any]:

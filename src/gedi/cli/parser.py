@@ -524,7 +524,10 @@ def _reproduce() -> ArgumentParser:
         help="data sets, as for train; by default those of the preset",
     )
     parser.add_argument(
-        "--against", type=str, nargs="+", help="for ood: additional sets of images, as outliers"
+        "--against",
+        type=str,
+        nargs="+",
+        help="for ood: additional sets of images as outliers, as PATH or NAME=PATH",
     )
     parser.add_argument(
         "--image-size", type=int | None, help="resize all images to squares of this many pixels"

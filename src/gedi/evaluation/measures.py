@@ -3,7 +3,7 @@
 Data are in the user's units. Labels are compared with, never trained on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from gedi.data.dataset import Dataset, Values
-from gedi.errors import DataError, GediError
+from gedi.errors import DataError, GediError, SettingsError
 from gedi.evaluation.clustering import agreement
 from gedi.evaluation.embedding import knn_accuracy, linear_probe_accuracy
 from gedi.evaluation.generation import generation_report
@@ -41,6 +41,7 @@ __all__ = [
     "detection_scores",
     "embedding_measures",
     "generation_measures",
+    "named_sets",
     "outlier_sets",
     "some_of",
     "usual_gap",
@@ -302,6 +303,29 @@ def detection_measures(
         detection_scores(trained, test.x),
         {name: detection_scores(trained, x) for name, x in outliers.items()},
     )
+
+
+def named_sets(given: Sequence[str], read: Callable[[str], Dataset]) -> dict[str, Dataset]:
+    """Sets of outliers that a command was given as PATH or NAME=PATH, by their names.
+
+    Args:
+        given: paths, or names with paths.
+        read: reads a path.
+
+    Raises:
+        SettingsError: if two sets have one name.
+    """
+    sets: dict[str, Dataset] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        # After a slash, the sign belongs to a path or to a name on the hub.
+        named = bool(equals and name and "/" not in name)
+        data = read(path if named else text)
+        name = name if named else data.name
+        if name in sets:
+            raise SettingsError(f"--against: two sets are called {name!r}: name them, as NAME=PATH")
+        sets[name] = data
+    return sets
 
 
 def outlier_sets(

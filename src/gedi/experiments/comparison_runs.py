@@ -18,6 +18,7 @@ from gedi.evaluation.measures import (
     detection_measures,
     embedding_measures,
     generation_measures,
+    named_sets,
     outlier_sets,
 )
 from gedi.experiments.cells import Filled, Workspace, filled
@@ -63,7 +64,8 @@ class ComparisonRequest:
         data: data sets; None for those of the preset.
         methods: keys of `METHODS`; None for all.
         seeds: number of seeds; None for that of the preset.
-        against: other sets of images, outliers in the table "ood"; None for those of the preset.
+        against: other sets of images as PATH or NAME=PATH, outliers in the table "ood"; None for
+            those of the preset.
         image_size: side in pixels to which images are resized; None: they keep their size.
     """
 
@@ -136,10 +138,9 @@ def _material(name: str, request: ComparisonRequest, workspace: Workspace) -> _M
         if dataset.labels is None:
             raise DataError(f"{name}: expected labels, with which the tables compare the clusters")
     against = (request.against or PRESETS[request.preset].against) if request.table == "ood" else ()
-    others = {
-        Path(other).stem: workspace.load(replace(source, data=other, split=None))
-        for other in against
-    }
+    others = named_sets(
+        against, lambda path: workspace.load(replace(source, data=path, split=None))
+    )
     return _Material(source, train, test, others, features)
 
 
