@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-__all__ = ["NEUTRAL", "PresetKind", "changes_images", "preset"]
+__all__ = ["COLOURS", "NEUTRAL", "PresetKind", "changes_images", "preset"]
 
 PresetKind = Literal["digits", "natural"]
 
@@ -21,6 +21,9 @@ NEUTRAL: dict[str, float] = {
     "blur": 0.0,
     "pixel_noise": 0.0,
 }
+
+COLOURS = ("jitter", "grey")
+"""The views of images of three channels alone."""
 
 # Only strengths that are not neutral. The aspect has an effect only if images are cropped.
 _PRESETS: dict[PresetKind, dict[str, float]] = {

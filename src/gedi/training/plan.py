@@ -47,9 +47,22 @@ from gedi.settings.complete import (
     ViewChoice,
     complete,
 )
-from gedi.settings.presets import NEUTRAL, changes_images, preset
+from gedi.settings.presets import COLOURS, NEUTRAL, preset
 from gedi.training.custom import Custom
 from gedi.training.processes import load_libraries
+from gedi.training.refusals import (
+    check_evidence,
+    check_method,
+    check_pool,
+    check_processes,
+    check_restarts,
+    check_vera,
+    check_views,
+    refuse_colour_views,
+    refuse_image_views,
+    refuse_places,
+    refuse_to_find_number,
+)
 from gedi.training.starts import FoundNumber, find_number
 
 __all__ = ["DataShape", "Plan", "default_prior_weight", "grown_settings", "plan", "plan_views"]
@@ -74,7 +87,6 @@ _SEARCH = 0.35  # share of max_time in which the number of clusters is found
 _ITERATIONS = {"base": _SHORT, "exact": 300}  # without chains
 _HEADS = 16  # networks of a head alone, side by side
 _NEIGHBOURS_EXACT = 20  # of which those are views that are mutual
-_COLOURS = ("jitter", "grey")  # views of images of three channels
 
 
 @dataclass(frozen=True)
@@ -261,7 +273,7 @@ def plan(
     if shape.n_points < n_clusters:
         raise DataError(f"{shape.name}: {shape.n_points} points cannot form {n_clusters} clusters")
     if shape.is_stream:
-        _refuse_places(custom)
+        refuse_places(custom)
     network = _network(encoder, method, n_clusters, shape, custom, by_contrast=kind == "base")
     settings = replace(
         settings,
@@ -280,12 +292,12 @@ def plan(
     )
     check(decided)
     if not custom.has_views:
-        _check_views(decided, shape)
-    _check_restarts(decided)
-    _check_pool(decided, custom)
+        check_views(decided, shape.image_shape)
+    check_restarts(decided)
+    check_pool(decided, custom)
     if decided.sampler.kind == "vera":
-        _check_vera(decided, shape)
-    _check_processes(decided, devices * nodes)
+        check_vera(decided, shape.image_shape)
+    check_processes(decided, devices * nodes)
     if decided.data_noise is None and decided.sampler.kind in _ITERATIONS:
         # Held-out points keep its density smooth.
         decided = replace(decided, data_noise=0.0)
@@ -321,7 +333,7 @@ def _number(
     known = _known_number(dataset, settings, custom)
     if known is not None:
         return known, None
-    _check_number_can_be_found(dataset, custom)
+    refuse_to_find_number(dataset, custom)
     if deadline.is_set:
         load_libraries(settings.device, n_processes)
     search = deadline.share(_SEARCH)
@@ -337,17 +349,6 @@ def _known_number(dataset: Dataset, settings: Settings, custom: Custom) -> int |
     if isinstance(settings.prior, list):
         return len(settings.prior)
     return dataset.n_classes if settings.n_clusters is None else None
-
-
-def _check_number_can_be_found(dataset: Dataset, custom: Custom) -> None:
-    """Refuse to look for clusters of images, whose distances mean little, and of symbols."""
-    if dataset.image_shape is not None or custom.names_clusters:
-        what = "images" if dataset.image_shape is not None else "clusters with a meaning"
-        raise SettingsError(
-            "setting n_clusters: expected how many clusters to look for, such as n_clusters=5, or "
-            f"--n-clusters 5 on the command line; auto is not for {what}: `gedi sweep` compares "
-            "several numbers without labels"
-        )
 
 
 def _decided(
@@ -381,8 +382,8 @@ def _decided(
         convolved=convolved,
         chains=settings.sampler.kind not in _ITERATIONS,
     )
-    _check_method(settings, weights, method, custom)
-    _check_evidence(settings, weights, custom)
+    check_method(settings, weights, method, custom)
+    check_evidence(settings, weights, custom)
     restarts = _restarts(
         settings.restarts if "prior" in method.gives else replace(settings.restarts, n=1),
         weights,
@@ -583,52 +584,6 @@ def _cuda_graph(
     return settings.cuda_graph
 
 
-def _refuse_places(custom: Custom) -> None:
-    """Refuse evidence that refers to the places of rows, which a stream does not keep."""
-    known = {
-        "labels": custom.classes,
-        "groups that obey a rule": custom.groups,
-        "positives": custom.positives,
-    }
-    for name, value in known.items():
-        if value is not None:
-            raise SettingsError(
-                f"streaming: {name} are known by the places of rows, which a stream does not keep: "
-                "leave them out, or train on data in memory"
-            )
-
-
-def _check_evidence(settings: Settings, weights: WeightSettings, custom: Custom) -> None:
-    """Refuse two sources of numbers for the clusters, and weights of terms that are absent."""
-    if custom.like is not None and (custom.names_clusters or isinstance(settings.prior, list)):
-        raise SettingsError(
-            "like: clusters have names already, by known classes, a rule, or a prior of their own; "
-            "leave out one of the two"
-        )
-    if weights.evidence != 1 and not custom.names_clusters:
-        raise SettingsError(
-            "setting weights.evidence: expected known classes or groups under a rule, whose weight "
-            "it is; got neither"
-        )
-    evidence = weights.evidence if custom.names_clusters else 0.0
-    if weights.gen == weights.inv == weights.prior == evidence == 0:
-        raise SettingsError("settings weights: all are zero, so there is nothing to train")
-
-
-def _check_processes(settings: Settings, n_processes: int) -> None:
-    """Refuse batches and chains that cannot be shared equally."""
-    sizes = {
-        "batch_size": settings.batch_size or 0,
-        "sampler.buffer_size": settings.sampler.buffer_size or 0,
-    }
-    for name, size in sizes.items():
-        if size % n_processes:
-            raise SettingsError(
-                f"setting {name}: expected a multiple of the {n_processes} processes, which share "
-                f"it equally, got {size}"
-            )
-
-
 def grown_settings(
     settings: CompleteSettings, n_clusters: int, *, seed: int | None, max_time: float | None
 ) -> Settings:
@@ -677,15 +632,15 @@ def plan_views(
         SettingsError: if the data cannot have one of the views.
     """
     if image_shape is None:
-        _check_no_image_views(views)
+        refuse_image_views(views)
         strengths: dict[str, float] = {}
         kind = None
     else:
         kind = views.preset or ("natural" if image_shape[0] == 3 else "digits")
         strengths = preset(kind)
         if image_shape[0] != 3:
-            _check_no_colour(views, image_shape[0])
-            strengths |= {name: NEUTRAL[name] for name in _COLOURS}
+            refuse_colour_views(views, image_shape[0])
+            strengths |= {name: NEUTRAL[name] for name in COLOURS}
     alone = two_views and image_shape is not None
     large = image_shape is not None and min(image_shape[1:]) >= _CONVOLVED
     given = {name: getattr(views, name) for name in strengths}
@@ -710,73 +665,6 @@ def plan_views(
         **{name: _or(given[name], strength) for name, strength in strengths.items()},
     )
     return ViewChoice(**(chosen | decided))
-
-
-def _check_no_image_views(views: ViewSettings) -> None:
-    for name, nothing in (("preset", None), *NEUTRAL.items()):
-        if getattr(views, name) not in (None, nothing):
-            raise SettingsError(f"setting views.{name}: is for images, but these are vectors")
-
-
-def _check_no_colour(views: ViewSettings, n_channels: int) -> None:
-    for name in _COLOURS:
-        if getattr(views, name) not in (None, NEUTRAL[name]):
-            raise SettingsError(
-                f"setting views.{name}: is for images of three channels, but these have "
-                f"{n_channels}: leave it out"
-            )
-
-
-def _check_views(settings: Settings, shape: DataShape) -> None:
-    """Check that INV, if it takes part, has at least one view that suits the data."""
-    views, image_shape = settings.views, shape.image_shape
-    if image_shape is None:
-        steps, crop = ["noise", "dropout"], ""
-        seen = max(views.noise or 0.0, views.dropout) > 0
-    else:
-        unfit = {"crop", "aspect", *(_COLOURS if image_shape[0] != 3 else ())}
-        steps, crop = [name for name in NEUTRAL if name not in unfit], ", or crop below 1,"
-        seen = changes_images({name: getattr(views, name) for name in NEUTRAL})
-    seen = seen or bool(views.own)
-    if settings.weights.inv > 0 and not (seen or views.adversarial or views.neighbours):
-        raise SettingsError(
-            f"settings views: expected one of {', '.join(steps)}, adversarial, neighbours above "
-            f"zero{crop} for this kind of data, as weights.inv is not zero"
-        )
-
-
-def _check_pool(settings: Settings, custom: Custom) -> None:
-    """Refuse a pool for several networks, or where known points name the clusters already."""
-    if not settings.restarts.pool:
-        return
-    if settings.restarts.n != 1 and settings.sampler.kind != "exact":
-        raise SettingsError(
-            "setting restarts.pool: expected false with several networks, because one starts from "
-            f"the best partition; got restarts.n {settings.restarts.n}"
-        )
-    if custom.names_clusters:
-        raise SettingsError(
-            "setting restarts.pool: expected false or null with known classes or groups, which "
-            "name the clusters already"
-        )
-
-
-def _check_restarts(settings: Settings) -> None:
-    """Check that k-means starts at most all restarts, and that warm-ups end before the choice."""
-    chosen, weights = settings.restarts, settings.weights
-    clustering = weights.inv != 0 or weights.prior != 0
-    if (chosen.kmeans or 0) > (chosen.n or 1):
-        raise SettingsError(
-            f"setting restarts.kmeans: expected at most restarts.n, {chosen.n}, got {chosen.kmeans}"
-        )
-    warmup, ramp, iterations = chosen.warmup or 0, chosen.ramp or 0, chosen.iterations or 0
-    if not (chosen.gen and clustering and warmup > 0 and (chosen.n or 1) > 1):
-        return
-    if warmup + ramp > iterations:
-        raise SettingsError(
-            "settings restarts.warmup and restarts.ramp: expected a sum of at most "
-            f"restarts.iterations, {iterations}, got {warmup + ramp}"
-        )
 
 
 def _weights(
@@ -805,57 +693,6 @@ def _weights(
     # A weight at its default was not set by the user.
     unasked = "inv" not in method.gives and chosen.inv == WeightSettings().inv
     return replace(weights, inv=0.0) if unasked else weights
-
-
-def _check_method(
-    settings: Settings, weights: WeightSettings, method: Method, custom: Custom
-) -> None:
-    """Refuse settings that only affect terms which the method does not give."""
-    uses = {
-        "gen": {"weights.gen 0": weights.gen == 0, "encoder.base false": not settings.encoder.base},
-        "inv": {"weights.inv 0": weights.inv == 0},
-        "prior": {
-            "weights.prior 0": weights.prior == 0,
-            "prior null": settings.prior is None,
-            # The best restart is chosen by the gap, which has no meaning without PRIOR.
-            "restarts.n 1": (settings.restarts.n or 1) == 1,
-        },
-        "evidence": {"no labels and no rules": not custom.names_clusters},
-    }
-    wrong = [
-        expected
-        for term, found in uses.items()
-        for expected, holds in found.items()
-        if term not in method.gives and not holds
-    ]
-    if wrong:
-        raise SettingsError(
-            f"setting method: {method.name} gives {', '.join(method.gives)} alone: expected "
-            f"{', '.join(wrong)}"
-        )
-
-
-def _check_vera(settings: Settings, data: DataShape) -> None:
-    """Check that VERA's sampler has one energy to learn, and images with sides it can produce.
-
-    It produces images by doubling their sides twice.
-    """
-    restarts, shape = settings.restarts, data.image_shape
-    if restarts.gen and (restarts.n or 1) > 1:
-        raise SettingsError(
-            "setting restarts.gen: expected false with sampler.kind vera and several restarts, or "
-            "restarts.n 1, as its sampler follows one network; got "
-            f"true with {restarts.n} restarts"
-        )
-    if settings.weights.gen == 0:
-        raise SettingsError(
-            "setting sampler.kind: vera makes the negatives of GEN, which weights.gen 0 leaves out"
-        )
-    if shape is not None and (shape[1] % 4 or shape[2] % 4):
-        raise SettingsError(
-            "setting sampler.kind: vera makes images whose sides are multiples of 4 pixels, got "
-            f"{shape[1]} x {shape[2]}; take langevin, or change their size (--image-size)"
-        )
 
 
 def _vera(chosen: VeraSettings, shape: DataShape) -> VeraSettings:
