@@ -2,16 +2,17 @@
 
     python benchmarks/how_many.py FOLDER [--seeds 1]
     python benchmarks/how_many.py FOLDER --features [--points 3000]
+    python benchmarks/how_many.py --drawn
 
 FOLDER is that of `clustering.py`. The rules are `n_clusters="auto"`; parts of it, namely the best
-score of the pool without the peak of the Gaussians, and the same with 0.1 log c instead of
-0.04 log c; and, of scikit-learn, the silhouette of k-means on at most 1,000 rows, the BIC of a
-Gaussian mixture with full covariances, and the number that HDBSCAN finds by its defaults. "Always
-3" shows what is gained by chance, since most of these tables have 2 to 4 clusters. Seconds are
-processor time on one thread; those of the parts are in "auto".
+score of the pool alone, and the rule without separate parts of the data; and, of scikit-learn, the
+silhouette of k-means on at most 1,000 rows, the BIC of Gaussian mixtures with full covariances, and
+the number that HDBSCAN finds by its defaults. "Always 3" shows what is gained by chance, since most
+of these tables have 2 to 4 clusters. Seconds are processor time on one thread; those of the parts
+are in "auto".
 
-With --features, FOLDER is that of `features.py`, and the rules look at some points of each set
-along their first 100 principal axes.
+With --drawn, tables are drawn from known laws (`drawn_tables.py`). With --features, FOLDER is that
+of `features.py`, and the rules look at some of its points along their first 100 principal axes.
 """
 
 import argparse
@@ -33,17 +34,20 @@ from threadpoolctl import threadpool_limits
 
 from clustering import agreement, table
 from common import missing, provenance, write
+from drawn_tables import drawn_tables
 from gedi.partitions import number_of_clusters
 from groups import SETS, load
 
 NUMBERS = range(2, 16)
 AXES = 100
-MORE = 0.06  # added to the 0.04 of log c
+CREDIBLE = -0.5  # score of a number of Gaussians, in nats below the best, from which it counts
 
 Floats = NDArray[np.float64]
 
 
-def auto(x: Floats, labelings: list[NDArray[np.int64]], seed: int) -> Iterator[dict[str, Any]]:
+def auto(
+    x: Floats, labelings: list[NDArray[np.int64]] | None, seed: int
+) -> Iterator[dict[str, Any]]:
     """The number that GEDI finds, and those of parts of the rule."""
     begin = time.process_time()
     found = number_of_clusters(x, seed)
@@ -54,13 +58,15 @@ def auto(x: Floats, labelings: list[NDArray[np.int64]], seed: int) -> Iterator[d
         "clear": found.clear,
         "rivals": found.rivals,
         "gaussians": found.gaussians,
-        "ARI": agreement(labelings, found.labels),
+        **({} if labelings is None else {"ARI": agreement(labelings, found.labels)}),
         "seconds": round(seconds, 2),
     }
     scores = found.scores
     yield {"rule": "score of the pool alone", "number": max(scores, key=scores.__getitem__)}
-    finer = {c: score + MORE * np.log(c) for c, score in scores.items()}
-    yield {"rule": "the same with 0.1 log c", "number": max(finer, key=finer.__getitem__)}
+    peak = found.gaussians
+    credible = peak is not None and scores.get(peak, CREDIBLE) > CREDIBLE
+    number = peak if credible else max(scores, key=scores.__getitem__)
+    yield {"rule": "GEDI without separate parts", "number": number}
 
 
 def silhouette(x: Floats, seed: int) -> int:
@@ -119,17 +125,38 @@ def of_features(folder: Path, name: str, n_points: int, seed: int) -> Iterator[d
         yield {**row, "seconds": round(time.process_time() - begin, 2)}
 
 
+def of_drawn() -> Iterator[dict[str, Any]]:
+    """The numbers that rules find for tables from known laws, with one seed."""
+    for drawn in drawn_tables():
+        if not missing("how_many_drawn", data=drawn.name, rule="HDBSCAN"):
+            continue
+        x = (drawn.x - drawn.x.mean(0)) / drawn.x.std(0)
+        others = {rule: RULES[rule] for rule in RULES if rule != "always 3"}
+        for row in (
+            *auto(x, None, 0),
+            *({"rule": rule, "number": number(x, 0)} for rule, number in others.items()),
+        ):
+            yield {"data": drawn.name, "family": drawn.family, "truth": drawn.n_clusters, **row}
+
+
 def main() -> None:
     """Fill the cells that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--features", action="store_true")
     parser.add_argument("--points", type=int, default=3000)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    if (options.folder is None) != options.drawn:
+        parser.error("expected FOLDER, or --drawn")
     with threadpool_limits(1):
+        if options.drawn:
+            for row in of_drawn():
+                write("how_many_drawn", row | provenance())
+            return
         for seed in range(options.seeds if options.features else 0):
             for name in SETS:
                 if missing("how_many_features", data=name, seed=seed, rule="HDBSCAN"):

@@ -481,6 +481,42 @@ def how_many(rows: Rows) -> str:
     return f"{by_rule}\n{clear}\n\n{tables}"
 
 
+def how_many_drawn(rows: Rows) -> str:
+    """The share of right numbers by family of drawn tables, those without clusters left out."""
+    some = [row for row in rows if row["truth"] > 1]
+    rules = list(dict.fromkeys(row["rule"] for row in some))
+
+    def right(rule: str) -> Callable[[Rows], str]:
+        def told(own: Rows) -> str:
+            of_rule = [row for row in own if row["rule"] == rule]
+            exact = sum(row["number"] == row["truth"] for row in of_rule)
+            near = sum(abs(row["number"] - row["truth"]) <= 1 for row in of_rule)
+            return f"{exact}, {near} of {len(of_rule)}"
+
+        return told
+
+    by_family = grouped(some, {"tables": "family"}, {rule: right(rule) for rule in rules})
+    all_of_them = grouped(
+        [{**row, "family": "all"} for row in some],
+        {"tables": "family"},
+        {rule: right(rule) for rule in rules},
+    )
+    last = all_of_them.splitlines()[-1]
+    own = [row for row in rows if "rivals" in row]
+    clear = {
+        told: [row for row in own if row["clear"] and (row["truth"] == 1) == (told == "without")]
+        for told in ("with", "without")
+    }
+    near = sum(abs(row["number"] - row["truth"]) <= 1 for row in clear["with"])
+    n = sum(row["truth"] == 1 for row in own)
+    return (
+        f"{by_family.rstrip()}\n{last}\n\nGEDI calls {len(clear['with'])} of its numbers for "
+        f"these tables clear; of these, {near} are within one of the truth. For {n} more tables "
+        "without clusters (one Gaussian, a box) it calls its number clear in "
+        f"{len(clear['without'])} cases."
+    )
+
+
 def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
@@ -1309,6 +1345,7 @@ TABLES = {
     "pool_choice": Table(python("clustering.py FOLDER --choice"), pool_choice),
     "seconds": Table(python("seconds.py"), seconds),
     "how_many": Table(python("how_many.py FOLDER"), how_many),
+    "how_many_drawn": Table(python("how_many.py --drawn"), how_many_drawn),
     "outliers": Table(python("outliers.py FOLDER"), outliers),
     "compared_clusters": Table(
         python("clustering.py FOLDER"), clusters_by_method, "clustering", measured_here

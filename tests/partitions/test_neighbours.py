@@ -13,6 +13,7 @@ from gedi.partitions.neighbours import (
     mutual,
     nearest,
     nearest_by_products,
+    parts_of,
     spanning_tree,
 )
 
@@ -86,6 +87,12 @@ def test_products_find_the_same_neighbours(n, k):
 def test_mutual_neighbours_are_pairs_that_name_each_other():
     index = np.array([[1, 2], [0, 3], [3, 1], [2, 0]])
     assert mutual(index).tolist() == [[0, 1], [2, 3]]
+
+
+def test_parts_are_what_neighbours_connect_in_either_direction():
+    index = np.array([[1], [0], [1], [4], [3]])
+    assert sorted(parts_of(index, np.ones((5, 1), bool))) == [2, 3]
+    assert sorted(parts_of(index, np.array([1, 1, 0, 1, 1], bool)[:, None])) == [1, 2, 2]
 
 
 def test_modularity_of_two_triangles_that_one_pair_joins():

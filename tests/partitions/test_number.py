@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.datasets import make_moons
+from sklearn.datasets import make_circles, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from gedi.deadline import Deadline
@@ -42,6 +42,23 @@ def test_shapes_that_are_not_gaussian_are_counted():
     found = number_of_clusters(x, seed=0)
     assert found.n_clusters == 2 and found.gaussians is None
     assert adjusted_rand_score(y, found.labels) == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_rings_are_counted_by_the_parts_that_neighbours_connect(seed):
+    x, y = make_circles(800, noise=0.05, factor=0.5, random_state=seed)
+    found = number_of_clusters(x, seed=seed)
+    assert found.n_clusters == found.parts == 2
+    assert adjusted_rand_score(y, found.labels) == 1
+
+
+def test_parts_without_support_of_their_number_are_not_believed(monkeypatch):
+    x, _ = blobs([60] * 5, 20)
+    monkeypatch.setattr("gedi.partitions.number._separate_parts", lambda z: 3)
+    assert number_of_clusters(x, seed=0).n_clusters == 5  # by the Gaussians and the score
+    monkeypatch.setattr("gedi.partitions.number.gaussian_peak", lambda *_: None)
+    found = number_of_clusters(x, seed=0)
+    assert found.n_clusters == 5 and found.scores[3] < -0.3
 
 
 def test_one_gaussian_is_not_clear():

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
@@ -17,6 +18,7 @@ __all__ = [
     "mutual",
     "nearest",
     "nearest_by_products",
+    "parts_of",
     "spanning_tree",
 ]
 
@@ -76,6 +78,19 @@ def mutual(index: NDArray[np.int64]) -> NDArray[np.int64]:
     own = np.repeat(np.arange(n), k)
     graph = sparse.csr_matrix((np.ones(n * k), (own, index.ravel())), (n, n))
     return np.stack(sparse.triu(graph.multiply(graph.T), 1).nonzero(), 1)
+
+
+def parts_of(index: NDArray[np.int64], near: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of rows in each part of the graph that neighbours connect, (m,).
+
+    Args:
+        index: the neighbours of each row, (n, k).
+        near: which of them are near enough to connect parts, (n, k).
+    """
+    n = len(index)
+    row, place = near.nonzero()
+    graph = sparse.csr_matrix((np.ones(len(row)), (row, index[row, place])), (n, n))
+    return np.bincount(connected_components(graph, directed=False)[1])
 
 
 def modularity(codes: NDArray[np.int64], pairs: NDArray[np.int64]) -> float:

@@ -12,12 +12,14 @@ from gedi.partitions.best import best_partition
 from gedi.partitions.choice import NEIGHBOURS, best_score, gaussian_peak, least_rows
 from gedi.partitions.columns import comparable
 from gedi.partitions.mixtures import k_means
-from gedi.partitions.neighbours import modularity, mutual, nearest
+from gedi.partitions.neighbours import modularity, mutual, nearest, parts_of
 from gedi.partitions.pool import Pool
 
 __all__ = ["NumberOfClusters", "number_of_clusters"]
 
 DOUBT = 0.5  # a number with a lower score, in nats, is not believed
+TORN = 0.3  # a number of separate parts of the data with a lower score is not believed
+SEPARATE = 10  # neighbours by which rows are in one part
 MARGIN = 0.1  # two scores that are closer are about equal
 SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
@@ -45,6 +47,7 @@ class NumberOfClusters:
             number does.
         labels: the partition (n,), from 0.
         agreement: that of `BestPartition`, at this number.
+        parts: the number of parts of the data that no neighbours connect.
         stopped: whether the time was up before all numbers, and the Gaussians, were compared.
         rows: the number of rows on which numbers were compared, if there was no time for more;
             otherwise None.
@@ -55,6 +58,7 @@ class NumberOfClusters:
     gaussians: int | None
     labels: NDArray[np.int64] = field(repr=False)
     agreement: float = 1.0
+    parts: int = 1
     stopped: bool = False
     rows: int | None = None
 
@@ -98,10 +102,11 @@ class NumberOfClusters:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The scores of numbers of clusters, the clear number of Gaussians, and `stopped`."""
+    """The scores of numbers of clusters, and the rest as in `NumberOfClusters`."""
 
     scores: dict[int, float]
     gaussians: int | None
+    parts: int
     stopped: bool
 
 
@@ -114,15 +119,22 @@ def number_of_clusters(
 ) -> NumberOfClusters:
     """Find the number of clusters of a table without labels.
 
-    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), it is K, unless the
-       score of K is more than 0.5 below the best: many Gaussians also fit heavy tails.
-    2. Otherwise it is the c for which the best candidate of the pool has the greatest
+    Each number c has a score, which is that of the best candidate of the pool:
 
         log consensus - ½ log(0.02 + crossing) + 0.04 log c
 
-    See `gedi.partitions.choice.choose`. Rows far from all others do not count. Numbers from 2 to
-    15 are compared, on at most 1,500 rows, and twice as many while one of the two largest is the
-    best, with at least ten rows per cluster.
+    1. If K Gaussians describe held-out rows clearly best (`gaussian_peak`), and K has the greatest
+       score, it is K.
+    2. Otherwise, if K >= 2 parts of the data are connected by the 10 nearest neighbours of their
+       rows and not with each other, it is K, unless the score of K is more than 0.3 below the best:
+       most methods cut rings, which are one part each, into arcs, and so agree on too many.
+    3. Otherwise, if K Gaussians describe held-out rows clearly best, it is K, unless the score of K
+       is more than 0.5 below the best: many Gaussians also fit heavy tails.
+    4. Otherwise it is the number with the greatest score.
+
+    See `gedi.partitions.choice.choose`. Rows far from all others do not count, and parts with so
+    few rows neither. Numbers from 2 to 15 are compared, on at most 1,500 rows, and twice as many
+    while one of the two largest is the best, with at least ten rows per cluster.
 
     Along the principal axes of many features families of methods agree too much on few clusters.
     There it is the c for which k-means has the greatest modularity in the graph of mutual
@@ -149,18 +161,29 @@ def number_of_clusters(
     assert found is not None  # there is always a first round
     best = max(found.scores, key=found.scores.__getitem__, default=2)
     relative = {c: score - found.scores[best] for c, score in found.scores.items()}
-    peak = found.gaussians
-    number = peak if peak is not None and relative.get(peak, -math.inf) > -DOUBT else best
+    number = _decided(best, relative, found)
     partition = best_partition(x, number, seed, one_unit=one_unit, deadline=deadline)
     return NumberOfClusters(
         n_clusters=number,
         scores=relative,
-        gaussians=peak,
+        gaussians=found.gaussians,
         labels=partition.labels,
         agreement=partition.agreement,
+        parts=found.parts,
         stopped=found.stopped,
         rows=rows if rows < usual else None,
     )
+
+
+def _decided(best: int, relative: dict[int, float], found: _Comparison) -> int:
+    """The number by the scores, the separate parts and the Gaussians, in this order of trust."""
+    peak, parts = found.gaussians, found.parts
+    if peak != best:
+        if parts >= 2 and relative.get(parts, -math.inf) > -TORN:
+            return parts
+        if peak is not None and relative.get(peak, -math.inf) > -DOUBT:
+            return peak
+    return best
 
 
 def _compared(z: NDArray[np.float64], seed: int, deadline: Deadline) -> _Comparison:
@@ -175,7 +198,17 @@ def _compared(z: NDArray[np.float64], seed: int, deadline: Deadline) -> _Compari
             break
         most = min(2 * most, limit)
     peak = gaussian_peak(z, most, seed, deadline) if found else None
-    return _Comparison(found, peak, deadline.passed)
+    return _Comparison(found, peak, _separate_parts(z), deadline.passed)
+
+
+def _separate_parts(z: NDArray[np.float64]) -> int:
+    """The number of parts that neighbours do not connect, without those of a few far rows."""
+    if len(z) <= SEPARATE:
+        return 1
+    distance, index = nearest(z, SEPARATE)
+    # The tenth neighbour of a row in a small cluster lies in another one.
+    near = distance <= FAR * max(np.quantile(distance[:, -1], 0.9), 1e-12)
+    return int((parts_of(index, near) >= least_rows(len(z))).sum())
 
 
 def _compared_on_axes(z: NDArray[np.float64], seed: int, deadline: Deadline) -> _Comparison:
@@ -199,7 +232,7 @@ def _compared_on_axes(z: NDArray[np.float64], seed: int, deadline: Deadline) -> 
         number = max(number + 1, round(1.1 * number))
     for number in range(round(best / 1.1), min(round(1.1 * best), limit) + 1):
         compare(max(2, number))
-    return _Comparison(dict(sorted(found.items())), None, deadline.passed)
+    return _Comparison(dict(sorted(found.items())), None, 1, deadline.passed)
 
 
 def _without_far_rows(x: NDArray[np.float64], one_unit: bool) -> NDArray[np.float64]:
