@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from gedi.files import beside
+from gedi.files import beside, source_name
 
 
 def names(folder):
@@ -33,3 +33,18 @@ def test_errors_of_the_system_name_the_file(tmp_path):
     target = tmp_path / "a.txt"
     with pytest.raises(OSError, match=r"a\.txt"), beside(target):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("data/wine.csv", "wine"),
+        ("photographs/", "photographs"),
+        ("data/*.csv", "data"),
+        ("data/**/2024-*.csv", "data"),
+        ("s3://bucket/shards/*.parquet", "shards"),
+        ("*.csv", "files"),
+    ],
+)
+def test_data_are_called_by_their_file_or_the_folder_of_a_pattern(source, name):
+    assert source_name(source) == name

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["beside", "cache_home", "partial_name"]
+__all__ = ["beside", "cache_home", "partial_name", "source_name"]
+
+_SIGNS = "*?["  # of a pattern
 
 
 def cache_home() -> Path:
@@ -13,6 +15,14 @@ def cache_home() -> Path:
     given = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
     return home / "gedi"
+
+
+def source_name(source: str) -> str:
+    """What data are called: their file or folder without its suffix, or the folder of a pattern."""
+    path = Path(source)
+    while any(sign in path.name for sign in _SIGNS):
+        path = path.parent
+    return path.stem or "files"
 
 
 def partial_name(name: str) -> str:

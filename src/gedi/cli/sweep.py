@@ -16,6 +16,7 @@ from gedi.cli.summaries import note_reading, note_skipped
 from gedi.cli.training_run import INTERRUPTED, shell_quoted
 from gedi.data.source import Source
 from gedi.errors import RunError
+from gedi.files import source_name
 from gedi.printable import printable
 from gedi.runs import feature_cache
 from gedi.runs.lock import only_writer
@@ -42,7 +43,7 @@ def run(options: Namespace) -> int:
     settings = from_dict({name: tree[name] for name in names})
     source = Source.of_options(tree, settings.seed)
     console = Console(stderr=True)
-    path = Path(options.out or Path("runs") / f"{Path(options.data).stem}-sweep")
+    path = Path(options.out or Path("runs") / f"{source_name(options.data)}-sweep")
     with decoding_bar() as watch, features_bar() as watch_features:
         dataset = source.read(watch, cache=feature_cache(path, watch_features))
     note_skipped(dataset)

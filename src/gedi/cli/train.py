@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 
 from gedi.cli.inputs import read_inputs
 from gedi.cli.training_run import follow_first_process, train_and_report
+from gedi.files import source_name
 from gedi.runs import Run, first_free
 from gedi.runs.lock import only_writer
 from gedi.runs.names import names_of_run
@@ -46,4 +47,6 @@ def run(options: Namespace) -> int:
 
 
 def _path(options: Namespace) -> Path:
-    return Path(options.out) if options.out else first_free(Path("runs") / Path(options.data).stem)
+    return (
+        Path(options.out) if options.out else first_free(Path("runs") / source_name(options.data))
+    )

@@ -52,6 +52,7 @@ from gedi.data.text_columns import Encode, vectors_of
 from gedi.data.text_files import Frames, form_of, holds_quotes, table_start, text_rows
 from gedi.data.texts import Texts
 from gedi.errors import DataError
+from gedi.files import source_name
 from gedi.installed import version_of
 from gedi.untrusted import RefusedError, check_room, json_of, refuse_special
 from gedi.untrusted.packed import suffix_of, unpacked
@@ -229,7 +230,7 @@ def load_tables(
             ]
         )
     codes, class_names = (None, ()) if given is None else label_column(path, given)
-    name = path.name.partition(".")[0] if len(files) == 1 else Path(source).stem
+    name = path.name.partition(".")[0] if len(files) == 1 else source_name(source)
     return Dataset(
         name,
         x,
