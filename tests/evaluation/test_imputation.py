@@ -1,11 +1,14 @@
 """What a model makes up: known parts stay to the last bit, free ones follow them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from gedi.data.dataset import Dataset
 from gedi.evaluation.imputation import fill_in, interpolate
+from gedi.model.base import GaussianBase
 from gedi.training.session import start
 from small_trainings import SMALL, heaps
 
@@ -29,6 +32,18 @@ def test_free_coordinates_depend_on_the_known_ones(trained):
         ends = found[:, -1, 1]
         assert abs(np.median(ends) - x[labels == heap, 1].mean()) < 30  # heaps are 120 apart
         assert not np.array_equal(found[:, 0, 1], ends)
+
+
+def test_chains_above_a_gaussian_follow_the_known_coordinates_too(trained):
+    settings = replace(SMALL, max_iter=400, encoder=replace(SMALL.encoder, base=True))
+    above = start(Dataset("heaps", heaps()[0]), settings).run().trained
+    assert trained.model.base is None and isinstance(above.model.base, GaussianBase)
+    x, labels = heaps()
+    for heap in (0, 1):
+        point = np.array([x[labels == heap, 0].mean(), np.nan])
+        found = fill_in(above, point, [False, True], n=64, n_steps=400, generator=seeded())
+        assert found.shape == (64, 6, 2) and (found[..., 0] == point[0]).all()
+        assert abs(np.median(found[:, -1, 1]) - x[labels == heap, 1].mean()) < 30
 
 
 def test_equal_generators_give_equal_points(trained):

@@ -118,3 +118,18 @@ def test_fit_handles_constant_features():
 def test_refuses_a_covariance_that_is_not_positive_definite():
     with pytest.raises(ValueError, match=r"positive definite.*-1"):
         GaussianBase(torch.zeros(2), SpectralMatrix.of(torch.diag(torch.tensor([1.0, -1.0]))))
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_some_coordinates_given_the_others(k):
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.linalg.qr(torch.randn(5, 5, generator=generator)).Q[:, :k]
+    matrix = SpectralMatrix(vectors, torch.linspace(3, 9, k), torch.tensor(2.0))
+    mean, covariance = torch.arange(5.0), matrix(torch.eye(5))
+    free = torch.tensor([True, False, True, False, False])
+    x = torch.tensor([7.0, 2.0, 7.0, -1.0, 0.5])
+    across = covariance[free][:, ~free] @ covariance[~free][:, ~free].inverse()
+    found = GaussianBase(mean, matrix).given(x, free)
+    torch.testing.assert_close(found.mean, mean[free] + across @ (x - mean)[~free])
+    expected = covariance[free][:, free] - across @ covariance[~free][:, free]
+    torch.testing.assert_close(found.root(found.root(torch.eye(2))), expected)

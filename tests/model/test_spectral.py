@@ -85,3 +85,16 @@ def test_few_rows_of_many_dimensions_are_decomposed_without_their_matrix():
     assert float(found.rest) < 1e-4
     x = torch.randn(3, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(found(x), x @ rows.T @ rows, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("n_free", [2, 5])
+@pytest.mark.parametrize("k", [3, 6])
+def test_rows_and_columns_at_some_places(k, n_free):
+    generator = torch.Generator().manual_seed(k)
+    vectors = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q[:, :k]
+    matrix = SpectralMatrix(vectors, torch.linspace(3, 9, k), torch.tensor(2.0))
+    places = torch.arange(6) < n_free
+    dense = matrix(torch.eye(6))[places][:, places]
+    part = matrix.within(places)
+    torch.testing.assert_close(part(torch.eye(n_free)), dense)
+    torch.testing.assert_close(part.power(-1.0)(torch.eye(n_free)), dense.inverse())

@@ -89,6 +89,20 @@ class GaussianBase(nn.Module):
         white: Tensor = self.precision.power(0.5)(x - self.mean)
         return white
 
+    def given(self, known: Tensor, free: Tensor) -> "GaussianBase":
+        """The Gaussian of some coordinates, given the others.
+
+            N( μ_f - P_ff⁻¹ P_fk (x_k - μ_k), P_ff⁻¹ ),   P = Σ⁻¹
+
+        Args:
+            known: one point x, (d,); its free coordinates are ignored.
+            free: which coordinates are free, f, (d,); the others are known, k.
+        """
+        precision = self.precision.within(free)
+        covariance = precision.power(-1.0)
+        apart = torch.where(free, 0.0, known - self.mean)
+        return GaussianBase(self.mean[free] - covariance(self.precision(apart)[free]), covariance)
+
     def sample(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Draw points from N(μ, Σ), (*shape, d)."""
         noise = torch.randn(

@@ -114,6 +114,16 @@ class SpectralMatrix(nn.Module):
             self.vectors, factor * self.values + ridge, factor * self.rest + ridge
         )
 
+    def within(self, places: Tensor) -> "SpectralMatrix":
+        """The rows and columns of the matrix at some places, (d,) of which k are true; (k, k)."""
+        rows = self.vectors[places].double()
+        if self.is_whole:
+            values, vectors = torch.linalg.eigh((rows * self.values) @ rows.T)
+            return SpectralMatrix(vectors, values, self.rest).to(self.vectors)
+        across, triangle = torch.linalg.qr(rows)
+        values, along = torch.linalg.eigh((triangle * (self.values - self.rest)) @ triangle.T)
+        return SpectralMatrix(across @ along, values + self.rest, self.rest).to(self.vectors)
+
     def quadratic(self, x: Tensor) -> Tensor:
         """The quadratic form x A xᵀ, (..., d) -> (...)."""
         squares = (x @ self.vectors).square()
