@@ -19,8 +19,8 @@ class ByFirstColumn:
     def __init__(self, n_clusters):
         self.n_clusters = n_clusters
 
-    def predict(self, x):
-        return SimpleNamespace(clusters=np.asarray(x)[:, 0].astype(np.int64))
+    def clusters(self, x):
+        return np.asarray(x)[:, 0].astype(np.int64)
 
 
 def rows(sizes, second=0.0):

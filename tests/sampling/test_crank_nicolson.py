@@ -16,7 +16,7 @@ def moved(log_factor, n=4000, steps=200, length=0.7, adapts=False):
     generator = torch.Generator().manual_seed(0)
     start = GAUSSIAN.sample((n,), generator)
     return crank_nicolson(
-        log_factor, GAUSSIAN, start, steps, generator, length=length, adapts=adapts
+        log_factor, GAUSSIAN, start, steps, generator, length=torch.tensor(length), adapts=adapts
     )
 
 
@@ -26,7 +26,7 @@ def test_an_exponential_factor_shifts_the_mean_and_leaves_the_covariance():
     error = 4 * (COVARIANCE.diagonal() / len(x)).sqrt()
     assert ((x.mean(0) - GAUSSIAN.mean - COVARIANCE @ TILT).abs() < error).all()
     torch.testing.assert_close(x.T.cov(), COVARIANCE, atol=0.25, rtol=0.1)
-    assert length == 0.7
+    assert length == torch.tensor(0.7)
 
 
 def test_without_a_factor_every_move_is_accepted_and_the_longest_forgets_the_start():

@@ -101,7 +101,8 @@ def _above_gaussian(
     def log_factor(x: Tensor) -> Tensor:
         return torch.where(box.contains(x), -energy(x) - gaussian(x), -torch.inf)
 
-    x, length = box.clamp(gaussian.sample((n,), looks.generator)), 1.0
+    x = box.clamp(gaussian.sample((n,), looks.generator))
+    length = x.new_ones(())
     states = [x]
     for half in range(2 * looks.n):
         x, length = crank_nicolson(

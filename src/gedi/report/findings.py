@@ -43,7 +43,7 @@ _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS, _FEWER_POINTS = 10_000, 2000  # for the collapse gap and the foils, and in a hurry
 _HURRY = 3.0  # seconds that are left
 _PREDICTING = 0.5  # share of the time for predictions
-_FEWEST_ROWS = 5000  # with predictions, if there is no time for more
+_FEWEST_ROWS, _FEWEST_IMAGES = 5000, 500  # with predictions, if there is no time for more
 _TRIED = 256  # rows by which the time for others is estimated
 _NEIGHBOURED = 5000  # points among which neighbours are looked for
 _PART = 500
@@ -118,7 +118,8 @@ def rows_in_time(trained: TrainedModel, dataset: Dataset, deadline: Deadline) ->
     begun = time.perf_counter()
     trained.predict(dataset.x[:_TRIED])
     per_second = min(_TRIED, len(dataset.x)) / (time.perf_counter() - begun)
-    return dataset.sample(max(_FEWEST_ROWS, int(deadline.share(_PREDICTING).left * per_second)))
+    fewest = _FEWEST_ROWS if dataset.image_shape is None else _FEWEST_IMAGES
+    return dataset.sample(max(fewest, int(deadline.share(_PREDICTING).left * per_second)))
 
 
 @torch.no_grad()

@@ -29,9 +29,9 @@ def crank_nicolson(
     n_steps: int,
     generator: Generator,
     *,
-    length: float,
+    length: Tensor,
     adapts: bool,
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Move chains under the density N(x; μ, Σ) exp(log factor), for any factor.
 
         x' = μ + (1 - s²)^½ (x - μ) + s (ξ - μ),   ξ ~ N(μ, Σ)
@@ -46,7 +46,7 @@ def crank_nicolson(
         x: the positions of the chains, (n, d).
         n_steps: the number of moves.
         generator: of all randomness.
-        length: s, from 0 to 1.
+        length: s, from 0 to 1, a scalar.
         adapts: whether to change the length until 3 of 10 moves are accepted.
 
     Returns:
@@ -55,12 +55,14 @@ def crank_nicolson(
     value = log_factor(x)
     for _ in range(n_steps):
         away = gaussian.sample((len(x),), generator) - gaussian.mean
-        proposal = gaussian.mean + (1 - length**2) ** 0.5 * (x - gaussian.mean) + length * away
+        proposal = (
+            gaussian.mean + (1 - length.square()).sqrt() * (x - gaussian.mean) + length * away
+        )
         new = log_factor(proposal)
         level = torch.rand(len(x), dtype=x.dtype, device=x.device, generator=generator).log()
         accepted = level < new - value
         x, value = torch.where(accepted[:, None], proposal, x), torch.where(accepted, new, value)
         if adapts:
-            share = float(accepted.double().mean())
-            length = min(1.0, length * (1 + _RATE * (share - _ACCEPTED)))
+            share = accepted.to(length).mean()
+            length = (length * (1 + _RATE * (share - _ACCEPTED))).clamp_max(1.0)
     return x, length
