@@ -36,11 +36,11 @@ from clustering import agreement, table
 from common import missing, provenance, write
 from drawn_tables import drawn_tables
 from gedi.partitions import number_of_clusters
+from gedi.partitions.number import DOUBT
 from groups import SETS, load
 
 NUMBERS = range(2, 16)
 AXES = 100
-CREDIBLE = -0.5  # score of a number of Gaussians, in nats below the best, from which it counts
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def auto(
     scores = found.scores
     yield {"rule": "score of the pool alone", "number": max(scores, key=scores.__getitem__)}
     peak = found.gaussians
-    credible = peak is not None and scores.get(peak, CREDIBLE) > CREDIBLE
+    credible = peak is not None and scores.get(peak, -DOUBT) > -DOUBT
     number = peak if credible else max(scores, key=scores.__getitem__)
     yield {"rule": "GEDI without separate parts", "number": number}
 

@@ -43,11 +43,11 @@ def of_clusters(trained: TrainedModel, n: int, generator: Generator) -> Images:
     return np.stack(rows)
 
 
-def filled(trained: TrainedModel, x: Images, free: NDArray[np.bool_], seed: Generator) -> Images:
+def filled(trained: TrainedModel, x: Images, free: NDArray[np.bool_], rng: Generator) -> Images:
     """Images (r, d), the same with what is free in grey, and four draws of it."""
     rows = []
     for image in x:
-        ends = fill_in(trained, image, free, n_steps=400, generator=seed)[:, -1]
+        ends = fill_in(trained, image, free, n_steps=400, generator=rng)[:, -1]
         rows.append(np.stack([image, np.where(free, 128.0, image), *ends]))
     return np.stack(rows)
 

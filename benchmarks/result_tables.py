@@ -511,9 +511,9 @@ def how_many_drawn(rows: Rows) -> str:
     n = sum(row["truth"] == 1 for row in own)
     return (
         f"{by_family.rstrip()}\n{last}\n\nGEDI calls {len(clear['with'])} of its numbers for "
-        f"these tables clear; of these, {near} are within one of the truth. For {n} more tables "
+        f"these tables clear; of these, {near} are within one of the truth. For tables "
         "without clusters (one Gaussian, a box) it calls its number clear in "
-        f"{len(clear['without'])} cases."
+        f"{len(clear['without'])} of {n}."
     )
 
 

@@ -36,6 +36,15 @@ def test_without_a_limit_there_is_always_time(clock):
     assert rounds(clock, 1000, 10, deadline, lambda m: 1e9) == [1000]
 
 
+def test_a_trial_tells_how_much_work_there_is_time_for(clock):
+    def work():
+        clock[0] += 2.0
+
+    assert Deadline.after(12).affords(work, 4) == 20  # two seconds for four, and ten are left
+    assert Deadline.after(1).affords(work, 4) == 0
+    assert Deadline().affords(None, 4) == math.inf  # not called
+
+
 def test_rows_grow_as_far_as_time_allows(clock):
     def quadratic(m):
         return (m / 100) ** 2

@@ -48,3 +48,8 @@ def test_errors_of_the_system_name_the_file(tmp_path):
 )
 def test_data_are_called_by_their_file_or_the_folder_of_a_pattern(source, name):
     assert source_name(source) == name
+
+
+def test_a_file_whose_name_looks_like_a_pattern_gives_its_name(tmp_path):
+    (tmp_path / "rows [1].csv").touch()
+    assert source_name(str(tmp_path / "rows [1].csv")) == "rows [1]"

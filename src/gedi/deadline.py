@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -46,6 +46,19 @@ class Deadline:
     def passed(self) -> bool:
         """Whether the time is up."""
         return self.left == 0
+
+    def affords(self, work: Callable[[], object], n: int) -> float:
+        """How many units of work there is time for, by a trial of n of them; infinite if no limit.
+
+        Args:
+            work: does n units; not called without a limit.
+            n: at least 1.
+        """
+        if not self.is_set:
+            return math.inf
+        begun = time.perf_counter()
+        work()
+        return n * self.left / max(time.perf_counter() - begun, 1e-9)
 
     def share(self, share: float) -> "Deadline":
         """An earlier deadline, after this share of the time that is left."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["beside", "cache_home", "partial_name", "source_name"]
+__all__ = ["beside", "cache_home", "is_pattern", "partial_name", "source_name"]
 
 _SIGNS = "*?["  # of a pattern
 
@@ -17,10 +17,15 @@ def cache_home() -> Path:
     return home / "gedi"
 
 
+def is_pattern(name: str) -> bool:
+    """Whether the name of a file may stand for several files."""
+    return any(sign in name for sign in _SIGNS)
+
+
 def source_name(source: str) -> str:
     """What data are called: their file or folder without its suffix, or the folder of a pattern."""
     path = Path(source)
-    while any(sign in path.name for sign in _SIGNS):
+    while is_pattern(path.name) and not path.exists():  # as files may be called [1].csv
         path = path.parent
     return path.stem or "files"
 

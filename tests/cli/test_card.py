@@ -99,3 +99,17 @@ def test_images(tmp_path):
     card = (tmp_path / "card.md").read_text("utf-8")
     assert "Images of pictures.npy: 40, with 64 features, 1×8×8 pixels." in card
     assert "last positions of chains" in card and "`p_value`" not in card
+
+
+def test_a_report_without_time_is_of_a_sample_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gedi.report.findings._FEWEST_ROWS", 50)
+    table, folder = tmp_path / "heaps.csv", tmp_path / "run"
+    pd.DataFrame(heaps()[0], columns=["a", "b"]).to_csv(table, index=False)
+    assert main(["train", str(table), "--out", str(folder), *SMALL, "--max-time", "1e-3"]) == 0
+    assert "are those of 50 of the 200 rows" in capsys.readouterr().err
+    result = json.loads((folder / "result.json").read_text())
+    assert result["n_rows"] == 200 and sum(result["cluster_sizes"]) == 50
+    assert "a sample of its 200 rows" in (folder / "report.html").read_text()
+    assert main(["card", str(folder), "--out", str(tmp_path / "README.md")]) == 0
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert ": 200, with 2 features" in card and "In a sample of 50 rows of data:" in card

@@ -63,13 +63,15 @@ def test_table_has_a_line_for_each_method_and_is_kept(filled):
     assert measured["hardware"] and measured["date"]
 
 
-def test_second_table_measures_the_same_trainings(filled, capsys):
+def test_second_table_measures_the_same_trainings(filled, stripes, capsys):
     out, told, _ = filled
     model = out / CELL / "model.safetensors"
     before = model.stat().st_mtime_ns
-    assert main(command("ood", *told)) == 0
+    assert main(command("ood", *told, "--against", f"bars={stripes}")) == 0
     assert model.stat().st_mtime_ns == before
-    assert "| stripes | SwAV | equal updates | approximate mass |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| stripes | SwAV | equal updates | approximate mass |" in printed
+    assert "| rotated | bars |" in printed
     assert main(command("clustering", *told)) == 0
     assert capsys.readouterr().out == filled[2]
 

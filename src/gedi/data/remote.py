@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gedi.errors import DataError
-from gedi.files import cache_home
+from gedi.files import cache_home, is_pattern
 from gedi.printable import reason
 
 __all__ = ["STORES", "local_path"]
@@ -27,7 +27,6 @@ STORES = {"s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
 """The packages that read addresses of each kind."""
 
 _STEADY = 60.0  # seconds for which an address is not looked up again
-_SIGNS = "*?["  # of a pattern
 _MARKS = ("size", "ETag", "etag", "LastModified", "last_modified", "updated", "mtime")
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws",
@@ -111,11 +110,11 @@ def _objects(store: Any, root: str, source: str) -> dict[str, Mapping[str, Any]]
         DataError: if there are none.
     """
     folder, _, name = root.rpartition("/")
-    if any(sign in folder for sign in _SIGNS):
+    if is_pattern(folder):
         raise DataError(
             f"{source}: expected * and ? in the names of objects, not in those of folders"
         )
-    if any(sign in name for sign in _SIGNS):
+    if is_pattern(name):
         found = store.glob(root, detail=True)
     else:
         facts = store.info(root)
@@ -133,7 +132,7 @@ def _objects(store: Any, root: str, source: str) -> dict[str, Mapping[str, Any]]
 def _top(root: str) -> str:
     """The name of the copy of an object, or of the folder of the copies of several."""
     name = PurePosixPath(root).name
-    return "objects" if any(sign in name for sign in _SIGNS) else name
+    return "objects" if is_pattern(name) else name
 
 
 def _name(name: str, root: str) -> str:

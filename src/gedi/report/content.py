@@ -1,6 +1,5 @@
 """The content of a report as plain values, and how it follows from a finished training."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -358,12 +357,9 @@ def _typicality(
     n, d = dataset.x.shape
     if trained.outliers is None:
         return np.arange(n), prediction.log_density
-    n_seen = min(n, _COMPARED // d)
-    if deadline.is_set:
-        begun = time.perf_counter()
-        trained.outlier_scores(dataset.x[:_TRIED])
-        per_second = min(n, _TRIED) / (time.perf_counter() - begun)
-        n_seen = min(n_seen, max(_TRIED, int(deadline.left * per_second)))
+    some = dataset.x[:_TRIED]
+    affordable = deadline.affords(lambda: trained.outlier_scores(some), len(some))
+    n_seen = int(min(n, _COMPARED // d, max(_TRIED, affordable)))
     seen = np.linspace(0, n - 1, n_seen).astype(np.int64)
     scores = np.full(n, np.nan)
     scores[seen] = trained.outlier_scores(dataset.x[seen])

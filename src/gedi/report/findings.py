@@ -1,7 +1,6 @@
 """The findings of a trained model in data: clusters, density and samples, with measures."""
 
 import math
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -113,13 +112,10 @@ def rows_in_time(trained: TrainedModel, dataset: Dataset, deadline: Deadline) ->
         dataset: the data.
         deadline: when the report should be there; without one there is time for all rows.
     """
-    if not deadline.is_set:
-        return dataset
-    begun = time.perf_counter()
-    trained.predict(dataset.x[:_TRIED])
-    per_second = min(_TRIED, len(dataset.x)) / (time.perf_counter() - begun)
+    some = dataset.x[:_TRIED]
+    affordable_rows = deadline.share(_PREDICTING).affords(lambda: trained.predict(some), len(some))
     fewest = _FEWEST_ROWS if dataset.image_shape is None else _FEWEST_IMAGES
-    return dataset.sample(max(fewest, int(deadline.share(_PREDICTING).left * per_second)))
+    return dataset.sample(int(min(len(dataset.x), max(fewest, affordable_rows))))
 
 
 @torch.no_grad()
@@ -233,9 +229,11 @@ def sampling_rounds(settings: CompleteSettings) -> int:
 
 def _affordable_rounds(trained: TrainedModel, n_samples: int, deadline: Deadline) -> int:
     """The rounds of moves for which there is time, at least one, by a trial of two."""
-    begun = time.perf_counter()
-    trained.sample(n_samples, generator=Generator().manual_seed(0), n_steps=2)
-    return 1 + int(deadline.left / (time.perf_counter() - begun) * 2)
+
+    def trial() -> None:
+        trained.sample(n_samples, generator=Generator().manual_seed(0), n_steps=2)
+
+    return 1 + int(deadline.affords(trial, 2))
 
 
 def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:

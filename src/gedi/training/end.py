@@ -21,11 +21,11 @@ class EndCosts(NamedTuple):
     """Seconds that the end takes, by trials on a few points.
 
     Attributes:
-        predictions: of the clusters of all points, which there must be.
+        clusters: of the clusters of all points, which there must be.
         rest: of log Z and the measurements of the report, which can do with fewer points.
     """
 
-    predictions: float
+    clusters: float
     rest: float
 
 

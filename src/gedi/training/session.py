@@ -306,7 +306,7 @@ class Session:
         limit = self.settings.max_time
         if limit is None or not self.deadline.is_set:
             return
-        end = self._costs.predictions + min(self._costs.rest, _END_SHARE * limit)
+        end = self._costs.clusters + min(self._costs.rest, _END_SHARE * limit)
         if self.reports:
             end += min(_REPORT_SHARE * limit, _REPORT)
         left = self.deadline.left - end - self._earlier
@@ -598,7 +598,7 @@ class Session:
         """The share of log Z and the report for which there is time, at most 1."""
         if not self.deadline.is_set or self._costs.rest == 0:
             return 1.0
-        left = self.deadline.left - self._costs.predictions
+        left = self.deadline.left - self._costs.clusters
         return min(1.0, max(0.0, left) / self._costs.rest)
 
     @property
