@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist, squareform
 from torch import Generator, Tensor, nn
 
 from gedi.deadline import Deadline
@@ -93,10 +93,13 @@ class Reference(nn.Module):
         blank = {"typical": torch.ones_like(shift), "dimension": x.new_ones(())}
         whole = cls(rows=x, shift=shift, scale=scale, reach=unlimited, **blank)
         n_kept = max(1, len(x) - int(_TRIMMED * len(x)))
-        rows = x[whole(x).argsort(stable=True)[:n_kept]]
+        among = _distances_among(whole.coordinates(x))
+        order = whole._mean_of(among).argsort(stable=True)[:n_kept]
+        rows = x[order]
         reach = ((rows - shift) / scale).abs().amax(0).clamp(CUT, _FAR)
         kept = cls(rows=rows, shift=shift, scale=scale, reach=reach, **blank)
-        nearest = kept.nearest(rows)
+        # Their coordinates do not change, as none is beyond its reach.
+        nearest = kept._others(_nearest_of(among[order][:, order], kept._n_found))
         distances = nearest.distances + d * _LEAST
         # The inverse of the mean of log(r_k / r_i) over the k - 1 nearest, averaged over rows.
         slopes = (distances[:, -1:] / distances[:, :-1]).log().sum() / max(
@@ -119,29 +122,42 @@ class Reference(nn.Module):
 
     def nearest(self, x: Tensor) -> _Nearest:
         """The k nearest rows of points (n, d); a point that is a row is not among them."""
-        k, m = self._n_neighbours, self.rows.shape[-2]
         z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
-        found = _closest(z, rows, min(k + 1, m))
-        is_row = _is_row(found.distances[..., 0], found.distances[..., -1]) & (m > k)
-        chosen = torch.arange(k, device=x.device) + is_row[..., None]
-        return _Nearest(found.distances.gather(-1, chosen), found.places.gather(-1, chosen))
+        return self._others(_closest(z, rows, self._n_found))
+
+    def _others(self, found: _Nearest) -> _Nearest:
+        """The k nearest rows that are not the point itself, of the k + 1 nearest."""
+        distances, k = found.distances, self._n_neighbours
+        is_row = _is_row(distances[..., 0], distances[..., -1]) & (self.rows.shape[-2] > k)
+        chosen = torch.arange(k, device=distances.device) + is_row[..., None]
+        return _Nearest(distances.gather(-1, chosen), found.places.gather(-1, chosen))
 
     def _mean_distances(self, x: Tensor) -> Tensor:
         """The mean distance to the k nearest rows of points (n, d), (n,)."""
-        k = self._n_neighbours
-        if torch.compiler.is_exporting() or x.device.type != "cpu" or self.rows.shape[-2] == k:
+        if torch.compiler.is_exporting():
             return self.nearest(x).distances.mean(-1)
+        return self._mean_of(_distances(self.coordinates(x), self.coordinates(self.rows.to(x))))
+
+    def _mean_of(self, distances: Tensor) -> Tensor:
+        """The mean of the k least of distances to all rows (n, m), (n,)."""
+        k = self._n_neighbours
+        if distances.device.type != "cpu" or distances.shape[-1] == k:
+            return self._others(_nearest_of(distances, self._n_found)).distances.mean(-1)
         # On a processor numpy's partition takes a quarter of the time of topk.
-        z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
-        found = np.partition(_distances(z, rows).numpy(force=True), k, axis=-1)[..., : k + 1]
+        found = np.partition(distances.numpy(force=True), k, axis=-1)[..., : k + 1]
         first, last = found.min(-1), found.max(-1)
         # numpy adds in the same order however many points there are, so none depends on others.
         total = found.sum(-1) - np.where(_is_row(first, last), first, last)
-        return torch.from_numpy(total / k).to(x)
+        return torch.from_numpy(total / k).to(distances)
 
     @property
     def _n_neighbours(self) -> int:
         return max(1, round(math.sqrt(self.rows.shape[-2])))
+
+    @property
+    def _n_found(self) -> int:
+        """The neighbours to find, so that k are left without the point itself."""
+        return min(self._n_neighbours + 1, self.rows.shape[-2])
 
     def column_distances(self, x: Tensor, places: Tensor) -> Tensor:
         """The terms of r(x), (n, d), from the places of the nearest rows, (n, k)."""
@@ -320,7 +336,7 @@ def reference_rows(n: int, n_columns: int) -> int:
 def _closest(z: Tensor, rows: Tensor, k: int) -> _Nearest:
     """The k rows that are nearest to points in the L1 distance, (..., n, d) and (..., m, d)."""
     if not torch.compiler.is_exporting():
-        return _Nearest(*_distances(z, rows).topk(k, largest=False))
+        return _nearest_of(_distances(z, rows), k)
     # ONNX has no distances: `gedi.export` defines this function of it, for stacked references.
     shape = (*z.shape[:-1], k)
     operands, dtypes = (z, rows, torch.tensor([k])), (z.dtype, torch.int64)
@@ -329,6 +345,18 @@ def _closest(z: Tensor, rows: Tensor, k: int) -> _Nearest:
             "gedi::Closest", operands, dtypes=dtypes, shapes=(shape, shape)
         )
     )
+
+
+def _nearest_of(distances: Tensor, k: int) -> _Nearest:
+    """The k least of distances (..., m)."""
+    return _Nearest(*distances.topk(k, largest=False))
+
+
+def _distances_among(z: Tensor) -> Tensor:
+    """L1 distances of points (n, d) to each other, (n, n), each computed once on a processor."""
+    if z.device.type != "cpu":
+        return _distances(z, z)
+    return torch.from_numpy(squareform(pdist(z.numpy(force=True), "cityblock"))).to(z.dtype)
 
 
 def _distances(z: Tensor, rows: Tensor) -> Tensor:

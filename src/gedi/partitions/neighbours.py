@@ -27,6 +27,7 @@ DENSE = 100  # up to this many rows all eigenvectors are computed
 SCALE_NEIGHBOUR = 7
 SMALLEST = 1e-12
 PART = 1024  # rows at a time, so that memory does not grow with the square of their number
+_IN_SET = 16  # rows, of which first only the nearest is looked at
 
 
 def nearest(x: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -57,14 +58,25 @@ def nearest_by_products(x: Tensor, k: int) -> NDArray[np.int64]:
         x: rows (n, d).
         k: at most n - 1 are found.
     """
-    n, squares = len(x), x.square().sum(1)
-    k = min(k, n - 1)
+    n = len(x)
+    k, width = min(k, n - 1), -(-n // _IN_SET)
+    others = torch.nn.functional.pad(x, (0, 0, 0, _IN_SET * width - n))
+    squares = others.square().sum(1)
+    squares[n:] = torch.inf
+    steps = width * torch.arange(_IN_SET, device=x.device)
+    memory = x.new_empty(min(PART, n), len(others))  # once: new memory for each part takes longer
     parts = []
     for start in range(0, n, PART):
         own = torch.arange(start, min(start + PART, n), device=x.device)
-        distance = torch.addmm(squares, x[own], x.T, alpha=-2)  # squared, less that of the row
-        distance[torch.arange(len(own), device=x.device), own] = torch.inf
-        parts.append(distance.topk(k, largest=False, sorted=False).indices)
+        distance = memory[: len(own)]  # squared, less that of the row
+        torch.addmm(squares, x[own], others.T, alpha=-2, out=distance)
+        distance[own - start, own] = torch.inf
+        # The k nearest are in the k sets of rows whose nearest are nearest.
+        nearest_of_set = distance.view(len(own), _IN_SET, width).amin(1)
+        sets = nearest_of_set.topk(min(k, width), largest=False, sorted=False).indices
+        rows = (sets[:, :, None] + steps).flatten(1)
+        found = distance.gather(1, rows).topk(k, largest=False, sorted=False).indices
+        parts.append(rows.gather(1, found))
     return torch.cat(parts).cpu().numpy()
 
 
