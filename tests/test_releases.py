@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,7 +11,7 @@ import gedi
 from gedi.cli import main
 from gedi.errors import RunError
 from gedi.runs import Run
-from release_models import RELEASES, predictions
+from release_models import ESTIMATORS, RELEASES, RUNS, new_rows, predictions, sums
 
 VERSIONS = sorted(folder.name for folder in RELEASES.iterdir() if folder.is_dir())
 # Networks compute in 32 bits, and other machines and versions of torch sum in another order.
@@ -19,6 +20,7 @@ TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 each_release = pytest.mark.parametrize(
     "release", [RELEASES / name for name in VERSIONS], ids=VERSIONS
 )
+each_run = pytest.mark.parametrize("name", RUNS)
 
 
 def same(found, file):
@@ -31,18 +33,20 @@ def test_this_version_has_stored_models():
 
 
 @each_release
-def test_a_run_predicts_by_command_what_it_did(release, tmp_path):
-    run, out = release / "run", tmp_path / "out.parquet"
-    assert main(["predict", str(run), str(release / "new.csv"), "--out", str(out)]) == 0
-    same(pd.read_parquet(out), release / "run.csv")
+@each_run
+def test_a_run_predicts_by_command_what_it_did(release, name, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert main(["predict", str(release / name), str(release / RUNS[name]), "--out", str(out)]) == 0
+    same(pd.read_parquet(out), release / f"{name}.csv")
 
 
 @each_release
-def test_a_run_predicts_in_python_what_it_did(release):
-    run = Run.open(release / "run")
+@each_run
+def test_a_run_predicts_in_python_what_it_did(release, name):
+    run = Run.open(release / name)
     trained = run.load_model()
-    x = run.new_data(str(release / "new.csv")).x
-    expected = pd.read_csv(release / "run.csv")
+    x = run.new_data(str(release / RUNS[name])).x
+    expected = pd.read_csv(release / f"{name}.csv")
     scores = trained.outlier_scores(x)
     prediction = trained.predict(x)
     found = {
@@ -56,20 +60,25 @@ def test_a_run_predicts_in_python_what_it_did(release):
 
 
 @each_release
-def test_a_run_is_diagnosed_and_draws_samples(release, tmp_path, capsys):
-    run, out = str(release / "run"), tmp_path / "samples.csv"
+@each_run
+def test_a_run_is_diagnosed_and_draws_samples(release, name, tmp_path, capsys):
+    run, out = str(release / name), tmp_path / RUNS[name]
     assert main(["doctor", run]) == 0
     assert "50 iterations" in capsys.readouterr().out
     assert main(["sample", run, "--n", "5", "--out", str(out)]) == 0
-    assert pd.read_csv(out).shape[0] == 5
+    samples = pd.read_csv(out) if out.suffix == ".csv" else np.load(out)["x"]
+    assert len(samples) == 5
 
 
 @each_release
-def test_an_estimator_predicts_what_it_did(release):
-    model = gedi.GEDI.load(release / "estimator")
-    new = pd.read_csv(release / "new.csv")
-    same(predictions(model, new), release / "estimator.csv")
-    assert model.rows_.shape == (model.n_samples_seen_, 6)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_predicts_what_it_did(release, name):
+    model, rows = ESTIMATORS[name].load(release / name), new_rows(release, name)
+    same(predictions(model, rows), release / f"{name}.csv")
+    if name == "estimator":
+        assert model.rows_.shape == (model.n_samples_seen_, 6)
+    if name == "symbols":
+        same(sums(model, rows), release / "sums.csv")
 
 
 @pytest.mark.parametrize(
