@@ -173,7 +173,9 @@ def _told(source: str, scheme: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         bucket = source.partition("://")[2].partition("/")[0]
-        missing = f"bucket {bucket!r}" if "bucket does not exist" in str(error) else "such object"
+        # The words of s3fs, and the address that gcsfs asked for.
+        of_bucket = "bucket does not exist" in str(error) or str(error) == f"b/{bucket}/o"
+        missing = f"bucket {bucket!r}" if of_bucket else "such object"
         raise DataError(f"{source}: there is no {missing}") from error
     except Exception as error:
         if isinstance(error, PermissionError) or "credential" in type(error).__name__.lower():
