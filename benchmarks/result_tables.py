@@ -468,10 +468,12 @@ def how_many(rows: Rows) -> str:
     )
 
     def found(group: Rows) -> str:
-        return ", ".join(
-            f"{row['number']}{'' if row['clear'] else ' (or ' + _listed(row['rivals']) + ')'}"
-            for row in group
-        )
+        return ", ".join(f"{row['number']}{doubt(row)}" for row in group)
+
+    def doubt(row: Row) -> str:
+        if row["clear"]:
+            return ""
+        return f" (or {_listed(row['rivals'])})" if row["rivals"] else " (not clear)"
 
     tables = grouped(
         [{**row, "true": _listed(sorted(set(row["truth"])))} for row in own],

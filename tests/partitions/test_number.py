@@ -86,9 +86,33 @@ def test_rivals_are_within_the_margin():
     found = NumberOfClusters(3, {2: -0.05, 3: 0.0, 4: -0.4}, None, LABELS)
     assert found.rivals == [2] and not found.clear
     assert str(found) == "3 clusters were found in the data (not clear: 2 would do about as well)"
-    assert NumberOfClusters(3, {2: -0.2, 3: 0.0}, None, LABELS).clear
+    assert NumberOfClusters(3, {2: -0.2, 3: 0.0}, None, LABELS).rivals == []
     # The peak of the Gaussians decided against the score.
     assert NumberOfClusters(3, {2: 0.0, 3: -0.4}, 3, LABELS).rivals == [2]
+
+
+@pytest.mark.parametrize(
+    ("number", "gaussians", "parts", "clear"),
+    [
+        (3, 3, 1, True),
+        (3, None, 3, True),
+        (3, None, 1, False),  # only the score says so
+        (3, None, None, False),  # many features, and 2 is about as good
+        (4, None, None, False),
+        (4, 4, 1, False),  # the score says 3
+    ],
+)
+def test_a_number_is_clear_if_the_score_and_something_else_give_it(number, gaussians, parts, clear):
+    scores = {2: -0.05, 3: 0.0, 4: -0.4}
+    found = NumberOfClusters(number, scores, gaussians, LABELS, parts=parts)
+    assert found.clear == clear and ("not clear" in str(found)) == (not clear)
+
+
+def test_without_rivals_a_number_needs_something_else_only_in_tables():
+    scores = {2: -0.2, 3: 0.0}
+    assert NumberOfClusters(3, scores, None, LABELS, parts=None).clear
+    alone = NumberOfClusters(3, scores, None, LABELS)
+    assert not alone.clear and "neither gaps between clusters nor Gaussians" in str(alone)
 
 
 def test_many_gaussians_that_no_other_method_finds_are_not_believed(monkeypatch):

@@ -47,7 +47,8 @@ class NumberOfClusters:
             number does.
         labels: the partition (n,), from 0.
         agreement: that of `BestPartition`, at this number.
-        parts: the number of parts of the data that no neighbours connect.
+        parts: the number of parts of the data that no neighbours connect; None if they were not
+            looked for, as with many features.
         stopped: whether the time was up before all numbers, and the Gaussians, were compared.
         rows: the number of rows on which numbers were compared, if there was no time for more;
             otherwise None.
@@ -58,7 +59,7 @@ class NumberOfClusters:
     gaussians: int | None
     labels: NDArray[np.int64] = field(repr=False)
     agreement: float = 1.0
-    parts: int = 1
+    parts: int | None = 1
     stopped: bool = False
     rows: int | None = None
 
@@ -74,16 +75,31 @@ class NumberOfClusters:
 
     @property
     def clear(self) -> bool:
-        """Whether the number has no rivals, and there was time to compare it with all others."""
-        return len(self.scores) > 1 and not (self.rivals or self.stopped or self.rows)
+        """Whether the number has the greatest score, and something else gives the same number.
+
+        That is the number of separate parts of the data, or of Gaussians; with many features, that
+        no other number is about as good. There must have been time to compare all numbers.
+        """
+        if len(self.scores) < 2 or self.stopped or self.rows:
+            return False
+        return self.confirmed and self.scores[self.n_clusters] == max(self.scores.values())
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether separate parts or Gaussians give the same number, or nothing else is as good."""
+        if self.parts is None:
+            return not self.rivals
+        return self.n_clusters in (self.parts, self.gaussians)
 
     def __str__(self) -> str:
         found = f"{self.n_clusters} clusters were found in the data"
         if self.clear:
             return found
-        if not (self.rivals or self.stopped or self.rows):
+        if len(self.scores) < 2 and not (self.stopped or self.rows):
             return f"{found}, but there are too few rows to compare other numbers"
         doubts = []
+        if not (self.confirmed or self.rivals or self.stopped or self.rows):
+            doubts.append("neither gaps between clusters nor Gaussians give the same number")
         if self.rows:
             doubts.append(f"there was time to look at {self.rows:,} rows only")
         if self.stopped:
@@ -106,7 +122,7 @@ class _Comparison:
 
     scores: dict[int, float]
     gaussians: int | None
-    parts: int
+    parts: int | None
     stopped: bool
 
 
@@ -179,7 +195,7 @@ def _decided(best: int, relative: dict[int, float], found: _Comparison) -> int:
     """The number by the scores, the separate parts and the Gaussians, in this order of trust."""
     peak, parts = found.gaussians, found.parts
     if peak != best:
-        if parts >= 2 and relative.get(parts, -math.inf) > -TORN:
+        if parts is not None and parts >= 2 and relative.get(parts, -math.inf) > -TORN:
             return parts
         if peak is not None and relative.get(peak, -math.inf) > -DOUBT:
             return peak
@@ -232,7 +248,7 @@ def _compared_on_axes(z: NDArray[np.float64], seed: int, deadline: Deadline) -> 
         number = max(number + 1, round(1.1 * number))
     for number in range(round(best / 1.1), min(round(1.1 * best), limit) + 1):
         compare(max(2, number))
-    return _Comparison(dict(sorted(found.items())), None, 1, deadline.passed)
+    return _Comparison(dict(sorted(found.items())), None, None, deadline.passed)
 
 
 def _without_far_rows(x: NDArray[np.float64], one_unit: bool) -> NDArray[np.float64]:
