@@ -4,13 +4,16 @@
 
 Each scenario starts `gedi` as processes of their own in a temporary folder. Afterwards no process
 that it started may be left, and no temporary file of gedi. All scenarios take turns in a random
-order; each gives one row, which is stored at once. The exit code is 1 if something was wrong.
+order; each gives one row, which is stored at once. A later run of the same seed goes on with other
+scenarios than those stored, so the hours can come in pieces. Browsers need chromium and
+chromedriver. The exit code is 1 if something was wrong.
 """
 
 import argparse
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,9 +22,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -30,15 +33,20 @@ from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pandas as pd
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
-from common import provenance, write
+from common import provenance, read, write
 from kills import killed_until_ended
 from load import table
 
 LONGEST = 300.0  # seconds that a process may take
 SOON = 15.0  # seconds in which a process ends after SIGINT, and its children after it
 FLAT = 16.0  # MiB by which the memory of a server may grow over all rounds
-ROUNDS, CLIENTS = 6, 4
+ROUNDS, CLIENTS, BROWSERS = 6, 4, 3
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
 
 WAYS: tuple[list[str], ...] = (
     [],
@@ -235,18 +243,45 @@ def growing_file(scene: Scene) -> str:
 
 def explorer(scene: Scene) -> str:
     """Several clients ask the explorer at once; it stays as large, and ends at Ctrl-C."""
+    server, address = serving(scene)
+    sizes = []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            pages = [address, f"{address}config"] * (2 * CLIENTS)
+            scene.expect(all(pool.map(is_served, pages)), "a page was not served")
+            sizes.append(mebibytes(server.pid, "VmRSS"))
+    return f"{CLIENTS} clients, {ended(scene, server, address, sizes)}"
+
+
+def browsers(scene: Scene) -> str:
+    """Several browsers open the explorer and its tabs again and again; it stays as large."""
+    server, address = serving(scene)
+    sizes = []
+    with ThreadPoolExecutor(BROWSERS) as pool, ExitStack() as stack:
+        opened = [stack.enter_context(browser()) for _ in range(BROWSERS)]
+        for _ in range(ROUNDS):
+            troubles = pool.map(lambda driver: visited(driver, address), opened)
+            for trouble in filter(None, troubles):
+                scene.expect(False, trouble)
+            sizes.append(mebibytes(server.pid, "VmRSS"))
+    return f"{BROWSERS} browsers, {ended(scene, server, address, sizes)}"
+
+
+def serving(scene: Scene) -> tuple["subprocess.Popen[str]", str]:
+    """A process of the explorer, and its address."""
     server = scene.start("explore", scene.model, "--no-browser")
     assert server.stdout is not None
     timer = threading.Timer(LONGEST, server.kill)
     timer.start()
     said = next((line for line in server.stdout if line.startswith("http")), "no address")
     timer.cancel()
-    address, sizes = said.split()[0], []
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        for _ in range(ROUNDS):
-            pages = [address, f"{address}config"] * (2 * CLIENTS)
-            scene.expect(all(pool.map(is_served, pages)), "a page was not served")
-            sizes.append(mebibytes(server.pid, "VmRSS"))
+    return server, said.split()[0]
+
+
+def ended(
+    scene: Scene, server: "subprocess.Popen[str]", address: str, sizes: Sequence[float]
+) -> str:
+    """End an explorer by SIGINT; how much it had grown since the first round, and how it ended."""
     grown = max(sizes) - sizes[1]  # the first round fills caches
     scene.expect(grown < FLAT, f"memory grew from round to round: {sizes} MiB")
     server.send_signal(signal.SIGINT)
@@ -257,7 +292,35 @@ def explorer(scene: Scene) -> str:
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", urlsplit(address).port))  # refused if something still listens
-    return f"{CLIENTS} clients, {grown:+.1f} MiB, ended after {seconds:.1f} s"
+    return f"{grown:+.1f} MiB, ended after {seconds:.1f} s"
+
+
+@contextmanager
+def browser() -> Iterator[webdriver.Chrome]:
+    """A browser without a window."""
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.binary_location = str(CHROMIUM)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def visited(driver: webdriver.Chrome, address: str) -> str | None:
+    """Open the page and each of its tabs; what went wrong."""
+    driver.get(address)
+    wait = WebDriverWait(driver, LONGEST)
+    tabs = wait.until(lambda seen: seen.find_elements(By.CSS_SELECTOR, "button[role=tab]"))
+    wait.until(lambda seen: seen.find_elements(By.CSS_SELECTOR, "#map iframe"))
+    for name in [tab.text for tab in tabs if tab.is_displayed()]:
+        driver.find_element(By.XPATH, f"//button[@role='tab' and text()='{name}']").click()
+        time.sleep(0.2)
+    if driver.find_elements(By.CSS_SELECTOR, ".toast-body.error"):
+        return "the page shows an error"
+    return None
 
 
 SCENARIOS: dict[str, Callable[[Scene], str]] = {
@@ -266,7 +329,16 @@ SCENARIOS: dict[str, Callable[[Scene], str]] = {
     "a training on a full disk": full_disk,
     "a file that grows while it is read": growing_file,
     "an explorer with several clients": explorer,
+    "an explorer with several browsers": browsers,
 }
+
+
+def possible() -> list[str]:
+    """The scenarios that can be played here; it is said if browsers are missing."""
+    if CHROMIUM and DRIVER:
+        return list(SCENARIOS)
+    print("no chromium and chromedriver: no scenario with browsers", file=sys.stderr)
+    return [name for name, scenario in SCENARIOS.items() if scenario is not browsers]
 
 
 def is_served(address: str) -> bool:
@@ -315,10 +387,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=possible())
     parser.add_argument("--check", action="store_true", help="store nothing")
     options = parser.parse_args()
-    rng, number, n_wrong = np.random.default_rng(options.seed), 0, 0
+    stored = sum(row["seed"][0] == options.seed for row in read("soak"))
+    number, n_wrong = 0 if options.check else stored, 0
+    rng = np.random.default_rng([options.seed, number])
     with tempfile.TemporaryDirectory() as root:
         model = Path(root, "model")
         ready = Scene(Path(root), rng, model)
@@ -335,7 +409,7 @@ def main() -> None:
                 print(row, flush=True) if options.check else write("soak", row)
                 if time.monotonic() >= end:
                     break
-    print(f"{number} scenarios, something was wrong in {n_wrong}")
+    print(f"{number} scenarios with those stored before; something was wrong in {n_wrong} new ones")
     sys.exit(1 if n_wrong else 0)
 
 
