@@ -41,7 +41,7 @@ def drawn(name: str, images: Path | None) -> Data:
         return DATA[name]()
     dataset = gedi.load(str(images))
     x = np.asarray(dataset.x[:10_000]).reshape(-1, *(dataset.image_shape or ()))
-    return x, np.asarray(dataset.y[:10_000]), 10
+    return x, np.asarray(dataset.labels)[:10_000], 10
 
 
 def fitted(data: Data, limit: float, way: str) -> dict[str, Any]:

@@ -119,9 +119,10 @@ def test_importing_the_estimators_loads_little_beyond_torch():
     assert not loaded_by("from gedi import GEDI, fit, load") & heavy
 
 
-def test_training_on_a_table_loads_no_compiler():
+@pytest.mark.parametrize("shape", [(60, 3), (20, 1, 16, 16)], ids=["table", "images"])
+def test_training_loads_no_compiler(shape):
     code = "from gedi import GEDI\nimport numpy as np\n"
-    code += "x = np.random.default_rng(0).normal(size=(60, 3))\n"
+    code += f"x = np.random.default_rng(0).normal(size={shape})\n"
     code += "GEDI(2, max_iter=5, random_state=0).fit(x).sample(3)"
     assert "torch._dynamo" not in loaded_by(code)
 

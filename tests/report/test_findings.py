@@ -117,6 +117,9 @@ def test_images_have_scores_of_outliers_and_chains_from_noise(images, gen):
         assert found.walk is None
     content = report_content(fit, found, images, [])
     assert content.outliers is found.outliers and content.walk is found.walk
+    many = images.subset(np.resize(np.arange(len(images.x)), 500))
+    late = find(fit.trained, many, fit.settings, deadline=Deadline.after(0)).outliers
+    assert {len(x) for sets in late.scores.values() for x in sets.values()} == {50}
 
 
 def test_vectors_have_no_foils(found):

@@ -1,6 +1,7 @@
 """A training seen from outside, and the rule that ends it."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -23,6 +24,15 @@ def test_the_same_model_measures_the_same_twice():
     assert first[1] == second[1]
     other = monitor(seed=1).measure(state.average, state.buffer.positions, state.log_prior)
     assert other[0].inv != first[0].inv
+
+
+def test_a_monitor_of_the_first_points_measures_these_alone():
+    state = fresh_state()
+    some, whole = monitor().of_first(20), monitor()
+    assert len(some.x) == 20 and len(whole.of_first(10**6).x) == len(whole.x)
+    found = some.measure(state.average, state.buffer.positions, state.log_prior)
+    alone = replace(whole, x=whole.x[:20])
+    assert found == alone.measure(state.average, state.buffer.positions, state.log_prior)
 
 
 def test_members_are_measured_one_by_one():

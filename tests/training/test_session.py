@@ -22,6 +22,7 @@ from gedi.settings import (
     WeightSettings,
 )
 from gedi.training.custom import Custom
+from gedi.training.end import EndCosts
 from gedi.training.hooks import Hook, StopWhen
 from gedi.training.session import start
 from gedi.training.storage import load_trained, save_trained
@@ -234,6 +235,31 @@ def test_what_is_left_of_the_time_is_for_the_end():
     assert late._costs.rest > 0 and late._n_draws == 2000  # the fewest
     unlimited = session(SMALL)
     assert unlimited._n_draws == 20_000 and len(unlimited._sample) == len(unlimited.parts.sample)
+
+
+def test_restarts_take_only_their_share_of_the_time():
+    settings = replace(GROUP, restarts=replace(GROUP.restarts, iterations=10**5), max_iter=10**6)
+    training = session(replace(settings, max_time=2.0))
+    seconds = []
+
+    class Clock(Hook):
+        def on_iteration(self, session):
+            if not session.state.members:
+                seconds.append(session.state.seconds)
+
+    fit = training.run([Clock()])
+    assert len(fit.candidates) == 2 and seconds[0] < 0.5 * fit.seconds
+
+
+def test_a_look_takes_a_small_share_of_the_time():
+    training = session(replace(SMALL, max_iter=10**6, max_time=2.0))
+    watched = training.parts.monitor.x
+    training._costs = EndCosts(0.0, 0.0, look=0.06 / 60)  # 60 points take 3 % of two seconds
+    training._look_briefly()
+    assert torch.equal(training.controller.monitor.x, watched[:60]) and len(watched) > 60
+    training._costs = EndCosts(0.0, 0.0, look=1.0)
+    training._look_briefly()
+    assert len(training.parts.monitor.x) == 50
 
 
 def test_convergence_ends_a_training():

@@ -14,6 +14,7 @@ from gedi.settings import EncoderSettings
 from gedi.training.numbering import Reference, aligned
 from gedi.training.session import start
 from gedi.training.storage import load_trained, save_trained
+from gedi.training.trained import most_probable
 from small_trainings import SMALL, heaps
 
 
@@ -50,6 +51,23 @@ def test_clusters_alone_are_those_of_predictions(trained):
     assert trained.clusters(x).dtype == np.int64
     with pytest.raises(DataError, match="2"):
         trained.clusters(np.ones((3, 5)))
+
+
+def test_points_near_a_boundary_get_the_clusters_of_the_exact_network():
+    seen = []
+
+    def exact(z, with_base):
+        seen.append(len(z))
+        return torch.stack([z[:, 0], torch.zeros_like(z[:, 0])], 1)
+
+    def rounded(z, with_base):
+        return torch.stack([z[:, 0] + 1e-5, torch.zeros_like(z[:, 0])], 1)  # as in float32
+
+    z = torch.linspace(-1, 1, 2000, dtype=torch.float64)[:, None]
+    z = torch.cat([z, torch.tensor([[-5e-6], [float("nan")]], dtype=torch.float64)])
+    found = most_probable(rounded, exact, z)
+    assert torch.equal(found[:-1], (z[:-1, 0] < 0).long()) and found[-2] == 1
+    assert 2 <= sum(seen) < 20
 
 
 def test_a_point_is_judged_alike_in_any_company(trained):

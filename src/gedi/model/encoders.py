@@ -172,6 +172,7 @@ class OwnEncoder(nn.Module):
         members: leading dimensions of the parameters, () or (k,).
         others: modules of the same kind with the weights of the second and later members; if empty,
             all members have the weights of `module`.
+        n_features: the number of output features; None calls the module to find it.
 
     Raises:
         SettingsError: if the module cannot be called with such batches, returns something else than
@@ -185,11 +186,12 @@ class OwnEncoder(nn.Module):
         *,
         members: tuple[int, ...] = (),
         others: Sequence[nn.Module] = (),
+        n_features: int | None = None,
     ) -> None:
         super().__init__()
         _refuse_batch_statistics(module)
         self.input_shape = input_shape
-        self.n_features = _width(module, input_shape)
+        self.n_features = _width(module, input_shape) if n_features is None else n_features
         # Dots are replaced, because parameter names of a module cannot contain them.
         self.stacked = nn.ParameterDict(
             {

@@ -42,11 +42,14 @@ _LANGEVIN_STEPS = 400  # from the last chains of the training to a sample
 _POINTS, _FEWER_POINTS = 10_000, 2000  # for the collapse gap and the foils, and in a hurry
 _HURRY = 3.0  # seconds that are left
 _PREDICTING = 0.5  # share of the time for predictions
-_FEWEST_ROWS, _FEWEST_IMAGES = 5000, 500  # with predictions, if there is no time for more
+_PREDICTING_IMAGES = 0.15  # whose views and foils take several times as long
+_FEWEST_ROWS, _FEWEST_IMAGES = 5000, 200  # with predictions, if there is no time for more
 _TRIED = 256  # rows by which the time for others is estimated
 _NEIGHBOURED = 5000  # points among which neighbours are looked for
 _PART = 500
-_SCORED = 300  # images, and foils of each kind, with scores
+_SCORED, _FEWEST_SCORED = 300, 50  # images, and foils of each kind, with scores
+_SCORING, _SETS = 0.3, 7  # share of the time for these scores, and the number of kinds
+_TRIED_IMAGES = 16  # images by which the time for others is estimated
 _COMPARED = 100  # columns of samples and data
 _BY_CHANCE = 1.63  # distance of a column at a level of 1 %, times the root of the sample size
 _WALKERS = 8
@@ -105,7 +108,7 @@ class Findings:
 
 
 def rows_in_time(trained: TrainedModel, dataset: Dataset, deadline: Deadline) -> Dataset:
-    """The data set, or a sample of as many rows as can be predicted in half of the time.
+    """The data set, or a sample of as many rows as can be predicted in a share of the time.
 
     Args:
         trained: the model.
@@ -113,8 +116,11 @@ def rows_in_time(trained: TrainedModel, dataset: Dataset, deadline: Deadline) ->
         deadline: when the report should be there; without one there is time for all rows.
     """
     some = dataset.x[:_TRIED]
-    affordable_rows = deadline.share(_PREDICTING).affords(lambda: trained.predict(some), len(some))
-    fewest = _FEWEST_ROWS if dataset.image_shape is None else _FEWEST_IMAGES
+    share, fewest = _PREDICTING, _FEWEST_ROWS
+    if dataset.image_shape is not None:
+        share, fewest = _PREDICTING_IMAGES, _FEWEST_IMAGES
+        some = some[:_TRIED_IMAGES]
+    affordable_rows = deadline.share(share).affords(lambda: trained.predict(some), len(some))
     return dataset.sample(int(min(len(dataset.x), max(fewest, affordable_rows))))
 
 
@@ -202,7 +208,9 @@ def find(
             if learns_density(settings) and trained.visible is not None
             else None
         ),
-        outliers=None if dataset.image_shape is None else _outliers(trained, dataset, generator),
+        outliers=None
+        if dataset.image_shape is None
+        else _outliers(trained, dataset, generator, deadline),
         walk=trajectories_from_noise(trained, _WALKERS, rounds, generator) if generates else None,
         walk_rounds=rounds,
         words=[]
@@ -228,17 +236,23 @@ def sampling_rounds(settings: CompleteSettings) -> int:
 
 
 def _affordable_rounds(trained: TrainedModel, n_samples: int, deadline: Deadline) -> int:
-    """The rounds of moves for which there is time, at least one, by a trial of two."""
+    """The rounds of moves for which there is time, at least one, by a trial of one."""
 
     def trial() -> None:
-        trained.sample(n_samples, generator=Generator().manual_seed(0), n_steps=2)
+        trained.sample(n_samples, generator=Generator().manual_seed(0), n_steps=1)
 
-    return 1 + int(deadline.affords(trial, 2))
+    return 1 + int(deadline.affords(trial, 1))
 
 
-def _outliers(trained: TrainedModel, dataset: Dataset, generator: Generator) -> Detection:
-    """Scores of some images and of foils made from them."""
-    some = some_of(dataset, _SCORED, generator)
+def _outliers(
+    trained: TrainedModel, dataset: Dataset, generator: Generator, deadline: Deadline
+) -> Detection:
+    """Scores of some images and of foils made from them, fewer if there is no time for more."""
+    tried = dataset.x[:_TRIED_IMAGES]
+    time_for_all = deadline.share(_SCORING)
+    affordable_images = time_for_all.affords(lambda: detection_scores(trained, tried), len(tried))
+    n = max(_FEWEST_SCORED, min(_SCORED, affordable_images / _SETS))
+    some = some_of(dataset, int(n), generator)
     inliers = detection_scores(trained, some.x)
     foiled = {
         name: detection_scores(trained, x)

@@ -1,4 +1,4 @@
-"""How much of the time limit the end of a training needs: log Z, the report, and predictions."""
+"""How much of the time limit the end of a training needs: log Z, the report, and clusters."""
 
 import copy
 import math
@@ -15,6 +15,9 @@ from gedi.training.monitor import Monitor
 __all__ = ["EndCosts", "end_costs"]
 
 _TRIED = 256  # points, or draws, of a trial
+_TRIED_VALUES = 2**15  # in the points of a trial; fewer than 256 images are enough
+_FEWEST_TRIED = 32
+_AGAIN = 1.2  # as some points are near a boundary, and computed again in float64
 
 
 class EndCosts(NamedTuple):
@@ -23,10 +26,12 @@ class EndCosts(NamedTuple):
     Attributes:
         clusters: of the clusters of all points, which there must be.
         rest: of log Z and the measurements of the report, which can do with fewer points.
+        look: of measuring one point during the training.
     """
 
     clusters: float
     rest: float
+    look: float
 
 
 def end_costs(
@@ -48,20 +53,22 @@ def end_costs(
         n_draws: the number of draws of the base, for a residual of one.
         n_scored: the number of held-out images, whose energies need gradients.
     """
-    some = monitor.x[:_TRIED]
+    d = monitor.x.shape[-1]
+    some = monitor.x[: min(_TRIED, max(_FEWEST_TRIED, _TRIED_VALUES // d))]
+    members = math.prod(model.head.bias.shape[:-1])
     exact = copy.deepcopy(model).cpu().double().eval()
     with torch.no_grad():
         predicted = _seconds(lambda: exact(some.cpu().double())) / len(some)
-        clustered = _seconds(lambda: exact(some.cpu().double(), with_base=False)) / len(some)
+        clustered = _seconds(lambda: model(some, with_base=False)) / len(some)
         seen = _seconds(lambda: model(some)) / len(some)
         viewed = _seconds(lambda: _view(model, monitor, some)) / len(some)
         drawn = 0.0
         if isinstance(model, ResidualClassifier):
             drawn = _seconds(lambda: model(_draws(model), with_base=False)) / _TRIED
-    members = math.prod(model.head.bias.shape[:-1])
     # The report needs a view, its logits, and twice those of the points.
     rest = n_reported * (viewed + 3 * seen) + n_draws * drawn + n_scored * 2 * predicted
-    return EndCosts(n_points * clustered / members, rest / members)
+    clusters = _AGAIN * n_points * clustered
+    return EndCosts(clusters / members, rest / members, look=viewed + 3 * seen)
 
 
 def _view(model: EnergyClassifier, monitor: Monitor, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Measurements during a training: the bound and the gap on fixed points under fixed views."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -38,6 +39,11 @@ class Monitor:
     index: Tensor | None = None
     evidence: Evidence | None = None
     smoothing: Smoothing = Smoothing()
+
+    def of_first(self, n: int) -> Self:
+        """A monitor of the first n of the points, or of all if there are fewer."""
+        index = None if self.index is None else self.index[:n]
+        return replace(self, x=self.x[:n], index=index)
 
     @torch.no_grad()
     def measure(

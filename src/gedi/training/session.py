@@ -88,13 +88,15 @@ Ending = Literal["max_iter", "max_time", "converged", "interrupted"]
 _log = logging.getLogger("gedi.training")
 
 _LEAST_SHARE = 0.05  # the least share of max_time for iterations, however long the set-up takes
+_RESTARTS = 0.3  # the least share of the time for iterations in which restarts are compared
 _LEARNING = 0.3  # share of the remaining max_time in which a partition is learned
 _END_SHARE = 0.1  # the most of max_time for log Z and the report, without predictions
 _REPORT_SHARE, _REPORT = 0.3, 10.0  # the most of max_time, and seconds, for a report
 _DRAWS, _FEWEST_DRAWS = 20_000, 2000  # of the base, for log Z
 _DRAWN = 2**25  # values of these draws, with more features than usual
-_FEWEST = 500  # points of the report, if there is no time for more
-_FEWEST_IMAGES = 200  # with which others are compared, if there is no time for more
+_FEWEST = 200  # points of the report, if there is no time for more
+_LOOK_SHARE, _FEWEST_WATCHED = 0.03, 50  # the most of max_time for a look, at so many points
+_FEWEST_IMAGES = 100  # with which others are compared, if there is no time for more
 _PART, _IMAGES = 500, 50  # points at a time, and images in double precision
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _ANNEALED = 150_000_000  # the most numbers in a network times temperatures of annealing
@@ -282,7 +284,7 @@ class Session:
         reports: bool = False,
     ) -> None:
         self.reports = reports
-        self.deadline, self._costs, self._earlier = deadline, EndCosts(0.0, 0.0), 0.0
+        self.deadline, self._costs, self._earlier = deadline, EndCosts(0.0, 0.0, 0.0), 0.0
         self.plan, self.parts, self.custom, self.crew = planned, parts, custom, crew
         settings, algorithm = planned.settings, parts.algorithm
         self.controller = Controller(
@@ -307,13 +309,28 @@ class Session:
         if limit is None or not self.deadline.is_set:
             return
         end = self._costs.clusters + min(self._costs.rest, _END_SHARE * limit)
-        if self.reports:
-            end += min(_REPORT_SHARE * limit, _REPORT)
+        end += self._seconds_of_report
         left = self.deadline.left - end - self._earlier
         seconds = from_first(self.state.seconds + max(_LEAST_SHARE * limit, left))
         algorithm = replace(self.parts.algorithm, max_time=seconds)
         self.parts = replace(self.parts, algorithm=algorithm)
         self.controller.algorithm = self.controller.guard.algorithm = algorithm
+
+    @property
+    def _seconds_of_report(self) -> float:
+        """The part of `max_time` for a report on the result, if there will be one."""
+        limit = self.settings.max_time
+        return min(_REPORT_SHARE * limit, _REPORT) if self.reports and limit is not None else 0.0
+
+    def _look_briefly(self) -> None:
+        """Monitor only so many points that a look takes a small share of `max_time`."""
+        limit, monitor = self.settings.max_time, self.parts.monitor
+        if limit is None or self._costs.look == 0:
+            return
+        most = from_first(max(_FEWEST_WATCHED, int(_LOOK_SHARE * limit / self._costs.look)))
+        monitor = monitor.of_first(most)
+        self.parts = replace(self.parts, monitor=monitor)
+        self.controller.monitor = monitor
 
     @property
     def settings(self) -> CompleteSettings:
@@ -349,6 +366,7 @@ class Session:
             self._prepare()
             if self.deadline.is_set:
                 self._costs = self._end_costs()
+                self._look_briefly()
             self._limit_time()
             if self.state.members:
                 self.advance(hooks, until=self.settings.restarts.iterations)
@@ -365,7 +383,7 @@ class Session:
 
         def observe(state: TrainingState, terms: Terms) -> bool:
             self._observe(state, terms, hooks)
-            return _is_stopped(hooks)
+            return _is_stopped(hooks) or self._restarts_late
 
         train(
             self.crew.fabric,
@@ -389,6 +407,15 @@ class Session:
                 hook.on_record(self, record)
         for hook in hooks:
             hook.on_iteration(self)
+
+    @property
+    def _restarts_late(self) -> bool:
+        """Whether networks side by side have had their share of the time."""
+        limit, settings = self.parts.algorithm.max_time, self.settings
+        if limit is None or not self.state.members:
+            return False
+        share = max(_RESTARTS, settings.restarts.iterations / settings.max_iter)
+        return self.state.seconds > share * limit
 
     def disband(self) -> None:
         """Separate the processes; each of them keeps all chains.
@@ -598,7 +625,7 @@ class Session:
         """The share of log Z and the report for which there is time, at most 1."""
         if not self.deadline.is_set or self._costs.rest == 0:
             return 1.0
-        left = self.deadline.left - self._costs.clusters
+        left = self.deadline.left - self._costs.clusters - self._seconds_of_report
         return min(1.0, max(0.0, left) / self._costs.rest)
 
     @property
