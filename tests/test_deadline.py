@@ -14,12 +14,19 @@ def clock(monkeypatch):
     return now
 
 
-def rounds(clock, rows, first, deadline, seconds_of):
+def rounds(clock, rows, first, deadline, seconds_of, **how):
     found = []
-    for m in growing(rows, first, deadline):
+    for m in growing(rows, first, deadline, **how):
         found.append(m)
         clock[0] += seconds_of(m)
     return found
+
+
+def test_rows_grow_as_fast_as_the_time_of_the_work_lets_them(clock):
+    linear = rounds(clock, 10**6, 100, Deadline.after(10), lambda m: m / 100, power=1.0)
+    assert linear[:2] == [100, 900]
+    squares = rounds(clock, 10**6, 100, Deadline.after(10), lambda m: (m / 100) ** 2)
+    assert squares[:2] == [100, 300]
 
 
 def test_time_is_left_until_the_deadline_has_passed(clock):

@@ -65,10 +65,10 @@ class Deadline:
         return Deadline.after(share * self.left) if self.is_set else self
 
 
-def growing(rows: int, first: int, deadline: Deadline) -> Iterator[int]:
+def growing(rows: int, first: int, deadline: Deadline, *, power: float = 2.0) -> Iterator[int]:
     """Ascending numbers of rows, of which each is worked on before the next one is asked for.
 
-    The next number is as large as the time allows if time grows with the square of the number.
+    The next number is as large as the time allows if time grows with this power of the number.
     Without a limit it is all rows at once.
     """
     m = min(first, rows) if deadline.is_set else rows
@@ -76,7 +76,7 @@ def growing(rows: int, first: int, deadline: Deadline) -> Iterator[int]:
         begun = time.perf_counter()
         yield m
         took = max(time.perf_counter() - begun, 1e-9)
-        more = int(min(float(rows), m * math.sqrt(deadline.left / took)))
+        more = int(min(float(rows), m * (deadline.left / took) ** (1 / power)))
         if m == rows or (more < _STEP * m and more < rows) or deadline.passed:
             return
         m = more

@@ -126,7 +126,7 @@ def test_a_stopped_search_says_so():
     x, y = blobs([250] * 4, 20)
     late = number_of_clusters(x, seed=0, deadline=Deadline(0.0))
     assert late.n_clusters == 2 and late.stopped and not late.clear
-    assert "(not clear: there was time to look at 300 rows only; the time was up" in str(late)
+    assert "(not clear: there was time to look at 150 rows only; the time was up" in str(late)
     assert len(np.unique(late.labels)) == 2 and len(late.labels) == len(y)
     never = number_of_clusters(x, seed=0, deadline=Deadline.after(1e6))
     assert never.n_clusters == 4 and never.clear and never.rows is None

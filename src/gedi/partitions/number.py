@@ -25,8 +25,8 @@ SAMPLE = 1500  # rows on which numbers are compared
 FIRST, LAST = 15, 60  # the range grows while its upper end is the best
 FAR = 10  # times the distance to neighbours that all but a tenth of the rows have
 ROWS = 10  # rows per cluster at least
-HASTY = 300  # rows on which numbers are compared at least when time is short
-SEARCH = 0.6  # share of the time for the search; the rest is for the partition
+HASTY = 150  # rows on which numbers are compared at least when time is short
+SEARCH = 0.8  # share of the time for the search; the rest is for the partition
 SAMPLE_ON_AXES = 3000  # rows on which numbers are compared along principal axes
 MUTUAL = 20  # neighbours in the graph of these rows
 STARTS = 3  # of k-means for each number
@@ -161,13 +161,14 @@ def number_of_clusters(
         x: rows (n, d), finite.
         seed: determines the sample and all starts.
         one_unit: whether all columns have one unit, as principal components do.
-        deadline: when it is near, numbers are compared on fewer rows, 300 at least, and if that
+        deadline: when it is near, numbers are compared on fewer rows, 150 at least, and if that
             does not suffice, only some of them.
     """
     search = deadline.share(SEARCH)
     found, rows, usual = None, 0, min(len(x), SAMPLE_ON_AXES if one_unit else SAMPLE)
     compare = _compared_on_axes if one_unit else _compared
-    for m in growing(usual, HASTY, search):
+    first = usual if usual <= 2 * HASTY else HASTY
+    for m in growing(usual, first, search, power=1.0):
         some = x
         if m < len(x):
             some = x[np.sort(np.random.default_rng(seed).choice(len(x), m, replace=False))]
