@@ -45,7 +45,8 @@ LONGEST = 300.0  # seconds that a process may take
 SOON = 15.0  # seconds in which a process ends after SIGINT, and its children after it
 FLAT = 16.0  # MiB by which the memory of a server may grow over all rounds
 VISIT = 8.0  # MiB that a visit by a browser may keep; Gradio forgets it an hour after its end
-ROUNDS, CLIENTS, BROWSERS = 6, 4, 3
+ROUNDS, CLIENTS = 6, 4
+VISITS, BROWSERS = 3, 2
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 
@@ -260,12 +261,12 @@ def browsers(scene: Scene) -> str:
     sizes = []
     with ThreadPoolExecutor(BROWSERS) as pool, ExitStack() as stack:
         opened = [stack.enter_context(browser()) for _ in range(BROWSERS)]
-        for _ in range(ROUNDS):
+        for _ in range(VISITS):
             troubles = pool.map(lambda driver: visited(driver, address), opened)
             for trouble in filter(None, troubles):
                 scene.expect(False, trouble)
             sizes.append(mebibytes(server.pid, "VmRSS"))
-    most = VISIT * BROWSERS * (ROUNDS - 2)
+    most = VISIT * BROWSERS * (VISITS - 2)
     return f"{BROWSERS} browsers, {ended(scene, server, address, sizes, most=most)}"
 
 
