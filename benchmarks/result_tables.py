@@ -1041,6 +1041,28 @@ def soak(rows: Rows) -> str:
     return f"{text}\nThe {len(rows)} scenarios took {minutes:,.0f} minutes in all.\n"
 
 
+def busy(rows: Rows) -> str:
+    """Wall time of trainings alone, and beside as many busy loops as there are cores."""
+
+    def seconds(name: str) -> Callable[[Rows], str]:
+        return lambda group: f"{median(row[name] for row in group):.1f}"
+
+    def ratio(group: Rows) -> str:
+        found = [row["beside loops"] / row["alone"] for row in group]
+        return f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+
+    return grouped(
+        rows,
+        {"training": "data"},
+        {
+            "rounds": count,
+            "seconds alone": seconds("alone"),
+            "beside busy loops": seconds("beside loops"),
+            "ratio": ratio,
+        },
+    )
+
+
 def threads(rows: Rows) -> str:
     """Trainings with one and two threads."""
     apart = "largest difference of weights"
@@ -1403,6 +1425,7 @@ TABLES = {
     "streaming": Table(python("streaming.py"), streaming),
     "agreement": Table(python("agreement.py FOLDER"), agreement),
     "growth": Table(python("growth.py"), growth),
+    "busy": Table(python("busy.py"), busy),
     "update": Table(python("update.py"), update),
     "processes": Table(python("processes.py"), processes, select=last_processes),
 }
