@@ -460,10 +460,10 @@ def how_many(rows: Rows) -> str:
     )
     own = [row for row in rows if "rivals" in row]
     said = [row for row in own if row["clear"]]
-    sure = sum(abs(row["number"] - row["truth"][0]) <= 1 for row in said)
+    sure = sum(row["number"] in row["truth"] for row in said)
     clear = (
-        f"GEDI calls {len(said)} of {len(own)} of its numbers clear; of these, {sure} are within "
-        f"one of the first labeling. The partition that comes with the number has a mean ARI of "
+        f"GEDI calls {len(said)} of {len(own)} of its numbers clear; of these, {sure} are those of "
+        f"a labeling. The partition that comes with the number has a mean ARI of "
         f"{fmean(row['ARI'] for row in own):.3f} (median {median(row['ARI'] for row in own):.3f})."
     )
 
