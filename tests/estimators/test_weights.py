@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import small_texts
 from gedi import GEDI, ClusterSweep, GEDIClassifier, GEDISymbols, Settings, sum_rule
 from gedi.errors import DataError
 from gedi.settings import SamplerSettings
@@ -144,3 +146,14 @@ def test_sweeps_pass_weights_on():
     assert plain[0].collapse_gap != weighted[0].collapse_gap
     with pytest.raises(DataError, match="positive weight"):
         sweep.fit(X, sample_weight=np.zeros(2 * N))
+
+
+def test_blank_texts_take_no_part():
+    texts, subjects = small_texts.texts(45)
+    blanks = ["", "  "] * 10  # that would be a cluster of their own
+    model = GEDI(3, features=small_texts.text_model(), max_iter=40, random_state=0)
+    with pytest.warns(UserWarning, match="20 of 65 texts are blank"):
+        model.fit([*texts, *blanks])
+    assert adjusted_rand_score(subjects, model.labels_[:45]) == 1 and len(model.labels_) == 65
+    with pytest.raises(DataError, match="blank texts only"):
+        model.fit(blanks)

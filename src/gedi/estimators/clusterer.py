@@ -23,6 +23,7 @@ from gedi.estimators.inputs import (
     seed_of,
     texts_of,
     weights_of,
+    without_blank,
 )
 from gedi.evaluation.drift import Drift, drift_of, look_at
 from gedi.evaluation.words import typical_words
@@ -98,7 +99,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
 
         Args:
             X: points (n, d), also as a data frame, or images (n, H, W) or (n, C, H, W); or a list
-                of texts, or what `features` reads.
+                of texts, of which blank ones take no part, or what `features` reads.
             y: not used.
             sample_weight: weight of each point in all terms, (n,); a weight of 2 counts like two
                 copies, and points of weight 0 take no part. Batches are drawn with these weights.
@@ -115,7 +116,7 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         """
         self._forget()
         rows, input_shape = self._checked(X)
-        weights = weights_of(sample_weight, rows)
+        weights = without_blank(X, weights_of(sample_weight, rows))
         kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
         self.labels_ = self._train(
             rows,

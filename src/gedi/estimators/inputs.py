@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -63,6 +64,26 @@ def texts_of(x: Any) -> Sequence[str] | None:
     if getattr(x, "ndim", 1) != 1 or not hasattr(x, "__iter__") or not len(x):
         return None
     return x if isinstance(next(iter(x)), str) else None
+
+
+def without_blank(x: Any, weights: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """The weights of texts (n,), where those of blank texts are 0; others as they are.
+
+    Raises:
+        DataError: if all texts are blank.
+    """
+    texts = texts_of(x)
+    blank = np.array([not str(text).strip() for text in texts or ()], dtype=bool)
+    if not blank.any():
+        return weights
+    if blank.all():
+        raise DataError("X holds blank texts only: add rows with words")
+    warnings.warn(
+        f"{blank.sum():,} of {len(blank):,} texts are blank and take no part in the training",
+        UserWarning,
+        stacklevel=3,
+    )
+    return np.where(blank, 0.0, 1.0 if weights is None else weights)
 
 
 def transformer_of(features: Any, x: Any) -> Any:
