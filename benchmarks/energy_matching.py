@@ -1,4 +1,4 @@
-"""Energy matching as a start of GEN for images, against GEDI as it is by default.
+"""Energy matching and fewer chains for GEN of images, against GEDI as it is by default.
 
     python benchmarks/energy_matching.py DATA FOLDER [--variant "no gen" "GEDI"] [--seed 0 1]
 
@@ -24,6 +24,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -50,7 +51,7 @@ from gedi.model import ResidualClassifier, weight_average
 from gedi.model.convolutions import convolution, dense
 from gedi.model.image_outliers import ImageOutlierEnergy
 from gedi.objective import contrast, restrained
-from gedi.sampling import Energy, Move, evaluate
+from gedi.sampling import Energy, Move, ReplayBuffer, evaluate
 from gedi.settings import Settings
 from gedi.training.hooks import StopWhen
 from gedi.training.session import Session, start
@@ -58,6 +59,7 @@ from gedi.training.trained import TrainedModel
 
 N, ROUNDS, FOILS = 1000, 5, 500  # samples, moves of each, and images of each set of foils
 N_NOISE, ROUNDS_NOISE = 500, 10  # samples from chains that start in the base
+CHAINS = 64  # in an iteration, instead of 256
 MATCHED = 128  # points of the flow in an iteration
 SETTLING = 10  # moves of all chains from the base, after matching
 SHARED_WEIGHT = 0.3  # of matching, in units of the weight of GEN
@@ -274,9 +276,28 @@ def joined(
     return replace(trained, model=model, sampler=sampler.eval(), chains=chains, outliers=outliers)
 
 
+def fewer_chains(session: Session, *, every: int, slowdown: float = 0.25) -> TrainedModel:
+    """GEDI with a quarter of the chains in an iteration, by default as rarely and as slow."""
+    algorithm, sampler = session.parts.algorithm, session.state.sampler
+    schedule = replace(algorithm.schedule, gen_slowdown=slowdown)
+    algorithm = replace(algorithm, gen_every=every, schedule=schedule)
+    session.parts = replace(session.parts, algorithm=algorithm)
+    session.controller.algorithm = session.controller.guard.algorithm = algorithm
+    sample = sampler.sample
+
+    def few(energy: Energy, buffer: ReplayBuffer, n: int, *, generator: Generator) -> Tensor:
+        return sample(energy, buffer, CHAINS, generator=generator)
+
+    with patch.object(sampler, "sample", few):
+        return plain(session)
+
+
 VARIANTS: dict[str, tuple[str, Callable[[Session], TrainedModel]]] = {
     "no gen": ("GEDI no gen", plain),
     "GEDI": ("GEDI", plain),
+    "64 chains": ("GEDI", partial(fewer_chains, every=5)),
+    "64 chains, every 2nd": ("GEDI", partial(fewer_chains, every=2)),
+    "64 chains, every 2nd, half rate": ("GEDI", partial(fewer_chains, every=2, slowdown=0.5)),
     "energy matching, shared head": ("GEDI", shared_head),
     "energy matching, second network": ("GEDI", second_network),
 }
