@@ -122,6 +122,21 @@ def test_images_have_scores_of_outliers_and_chains_from_noise(images, gen):
     assert {len(x) for sets in late.scores.values() for x in sets.values()} == {50}
 
 
+def test_a_report_takes_one_thread(fit, found, labelled, monkeypatch):
+    threads = []
+    monkeypatch.setattr(
+        "gedi.report.content.map_points",
+        lambda *_, **__: threads.append(torch.get_num_threads()),
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        report_content(fit, found, labelled, [])
+        assert threads == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_vectors_have_no_foils(found):
     assert found.outliers is None and found.walk is None
 

@@ -23,6 +23,7 @@ from gedi.settings import method_name
 from gedi.training.numbering import describe
 from gedi.training.restarts import reason_for_choice
 from gedi.training.session import Fit
+from gedi.training.threads import bounded_threads
 from gedi.training.trained import Prediction, TrainedModel, confidence
 
 __all__ = ["ENDINGS", "Floats", "Integers", "ReportContent", "report_content"]
@@ -199,6 +200,7 @@ ENDINGS = {
 }
 
 
+@bounded_threads(0)  # the map waits at many barriers, which last long on a busy machine
 def report_content(
     fit: Fit,
     findings: Findings,
