@@ -2,6 +2,8 @@
 
     python benchmarks/energy_matching.py DATA FOLDER [--variant "no gen" "GEDI"] [--seed 0 1]
 
+Variants with 64 chains move so many of the 256 chains in an iteration with GEN.
+
 DATA is a folder of MNIST; FOLDER keeps the feature network and the starts. All variants use the
 preset `cpu` of `gedi reproduce` and the same processor time, whatever else the machine does. Those
 of one seed share the restarts, in which GEN takes no part, until the best is chosen. Each cell

@@ -44,7 +44,7 @@ from load import table
 LONGEST = 300.0  # seconds that a process may take
 SOON = 15.0  # seconds in which a process ends after SIGINT, and its children after it
 FLAT = 16.0  # MiB by which the memory of a server may grow over all rounds
-VISIT = 8.0  # MiB that a visit by a browser may keep; Gradio forgets it an hour after its end
+VISIT = 24.0  # MiB that a visit by a browser may keep; Gradio forgets it an hour after its end
 ROUNDS, CLIENTS = 6, 4
 VISITS, BROWSERS = 3, 2
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -157,3 +157,8 @@ def test_blank_texts_take_no_part():
     assert adjusted_rand_score(subjects, model.labels_[:45]) == 1 and len(model.labels_) == 65
     with pytest.raises(DataError, match="blank texts only"):
         model.fit(blanks)
+    few = GEDIClassifier(features=model.features, max_iter=40, random_state=0)
+    known = [*subjects[:9], *[None] * 56]
+    with pytest.warns(UserWarning, match="20 of 65 texts are blank"):
+        few.fit([*texts, *blanks], known)
+    assert np.mean(few.labels_[:45] == np.array(subjects)) == 1

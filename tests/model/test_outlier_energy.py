@@ -39,6 +39,17 @@ def rows():
     return tensor(x)
 
 
+def test_a_reference_has_the_dimension_and_the_typical_distances_of_its_own_rows(rows):
+    found = Reference.fit(rows)
+    nearest = found.nearest(found.rows)
+    distances = nearest.distances + 4 * 1e-3
+    k = distances.shape[1]
+    slopes = (distances[:, -1:] / distances[:, :-1]).log().sum(1) / (k - 1)
+    torch.testing.assert_close(found.dimension, 1 / slopes.mean())
+    typical = found.column_distances(found.rows, nearest.places).mean(0)
+    torch.testing.assert_close(found.typical, typical)
+
+
 @pytest.fixture(scope="module")
 def reference(rows):
     return Reference.fit(rows)

@@ -1,5 +1,6 @@
 """`gedi explore`."""
 
+import threading
 import time
 import webbrowser
 from importlib.util import find_spec
@@ -10,9 +11,11 @@ from jsonargparse import Namespace
 from gedi.errors import GediError, SettingsError
 from gedi.runs import Run
 
-__all__ = ["run"]
+__all__ = ["await_computations", "run"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WORKER = "AnyIO worker thread"  # the name of the threads that compute for pages
+_PATIENCE = 10.0  # seconds that a computation has to end
 
 
 def run(options: Namespace) -> int:
@@ -49,4 +52,16 @@ def run(options: Namespace) -> int:
             time.sleep(3600)
     except KeyboardInterrupt:
         page.close(verbose=False)
+        await_computations(_PATIENCE)
     return 0
+
+
+def await_computations(seconds: float) -> None:
+    """Wait until no thread computes for a page, at most so many seconds.
+
+    These threads are daemons: Python would stop them within torch, which aborts the process.
+    """
+    end = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name == _WORKER:
+            thread.join(max(0.0, end - time.monotonic()))

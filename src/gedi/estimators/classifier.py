@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_y
 from gedi.errors import DataError
 from gedi.estimators.base import BaseGEDI
 from gedi.estimators.calibration import neighbours_temperature
-from gedi.estimators.inputs import kept_pairs, pairs_of, weights_of
+from gedi.estimators.inputs import kept_pairs, pairs_of, weights_of, without_blank
 from gedi.training.custom import Custom
 
 __all__ = ["GEDIClassifier", "encode_labels"]
@@ -73,7 +73,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
         """Train on points of which some are labelled.
 
         Args:
-            X: points (n, d), or images (n, H, W) or (n, C, H, W).
+            X: points (n, d), or images (n, H, W) or (n, C, H, W), or texts; see `gedi.GEDI.fit`.
             y: class of each point, of any type, or None, NaN, NA or -1 if it is not known, (n,).
             sample_weight: weight of each point in all terms; see `gedi.GEDI.fit`.
             positives: rows that belong to the same class; see `gedi.GEDI.fit`.
@@ -89,7 +89,7 @@ class GEDIClassifier(ClassifierMixin, BaseGEDI):  # type: ignore[misc]
                 f"y: expected the classes {self.classes_.tolist()} of the fitted model, as "
                 f"warm_start is set, got {classes.tolist()}"
             )
-        weights = self._weights(sample_weight, rows, classes, codes)
+        weights = without_blank(X, self._weights(sample_weight, rows, classes, codes))
         kept = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
         own = None if weights is None else (weights / weights[kept].mean())[codes >= 0]
         known = np.bincount(codes[codes >= 0], own, minlength=len(classes))

@@ -69,6 +69,8 @@ def texts_of(x: Any) -> Sequence[str] | None:
 def without_blank(x: Any, weights: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
     """The weights of texts (n,), where those of blank texts are 0; others as they are.
 
+    The vectors of blank texts are all the same, so they would be a cluster of their own.
+
     Raises:
         DataError: if all texts are blank.
     """

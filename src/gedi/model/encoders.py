@@ -17,6 +17,7 @@ from torch.func import functional_call
 from torch.nn.functional import normalize, silu
 
 from gedi.errors import SettingsError
+from gedi.model.convolutions import ResNet8, ResNet18, SmallConvNet
 
 __all__ = ["MLP", "CosineHead", "MemberLinear", "OnAxes", "OwnEncoder"]
 
@@ -172,7 +173,6 @@ class OwnEncoder(nn.Module):
         members: leading dimensions of the parameters, () or (k,).
         others: modules of the same kind with the weights of the second and later members; if empty,
             all members have the weights of `module`.
-        n_features: the number of output features; None calls the module to find it.
 
     Raises:
         SettingsError: if the module cannot be called with such batches, returns something else than
@@ -186,12 +186,11 @@ class OwnEncoder(nn.Module):
         *,
         members: tuple[int, ...] = (),
         others: Sequence[nn.Module] = (),
-        n_features: int | None = None,
     ) -> None:
         super().__init__()
         _refuse_batch_statistics(module)
         self.input_shape = input_shape
-        self.n_features = _width(module, input_shape) if n_features is None else n_features
+        self.n_features = _width(module, input_shape)
         # Dots are replaced, because parameter names of a module cannot contain them.
         self.stacked = nn.ParameterDict(
             {
@@ -239,7 +238,10 @@ def _refuse_batch_statistics(module: nn.Module) -> None:
 
 
 def _width(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """The number of output features, found by calling the module."""
+    """The number of output features, found by calling a module of the user or of a plug-in."""
+    if isinstance(module, (SmallConvNet, ResNet8, ResNet18)):
+        # A call without storage would import torch's compiler, which takes a second.
+        return module.n_features
     probe = copy.deepcopy(module).eval()
     try:
         with torch.no_grad():

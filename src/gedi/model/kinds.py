@@ -59,9 +59,7 @@ def fresh_encoder(
     first, *others = (
         _module(str(chosen.kind), input_shape, generator) for _ in range(math.prod(members))
     )
-    # A call without storage would import torch's compiler, which takes a second.
-    width = int(first.n_features) if is_convolutional(chosen.kind) else None  # type: ignore[arg-type]
-    return OwnEncoder(first, input_shape, members=members, others=others, n_features=width)
+    return OwnEncoder(first, input_shape, members=members, others=others)
 
 
 def _module(kind: str, input_shape: tuple[int, ...], generator: Generator) -> nn.Module:
