@@ -7,9 +7,10 @@ FOLDER holds what benchmarks/features.py wrote, and TEXTS the files NAME.parquet
 of them. Its features are
 
 meaning                  the vectors of a sentence encoder, of length 1
-meaning, words           and the input embeddings of the words, of length 1: the default
+meaning, words           and the input embeddings of the words, of length 0.7: the default
+meaning, longer words    the same of length 1
+meaning, equal words     of length 1, where each word has the same weight
 words                    these alone
-meaning, equal words     and the input embeddings, each with the same weight
 meaning, LSA             and 100 leading axes of tf-idf of words in at least five texts, of
                          length 0.5 (Deerwester et al., 1990)
 meaning, pairs by words  the meaning alone, but neighbours are those of the largest sum of the
@@ -42,8 +43,8 @@ from gedi.training import ingredients
 from groups import MEANING, TEXTS
 
 VARIANTS = (
-    *("meaning", "meaning, words", "words", "meaning, equal words", "meaning, LSA"),
-    "meaning, pairs by words",
+    *("meaning", "meaning, words", "meaning, longer words", "meaning, equal words", "words"),
+    *("meaning, LSA", "meaning, pairs by words"),
 )
 AXES, LENGTH, FEWEST = 100, 0.5, 5  # of LSA
 WEIGHT, PART = 3.0, 1000  # of the cosine of tf-idf in pairs, and rows compared at a time
@@ -83,6 +84,7 @@ def features(variant: str, x: Rows, texts: list[str], equal: WordVectors, seed: 
     meaning, words = x[:, :MEANING], x[:, MEANING:]
     others = {
         "meaning, words": lambda: [meaning, words],
+        "meaning, longer words": lambda: [meaning, normalize(words)],
         "words": lambda: [words],
         "meaning, equal words": lambda: [meaning, equal.encode(texts)],
         "meaning, LSA": lambda: [meaning, lsa(texts, seed)],
