@@ -1403,7 +1403,7 @@ TABLES = {
         python("tune_features.py FOLDER --text-model FOLDER --seeds 1"), tune_features
     ),
     "how_many_features": Table(
-        python("how_many.py FOLDER --features --seeds 2"), how_many_features
+        python("how_many.py FOLDER --features --seeds 1"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER --points 3000"), trust),
     "compared_texts": Table(
