@@ -623,6 +623,25 @@ def of_features(rows: Rows) -> str:
     )
 
 
+def words(rows: Rows) -> str:
+    """Accuracy and NMI of groups of texts, with and without vectors of their words."""
+
+    def both(data: str | None = None, n: int | None = None) -> Callable[[Rows], str]:
+        def shown(own: Rows) -> str:
+            some = [row for row in own if data is None or (row["data"], row["n"]) == (data, n)]
+            return " / ".join(f"{fmean(row[name] for row in some):.3f}" for name in measures)
+
+        return shown
+
+    def seeds(own: Rows) -> str:
+        return str(len({row["seed"] for row in own}))
+
+    measures = ("accuracy", "NMI")
+    sets = groups(rows, "data", "n")
+    columns = {f"{data}, {n:,}": both(data, n) for data, n in sets}
+    return grouped(rows, {"features": "variant"}, {**columns, "mean": both(), "seeds": seeds})
+
+
 def tune_features(rows: Rows) -> str:
     """Accuracy by set of methods that tune the network of the features, next to the start."""
     sets = [data for (data,) in groups(rows, "data")]
@@ -1379,11 +1398,12 @@ TABLES = {
     "compared_outliers": Table(python("outliers.py FOLDER"), outliers_by_method, "outliers"),
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
+    "words": Table(python("words.py FOLDER TEXTS"), words),
     "tune_features": Table(
         python("tune_features.py FOLDER --text-model FOLDER --seeds 1"), tune_features
     ),
     "how_many_features": Table(
-        python("how_many.py FOLDER --features --seeds 2"), how_many_features
+        python("how_many.py FOLDER --features --seeds 1"), how_many_features
     ),
     "trust": Table(python("trust.py FOLDER --points 3000"), trust),
     "compared_texts": Table(

@@ -69,7 +69,7 @@ def test_samples_come_with_the_most_similar_texts(trained, tmp_path, capsys, no_
     assert "neither a text nor a picture" in capsys.readouterr().out
     given = pd.read_csv(trained / "tickets.csv")["body"]
     with np.load(out) as found:
-        assert found["x"].shape == (5, 384)
+        assert found["x"].shape == (5, 768)
         assert found["nearest"].tolist() == given[found["nearest_row"]].tolist()
 
 

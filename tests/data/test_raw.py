@@ -126,7 +126,7 @@ def test_texts_become_vectors(tmp_path, monkeypatch):
         found.append(source.read(cache=cache))
     assert seen == [12]  # the same texts in another kind of file
     for dataset in found:
-        assert dataset.x.shape == (12, 384) and list(dataset.texts) == texts
+        assert dataset.x.shape == (12, 768) and list(dataset.texts) == texts
         assert dataset.class_names == ("code", "cooking", "football")
         assert dataset.titles[3] == texts[3]
     again = load(str(tmp_path / "a.csv"), text="body", network=model)
@@ -145,10 +145,10 @@ def test_rows_without_a_text_are_left_out_unless_they_are_to_be_predicted(tmp_pa
         features=small_texts.text_model(),
     )
     dataset = source.read()
-    assert list(dataset.texts) == texts and dataset.x.shape == (6, 384)
+    assert list(dataset.texts) == texts and dataset.x.shape == (6, 768)
     assert [dataset.class_names[k] for k in dataset.labels] == list(subjects)
     assert dataset.reading == ("2 of 8 rows have no text and are left out",)
-    assert source.read(keep_blank=True).x.shape == (8, 384)
+    assert source.read(keep_blank=True).x.shape == (8, 768)
     frame["body"] = blank
     frame.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="holds no texts"):

@@ -62,7 +62,9 @@ def test_a_toy_set_of_one_point_is_refused():
 def test_every_option_has_one_definition():
     source = Source("a.csv", label="b", drop=("c", "d"), stream_above=2**20)
     assert Source.of_json(json.loads(json.dumps(asdict(source)))) == source
-    assert Source.of_json({"data": "moons"}) == Source("moons")
+    assert Source.of_json({"data": "moons", "words": True}) == Source("moons")
+    # Features of texts that earlier versions computed are without words.
+    assert Source.of_json({"data": "moons"}) == Source("moons", words=False)
     for options in (["--n-points", "50", "--drop", "c", "d", "--skip-bad"], []):
         _, given = parse(["train", "moons", *options])
         made = Source.of_options(given.as_dict(), seed=7)
@@ -81,6 +83,7 @@ def test_every_option_has_one_definition():
         ({"data": "a", "label": 3}, "expected str or NoneType as label, got int"),
         ({"data": "a", "n_points": True}, "expected int as n_points, got bool"),
         ({"data": "a", "drop": "b"}, "expected list as drop, got str"),
+        ({"data": "a", "words": 1}, "expected true or false as words"),
         ({"data": "a", "drop": [1]}, "expected names of columns as drop"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 from sklearn.datasets import make_blobs
 from torch import nn
 
-from gedi import GEDI, GEDIClassifier, Settings
+import small_texts
+from gedi import GEDI, GEDIClassifier, Settings, TextFeatures
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -173,3 +174,19 @@ def test_damaged_folders_are_refused(saved, tmp_path, kind):
 def test_the_wrong_kind_is_refused(saved):
     with pytest.raises(ValueError, match=r"holds a GEDI, not a GEDIClassifier: use GEDI\.load"):
         GEDIClassifier.load(saved[1])
+
+
+def test_models_of_texts_without_words_are_loaded(tmp_path):
+    """As earlier versions saved them: the number of features tells."""
+    texts, _ = small_texts.texts(48)
+    name = small_texts.text_model()
+    model = GEDI(
+        n_clusters=3, features=TextFeatures(name, words=False), max_iter=5, random_state=0
+    ).fit(texts)
+    for features in (model.features, name):
+        model.features = features
+        model.save(tmp_path / "model")
+        back = GEDI.load(tmp_path / "model")
+        assert np.array_equal(back.predict_proba(texts), model.predict_proba(texts))
+    back.fit(texts)
+    assert (model.n_features_in_, back.n_features_in_) == (384, 768)

@@ -1,5 +1,7 @@
 """The feature network: it learns, follows its generator, and survives its file."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -108,11 +110,12 @@ def test_a_save_that_fails_leaves_the_old_file(net, tmp_path, monkeypatch):
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"old")
 
-    def broken(tensors, file, metadata):
-        file.write_bytes(b"half")
+    def broken(file, content):
+        with file.open("wb") as stream:
+            stream.write(content[: len(content) // 2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(features, "save_file", broken)
+    monkeypatch.setattr(Path, "write_bytes", broken)
     with pytest.raises(OSError, match="disk full"):
         save_feature_net(net, path)
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1

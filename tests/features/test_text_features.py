@@ -22,10 +22,11 @@ def network():
 def test_texts_of_one_subject_are_closer_than_others(network):
     found, subjects = small_texts.texts(24)
     x = network.transform(found)
-    assert x.shape == (24, 384) and x.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-5)
+    assert x.shape == (24, 768) and x.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(x[:, :384], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(x[:, 384:], axis=1), 0.7, rtol=1e-5)  # words
     same = np.array(subjects)[:, None] == np.array(subjects)
-    cosines = x @ x.T
+    cosines = x @ x.T / 1.49
     assert cosines[same & ~np.eye(24, dtype=bool)].mean() > cosines[~same].mean() + 0.1
 
 
@@ -35,6 +36,23 @@ def test_features_do_not_depend_on_the_batch_or_on_order(network):
     small = clone(network).set_params(batch_size=1)
     small._network = network._network
     np.testing.assert_allclose(small.transform(found[::-1])[::-1], whole, atol=2e-6)
+
+
+def test_words_stand_beside_the_meaning(network):
+    texts = ["A plugin for Drupal", "for drupal for Drupal a plugin", "", "\u200b"]
+    alone = clone(network).set_params(words=False)
+    alone._network = network._network
+    x, meaning = network.transform(texts), alone.transform(texts)
+    assert alone.n_features == 384 and alone.identity != network.identity
+    np.testing.assert_array_equal(x[:, :384], meaning)
+    words = x[:, 384:]
+    np.testing.assert_allclose(words[0], words[1], atol=1e-6)  # in any order and number
+    assert not words[2].any() and not words[3].any()
+
+
+def test_names_that_are_used_alike_differ_more_in_words(network):
+    x = network.transform(["a shop in Magento", "a shop in Drupal"])
+    assert x[0, 384:] @ x[1, 384:] / 0.49 < x[0, :384] @ x[1, :384]
 
 
 def test_columns_of_frames_are_texts(network):
@@ -62,9 +80,9 @@ def test_it_is_a_transformer_of_scikit_learn(network):
     found, _ = small_texts.texts(6)
     pipeline = make_pipeline(network, StandardScaler()).fit(found)
     names = pipeline.get_feature_names_out()
-    assert len(names) == 384 and names[0] == "textfeatures0"
+    assert len(names) == 768 and names[0] == "textfeatures0"
     again = pickle.loads(pickle.dumps(pipeline))
-    assert "_network" not in vars(again[0])
+    assert not {"_network", "_words"} & set(vars(again[0]))
     np.testing.assert_allclose(again.transform(found), pipeline.transform(found), atol=1e-6)
     assert clone(network).get_params() == network.get_params()
 

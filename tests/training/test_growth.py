@@ -1,6 +1,7 @@
 """Trainings on grown data: new clusters are found, and old ones are kept."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from gedi.errors import DataError, RunError
 from gedi.evaluation.drift import drift_of, look_at
 from gedi.settings import Settings
 from gedi.training.custom import Custom
-from gedi.training.growth import carry, load_carried, of_found, save_carried
+from gedi.training.growth import Carried, carry, load_carried, of_found, save_carried
 from gedi.training.numbering import recall
+from gedi.training.reference_files import save_reference
 from gedi.training.session import fit, start
 
+FULL = Path("/dev/full")
 MIDDLES = np.array([[0, 0], [8, 0], [0, 8], [8, 8]])
 
 
@@ -63,6 +66,16 @@ def test_a_new_and_a_vanishing_cluster_on_a_model_that_forgets_nothing(trained, 
         np.testing.assert_array_equal(back, given)
     with pytest.raises(RunError, match="places from 0 to 9"):
         load_carried(tmp_path / "start", 10)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_an_error_of_the_system(trained):
+    """Which the command explains."""
+    known = recall(trained, OLD, seed=0, names=(), name="old")
+    with pytest.raises(OSError, match="No space left"):
+        save_reference(known, FULL)
+    with pytest.raises(OSError, match="No space left"):
+        save_carried(Carried(np.arange(3), np.arange(3), np.full(3, 1 / 3)), FULL)
 
 
 def test_clusters_found_with_their_number_are_carried_over_a_restart(tmp_path):

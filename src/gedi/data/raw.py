@@ -86,6 +86,7 @@ def read_texts(
     text: str | None,
     label: str | None,
     features: str | None,
+    words: bool = True,
     cache: FeatureCache,
     options: TableOptions = TableOptions(),
     keep_blank: bool = False,
@@ -99,6 +100,7 @@ def read_texts(
         text: the column of texts; None for files of one text a line.
         label: the column of labels, or None.
         features: what makes vectors of texts; None and "auto": the default of `TextFeatures`.
+        words: whether the vectors of the words are part of them.
         cache: where the features are kept.
         options: how tables of text are read.
         keep_blank: keep rows without a text, too, so that predictions have all rows.
@@ -116,7 +118,7 @@ def read_texts(
         )
     if text is None and label is not None:
         raise DataError(f"{source} has a text on each line, and no column {label!r}")
-    network = TextFeatures(None if features in (None, AUTO) else features)
+    network = TextFeatures(None if features in (None, AUTO) else features, words=words)
     if cache.folder is None:
         with tempfile.TemporaryDirectory() as folder:
             texts = Texts.of([t for part in _parts(files, text, options) for t in part])

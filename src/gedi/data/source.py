@@ -32,7 +32,10 @@ def _option(help_text: str, default: Any = MISSING, unit: int = 1) -> Any:
 
 @dataclass(frozen=True)
 class Source:
-    """Where data come from, and how they are read."""
+    """Where data come from, and how they are read.
+
+    Fields without a help text are no options.
+    """
 
     data: str = _option(
         "moons, circles, digits, a file, a folder of images, s3://..., hf://..., or a name of a "
@@ -90,6 +93,7 @@ class Source:
         "(pixels) for images",
         None,
     )
+    words: bool = True  # whether vectors of their words are part of the features of texts
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any], seed: int) -> Self:
@@ -122,11 +126,15 @@ class Source:
         Raises:
             ValueError: for other fields, or values of other types.
         """
-        if not isinstance(content, dict) or not content.keys() <= OPTIONS.keys():
+        if not isinstance(content, dict) or not content.keys() <= {*OPTIONS, "words"}:
             raise ValueError(f"source: expected values of {', '.join(OPTIONS)}")
         if "data" not in content:
             raise ValueError("source: does not say where the data are")
-        for name, value in content.items():
+        options = dict(content)
+        words = options.pop("words", False)  # earlier versions had none
+        if not isinstance(words, bool):
+            raise ValueError("source: expected true or false as words")
+        for name, value in options.items():
             kinds = OPTIONS[name].json_types
             if type(value) not in kinds:
                 expected = " or ".join(kind.__name__ for kind in kinds)
@@ -137,7 +145,7 @@ class Source:
         for name, values in lists.items():
             if not all(isinstance(value, str) for value in values):
                 raise ValueError(f"source: expected names of columns as {name}")
-        source = cls(**content | lists)
+        source = cls(**options | lists, words=words)
         source.check()
         return source
 
@@ -305,6 +313,7 @@ class Source:
                 text=self.text,
                 label=self.label,
                 features=self.features,
+                words=self.words,
                 cache=cache,
                 options=self.table_options,
                 keep_blank=keep_blank,
@@ -444,6 +453,7 @@ def _flag(name: str) -> str:
 OPTIONS = {
     each.name: Option(get_type_hints(Source)[each.name], each.default, **each.metadata)
     for each in fields(Source)
+    if each.metadata
 }
 
 

@@ -33,10 +33,10 @@ Encode = Callable[[str | None, Sequence[str]], NDArray[np.floating]]
 
 @lru_cache(maxsize=2)
 def network_of(name: str | None) -> "TextFeatures":
-    """The network of a name; None is the default of `TextFeatures`."""
+    """The network of a name, for the meaning alone; None is the default of `TextFeatures`."""
     from gedi.features import TextFeatures  # noqa: PLC0415 - only columns of texts need it
 
-    return TextFeatures(name)
+    return TextFeatures(name, words=False)
 
 
 def vectors_of(name: str | None, texts: Sequence[str]) -> NDArray[np.floating]:

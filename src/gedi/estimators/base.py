@@ -579,7 +579,8 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         if reset or not hasattr(self, "features_"):
             has_texts = "text" in kinds_of(self.columns).values()  # among other columns
-            found = None if has_texts else transformer_of(self.features, x)
+            known = None if reset else self.n_features_in_
+            found = None if has_texts else transformer_of(self.features, x, known)
             if hasattr(self, "features_"):
                 del self.features_
             if found is None:

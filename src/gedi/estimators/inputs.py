@@ -88,29 +88,35 @@ def without_blank(x: Any, weights: NDArray[np.float64] | None) -> NDArray[np.flo
     return np.where(blank, 0.0, 1.0 if weights is None else weights)
 
 
-def transformer_of(features: Any, x: Any) -> Any:
+def transformer_of(features: Any, x: Any, n_features: int | None = None) -> Any:
     """What turns raw things into points; None if they are points.
 
     Args:
         features: see `BaseGEDI`.
         x: the raw things, or points.
+        n_features: the number of features that a model was trained on; None for a new one. Models
+            of texts that earlier versions saved know no vectors of words.
 
     Raises:
         SettingsError: if it is neither a name nor a transformer.
     """
     texts = texts_of(x)
-    if features is None:
-        return None if texts is None else TextFeatures()
-    if isinstance(features, (str, Path)):
+    if features is None and texts is None:
+        return None
+    if features is None or isinstance(features, (str, Path)):
         kind = ImageFeatures if texts is None else TextFeatures
-        return kind(None if features == "auto" else features)
+        features = kind(None if features == "auto" else features)
     if not hasattr(features, "fit") or not hasattr(features, "transform"):
         raise SettingsError(
             "features: expected auto, the name of a network, or a transformer such as "
             f"gedi.TextFeatures(...), got {features!r}"
         )
+    if not isinstance(features, (TextFeatures, ImageFeatures)):
+        return clone(features)
     # Those of a pretrained network learn nothing, and a copy would load it again.
-    return features if isinstance(features, (TextFeatures, ImageFeatures)) else clone(features)
+    if isinstance(features, TextFeatures) and n_features not in (None, features.n_features):
+        return clone(features).set_params(words=False)
+    return features
 
 
 def kinds_of(columns: Any) -> dict[str, str]:

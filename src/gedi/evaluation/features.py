@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -154,7 +154,7 @@ def save_feature_net(net: FeatureNet, path: Path) -> None:
     shape = {"image_shape": json.dumps(net.image_shape), "n_classes": json.dumps(net.n_classes)}
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, beside, metadata=shape)
+        beside.write_bytes(save(tensors, metadata=shape))
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -157,7 +157,7 @@ class BaseFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         # The network is loaded again where it is needed.
-        return {name: value for name, value in vars(self).items() if name != "_network"}
+        return {k: value for k, value in vars(self).items() if k not in ("_network", "_words")}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,27 +12,32 @@ from numpy.typing import NDArray
 from gedi.errors import DataError
 from gedi.features.base import BaseFeatures
 from gedi.features.weights import folder_of, hash_of_files, quiet, required
+from gedi.features.words import WordVectors
 
 __all__ = ["DEFAULT_TEXT_MODEL", "TextFeatures"]
 
 DEFAULT_TEXT_MODEL = "all-MiniLM-L6-v2"
 _OWNER = "sentence-transformers"  # of names without an owner, as in that library
+_LENGTH = 0.7  # of the vector of the words, in that of the meaning; see benchmarks/words.py
 _TOGETHER = 32  # batches that are sorted by length together
 
 
 class TextFeatures(BaseFeatures):
     """Features of texts by a model of sentence-transformers; it needs the extra `text`.
 
-    Texts of similar meaning get vectors in similar directions. A text is cut at the length that the
-    model was trained on, 256 tokens for the default model. See https://sbert.net.
+    Texts of similar meaning get vectors in similar directions. Beside each stands a vector of the
+    words, 0.7 times as long, see `gedi.features.words`, because names that are used alike hardly
+    differ in meaning. A text is cut at the length that the model was trained on, 256 tokens for
+    the default model. See https://sbert.net.
 
     Args:
         model: a local folder, or a name on the Hugging Face hub. None: all-MiniLM-L6-v2, a small
-            model of English with 384 features. For other languages see, for example,
-            paraphrase-multilingual-MiniLM-L12-v2.
+            model of English with 384 features, and as many of the words. For other languages see,
+            for example, paraphrase-multilingual-MiniLM-L12-v2.
         batch_size: the number of texts that the network sees together.
         device: "auto", "cpu" or "cuda".
-        normalize: whether vectors are scaled to length 1.
+        normalize: whether the vectors of the meaning are scaled to length 1.
+        words: whether those of the words stand beside them, if the model is a transformer.
         cache: a folder in which features are kept by the content of the texts; None: nowhere.
 
     Attributes:
@@ -51,15 +56,18 @@ class TextFeatures(BaseFeatures):
         batch_size: int = 64,
         device: str = "auto",
         normalize: bool = True,
+        words: bool = True,
         cache: str | Path | None = None,
     ) -> None:
         super().__init__(model, batch_size=batch_size, device=device, cache=cache)
         self.normalize = normalize
+        self.words = words
 
     @property
     def n_features(self) -> int:
         """The number of features, d."""
-        return int(self._network.get_embedding_dimension())
+        meaning = int(self._network.get_embedding_dimension())
+        return meaning + (0 if self._words is None else self._words.n_features)
 
     @property
     def identity(self) -> str:
@@ -71,7 +79,8 @@ class TextFeatures(BaseFeatures):
             for file in folder.rglob(f"*.{kind}")
             if file.is_file()
         ]
-        return f"text {hash_of_files(files, folder)} {bool(self.normalize)}"
+        words = " words" if self.words else ""
+        return f"text {hash_of_files(files, folder)} {bool(self.normalize)}{words}"
 
     @property
     def part_size(self) -> int:
@@ -80,14 +89,18 @@ class TextFeatures(BaseFeatures):
 
     def encode(self, items: Sequence[str]) -> NDArray[np.float32]:
         """The features of some texts, (k, d)."""
-        found = self._network.encode(
+        meaning = self._network.encode(
             list(items),
             batch_size=self._checked_batch_size,
             show_progress_bar=False,
             convert_to_numpy=True,
             normalize_embeddings=bool(self.normalize),
         )
-        return self._finite(found)
+        if self._words is None:
+            return self._finite(meaning)
+        length = np.linalg.norm(meaning, axis=1, keepdims=True)
+        words = _LENGTH * length * self._words.encode(list(items))
+        return self._finite(np.hstack([meaning, words]))
 
     @property
     def _folder(self) -> Path:
@@ -107,6 +120,13 @@ class TextFeatures(BaseFeatures):
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},
             )
+
+    @cached_property
+    def _words(self) -> WordVectors | None:
+        network = self._network
+        if not self.words or network.transformers_model is None:
+            return None
+        return WordVectors(network.tokenizer, network.transformers_model, network.max_seq_length)
 
     def _items(self, x: Any) -> Sequence[str]:
         """The texts as a list.

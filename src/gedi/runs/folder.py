@@ -538,6 +538,7 @@ class Run:
                 skip_bad=skip_bad,
                 text=column,
                 features=self.source.features,
+                words=self.source.words,
             )
         table = self.columns is not None and bool(table_files(path))
         images = not table and holds_images(path)

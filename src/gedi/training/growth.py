@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from scipy.sparse.csgraph import connected_components
 
 from gedi.data.dataset import Values
@@ -171,9 +171,13 @@ def of_found(found: FoundNumber) -> Carried:
 
 
 def save_carried(carried: Carried, file: Path) -> None:
-    """Write the clusters from which a training starts."""
+    """Write the clusters from which a training starts.
+
+    Raises:
+        OSError: if the disk is full.
+    """
     values = {name: value for name, value in carried._asdict().items() if value is not None}
-    save_file({name: np.ascontiguousarray(value) for name, value in values.items()}, file)
+    file.write_bytes(save({name: np.ascontiguousarray(value) for name, value in values.items()}))
 
 
 def load_carried(file: Path, n_rows: int) -> Carried:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from gedi.training.numbering import Reference
 from gedi.untrusted import readable, refuse_special
@@ -12,9 +12,14 @@ __all__ = ["load_reference", "save_reference"]
 
 
 def save_reference(reference: Reference, file: Path) -> None:
-    """Write the rows and the posteriors of a reference."""
+    """Write the rows and the posteriors of a reference.
+
+    Raises:
+        OSError: if the disk is full.
+    """
     posteriors = np.ascontiguousarray(reference.posteriors, np.float32)
-    save_file({"rows": np.ascontiguousarray(reference.rows), "posteriors": posteriors}, file)
+    tensors = {"rows": np.ascontiguousarray(reference.rows), "posteriors": posteriors}
+    file.write_bytes(save(tensors))
 
 
 def load_reference(file: Path, name: str, n_rows: int) -> Reference:
