@@ -149,16 +149,16 @@ def test_sweeps_pass_weights_on():
 
 
 def test_blank_texts_take_no_part():
-    texts, subjects = small_texts.texts(45)
+    texts, subjects = small_texts.texts(90)
     blanks = ["", "  "] * 10  # that would be a cluster of their own
     model = GEDI(3, features=small_texts.text_model(), max_iter=40, random_state=0)
-    with pytest.warns(UserWarning, match="20 of 65 texts are blank"):
+    with pytest.warns(UserWarning, match="20 of 110 texts are blank"):
         model.fit([*texts, *blanks])
-    assert adjusted_rand_score(subjects, model.labels_[:45]) > 0.9 and len(model.labels_) == 65
+    assert adjusted_rand_score(subjects, model.labels_[:90]) > 0.9 and len(model.labels_) == 110
     with pytest.raises(DataError, match="blank texts only"):
         model.fit(blanks)
     few = GEDIClassifier(features=model.features, max_iter=40, random_state=0)
-    known = [*subjects[:9], *[None] * 56]
-    with pytest.warns(UserWarning, match="20 of 65 texts are blank"):
+    known = [*subjects[:9], *[None] * 101]
+    with pytest.warns(UserWarning, match="20 of 110 texts are blank"):
         few.fit([*texts, *blanks], known)
-    assert np.mean(few.labels_[:45] == np.array(subjects)) > 0.9
+    assert np.mean(few.labels_[:90] == np.array(subjects)) > 0.9
