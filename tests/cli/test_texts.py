@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from PIL import Image
 import small_texts
 from gedi import TextFeatures
 from gedi.cli import main
+from gedi.data.source import Source
 from gedi.runs import Run
 from gedi.runs.names import ClusterNames
 
@@ -60,6 +62,19 @@ def test_predictions_hold_the_texts(trained, tmp_path, capsys, no_network):
     names = Run.open(run).result()["names"]
     assert found["name"].tolist() == [names[k] for k in found["cluster"]]
     assert found["probability"].between(1 / 3, 1).all()
+
+
+def test_runs_of_earlier_versions_know_no_words(trained, tmp_path, monkeypatch):
+    table, run = str(trained / "tickets.csv"), tmp_path / "run"
+    made = Source.of_options
+    monkeypatch.setattr(Source, "of_options", lambda *given: replace(made(*given), words=False))
+    command = ["train", table, "--text", "body", "--features", small_texts.text_model(), *TINY]
+    assert main([*command, "--out", str(run)]) == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["n_features"] == 384 and facts["source"].pop("words") is False
+    (run / "run.json").write_text(json.dumps(facts))
+    assert main(["predict", str(run), table, "--out", str(tmp_path / "groups.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "groups.csv")) == 60
 
 
 def test_samples_come_with_the_most_similar_texts(trained, tmp_path, capsys, no_network):
