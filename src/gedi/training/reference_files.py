@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from gedi.training.numbering import Reference
@@ -18,8 +19,8 @@ def save_reference(reference: Reference, file: Path) -> None:
         OSError: if the disk is full.
     """
     posteriors = np.ascontiguousarray(reference.posteriors, np.float32)
-    tensors = {"rows": np.ascontiguousarray(reference.rows), "posteriors": posteriors}
-    file.write_bytes(save(tensors))
+    rows: NDArray[np.int64] = np.ascontiguousarray(reference.rows)
+    file.write_bytes(save({"rows": rows, "posteriors": posteriors}))
 
 
 def load_reference(file: Path, name: str, n_rows: int) -> Reference:
