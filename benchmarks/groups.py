@@ -3,15 +3,15 @@
     python benchmarks/groups.py FOLDER [--sets stackoverflow ...] [--seeds 3]
         [--methods GEDI "KMeans, best of 10" HDBSCAN "UMAP + HDBSCAN" EVoC]
 
-FOLDER holds what benchmarks/features.py wrote: NAME.npy, (n, d), and NAME.labels.npy. Of texts, the
-methods get the vectors of the meaning, but GEDI and those "with words" the words, too, as they are
-by default. GEDI and
-k-means get the number of classes c, EVoC about that number, and HDBSCAN the least size of a
-cluster, n / (10 c). UMAP reduces to five dimensions by the cosine, as in BERTopic. Rows that a
-method calls noise are measured as one more cluster, and again without them. Every cell runs in a
-process of its own on one thread, after the libraries are imported and, for those that compile
-their functions, have seen 1,000 rows; time is processor time. Labels measure only. Only missing
-cells run. The last two methods need the extra `bench`.
+FOLDER holds what benchmarks/features.py wrote: NAME.npy, (n, d), and NAME.labels.npy. Of texts,
+GEDI and what is called "with words" get the vectors of the meaning and of the words, as they are by
+default; "GEDI, meaning alone" and all others get those of the meaning. GEDI and k-means get the
+number of classes c, EVoC about that number, and HDBSCAN the least size of a cluster, n / (10 c).
+UMAP reduces to five dimensions by the cosine, as in BERTopic. Rows that a method calls noise are
+measured as one more cluster, and again without them. Every cell runs in a process of its own on one
+thread, after the libraries are imported and, for those that compile their functions, have seen
+1,000 rows; time is processor time. Labels measure only. Only missing cells run. The last two
+methods need the extra `bench`.
 """
 
 import argparse

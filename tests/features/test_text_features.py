@@ -48,6 +48,9 @@ def test_words_stand_beside_the_meaning(network):
     words = x[:, 384:]
     np.testing.assert_allclose(words[0], words[1], atol=1e-6)  # in any order and number
     assert not words[2].any() and not words[3].any()
+    alone.set_params(words=True)
+    assert alone.transform(texts[:1]).shape == (1, 768)
+    assert alone.set_params(words=False).transform(texts[:1]).shape == (1, 384)
 
 
 def test_names_that_are_used_alike_differ_more_in_words(network):
@@ -82,7 +85,7 @@ def test_it_is_a_transformer_of_scikit_learn(network):
     names = pipeline.get_feature_names_out()
     assert len(names) == 768 and names[0] == "textfeatures0"
     again = pickle.loads(pickle.dumps(pipeline))
-    assert not {"_network", "_words"} & set(vars(again[0]))
+    assert not {"_network", "_word_vectors"} & set(vars(again[0]))
     np.testing.assert_allclose(again.transform(found), pipeline.transform(found), atol=1e-6)
     assert clone(network).get_params() == network.get_params()
 

@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -156,8 +157,12 @@ class BaseFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return x
 
     def __getstate__(self) -> dict[str, Any]:
-        # The network is loaded again where it is needed.
-        return {k: value for k, value in vars(self).items() if k not in ("_network", "_words")}
+        # Networks are loaded again where they are needed.
+        kind = type(self)
+        loaded = {
+            name for name in vars(self) if isinstance(getattr(kind, name, 0), cached_property)
+        }
+        return {name: value for name, value in vars(self).items() if name not in loaded}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -66,8 +66,9 @@ class TextFeatures(BaseFeatures):
     @property
     def n_features(self) -> int:
         """The number of features, d."""
+        words = self._words
         meaning = int(self._network.get_embedding_dimension())
-        return meaning + (0 if self._words is None else self._words.n_features)
+        return meaning if words is None else meaning + words.n_features
 
     @property
     def identity(self) -> str:
@@ -96,11 +97,11 @@ class TextFeatures(BaseFeatures):
             convert_to_numpy=True,
             normalize_embeddings=bool(self.normalize),
         )
-        if self._words is None:
+        words = self._words
+        if words is None:
             return self._finite(meaning)
-        length = np.linalg.norm(meaning, axis=1, keepdims=True)
-        words = _LENGTH * length * self._words.encode(list(items))
-        return self._finite(np.hstack([meaning, words]))
+        length = _LENGTH * np.linalg.norm(meaning, axis=1, keepdims=True)
+        return self._finite(np.hstack([meaning, length * words.encode(list(items))]))
 
     @property
     def _folder(self) -> Path:
@@ -121,10 +122,14 @@ class TextFeatures(BaseFeatures):
                 model_kwargs={"use_safetensors": True},
             )
 
-    @cached_property
+    @property
     def _words(self) -> WordVectors | None:
+        return self._word_vectors if self.words else None
+
+    @cached_property
+    def _word_vectors(self) -> WordVectors | None:
         network = self._network
-        if not self.words or network.transformers_model is None:
+        if network.transformers_model is None:
             return None
         return WordVectors(network.tokenizer, network.transformers_model, network.max_seq_length)
 
