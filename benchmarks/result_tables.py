@@ -642,6 +642,23 @@ def words(rows: Rows) -> str:
     return grouped(rows, {"features": "variant"}, {**columns, "mean": both(), "seeds": seeds})
 
 
+def consensus(rows: Rows) -> str:
+    """Accuracy and NMI of what a training goes on from, by set and sizes of the classes."""
+
+    def both(data: str | None, sizes: str) -> Callable[[Rows], str]:
+        def shown(own: Rows) -> str:
+            some = [row for row in own if data in (None, row["data"]) and row["sizes"] == sizes]
+            return " / ".join(f"{fmean(row[name] for row in some):.3f}" for name in measures)
+
+        return shown
+
+    measures = ("accuracy", "NMI")
+    sets = {(data, sizes): f"{data}, {sizes}" for data, sizes in groups(rows, "data", "sizes")}
+    columns = {title: both(*key) for key, title in sets.items()}
+    means = {f"mean, {sizes}": both(None, sizes) for sizes in ("equal", "unequal")}
+    return grouped(rows, {"goes on from": "variant"}, {**columns, **means})
+
+
 def tune_features(rows: Rows) -> str:
     """Accuracy by set of methods that tune the network of the features, next to the start."""
     sets = [data for (data,) in groups(rows, "data")]

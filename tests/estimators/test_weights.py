@@ -157,6 +157,10 @@ def test_blank_texts_take_no_part():
     assert adjusted_rand_score(subjects, model.labels_[:90]) > 0.9 and len(model.labels_) == 110
     with pytest.raises(DataError, match="blank texts only"):
         model.fit(blanks)
+    part = GEDI(3, features=model.features, max_iter=40, random_state=0)
+    with pytest.warns(UserWarning, match="texts are blank"):
+        part.partial_fit([*texts[:60], ""]).partial_fit([*texts[60:], *blanks])
+    assert part.n_samples_seen_ == len(part.rows_) == 90 and len(part.labels_) == 50
     few = GEDIClassifier(features=model.features, max_iter=40, random_state=0)
     known = [*subjects[:9], *[None] * 101]
     with pytest.warns(UserWarning, match="20 of 110 texts are blank"):

@@ -63,7 +63,7 @@ def content(x, clusters, log_density, **changes) -> ReportContent:
             {"member": 0, "warm-up iterations": 0, "gap": 0.13, "chosen": False},
             {"member": 1, "warm-up iterations": 1000, "gap": 0.02, "chosen": True},
         ],
-        reason_for_choice="its collapse gap was the smallest",
+        choice="Of 2 restarts, number 1 was kept.",
         interventions=[],
         confusion=None,
         energies={"data": -log_density, "samples": -log_density[::2], "noise": -log_density + 9},

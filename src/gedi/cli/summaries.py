@@ -18,7 +18,7 @@ from gedi.report.content import ENDINGS
 from gedi.report.findings import Findings
 from gedi.report.summary import agreement_words
 from gedi.training.numbering import describe as numbering_sentence
-from gedi.training.restarts import reason_for_choice
+from gedi.training.restarts import choice_in_words
 from gedi.training.session import Fit
 
 __all__ = [
@@ -48,10 +48,7 @@ def print_summary(
         f"because {ENDINGS[fit.ended]}."
     )
     if fit.candidates:
-        console.print(
-            f"Of {len(fit.candidates)} restarts, number {fit.chosen + 1} was kept: "
-            f"{reason_for_choice(fit.candidates)}."
-        )
+        console.print(choice_in_words(fit.candidates, fit.chosen))
     if fit.numbering is not None:
         console.print(printable(numbering_sentence(fit.numbering)), markup=False, soft_wrap=True)
     print_findings(findings, verdict, names)

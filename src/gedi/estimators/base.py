@@ -104,8 +104,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         max_iter: maximum number of iterations. None: chosen from the data, see `gedi.plan`.
         max_time: maximum number of seconds of `fit`, from 5 on. None: no limit.
         tol: gain in bound and gap, in nats, that counts as progress.
-        n_restarts: number of networks that are trained together at first; the best one is trained
-            further. None: chosen from the data, see `gedi.plan`.
+        n_restarts: number of networks that are trained together at first; the best one, or with
+            more than 100 features their consensus, is trained further. None: chosen from the data,
+            see `gedi.plan`.
         batch_size: number of points, and of chains, in each iteration. None: chosen from the data,
             see `gedi.plan`.
         learning_rate: learning rate of Adam. None: chosen from the data, see `gedi.plan`.
@@ -139,8 +140,9 @@ class BaseGEDI(HubMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         collapse_gap_: in nats, on up to 10,000 points under fixed views: near zero if the
             clusters can be trusted.
         agreement_: the adjusted Rand index to expect between these clusters and as many of another
-            `random_state`, at least: the mean with other partitions that fit about as well, see
-            `gedi.partitions`; None for images, and if the clusters do not start from a partition.
+            `random_state`: the mean with other partitions that fit about as well, see
+            `gedi.partitions`, or with more than 100 features that of two halves of the restarts,
+            see `gedi.training.consensus`; None for images, and if the clusters come from neither.
         prior_: share of each cluster under the prior, (c,).
         log_normalizer_: log Z of scaled points in nats, by a grid in one or two dimensions and by
             annealed importance sampling in more; None if no density was learned.

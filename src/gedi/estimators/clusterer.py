@@ -145,7 +145,8 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
         weighted such that it counts like all of them. `fit` keeps none.
 
         Args:
-            X: points (n, d), texts or a frame, as in `fit`; at least 10 in later calls.
+            X: points (n, d), texts or a frame, as in `fit`; at least 10 in later calls, without
+                blank texts, which take no part.
             y: not used.
 
         Raises:
@@ -158,12 +159,22 @@ class GEDI(ClusterMixin, BaseGEDI):  # type: ignore[misc]
             image_shape = image_shape_of(shape)
             if image_shape is not None:
                 raise DataError("X: expected rows of numbers, as images cannot be learned in parts")
+            weights = without_blank(X, None)
             self.labels_ = self._train(
-                rows, shape, n_clusters=self.n_clusters, prior=self.prior, custom=Custom()
+                rows,
+                shape,
+                n_clusters=self.n_clusters,
+                prior=self.prior,
+                custom=Custom(),
+                weights=weights,
             )
-            self.rows_, self.n_samples_seen_ = kept_rows(rows[:0], 0, rows, self.settings_.seed)
+            new = rows if weights is None else rows[weights > 0]
+            self.rows_, self.n_samples_seen_ = kept_rows(rows[:0], 0, new, self.settings_.seed)
         else:
-            self._grow(self._rows(X))
+            rows, weights = self._rows(X), without_blank(X, None)
+            self._grow(rows if weights is None else rows[weights > 0])
+            if weights is not None:
+                self.labels_ = self.model_.clusters(rows)
         self._keep_words(X)
         return self
 

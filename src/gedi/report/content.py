@@ -21,7 +21,7 @@ from gedi.report.findings import Findings
 from gedi.report.point_map import MapPoints, map_points
 from gedi.settings import method_name
 from gedi.training.numbering import describe
-from gedi.training.restarts import reason_for_choice
+from gedi.training.restarts import choice_in_words
 from gedi.training.session import Fit
 from gedi.training.threads import bounded_threads
 from gedi.training.trained import Prediction, TrainedModel, confidence
@@ -77,7 +77,7 @@ class ReportContent:
         cluster_sizes: points in each cluster, shape (c,).
         prior: share of each cluster under the prior, shape (c,).
         restarts: one mapping for each restart; the key `chosen` marks the one that was kept.
-        reason_for_choice: why it was kept, as the end of a sentence.
+        choice: which of them was kept, and why, as a sentence.
         interventions: what the guard against divergence did, one sentence each.
         confusion: counts (classes, clusters), columns matched to the diagonal, and class names.
         energies: energies in nats of the sets `data`, `samples` and `noise`, each shape (n,).
@@ -140,7 +140,7 @@ class ReportContent:
     cluster_sizes: Integers
     prior: Floats
     restarts: Sequence[Mapping[str, object]]
-    reason_for_choice: str
+    choice: str
     interventions: Sequence[str]
     confusion: tuple[Integers, Sequence[str]] | None
     energies: Mapping[str, Floats]
@@ -246,7 +246,7 @@ def report_content(
         cluster_sizes=findings.sizes,
         prior=trained.log_prior.exp().double().numpy(),
         restarts=_restarts(fit),
-        reason_for_choice=reason_for_choice(fit.candidates) if fit.candidates else "",
+        choice=choice_in_words(fit.candidates, fit.chosen) if fit.candidates else "",
         interventions=[str(intervention) for intervention in fit.interventions],
         confusion=table,
         energies=findings.energies,

@@ -88,7 +88,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "reading": content.reading,
         "restart_columns": restart_columns(content.restarts),
         "restarts": content.restarts,
-        "reason_for_choice": content.reason_for_choice,
+        "choice": content.choice,
         "settings": "\n".join(outline(content.settings)),
         "number": phrases.number,
     }

@@ -168,7 +168,7 @@ def agreement_words(agreement: float, *, found: bool) -> str:
     else:
         words = "Quite different clusters fit about as well, and another seed may give them"
     also = " It may also find another number of clusters." if found else ""
-    return f"{words}: the expected agreement is about {agreement:.2f} of 1, or more.{also}"
+    return f"{words}: the expected agreement is about {agreement:.2f} of 1.{also}"
 
 
 def verdict(signs: Signs) -> Verdict:

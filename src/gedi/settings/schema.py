@@ -237,22 +237,24 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class RestartSettings:
-    """Several trainings from different starts, of which the best one is continued.
+    """Several trainings from different starts, of which the best, or the consensus, goes on.
 
     Args:
         pool: start from the best of a pool of partitions (k-means, mixtures, Ward, spectral,
             single linkage and others), which is chosen without labels. Null: true for one network
-            with sampler.kind base, unless an encoder, classes or groups are given.
+            with sampler.kind base, and for the last of several with exact, unless an encoder,
+            classes or groups are given.
         n: the number of trainings. Raise it if clusters differ between seeds. Null: 1 with
-            sampler.kind base; else 6 with k-means, 5 after score matching, 4 if the networks are
-            large; without k-means, 4 for small networks, 8 for large ones and 3 for convolutional
-            ones.
+            sampler.kind base, and 16 with exact; else 6 with k-means, 5 after score matching, 4 if
+            the networks are large; without k-means, 4 for small networks, 8 for large ones and 3
+            for convolutional ones.
         kmeans: the number of trainings that start from the clusters of k-means. Null: a third of
             them, rounded up, but 1 after score matching; 0 for images, whose pixel distances mean
             little, and if an encoder or classes are given.
-        iterations: the iteration at which the best training is chosen, by its collapse gap. Null:
-            600 for small networks, 300 after score matching, else 450 (250 for convolutional
-            networks), and at most a third of max_iter.
+        iterations: the iteration at which the best training is chosen, by its collapse gap, or with
+            sampler.kind exact, that at which their consensus is formed. Null: half of max_iter with
+            exact; else 600 for small networks, 300 after score matching, else 450 (250 for
+            convolutional networks), and at most a third of max_iter.
         gen: use GEN before the choice. Null: true for small networks, whose chains are cheap; for
             large ones, GEN is added after the choice.
         warmup: if GEN is used before the choice, the number of iterations in which every second

@@ -48,6 +48,7 @@ from gedi.settings.complete import (
     complete,
 )
 from gedi.settings.presets import COLOURS, NEUTRAL, preset
+from gedi.training.consensus import FEWEST
 from gedi.training.custom import Custom
 from gedi.training.processes import load_libraries
 from gedi.training.refusals import (
@@ -178,6 +179,18 @@ class Plan:
         return self.devices * self.nodes
 
     @property
+    def seeks_consensus(self) -> bool:
+        """Whether one network goes on from the consensus of all restarts, not from the best.
+
+        This needs networks of a head alone, which can be averaged, and clusters without a meaning
+        of their own.
+        """
+        settings = self.settings
+        named = self.known_share > 0 or isinstance(settings.prior, list)
+        enough = settings.restarts.n >= FEWEST and settings.views.neighbours > 0
+        return settings.sampler.kind == "exact" and enough and not named
+
+    @property
     def multiplications(self) -> int:
         """The approximate number of multiplications in an iteration; it decides the threads."""
         return self.network.parameters * self.settings.batch_size * self.settings.restarts.n
@@ -192,7 +205,7 @@ class Plan:
         lines = [
             f"{data.name}: {points}, {settings.n_clusters} clusters by {method_name(settings)}, "
             + ", ".join(f"{name} x {weight:.3g}" for name, weight in terms.items() if weight),
-            f"{_networks(settings, self.network)}; batches of {settings.batch_size}, "
+            f"{self._networks}; batches of {settings.batch_size}, "
             f"{settings.max_iter} iterations at most",
         ]
         if self.found is not None:
@@ -205,23 +218,24 @@ class Plan:
             )
         return "\n".join(lines)
 
-
-def _networks(settings: CompleteSettings, size: NetworkSize) -> str:
-    restarts, encoder = settings.restarts, settings.encoder
-    widths = "".join(f"-{width}" for width in encoder.hidden)
-    network = f"{encoder.kind}{widths} with {size.parameters:,} parameters"
-    if restarts.n == 1:
-        start = " that starts from the best partition of a pool" if restarts.pool else ""
-        return f"one network{start}: {network}"
-    starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
-    rule = "smallest collapse gap"
-    if settings.sampler.kind == "exact":
-        starts = ", one of them from the best partition of a pool," if restarts.pool else ""
-        rule = "clusters that neighbours share most"
-    return (
-        f"{restarts.n} networks{starts} until iteration {restarts.iterations}, then the one with "
-        f"the {rule}: {network}"
-    )
+    @property
+    def _networks(self) -> str:
+        """How many networks there are, how they start, and which of them goes on."""
+        restarts, encoder = self.settings.restarts, self.settings.encoder
+        widths = "".join(f"-{width}" for width in encoder.hidden)
+        network = f"{encoder.kind}{widths} with {self.network.parameters:,} parameters"
+        if restarts.n == 1:
+            start = " that starts from the best partition of a pool" if restarts.pool else ""
+            return f"one network{start}: {network}"
+        starts = f", {restarts.kmeans} of them from k-means," if restarts.kmeans else ""
+        rest = "the one with the smallest collapse gap"
+        if self.settings.sampler.kind == "exact":
+            starts = ", one of them from the best partition of a pool," if restarts.pool else ""
+            rest = "the one with clusters that neighbours share most"
+        if self.seeks_consensus:
+            rest = "one that starts from their consensus"
+        until = f"until iteration {restarts.iterations}, then {rest}"
+        return f"{restarts.n} networks{starts} {until}: {network}"
 
 
 def default_prior_weight(n_clusters: int) -> float:

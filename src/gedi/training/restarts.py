@@ -1,4 +1,4 @@
-"""Restarts: several trainings in one computation, of which only the best continues."""
+"""Restarts: several trainings in one computation, of which the best, or the consensus, goes on."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from gedi.model import member
 from gedi.training.algorithm import TrainingState
 
-__all__ = ["Candidate", "choose", "most_shared", "reason_for_choice", "single"]
+__all__ = ["Candidate", "choice_in_words", "choose", "most_shared", "single"]
 
 _SAME_GAP = 0.01  # nats; smaller differences on a few thousand points are not significant
 _CLEARLY = 0.02  # of modularity, by which a start from the pool has to be ahead
@@ -42,6 +42,13 @@ class Candidate:
         loss = self.gap - self.evidence
         return loss if math.isfinite(loss) else math.inf
 
+    @property
+    def shared(self) -> float:
+        """The modularity plus the log-likelihood of the evidence; -inf if they are not finite."""
+        if self.modularity is None or not math.isfinite(self.loss):
+            return -math.inf
+        return self.modularity + self.evidence
+
 
 def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
     """The place of the best restart: that of the least loss, ties broken by the likelihood.
@@ -63,16 +70,15 @@ def choose(candidates: list[Candidate], *, by_likelihood: bool) -> int:
 def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
     """The place of the restart whose clusters neighbours share most.
 
-    Its modularity plus the log-likelihood of the evidence is the largest. Gaps do not compare here,
-    because each restart has its own prior. The last, if it started from the pool, may have clusters
-    of very unequal size, to which modularity is less sensitive: it has to be ahead of all others
-    by 0.02.
+    Gaps do not compare here, because each restart has its own prior. The last, if it started from
+    the pool, may have clusters of very unequal size, to which modularity is less sensitive: it has
+    to be ahead of all others by 0.02.
 
     Args:
         candidates: all restarts, with their modularity.
         last_from_pool: whether the last started from the pool, the others from random weights.
     """
-    shared = np.array([_shared(candidate) for candidate in candidates])
+    shared = np.array([candidate.shared for candidate in candidates])
     if not last_from_pool:
         return int(shared.argmax())
     others = shared[:-1]
@@ -80,17 +86,20 @@ def most_shared(candidates: list[Candidate], *, last_from_pool: bool) -> int:
     return len(others) if ahead else int(others.argmax())
 
 
-def reason_for_choice(candidates: list[Candidate]) -> str:
-    """Why the restart was kept, as the end of a sentence."""
-    if candidates[0].modularity is None:
-        return "its collapse gap was the smallest"
-    return f"neighbours share its clusters most (modularity, up to {_CLEARLY})"
+def choice_in_words(candidates: list[Candidate], chosen: int | None) -> str:
+    """A sentence that says which restart was kept, and why.
 
-
-def _shared(candidate: Candidate) -> float:
-    if candidate.modularity is None or not math.isfinite(candidate.loss):
-        return -math.inf
-    return candidate.modularity + candidate.evidence
+    Args:
+        candidates: all restarts.
+        chosen: the place of the one that was kept; None for the consensus of all.
+    """
+    n = len(candidates)
+    if chosen is None:
+        return f"The clusters come from the consensus of {n} restarts."
+    reason = "its collapse gap was the smallest"
+    if candidates[0].modularity is not None:
+        reason = f"neighbours share its clusters most (modularity, up to {_CLEARLY})"
+    return f"Of {n} restarts, number {chosen + 1} was kept: {reason}."
 
 
 @torch.no_grad()

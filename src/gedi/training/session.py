@@ -12,7 +12,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -63,6 +63,7 @@ from gedi.partitions.neighbours import modularity
 from gedi.places import is_first_here
 from gedi.settings import CompleteSettings, Settings
 from gedi.training.algorithm import TrainingState, train
+from gedi.training.consensus import Consensus, settle
 from gedi.training.controller import Controller
 from gedi.training.custom import Custom
 from gedi.training.end import EndCosts, end_costs
@@ -111,7 +112,8 @@ class Fit:
         settings: the settings, with defaults for those that were left open.
         history: one record for each evaluation.
         candidates: the restarts when the best was chosen; empty if there was only one.
-        chosen: the place of the best among them.
+        chosen: the place of the best among them; None if the training went on from the consensus of
+            all, see `gedi.training.consensus`.
         ended: the reason why the training ended.
         interventions: the actions of the guard against divergence; empty if it did not act.
         collapse_gap: the collapse gap in nats, on up to 10,000 of the points under fixed views.
@@ -120,15 +122,15 @@ class Fit:
         numbering: the correspondence to the clusters of an earlier model; None if there is none.
         number: how the number of clusters was found; None if it was known.
         agreement: the adjusted Rand index that is expected between the clusters and as many of
-            another seed, at least, see `gedi.partitions`; None if they are not held to a partition
-            that was found.
+            another seed, see `gedi.partitions` and `gedi.training.consensus`; None if they are
+            neither held to a partition that was found nor a consensus.
     """
 
     trained: TrainedModel
     settings: CompleteSettings
     history: list[Record]
     candidates: list[Candidate]
-    chosen: int
+    chosen: int | None
     ended: Ending
     interventions: list[Intervention]
     collapse_gap: float
@@ -271,6 +273,8 @@ class Session:
         history: one record for each evaluation.
         candidates: the restarts when the best was chosen; empty before, or if there is only one.
         chosen: the place of the best among them.
+        consensus: what all of them agree on, from which the training goes on; None if it goes on
+            from the best.
     """
 
     def __init__(
@@ -301,6 +305,7 @@ class Session:
         self.history: list[Record] = []
         self.candidates: list[Candidate] = []
         self.chosen = 0
+        self.consensus: Consensus | None = None
         self._begun = False
 
     def _limit_time(self) -> None:
@@ -435,6 +440,7 @@ class Session:
             "state": self.state.state_dict(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "chosen": self.chosen,
+            "consensus": None if self.consensus is None else self.consensus._asdict(),
             "history": self.history,
             "stream": batches.state_dict() if isinstance(batches, Stream) else None,
             **self.controller.state_dict(),
@@ -449,6 +455,8 @@ class Session:
         self.controller.load_state_dict(saved)
         self.candidates = [Candidate(**candidate) for candidate in saved["candidates"]]
         self.chosen = saved["chosen"]
+        consensus = saved.get("consensus")  # checkpoints of earlier versions know none
+        self.consensus = None if consensus is None else Consensus(**consensus)
         self.history = [dict(record) for record in saved["history"]]
         if isinstance(self.parts.batches, Stream):
             self.parts.batches.load_state_dict(saved["stream"])
@@ -481,7 +489,7 @@ class Session:
             settings=self.settings,
             history=self.history,
             candidates=self.candidates,
-            chosen=self.chosen,
+            chosen=self.chosen if self.consensus is None else None,
             ended=self._ending(),
             interventions=self.controller.guard.interventions,
             collapse_gap=gap,
@@ -494,7 +502,9 @@ class Session:
 
     @property
     def _agreement(self) -> float | None:
-        """The expected agreement with another seed, if the clusters are those of the pool."""
+        """The expected agreement with another seed, by the consensus or by the pool."""
+        if self.consensus is not None:
+            return self.consensus.agreement
         partition = self.parts.partition
         held = self.settings.weights.start > 0 and self.settings.restarts.n == 1
         return partition.agreement if held and partition is not None else None
@@ -683,8 +693,20 @@ class Session:
         self.controller.guard.check(self.state)  # the chosen state is accepted as good
         self.candidates = from_first(self._measure())
         self.chosen = self._best(self.candidates)
-        self.state = single(self.state, self._fresh(), self.chosen)
+        group, self.state = self.state, single(self.state, self._fresh(), self.chosen)
+        if self._seeks_consensus:
+            self.consensus = settle(
+                group, self.state, self.candidates, self._neighboured, self.settings
+            )
         self.controller.guard.begin(self.state)
+
+    @property
+    def _seeks_consensus(self) -> bool:
+        """Whether restarts can be compared, and none is so far ahead that others would spoil it."""
+        last = len(self.candidates) - 1
+        pool_is_ahead = self.parts.partition is not None and self.chosen == last
+        compared = self.candidates[0].modularity is not None  # there are neighbours
+        return self.plan.seeks_consensus and compared and not pool_is_ahead
 
     def _best(self, candidates: list[Candidate]) -> int:
         if candidates[0].modularity is not None:
@@ -719,13 +741,18 @@ class Session:
         state, pairs = self.state, self.parts.neighbours
         if pairs is None or not len(pairs):
             return [None] * math.prod(state.members)
-        places, ends = np.unique(pairs.cpu().numpy(), return_inverse=True)
-        rows = torch.from_numpy(places).to(pairs.device)
-        seen = [self.parts.data[some][None] for some in torch.split(rows, _PART)]
+        edges = np.unique(pairs.cpu().numpy(), return_inverse=True)[1].reshape(pairs.shape)
         with torch.no_grad():
-            codes = torch.cat([state.average.posterior(x).argmax(-1) for x in seen], -1)
-        edges = ends.reshape(pairs.shape)
-        return [modularity(each, edges) for each in codes.cpu().numpy()]
+            parts = [state.average.posterior(x[None]).argmax(-1) for x in self._neighboured()]
+        return [modularity(each, edges) for each in torch.cat(parts, -1).cpu().numpy()]
+
+    def _neighboured(self) -> Iterator[Tensor]:
+        """The points that have neighbours, in the order of their places, (m_i, d) each."""
+        pairs = self.parts.neighbours
+        assert pairs is not None  # without them, there is no modularity
+        places = torch.from_numpy(np.unique(pairs.cpu().numpy())).to(pairs.device)
+        for rows in torch.split(places, _PART):
+            yield self.parts.data[rows]
 
     def _log_normalizers(self) -> Tensor:
         """A rough estimate of log Z of every restart, in nats, (members,)."""
