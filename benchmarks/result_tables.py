@@ -642,6 +642,16 @@ def words(rows: Rows) -> str:
     return grouped(rows, {"features": "variant"}, {**columns, "mean": both(), "seeds": seeds})
 
 
+def directions(rows: Rows) -> str:
+    """Mean AUROC by set and by what is compared."""
+
+    def area(data: str) -> Callable[[Rows], str]:
+        return lambda own: next((f"{row['AUROC']:.3f}" for row in own if row["data"] == data), "")
+
+    columns = {data: area(data) for (data,) in groups(rows, "data")}
+    return grouped(rows, {"compared": "variant"}, columns)
+
+
 def consensus(rows: Rows) -> str:
     """Accuracy and NMI of what a training goes on from, by set and sizes of the classes."""
 

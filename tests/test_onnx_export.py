@@ -14,6 +14,7 @@ import gedi
 from gedi import GEDI, GEDIClassifier
 from gedi.errors import GediError, RunError
 from gedi.export import export
+from gedi.model.outlier_energy import DirectionReference
 from gedi.normalizer.estimate import LogNormalizer
 from gedi.settings import EncoderSettings
 from gedi.training.session import fit
@@ -103,6 +104,17 @@ def test_a_table_in_the_units_of_the_user(moons, tmp_path, capfd, recwarn):
     for name in ALL[1:]:
         assert np.isnan(found[name][1:3]).all()
         np.testing.assert_allclose(found[name][[0, 3]], good[name][[0, 3]], atol=1e-9)
+
+
+def test_features_that_are_compared_by_their_directions(tmp_path):
+    rng = np.random.default_rng(0)
+    centres = rng.exponential(size=(3, 120))
+    x = np.maximum(centres.repeat(100, 0) + 0.3 * rng.normal(size=(300, 120)), 0)
+    model = GEDI(3, max_iter=20, random_state=0).fit(x)
+    assert isinstance(model.model_.outliers.references[0], DirectionReference)
+    model.export(tmp_path / "model.onnx")
+    new = np.r_[x[:20], 5 * x[:2], np.zeros((1, 120))]
+    agrees_on_outliers(given(tmp_path / "model.onnx", new), model.model_, new)
 
 
 def test_a_small_spread_around_a_large_value_is_kept(tmp_path):

@@ -29,6 +29,13 @@ def test_many_columns_of_similar_width_share_a_unit(factor, shared):
     assert not share_unit(x[:, :50])
 
 
+def test_many_columns_that_begin_at_zero_share_a_unit():
+    x = np.maximum(RNG.normal(size=(300, 120)), 0) * np.where(np.arange(120) % 2, 30.0, 1.0)
+    assert share_unit(x)
+    assert not share_unit(x - 1)
+    assert not share_unit(x * np.where(np.arange(120) % 2, 10.0, 1.0))
+
+
 def test_far_rows_do_not_move_the_common_spread():
     x = 2 * RNG.normal(size=(1000, 120))
     x[0] = 1e6

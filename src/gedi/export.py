@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +40,13 @@ _INT64, _STRING = 7, 8  # types of tensors in ONNX files
 _ROWS = 64  # points of noise on which the file is compared with PyTorch
 _ABSENT, _UNKNOWN = 0.1, "an unknown level"  # among noise: share of missing values, and a level
 _ALPHA = 0.05  # of `gedi.training.trained.confidence`
-# The k rows (t, m, d) that are nearest to points (t, n, d) in the L1 distance, (t, n, k). The
-# distances of one reference at a time are added up column by column, as all together fill memory.
+# The k rows (t, m, d) that are nearest to points (t, n, d), (t, n, k), in the sum over columns of
+# differences without their sign, or of their squares. The distances of one reference at a time are
+# added up column by column, as all together fill memory.
+_MEASURES = {"Closest": "Abs (difference)", "ClosestBySquares": "Mul (difference, difference)"}
 _CLOSEST = """
 <domain: "gedi", opset_import: ["" : 20]>
-Closest (z, rows, k) => (distances, places) {
+$name (z, rows, k) => (distances, places) {
     distances, places = Scan <num_scan_inputs = 2, body = in_one_reference (
         double[n, d] points, double[m, d] others
     ) => (double[n, k] least, int64[n, k] at) {
@@ -60,7 +63,7 @@ Closest (z, rows, k) => (distances, places) {
             last = Constant <value = int64[1] {1}> ()
             point = Unsqueeze (column, last)
             difference = Sub (point, of_row)
-            size = Abs (difference)
+            size = $measure
             sum = Add (total, size)
         }> (zeros, columns, of_rows)
         least, at = TopK <largest = 0> (far, k)
@@ -138,7 +141,9 @@ def export(
     if graph.columns is not None and graph.columns.categories:
         _read_words(onnx.helper, model, graph.columns.categories)
     if graph.outliers is not None:
-        model.functions.append(onnx.parser.parse_function(_CLOSEST))
+        operator = graph.outliers.energies.operator
+        definition = Template(_CLOSEST).substitute(name=operator, measure=_MEASURES[operator])
+        model.functions.append(onnx.parser.parse_function(definition))
     onnx.helper.set_model_props(model, _facts(trained, graph, feature_names, cluster_names))
     onnx.checker.check_model(model)
     content = model.SerializeToString()

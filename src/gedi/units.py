@@ -9,7 +9,8 @@ __all__ = ["common_spread", "share_unit"]
 
 _LEAST = 4  # columns, with fewer of which equal ranges may be chance
 _MANY = 100  # columns above which similar widths show one unit
-_SIMILAR = 10.0  # ratio of the widths of most columns
+_SIMILAR, _COMPARABLE = 10.0, 100.0  # ratios of the widths of most columns
+_MOST = 0.9  # of the columns
 _NORMAL = 3.92  # deviations between these quantiles
 _QUANTILES = (0.025, 0.975)
 
@@ -21,7 +22,8 @@ def share_unit(x: NDArray[Any]) -> bool:
     so in two cases. First, at least half of the columns that vary have the same least and the same
     greatest value, and no other column goes beyond them. Second, there are more than 100 columns,
     and the widths of nine tenths of them, between their 2.5 and 97.5 % quantiles, differ by less
-    than a factor of ten.
+    than a factor of ten; or of a hundred if nine tenths begin at zero, as counts and the features
+    of many networks do.
 
     Args:
         x: rows (n, d).
@@ -38,7 +40,8 @@ def share_unit(x: NDArray[Any]) -> bool:
     if varies.sum() <= _MANY:
         return False
     narrow, wide = np.quantile(_widths(x)[varies], [0.05, 0.95])
-    return bool(wide < _SIMILAR * narrow)
+    from_zero = low.min() >= 0 and (low[varies] == 0).mean() >= _MOST
+    return bool(wide < (_COMPARABLE if from_zero else _SIMILAR) * narrow)
 
 
 def common_spread(x: NDArray[Any]) -> float:

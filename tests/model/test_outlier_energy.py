@@ -7,7 +7,7 @@ from scipy.stats import binom
 from sklearn.datasets import load_wine
 from torch import Generator
 
-from gedi.model.outlier_energy import OutlierEnergy, Reference
+from gedi.model.outlier_energy import DirectionReference, OutlierEnergy, Reference
 
 WINE = load_wine().data
 
@@ -243,3 +243,75 @@ def test_it_is_read_back_from_its_tensors():
     ):
         with pytest.raises(ValueError, match="outliers: expected tensors of the shapes"):
             OutlierEnergy.blank(saved | {name: value}, 13)
+
+
+D, ORIGIN = 120, torch.full((120,), -2.0, dtype=torch.float64)
+
+
+def features(n, seed=0):
+    """Rows around ten directions whose columns are not negative, of length about 10, scaled."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).exponential(size=(10, D))
+    x = np.maximum(centres[rng.integers(10, size=n)] + 0.3 * rng.normal(size=(n, D)), 0)
+    return tensor(10 * x / np.linalg.norm(x, axis=1, keepdims=True)) + ORIGIN
+
+
+def test_the_energy_of_directions_is_that_of_its_formula():
+    found, x = DirectionReference.around(features(200), ORIGIN), features(30, 1)
+
+    def stretched(points):
+        u = (points - ORIGIN).numpy()
+        length = np.linalg.norm(u, axis=1, keepdims=True)
+        return np.sqrt(D) * u / length * (length / 10) ** 0.25
+
+    squares = (stretched(x)[:, None] - stretched(found.rows)) ** 2
+    nearest = squares.sum(-1).argsort(1)[:, : round(180**0.5)]
+    parts = np.take_along_axis(squares, nearest[..., None], 1).mean(1) + 1e-3
+    expected = found.dimension.numpy() * np.log(parts.sum(1) / found.typical.numpy().sum())
+    np.testing.assert_allclose(found(x).numpy(), expected)
+    np.testing.assert_allclose(found.column_distances(x, found.nearest(x).places).numpy(), parts)
+
+
+def test_directions_are_compared_where_they_are_similar_but_not_the_same():
+    x = features(300)
+
+    def kind(rows, origin):
+        return type(OutlierEnergy.fit(rows, seeded(), origin=origin)[0].references[0])
+
+    assert kind(x, ORIGIN) is DirectionReference
+    assert kind(x, None) is Reference  # columns of several units
+    assert kind(x, x.mean(0)) is Reference  # all directions
+    assert kind(x, ORIGIN - 100) is Reference  # nearly one direction
+    assert kind(x[:, :100], ORIGIN[:100]) is Reference  # few columns
+
+
+def test_other_directions_and_other_lengths_are_unusual():
+    x = features(1000)
+    energy, _ = OutlierEnergy.fit(x, seeded(), origin=ORIGIN)
+    u = features(5, 1) - ORIGIN
+    other = tensor(10 * np.eye(D)[:5]) + ORIGIN
+    rows = [u, 1.2 * u, 100 * u, 1e-3 * u, 0 * u]
+    p = [energy.p_values(energy(some)) for some in (*(each + ORIGIN for each in rows), other)]
+    assert p[0].mean() > 0.2 and p[1].mean() > 0.1
+    assert all((some < 0.03).all() for some in p[2:])
+    assert torch.isfinite(energy(torch.full((1, D), 1e30))).all()
+
+
+def test_contributions_of_directions_add_up_and_find_the_column():
+    energy, _ = OutlierEnergy.fit(features(400), seeded(), origin=ORIGIN)
+    x = features(3, 1)
+    x[:, 7] += 8
+    found = energy.explain(x)
+    torch.testing.assert_close(found.contributions.sum(1), energy(x))
+    assert (found.contributions.argmax(1) == 7).all()
+
+
+def test_directions_are_read_back_from_their_tensors():
+    energy, _ = OutlierEnergy.fit(features(300), seeded(), origin=ORIGIN)
+    back = OutlierEnergy.blank(energy.state_dict(), D)
+    back.load_state_dict(energy.state_dict())
+    x = features(20, 1)
+    assert torch.equal(back(x), energy(x))
+    mixed = energy.state_dict() | {"references.0.reach": torch.ones(D)}
+    with pytest.raises(ValueError, match="expected tensors of the shapes"):
+        OutlierEnergy.blank(mixed, D)

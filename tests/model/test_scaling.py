@@ -73,6 +73,13 @@ def test_features_constant_in_a_sample_are_divided_by_their_range_in_all_rows():
     assert scaling.scale.tolist() == [1.0, 50.0, 1.0, 1.0]
 
 
+def test_the_origin_of_columns_of_one_unit_is_the_zero_of_the_user():
+    x = np.random.default_rng(0).normal(3, 1, size=(300, 120))
+    scaling = Scaling.robust(x)
+    assert torch.allclose(scaling(np.zeros((1, 120)), torch.float64)[0], scaling.origin)
+    assert Scaling.robust(x * np.arange(1, 121)).origin is None
+
+
 def test_the_farthest_points_are_finite_in_32_bits():
     z = Scaling.robust(np.arange(9.0)[:, None])(np.array([[1e300], [-1e300], [4.0]]))
     assert bool(z.isfinite().all()) and z[2, 0] == 0 and z[0, 0] > 1e30 > -1e30 > z[1, 0]

@@ -9,7 +9,7 @@ their own least typical rows, keep outliers from vouching for each other.
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from gedi.model.margins import CUT, compress, location_and_scale, register
 
 __all__ = ["Explanation", "OutlierEnergy", "reference_rows"]
 
+Metric = Literal["cityblock", "sqeuclidean"]
+_OPERATORS: dict[Metric, str] = {"cityblock": "Closest", "sqeuclidean": "ClosestBySquares"}
+
 Numbers = TypeVar("Numbers", Tensor, NDArray[Any])
 
 _HALVINGS = 3  # each gives two references without a common row
@@ -33,6 +36,9 @@ _LEAST_HELD_OUT = 200  # rows, where there are so many and time is short
 _HELD_OUT = 2000  # rows whose held-out energies are kept
 _LEAST = 1e-3  # distance in a column, in robust deviations, that is added to all distances
 _SAME = 1e-3  # of the k-th distance: a row closer than that is the point itself
+_MANY = 100  # columns above which those of one unit are compared by their directions
+_ALIKE = (0.25, 0.98)  # length of the mean direction, between which directions say something
+_LENGTH = 0.25  # power of the length of a row, of which 0 would leave nothing
 _FAR = 1e30
 _PART = 1024  # points at a time, so that memory does not grow with their number
 _EXPLAINED = 64  # points at a time whose distances are kept by column
@@ -79,6 +85,8 @@ class Reference(nn.Module):
     reach: Tensor
     typical: Tensor
     dimension: Tensor
+    _metric: ClassVar[Metric] = "cityblock"
+    _same: ClassVar[float] = _SAME
 
     def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
@@ -88,26 +96,40 @@ class Reference(nn.Module):
     def fit(cls, x: Tensor) -> Self:
         """The reference of rows (n, d), without a tenth of them."""
         shift, scale = location_and_scale(x)
-        d = x.shape[1]
-        unlimited = torch.full_like(shift, _FAR)
-        blank = {"typical": torch.ones_like(shift), "dimension": x.new_ones(())}
-        whole = cls(rows=x, shift=shift, scale=scale, reach=unlimited, **blank)
-        n_kept = max(1, len(x) - int(_TRIMMED * len(x)))
-        among = _distances_among(whole.coordinates(x))
-        order = whole._mean_of(among).argsort(stable=True)[:n_kept]
-        rows = x[order]
-        reach = ((rows - shift) / scale).abs().amax(0).clamp(CUT, _FAR)
-        kept = cls(rows=rows, shift=shift, scale=scale, reach=reach, **blank)
+        whole = cls._unfinished(
+            rows=x, shift=shift, scale=scale, reach=torch.full_like(shift, _FAR)
+        )
+        order, among = whole._most_typical()
+        reach = ((x[order] - shift) / scale).abs().amax(0).clamp(CUT, _FAR)
+        kept = cls._unfinished(rows=x[order], shift=shift, scale=scale, reach=reach)
         # Their coordinates do not change, as none is beyond its reach.
-        nearest = kept._others(_nearest_of(among[order][:, order], kept._n_found))
+        kept._finish(among)
+        return kept
+
+    @classmethod
+    def _unfinished(cls, **tensors: Tensor) -> Self:
+        """A reference for which D and r̄ are not known yet."""
+        shift = tensors["shift"]
+        return cls(**tensors, typical=torch.ones_like(shift), dimension=shift.new_ones(()))
+
+    def _most_typical(self) -> tuple[Tensor, Tensor]:
+        """The places of all rows but a tenth, (m,), and the distances among these, (m, m)."""
+        n = len(self.rows)
+        among = _distances_among(self.coordinates(self.rows), self._metric)
+        order = self._mean_of(among).argsort(stable=True)[: max(1, n - int(_TRIMMED * n))]
+        return order, among[order][:, order]
+
+    def _finish(self, among: Tensor) -> None:
+        """Set D and r̄ from the distances among the rows, (m, m)."""
+        rows, (m, d) = self.rows, self.rows.shape
+        nearest = self._others(_nearest_of(among, self._n_found))
         distances = nearest.distances + d * _LEAST
         # The inverse of the mean of log(r_k / r_i) over the k - 1 nearest, averaged over rows.
         slopes = (distances[:, -1:] / distances[:, :-1]).log().sum() / max(
             1, distances.shape[1] - 1
         )
-        kept.dimension = (len(rows) / slopes).clamp(1, d) if slopes > 0 else x.new_tensor(float(d))
-        kept.typical = kept.column_distances(rows, nearest.places).mean(0)
-        return kept
+        self.dimension = (m / slopes).clamp(1, d) if slopes > 0 else rows.new_tensor(float(d))
+        self.typical = self.column_distances(rows, nearest.places).mean(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats, (n, d) -> (n,)."""
@@ -123,12 +145,12 @@ class Reference(nn.Module):
     def nearest(self, x: Tensor) -> _Nearest:
         """The k nearest rows of points (n, d); a point that is a row is not among them."""
         z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
-        return self._others(_closest(z, rows, self._n_found))
+        return self._others(_closest(z, rows, self._n_found, self._metric))
 
     def _others(self, found: _Nearest) -> _Nearest:
         """The k nearest rows that are not the point itself, of the k + 1 nearest."""
         distances, k = found.distances, self._n_neighbours
-        is_row = _is_row(distances[..., 0], distances[..., -1]) & (self.rows.shape[-2] > k)
+        is_row = self._is_row(distances[..., 0], distances[..., -1]) & (self.rows.shape[-2] > k)
         chosen = torch.arange(k, device=distances.device) + is_row[..., None]
         return _Nearest(distances.gather(-1, chosen), found.places.gather(-1, chosen))
 
@@ -136,7 +158,8 @@ class Reference(nn.Module):
         """The mean distance to the k nearest rows of points (n, d), (n,)."""
         if torch.compiler.is_exporting():
             return self.nearest(x).distances.mean(-1)
-        return self._mean_of(_distances(self.coordinates(x), self.coordinates(self.rows.to(x))))
+        z, rows = self.coordinates(x), self.coordinates(self.rows.to(x))
+        return self._mean_of(_distances(z, rows, self._metric))
 
     def _mean_of(self, distances: Tensor) -> Tensor:
         """The mean of the k least of distances to all rows (n, m), (n,)."""
@@ -147,8 +170,12 @@ class Reference(nn.Module):
         found = np.partition(distances.numpy(force=True), k, axis=-1)[..., : k + 1]
         first, last = found.min(-1), found.max(-1)
         # numpy adds in the same order however many points there are, so none depends on others.
-        total = found.sum(-1) - np.where(_is_row(first, last), first, last)
+        total = found.sum(-1) - np.where(self._is_row(first, last), first, last)
         return torch.from_numpy(total / k).to(distances)
+
+    def _is_row(self, nearest: Numbers, farthest: Numbers) -> Numbers:
+        """Whether points are themselves rows, from distances to their first and last neighbours."""
+        return nearest < self._same * farthest
 
     @property
     def _n_neighbours(self) -> int:
@@ -163,8 +190,17 @@ class Reference(nn.Module):
         """The terms of r(x), (n, d), from the places of the nearest rows, (n, k)."""
         z, others = self.coordinates(x), self.coordinates(self.rows.to(x))
         parts = zip(torch.split(z, _EXPLAINED), torch.split(places, _EXPLAINED), strict=True)
-        terms = [(some[:, None] - others[at]).abs().mean(1) for some, at in parts]
+        terms = [self._by_column(some[:, None] - others[at]).mean(1) for some, at in parts]
         return torch.cat(terms) + _LEAST
+
+    @property
+    def operator(self) -> str:
+        """The name of the search for the nearest rows in an ONNX file."""
+        return _OPERATORS[self._metric]
+
+    def _by_column(self, differences: Tensor) -> Tensor:
+        """What each column adds to the distances of coordinates."""
+        return differences.abs()
 
     def contributions(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What each column adds to E(x), (n, d), and the places of the nearest rows, (n, k).
@@ -183,6 +219,53 @@ class Reference(nn.Module):
         slope = torch.where(near, 1 - ratio / 2, ratio.log1p() / torch.where(near, 1.0, ratio))
         excess = (distances - usual) / typical
         return self.dimension * slope[:, None] * excess, places
+
+
+class DirectionReference(Reference):
+    """The same for many columns of one unit, such as features of a network, pixels or counts.
+
+        E(x) = D log( r(x) / r̄ ),    r(x) = Σ_j ( mean_i (T_j(x) - T_j(x_i))² + 0.001 )
+        T(x) = √d (u / |u|) (|u| / ℓ)^¼,    u = x - o
+
+    with o the zero of the user's unit and ℓ the median of |u|. Rows are compared by their
+    directions, as by the cosine, which tells more about features of photographs than distances in
+    columns of equal spread. The length counts a little, so that a row with the usual direction is
+    found if its length is far from usual. D is half the intrinsic dimension, as r is a square.
+
+    Args:
+        tensors: rows (m, d); shift o, the part of each column in r̄, (d,); scale ℓ / √d and the
+            power of the length, (1,); and D, a scalar.
+    """
+
+    power: Tensor
+    _metric: ClassVar[Metric] = "sqeuclidean"
+    _same: ClassVar[float] = _SAME**2
+
+    @classmethod
+    def around(cls, x: Tensor, origin: Tensor) -> Self:
+        """The reference of rows (n, d), without a tenth of them, for an origin (d,)."""
+        length = (x - origin).norm(dim=1).median() / math.sqrt(x.shape[1])
+        fixed = {
+            "shift": origin,
+            "scale": length.clamp_min(torch.finfo(x.dtype).tiny)[None],
+            "power": x.new_tensor([_LENGTH]),
+        }
+        whole = cls._unfinished(rows=x, **fixed)
+        order, among = whole._most_typical()
+        kept = cls._unfinished(rows=x[order], **fixed)
+        kept._finish(among)
+        return kept
+
+    def coordinates(self, x: Tensor) -> Tensor:
+        """T(x), (n, d) -> (n, d)."""
+        u = ((x - self.shift) / self.scale).clamp(-_FAR, _FAR)
+        # The length of a row without any would be divided by.
+        length = u.double().norm(dim=-1, keepdim=True).clamp_min(1 / _FAR) / math.sqrt(x.shape[-1])
+        stretched: Tensor = u * length.pow(self.power - 1).to(u)
+        return stretched
+
+    def _by_column(self, differences: Tensor) -> Tensor:
+        return differences.square()
 
 
 class OutlierEnergy(nn.Module):
@@ -208,7 +291,12 @@ class OutlierEnergy(nn.Module):
     @classmethod
     @torch.no_grad()
     def fit(
-        cls, x: Tensor, generator: Generator, deadline: Deadline = Deadline()
+        cls,
+        x: Tensor,
+        generator: Generator,
+        deadline: Deadline = Deadline(),
+        *,
+        origin: Tensor | None = None,
     ) -> tuple[Self, Tensor]:
         """The energy of rows (n, d), n >= 2, with held-out energies of up to 2,000 of them.
 
@@ -216,6 +304,10 @@ class OutlierEnergy(nn.Module):
             x: the rows.
             generator: splits them, on the CPU.
             deadline: when it is near, references have fewer rows, and fewer rows are held out.
+            origin: the zero of the user's unit, (d,), if all columns share one. With more than 100
+                columns, rows are then compared by their directions, see `DirectionReference`, if
+                these are similar but not all the same: the length of their mean is from 0.25 to
+                0.98.
 
         Returns:
             The energy, with all clusters 0, and the places of the held-out rows, (m,).
@@ -236,7 +328,14 @@ class OutlierEnergy(nn.Module):
         # Rows that no reference knows have as many energies as a new row.
         order = torch.randperm(n, generator=generator)
         places = order[known.sum(0)[order].argsort(stable=True)[:most]]
-        energy = cls([Reference.fit(x[part.to(x.device)]) for part in parts])
+        by_direction = origin is not None and d > _MANY and _are_alike(x, origin)
+
+        def reference(rows: Tensor) -> Reference:
+            if origin is None or not by_direction:
+                return Reference.fit(rows)
+            return DirectionReference.around(rows, origin.to(rows))
+
+        energy = cls([reference(x[part.to(x.device)]) for part in parts])
         each = energy.each(x[places.to(x.device)])
         unknown = (~known[:, places]).to(each)
         held_out = (each * unknown).sum(0) / unknown.sum(0)
@@ -255,7 +354,11 @@ class OutlierEnergy(nn.Module):
             prefix, _, end = name.rpartition(".")
             groups.setdefault(prefix, {})[end] = torch.zeros_like(value)
         own = groups.pop("", {})
-        columns = dict.fromkeys(("shift", "scale", "reach", "typical"), (d,))
+        by_direction = any("power" in each for each in groups.values())
+        columns: dict[str, tuple[int, ...]] = dict.fromkeys(("shift", "typical"), (d,))
+        columns |= (
+            {"scale": (1,), "power": (1,)} if by_direction else {"scale": (d,), "reach": (d,)}
+        )
         for each in groups.values():
             _check_shapes(
                 each, {"rows": (len(each.get("rows", ())), d), "dimension": (), **columns}
@@ -264,7 +367,8 @@ class OutlierEnergy(nn.Module):
         if len({len(each["rows"]) for each in groups.values()}) > 1:
             raise ValueError("outliers: expected references of equal numbers of rows")
         _check_shapes(own, {"held_out": m, "clusters": m})
-        return cls([Reference(**each) for _, each in sorted(groups.items())], **own)
+        kind = DirectionReference if by_direction else Reference
+        return cls([kind(**each) for _, each in sorted(groups.items())], **own)
 
     def forward(self, x: Tensor) -> Tensor:
         """E(x) in nats, (..., d) -> (...)."""
@@ -322,7 +426,8 @@ class OutlierEnergy(nn.Module):
         each = [dict(one.named_buffers()) for one in self._members()]
         together = {name: torch.stack([one[name] for one in each]) for name in each[0]}
         rows = together.pop("rows")
-        return Reference(rows=rows, **{name: part[:, None] for name, part in together.items()})
+        kind = type(self._members()[0])
+        return kind(rows=rows, **{name: part[:, None] for name, part in together.items()})
 
     def _members(self) -> list[Reference]:
         return list(self.references)  # type: ignore[arg-type]
@@ -333,17 +438,24 @@ def reference_rows(n: int, n_columns: int) -> int:
     return min(n // 2, _ROWS, max(_LEAST_ROWS, _NUMBERS // n_columns))
 
 
-def _closest(z: Tensor, rows: Tensor, k: int) -> _Nearest:
-    """The k rows that are nearest to points in the L1 distance, (..., n, d) and (..., m, d)."""
+def _are_alike(x: Tensor, origin: Tensor) -> bool:
+    """Whether rows (n, d) have similar directions from an origin (d,), but not all the same."""
+    least, most = _ALIKE
+    u = _wide(x[:: max(1, len(x) // _HELD_OUT)]) - origin.to(_wide(x))
+    mean = torch.nn.functional.normalize(u, dim=1).mean(0)
+    return least <= float(mean.norm()) <= most
+
+
+def _closest(z: Tensor, rows: Tensor, k: int, metric: Metric) -> _Nearest:
+    """The k rows that are nearest to points, (..., n, d) and (..., m, d)."""
     if not torch.compiler.is_exporting():
-        return _nearest_of(_distances(z, rows), k)
-    # ONNX has no distances: `gedi.export` defines this function of it, for stacked references.
+        return _nearest_of(_distances(z, rows, metric), k)
+    # ONNX has no distances: `gedi.export` defines these functions of it, for stacked references.
+    name = f"gedi::{_OPERATORS[metric]}"
     shape = (*z.shape[:-1], k)
     operands, dtypes = (z, rows, torch.tensor([k])), (z.dtype, torch.int64)
     return _Nearest(
-        *torch.onnx.ops.symbolic_multi_out(
-            "gedi::Closest", operands, dtypes=dtypes, shapes=(shape, shape)
-        )
+        *torch.onnx.ops.symbolic_multi_out(name, operands, dtypes=dtypes, shapes=(shape, shape))
     )
 
 
@@ -352,19 +464,22 @@ def _nearest_of(distances: Tensor, k: int) -> _Nearest:
     return _Nearest(*distances.topk(k, largest=False))
 
 
-def _distances_among(z: Tensor) -> Tensor:
-    """L1 distances of points (n, d) to each other, (n, n), each computed once on a processor."""
+def _distances_among(z: Tensor, metric: Metric) -> Tensor:
+    """Distances of points (n, d) to each other, (n, n), each computed once on a processor."""
     if z.device.type != "cpu":
-        return _distances(z, z)
-    return torch.from_numpy(squareform(pdist(z.numpy(force=True), "cityblock"))).to(z.dtype)
+        return _distances(z, z, metric)
+    return torch.from_numpy(squareform(pdist(z.numpy(force=True), metric))).to(z.dtype)
 
 
-def _distances(z: Tensor, rows: Tensor) -> Tensor:
-    """L1 distances of points (..., n, d) to rows (..., m, d), (..., n, m)."""
+def _distances(z: Tensor, rows: Tensor, metric: Metric) -> Tensor:
+    """L1 distances, or squared L2, of points (..., n, d) to rows (..., m, d), (..., n, m)."""
     if z.device.type != "cpu" or z.ndim != 2:
-        return torch.cdist(z, rows, p=1)
+        if metric == "cityblock":
+            return torch.cdist(z, rows, p=1)
+        # A product of matrices would lose small distances.
+        return torch.cdist(z, rows, compute_mode="donot_use_mm_for_euclid_dist").square()
     # On a processor scipy takes half the time of torch.
-    found = cdist(z.numpy(force=True), rows.numpy(force=True), "cityblock")
+    found = cdist(z.numpy(force=True), rows.numpy(force=True), metric)
     return torch.from_numpy(found).to(z.dtype)
 
 
@@ -374,14 +489,9 @@ def _seconds(x: Tensor, m: int) -> float:
     took = []
     for _ in range(2):  # the first one may load a library
         begun = time.perf_counter()
-        _distances(some, some)
+        _distances(some, some, "cityblock")
         took.append(time.perf_counter() - begun)
     return 2 * _HALVINGS * m * (4 * m + min(len(x), _HELD_OUT)) * min(took) / len(some) ** 2
-
-
-def _is_row(nearest: Numbers, farthest: Numbers) -> Numbers:
-    """Whether points are themselves rows, from distances to their first and last neighbours."""
-    return nearest < _SAME * farthest
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

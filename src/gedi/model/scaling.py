@@ -97,6 +97,13 @@ class Scaling(NamedTuple):
         return back
 
     @property
+    def origin(self) -> Tensor | None:
+        """Where the zero of the user's unit is, (d,), if all features share one, otherwise None."""
+        if (self.shift != self.shift[0]).any() or (self.scale != self.scale[0]).any():
+            return None
+        return -self.shift / self.scale
+
+    @property
     def log_det(self) -> float:
         """The log-determinant log |dz/dx| in nats: log p(x) = log p(z) + log_det."""
         return -math.fsum(self.scale.log().tolist())

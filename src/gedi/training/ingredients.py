@@ -272,7 +272,7 @@ def build_ingredients(
         axes=axes,
         neighbours=pairs,
         held_out=data[held_out],
-        outliers=_outliers(plan, data, deadline.share(_REFERRING)),
+        outliers=_outliers(plan, data, scaling, deadline.share(_REFERRING)),
         visible=_visible(dataset),
         n_stock=_n_stock(base, d, deadline.share(_DRAWING)) if by_contrast else 0,
         rows=None if drawn is order and not len(unseen) else drawn,
@@ -589,11 +589,13 @@ def _base(
     return gaussian.widened(math.sqrt(1 + noise**2)), gaussian.root if noise > 0 else None
 
 
-def _outliers(plan: Plan, data: Points, deadline: Deadline) -> tuple[OutlierEnergy, Tensor] | None:
+def _outliers(
+    plan: Plan, data: Points, scaling: Scaling, deadline: Deadline
+) -> tuple[OutlierEnergy, Tensor] | None:
     if plan.data.image_shape is not None:
         return None
     generator = Generator().manual_seed(plan.settings.seed)
-    energy, places = OutlierEnergy.fit(data[:], generator, deadline)
+    energy, places = OutlierEnergy.fit(data[:], generator, deadline, origin=scaling.origin)
     return _of_all((energy.cpu(), places), deadline)
 
 
