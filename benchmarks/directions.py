@@ -9,7 +9,7 @@ the whole set. The outlier energy compares
 
 columns             each column in its own deviation, by the L1 distance
 directions, p       directions, with the length to the power p; 1 is the squared distance
-default             whichever the library takes: directions with 1/4 where they are similar, or columns
+default             what the library takes: directions, 0.25 where they are similar, or columns
 
 Labels only measure. Only missing cells run.
 """

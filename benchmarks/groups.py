@@ -99,7 +99,9 @@ def cell(folder: Path, name: str, method: str, seed: int) -> dict[str, Any]:
     measures = {"accuracy": accuracy(y, codes), "ARI": ari(y, codes), "NMI": nmi(y, codes)}
     if "clusters found" in more:
         kept = found >= 0
-        measures |= {"noise": 1 - kept.mean(), "ARI without noise": ari(y[kept], found[kept])}
+        measures["noise"] = 1 - kept.mean()
+        if kept.any():
+            measures["ARI without noise"] = ari(y[kept], found[kept])
     shape = {"n": len(x), "d": x.shape[1], "c": int(y.max()) + 1}
     return (
         shape | {key: float(value) for key, value in measures.items()} | more | {"seconds": seconds}

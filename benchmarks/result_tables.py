@@ -615,7 +615,7 @@ def of_features(rows: Rows) -> str:
             ),
             "ARI without noise": lambda own: (
                 f"{median(row['ARI without noise'] for row in own):.3f}"
-                if "noise" in own[0]
+                if "ARI without noise" in own[0]
                 else ""
             ),
             "seconds": middle("seconds", 1),

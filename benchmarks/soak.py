@@ -398,8 +398,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=possible())
     parser.add_argument("--check", action="store_true", help="store nothing")
     options = parser.parse_args()
-    stored = sum(row["seed"][0] == options.seed for row in read("soak"))
-    number, n_wrong = 0 if options.check else stored, 0
+    # A shell that starts this in the background lets it, and what it starts, ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stored = (row["seed"] for row in read("soak"))
+    number = max((own for seed, own in stored if seed == options.seed), default=-1) + 1
+    number, n_wrong = 0 if options.check else number, 0
     rng = np.random.default_rng([options.seed, number])
     with tempfile.TemporaryDirectory() as root:
         model = Path(root, "model")

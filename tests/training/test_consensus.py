@@ -13,7 +13,7 @@ from test_many_features import directions
 from gedi.data.dataset import Dataset
 from gedi.model.encoders import MemberLinear
 from gedi.settings import RestartSettings, Settings
-from gedi.training.consensus import average_head, grouped, overlaps
+from gedi.training.consensus import average_head, grouped, n_compared, overlaps
 from gedi.training.restarts import Candidate, choice_in_words
 from gedi.training.session import start
 
@@ -149,3 +149,7 @@ def test_diverged_networks_take_no_part(dataset, monkeypatch):
     monkeypatch.setattr(some, "_measure", lambda: [lost] * 5 + measured[5:])
     some._choose()
     assert some.consensus is None and some.chosen >= 5
+
+
+def test_of_many_clusters_fewer_networks_are_compared():
+    assert [n_compared(16, c) for c in (2, 128, 200, 500, 1000)] == [16, 16, 10, 4, 2]

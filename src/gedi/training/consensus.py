@@ -22,11 +22,16 @@ from gedi.settings import CompleteSettings
 from gedi.training.algorithm import TrainingState
 from gedi.training.restarts import Candidate
 
-__all__ = ["FEWEST", "average_head", "grouped", "overlaps", "settle"]
+__all__ = ["FEWEST", "average_head", "grouped", "n_compared", "overlaps", "settle"]
 
 FEWEST = 4  # restarts; fewer cannot outvote the mistakes of one
 _LEAST = 1e-6  # overlap of two clusters
-_MOST = 4096  # clusters of all restarts whose overlaps are compared, which takes seconds
+_MOST = 2048  # clusters of all restarts whose overlaps are compared, which takes seconds
+
+
+def n_compared(n_restarts: int, n_clusters: int) -> int:
+    """The number of restarts whose clusters are compared."""
+    return min(n_restarts, _MOST // n_clusters)
 
 
 class Consensus(NamedTuple):
@@ -63,7 +68,7 @@ def settle(
     """
     c, several = settings.n_clusters, group.average
     shared = np.array([candidate.shared for candidate in candidates])
-    best = np.argsort(-shared, kind="stable")[: _MOST // c]
+    best = np.argsort(-shared, kind="stable")[: n_compared(len(shared), c)]
     places = sorted(int(place) for place in best if np.isfinite(shared[place]))
     if len(places) < FEWEST:
         return None

@@ -19,6 +19,7 @@ from gedi.model.outlier_energy import reference_rows
 from gedi.model.scaling import DECIDING
 from gedi.partitions.best import SAMPLE
 from gedi.partitions.neighbours import PART
+from gedi.training.consensus import n_compared
 from gedi.training.ingredients import (
     MEASURED,
     MONITORED,
@@ -45,6 +46,7 @@ _KERNELS = 1000  # points whose distances determine the noise
 _WHOLE, _LEADING = 256, 128  # eigenvectors of the base
 _GRID = 65_536  # points of a grid at a time
 _ESTIMATED = 4096  # points for log Z of the restarts
+_OF_OVERLAPS = 6  # copies of the overlaps of clusters while these are grouped
 _DRAWN, _INSIDE = 1024, 4096  # points from which annealing starts
 _SMALL = 50_000  # numbers in a network below which annealing uses many chains
 _CHAINS = (2048, 512)  # chains of annealing, for small networks and for large ones
@@ -209,6 +211,9 @@ def peak_memory(plan: Plan, *, libraries: int = LIBRARIES) -> Memory:
         found = affordable(NEIGHBOURED, d)
         searched = _NUMBER * min(n, found) * (2 * PART + 3 * d)
         phases["neighbours"] = max(0, searched - networks)
+        if plan.seeks_consensus:
+            c = settings.n_clusters
+            choosing = _OF_OVERLAPS * _EXACT * (n_compared(members, c) * c) ** 2
     elif settings.restarts.gen and members > 1:
         choosing = _ESTIMATED * (
             _NUMBER * members * (network.passing + d) + 2 * _EXACT * settings.sampler.n_anchors
