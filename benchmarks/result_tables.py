@@ -653,7 +653,7 @@ def directions(rows: Rows) -> str:
 
 
 def consensus(rows: Rows) -> str:
-    """Accuracy and NMI of what a training goes on from, by set and sizes of the classes."""
+    """Accuracy, NMI and agreement by what a training goes on from, set and sizes of classes."""
 
     def both(data: str | None, sizes: str) -> Callable[[Rows], str]:
         def shown(own: Rows) -> str:
@@ -662,7 +662,7 @@ def consensus(rows: Rows) -> str:
 
         return shown
 
-    measures = ("accuracy", "NMI")
+    measures = ("accuracy", "NMI", "agreement")
     sets = {(data, sizes): f"{data}, {sizes}" for data, sizes in groups(rows, "data", "sizes")}
     columns = {title: both(*key) for key, title in sets.items()}
     means = {f"mean, {sizes}": both(None, sizes) for sizes in ("equal", "unequal")}
@@ -1426,6 +1426,8 @@ TABLES = {
     "image_outliers": Table(python("image_outliers.py DATA MODELS"), image_outliers),
     "groups": Table(python("groups.py FOLDER"), of_features),
     "words": Table(python("words.py FOLDER TEXTS"), words),
+    "consensus": Table(python("consensus.py FOLDER"), consensus),
+    "directions": Table(python("directions.py FOLDER"), directions),
     "tune_features": Table(
         python("tune_features.py FOLDER --text-model FOLDER --seeds 1"), tune_features
     ),

@@ -294,6 +294,17 @@ def test_a_density_that_disagrees_with_the_data_is_never_called_sound(moons, tmp
     assert "<h2>The density does not fit the data</h2>" in words
 
 
+@pytest.mark.parametrize(
+    ("kappa", "title"), [(0.9, "The clusters are sound"), (0.7, "Mostly sound")]
+)
+def test_groups_of_many_features_are_not_judged_by_the_density(moons, tmp_path, kappa, title):
+    words = words_alone(tmp_path, replace(moons, cohesion=Cohesion(kappa, 0.25), apart=0.4))
+    assert f"<h2>{title}, but not the density</h2>" in words
+    assert "Do not rely on samples and log-densities, which disagree with the data" in words
+    alone = words_alone(tmp_path, replace(moons, cohesion=Cohesion(0.3, 0.25), apart=0.4))
+    assert "<h2>Do not trust these clusters</h2>" in alone
+
+
 @pytest.mark.parametrize("gap", [0.02, 0.054])
 @pytest.mark.parametrize("shift", [-30, 30])
 def test_a_density_that_does_not_fit_is_never_called_sound(moons, tmp_path, gap, shift):

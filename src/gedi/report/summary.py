@@ -184,14 +184,18 @@ def verdict(signs: Signs) -> Verdict:
         return Verdict("bad", "Unfinished", str(early), trust)
     if trust.level == "bad":
         return Verdict("bad", "Do not trust these clusters", trust.text, trust)
-    if not by_name.keys().isdisjoint(_WRONG_DENSITY):
-        text = (
-            "The clusters are clear, but samples or log-densities disagree with the data. "
-            "What to try is below."
-        )
-        return Verdict("bad", "The density does not fit the data", text, trust)
     title = "The clusters are sound" if trust.level == "good" else "Mostly sound"
-    return Verdict(trust.level, title, trust.text, trust)
+    if by_name.keys().isdisjoint(_WRONG_DENSITY):
+        return Verdict(trust.level, title, trust.text, trust)
+    if signs.cohesion is None:
+        text = f"{trust.text} But samples or log-densities disagree with the data, see below."
+        return Verdict("bad", "The density does not fit the data", text, trust)
+    # Neither groups nor outlier scores of many features are judged by the density.
+    text = (
+        f"{trust.text} Do not rely on samples and log-densities, which disagree with the data; "
+        "outlier scores do not use them."
+    )
+    return Verdict("fair", f"{title}, but not the density", text, trust)
 
 
 def measure_of_trust(signs: Signs) -> Trust:
