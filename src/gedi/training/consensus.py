@@ -22,7 +22,7 @@ from gedi.settings import CompleteSettings
 from gedi.training.algorithm import TrainingState
 from gedi.training.restarts import Candidate
 
-__all__ = ["FEWEST", "average_head", "grouped", "n_compared", "overlaps", "settle"]
+__all__ = ["FEWEST", "Consensus", "average_head", "grouped", "n_compared", "overlaps", "settle"]
 
 FEWEST = 4  # restarts; fewer cannot outvote the mistakes of one
 _LEAST = 1e-6  # overlap of two clusters
@@ -73,7 +73,7 @@ def settle(
     if len(places) < FEWEST:
         return None
     overlap = overlaps(several.posterior(x[None])[places] for x in points())
-    groups = from_first(_grouped_at(overlap, places, places, settings))
+    groups = from_first(grouped(overlap, c, settings.seed))
     if groups is None:
         return None
 
@@ -83,8 +83,11 @@ def settle(
 
     expected = None
     if len(places) >= 2 * FEWEST:
-        halves = [(of, _grouped_at(overlap, places, of, settings)) for of in _halves(places)]
-        codes = [clusters(of, own).cpu().numpy() for of, own in halves if own is not None]
+        halves = [slice(start, None, 2) for start in range(2)]
+        found = [
+            (places[half], grouped(_part(overlap, half, c), c, settings.seed)) for half in halves
+        ]
+        codes = [clusters(of, own).cpu().numpy() for of, own in found if own is not None]
         expected = from_first(float(agreement(np.stack(codes))[0, -1]) if len(codes) == 2 else 0.0)
     codes_of_all = clusters(places, groups)
     into.average.load_state_dict(into.model.state_dict())
@@ -95,18 +98,11 @@ def settle(
     return Consensus(expected)
 
 
-def _halves(places: list[int]) -> tuple[list[int], list[int]]:
-    return places[::2], places[1::2]
-
-
-def _grouped_at(
-    overlap: Tensor, places: list[int], of: list[int], settings: CompleteSettings
-) -> NDArray[np.int64] | None:
-    """The groups of the clusters of some of the compared networks, see `grouped`."""
-    c = settings.n_clusters
-    at = [places.index(place) for place in of]
-    several = overlap.reshape(len(places), c, len(places), c)[at][:, :, at]
-    return grouped(several.reshape(len(at) * c, len(at) * c), c, settings.seed)
+def _part(overlap: Tensor, some: slice, c: int) -> Tensor:
+    """The overlaps of the clusters of some of m networks, (m c, m c) -> (k c, k c)."""
+    m = len(overlap) // c
+    part = overlap.reshape(m, c, m, c)[some, :, some]
+    return part.reshape(part.shape[0] * c, -1)
 
 
 def overlaps(posteriors: Iterable[Tensor]) -> Tensor:
